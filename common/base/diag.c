@@ -1,0 +1,132 @@
+/* diag – see diag.h. */
+#include "config.h"
+
+#include "common/base/diag.h"
+
+#include "common/base/buf.h"
+#include "common/base/escape.h"
+
+static void add(struct diag_list *l, enum diag_severity severity, const char *key, const char *path,
+		unsigned line, unsigned col, const char *code, const char *fmt, va_list ap)
+{
+	struct diag *d;
+
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
+	d = &l->v[l->n++];
+	*d = (struct diag) {
+		.severity = severity, .path = xstrdup(path), .line = line ? line : 1,
+		.col = col ? col : 1, .code = code, .text = xvasprintf(fmt, ap),
+		.key = key ? xstrdup(key) : NULL,
+	};
+	l->errors += severity == DIAG_ERROR;
+}
+
+void diag_add(struct diag_list *l, enum diag_severity severity, const char *path, unsigned line,
+	      unsigned col, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(l, severity, NULL, path, line, col, code, fmt, ap);
+	va_end(ap);
+}
+
+void diag_add_key(struct diag_list *l, enum diag_severity severity, const char *key,
+		  const char *path, unsigned line, unsigned col, const char *code, const char *fmt,
+		  ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(l, severity, key, path, line, col, code, fmt, ap);
+	va_end(ap);
+}
+
+void diag_demote(struct diag_list *l, size_t i)
+{
+	if (l->v[i].severity == DIAG_ERROR)
+		l->errors--;
+	l->v[i].severity = DIAG_WARNING;
+}
+
+void diag_move(struct diag_list *to, struct diag_list *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		to->v = xgrow(to->v, to->n, &to->cap, sizeof(*to->v));
+		to->v[to->n++] = from->v[i];
+	}
+	to->errors += from->errors;
+	free(from->v);
+	*from = (struct diag_list)DIAG_LIST_INIT;
+}
+
+static int num(unsigned a, unsigned b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct diag *a = pa, *b = pb;
+	int c = strcmp(a->path, b->path);
+
+	if (!c)
+		c = num(a->line, b->line);
+	if (!c)
+		c = num(a->col, b->col);
+	if (!c)
+		c = strcmp(a->code, b->code);
+	if (!c)
+		c = strcmp(a->text, b->text);
+	return c ? c : (int)a->severity - (int)b->severity;
+}
+
+static void diag_free(struct diag *d)
+{
+	free(d->path);
+	free(d->text);
+	free(d->key);
+}
+
+void diag_sort(struct diag_list *l)
+{
+	size_t kept = 0;
+
+	if (!l->n)
+		return;
+	qsort(l->v, l->n, sizeof(*l->v), compare);
+	for (size_t i = 1; i < l->n; i++) {
+		if (compare(&l->v[kept], &l->v[i]) == 0) {
+			l->errors -= l->v[i].severity == DIAG_ERROR;
+			diag_free(&l->v[i]);
+		} else {
+			l->v[++kept] = l->v[i];
+		}
+	}
+	l->n = kept + 1;
+}
+
+void diag_print(struct buf *out, const struct diag_list *l, size_t max)
+{
+	size_t shown = max && l->n > max ? max : l->n;
+
+	for (size_t i = 0; i < shown; i++) {
+		const struct diag *d = &l->v[i];
+
+		escape_buf(out, d->path, strlen(d->path), false);
+		buf_addf(out, ":%u:%u: %s: ", d->line, d->col,
+			 d->severity == DIAG_ERROR ? "error" : "warning");
+		escape_buf(out, d->text, strlen(d->text), false);
+		buf_addf(out, " [%s]\n", d->code);
+	}
+	if (shown < l->n)
+		buf_addf(out, "and %zu more\n", l->n - shown);
+}
+
+void diag_clear(struct diag_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		diag_free(&l->v[i]);
+	free(l->v);
+	*l = (struct diag_list)DIAG_LIST_INIT;
+}

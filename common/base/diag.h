@@ -1,0 +1,50 @@
+/*
+ * diag – findings about somebody's files: path:line:col, severity, text, code.
+ *
+ * One form everywhere (DESIGN section 8): `path:line:col: error: text [PS-JOB-014]`. Lines and
+ * columns count from 1, columns in characters, a tab is one. line 0 means "the file as a whole"
+ * and is printed as 1:1. Sorted by path, line, column, code, text before printing; equal findings
+ * are kept once.
+ */
+#ifndef PS_DIAG_H
+#define PS_DIAG_H
+
+#include "common/base/ps.h"
+
+struct buf;
+
+enum diag_severity { DIAG_ERROR, DIAG_WARNING };
+
+struct diag {
+	enum diag_severity severity;
+	char *path;		/* relative to the top of repository or folder, '/' between parts */
+	unsigned line, col;
+	const char *code;	/* static: "PS-JOB-014" */
+	char *text;
+	char *key;		/* what the finding is about, for "newly broken"; NULL: the path */
+};
+
+struct diag_list {
+	struct diag *v;
+	size_t n, cap;
+	size_t errors;
+};
+
+#define DIAG_LIST_INIT { NULL, 0, 0, 0 }
+
+void diag_add(struct diag_list *l, enum diag_severity severity, const char *path, unsigned line,
+	      unsigned col, const char *code, const char *fmt, ...) PS_PRINTF(7, 8);
+/* The same, with the key that names the thing across two versions of the tree (may be NULL). */
+void diag_add_key(struct diag_list *l, enum diag_severity severity, const char *key,
+		  const char *path, unsigned line, unsigned col, const char *code, const char *fmt,
+		  ...) PS_PRINTF(8, 9);
+/* Turns an error into a warning and keeps the count right. */
+void diag_demote(struct diag_list *l, size_t i);
+/* Moves all of from to the end of to. */
+void diag_move(struct diag_list *to, struct diag_list *from);
+void diag_sort(struct diag_list *l);
+/* One line per finding, escaped, at most max of them and then "and N more"; max 0: all. */
+void diag_print(struct buf *out, const struct diag_list *l, size_t max);
+void diag_clear(struct diag_list *l);
+
+#endif

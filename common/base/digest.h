@@ -1,0 +1,28 @@
+/*
+ * digest – SHA-256, in hex, of bytes and of files; and random ids. Wraps libcrypto.
+ */
+#ifndef PS_DIGEST_H
+#define PS_DIGEST_H
+
+#include "common/base/err.h"
+
+enum { DIGEST_HEX = PS_DIGEST_HEX + 1 };	/* buffer size with NUL */
+
+struct digest;		/* a running SHA-256 */
+
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *p, size_t n);
+/* Writes the hex of everything added and frees d. */
+void digest_end(struct digest *d, char hex[DIGEST_HEX]);
+
+void digest_bytes(char hex[DIGEST_HEX], const void *p, size_t n);
+/* Reads fd from its position to the end. *size (may be NULL) is set to the bytes read. */
+int digest_fd(char hex[DIGEST_HEX], int fd, uint64_t *size, struct ps_err *err) PS_MUSTCHECK;
+/* The object name git would give: SHA-1 over "<type> <len>\0<bytes>", 40 hex digits and NUL. */
+void digest_git_object(char hex[41], const char *type, const void *p, size_t n);
+/* True for exactly n lower-case hex digits and nothing behind. */
+bool digest_is_hex(const char *s, size_t n);
+/* n random bytes as 2n hex digits and NUL; aborts when the kernel gives none. */
+void random_hex(char *out, size_t n);
+
+#endif

@@ -1,0 +1,460 @@
+/* fsutil – see fsutil.h. The order of a durable write (write, fsync, rename, fsync of the folder)
+ * lives here and nowhere else. */
+#include "config.h"
+
+#include "common/base/fsutil.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/base/failpoint.h"
+
+int fs_read_fd(struct buf *out, int fd, size_t max, struct ps_err *err)
+{
+	size_t got = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, buf_room(out, 65536), 65536);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ps_err_errno(err, "cannot read");
+		if (n == 0)
+			return 0;
+		got += (size_t)n;
+		if (got > max)
+			return ps_err_set(err, PS_ELIMIT, "larger than %zu bytes", max);
+		buf_grew(out, (size_t)n);
+	}
+}
+
+int fs_read(struct buf *out, int dirfd, const char *path, size_t max, struct ps_err *err)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+
+	if (fd < 0)
+		return ps_err_errno(err, "cannot open '%s'", path);
+	rc = fs_read_fd(out, fd, max, err);
+	if (rc < 0)
+		ps_err_prefix(err, "'%s'", path);
+	close(fd);
+	return rc;
+}
+
+int fs_write_all(int fd, const void *p, size_t n, struct ps_err *err)
+{
+	const char *at = p;
+
+	while (n) {
+		ssize_t w = write(fd, at, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return ps_err_errno(err, "cannot write");
+		at += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int fs_publish(int dirfd, const char *tmp, const char *name, int fd, struct ps_err *err)
+{
+	if (FAIL_AT("fs.fsync") || fsync(fd) < 0)
+		return ps_err_errno(err, "cannot sync '%s'", name);
+	if (FAIL_AT("fs.rename") || renameat(dirfd, tmp, dirfd, name) < 0)
+		return ps_err_errno(err, "cannot publish '%s'", name);
+	if (FAIL_AT("fs.fsyncdir") || fsync(dirfd) < 0)
+		return ps_err_errno(err, "cannot sync the folder of '%s'", name);
+	return 0;
+}
+
+void fs_tmp_name(char *out, size_t size)
+{
+	char hex[25];
+
+	random_hex(hex, 12);
+	snprintf(out, size, ".tmp-%s", hex);
+}
+
+/* Opens a folder for *at() calls; AT_FDCWD is opened as ".", so fsync works on it too. */
+static int open_dir(int dirfd, const char *path)
+{
+	return openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int fs_write_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		  struct ps_err *err)
+{
+	char tmp[64], *dir = xstrdup(name), *slash = strrchr(dir, '/');
+	const char *base = slash ? name + (slash - dir) + 1 : name;
+	int dfd, fd = -1, rc;
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	dfd = open_dir(dirfd, slash ? dir : ".");
+	if (dfd < 0) {
+		rc = ps_err_errno(err, "cannot open the folder of '%s'", name);
+		goto out;
+	}
+	fs_tmp_name(tmp, sizeof(tmp));
+	fd = openat(dfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0) {
+		rc = ps_err_errno(err, "cannot create a file beside '%s'", name);
+		goto out;
+	}
+	rc = fchmod(fd, mode) < 0 ? ps_err_errno(err, "cannot set the mode of '%s'", name) : 0;
+	if (rc == 0)
+		rc = fs_write_all(fd, p, n, err);
+	if (rc == 0)
+		rc = fs_publish(dfd, tmp, base, fd, err);
+	if (rc < 0)
+		unlinkat(dfd, tmp, 0);	/* may be renamed already: then there is none */
+out:
+	if (fd >= 0)
+		close(fd);
+	if (dfd >= 0)
+		close(dfd);
+	free(dir);
+	return rc;
+}
+
+int fs_mkdirs(const char *path, mode_t mode, struct ps_err *err)
+{
+	char *p = xstrdup(path);
+	int rc = 0;
+
+	for (char *at = p + 1; rc == 0; at++) {
+		bool end = *at == '\0';
+
+		if (!end && *at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(p, mode) < 0 && errno != EEXIST)
+			rc = ps_err_errno(err, "cannot make the folder '%s'", p);
+		if (end)
+			break;
+		*at = '/';
+	}
+	free(p);
+	return rc;
+}
+
+static int remove_below(int dfd, dev_t dev, struct ps_err *err);
+
+static int remove_one(int dfd, const char *name, dev_t dev, struct ps_err *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (fstatat(dfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot look at '%s'", name);
+	if (!S_ISDIR(st.st_mode)) {
+		if (unlinkat(dfd, name, 0) < 0 && errno != ENOENT)
+			return ps_err_errno(err, "cannot remove '%s'", name);
+		return 0;
+	}
+	if (st.st_dev != dev)
+		return ps_err_set(err, PS_EPERM, "'%s' is another file system: not removed", name);
+	if ((st.st_mode & 0700) != 0700 && fchmodat(dfd, name, 0700, 0) < 0)
+		return ps_err_errno(err, "cannot enter '%s'", name);
+	fd = openat(dfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return ps_err_errno(err, "cannot open '%s'", name);
+	rc = remove_below(fd, dev, err);
+	if (rc == 0 && unlinkat(dfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = ps_err_errno(err, "cannot remove the folder '%s'", name);
+	return rc;
+}
+
+/* Takes fd over. */
+static int remove_below(int fd, dev_t dev, struct ps_err *err)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!dir) {
+		close(fd);
+		return ps_err_errno(err, "cannot list a folder");
+	}
+	while (rc == 0 && (e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = remove_one(fd, e->d_name, dev, err);
+	closedir(dir);
+	return rc;
+}
+
+int fs_remove_tree(int dirfd, const char *path, struct ps_err *err)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot look at '%s'", path);
+	return remove_one(dirfd, path, st.st_dev, err);
+}
+
+int fs_fsync_dir(const char *path, struct ps_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+
+	if (fd < 0)
+		return ps_err_errno(err, "cannot open '%s'", path);
+	if (fsync(fd) < 0)
+		rc = ps_err_errno(err, "cannot sync '%s'", path);
+	close(fd);
+	return rc;
+}
+
+int fs_sync_tree(const char *path, struct ps_err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!dir)
+		return ps_err_errno(err, "cannot list '%s'", path);
+	while (rc == 0 && (e = readdir(dir))) {
+		char *sub;
+		struct stat st;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		sub = fs_join(path, e->d_name);
+		if (lstat(sub, &st) < 0)
+			rc = ps_err_errno(err, "cannot look at '%s'", sub);
+		else if (S_ISDIR(st.st_mode))
+			rc = fs_sync_tree(sub, err);
+		else if (S_ISREG(st.st_mode))
+			rc = fs_fsync_dir(sub, err);
+		free(sub);
+	}
+	closedir(dir);
+	return rc < 0 ? rc : fs_fsync_dir(path, err);
+}
+
+char *fs_join(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	while (n > 1 && a[n - 1] == '/')
+		n--;
+	while (*b == '/')
+		b++;
+	return n == 1 && a[0] == '/' ? xasprintf("/%s", b) : xasprintf("%.*s/%s", (int)n, a, b);
+}
+
+bool fs_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+bool fs_is_clean_relative(const char *path)
+{
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\')
+			return false;
+	if (!*path || *path == '/')
+		return false;
+	for (const char *part = path;;) {
+		size_t n = strcspn(part, "/");
+
+		if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+			return false;
+		if (!part[n])
+			return true;
+		part += n + 1;
+	}
+}
+
+char *fs_find_program(const char *name)
+{
+	static const char *const places[] = { "%s/%s", "%s/../libexec/penstock/%s", NULL };
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash, *found;
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash)
+			*slash = '\0';
+		for (size_t i = 0; places[i]; i++) {
+			found = i ? xasprintf("%s/../libexec/penstock/%s", self, name) :
+				    xasprintf("%s/%s", self, name);
+			if (access(found, X_OK) == 0)
+				return found;
+			free(found);
+		}
+	}
+	found = xasprintf("%s/%s", PENSTOCK_LIBEXECDIR, name);
+	if (access(found, X_OK) == 0)
+		return found;
+	free(found);
+	return NULL;
+}
+
+char *cas_path(const char *dir, const char *hex)
+{
+	return xasprintf("%s/%.2s/%s", dir, hex, hex + 2);
+}
+
+bool cas_has(const char *dir, const char *hex)
+{
+	char *path = cas_path(dir, hex);
+	bool yes = fs_exists(path);
+
+	free(path);
+	return yes;
+}
+
+/* Moves the finished temporary file to its name; what is there already has the same bytes. */
+static int cas_settle(const char *dir, int dfd, const char *tmp, int fd, const char *hex,
+		      struct ps_err *err)
+{
+	char two[3] = { hex[0], hex[1], '\0' }, *name;
+	int rc, sub;
+
+	if (cas_has(dir, hex)) {
+		unlinkat(dfd, tmp, 0);
+		return 0;
+	}
+	if (mkdirat(dfd, two, 0755) < 0 && errno != EEXIST)
+		return ps_err_errno(err, "cannot make the folder '%s/%s'", dir, two);
+	name = xasprintf("%s/%s", two, hex + 2);
+	if (fchmod(fd, 0444) < 0)
+		rc = ps_err_errno(err, "cannot set the mode of '%s'", name);
+	else
+		rc = fs_publish(dfd, tmp, name, fd, err);
+	sub = rc == 0 ? open_dir(dfd, two) : -1;
+	if (rc == 0 && (sub < 0 || FAIL_AT("cas.fsyncdir") || fsync(sub) < 0))
+		rc = ps_err_errno(err, "cannot sync the folder of '%s'", name);
+	if (sub >= 0)
+		close(sub);
+	free(name);
+	return rc;
+}
+
+int cas_put_bytes(const char *dir, const void *p, size_t n, char hex[65], struct ps_err *err)
+{
+	char tmp[64];
+	int dfd, fd, rc;
+
+	digest_bytes(hex, p, n);
+	if (cas_has(dir, hex))
+		return 0;
+	dfd = open_dir(AT_FDCWD, dir);
+	if (dfd < 0)
+		return ps_err_errno(err, "cannot open '%s'", dir);
+	fs_tmp_name(tmp, sizeof(tmp));
+	fd = openat(dfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = ps_err_errno(err, "cannot create a file in '%s'", dir);
+		close(dfd);
+		return rc;
+	}
+	rc = fs_write_all(fd, p, n, err);
+	if (rc == 0)
+		rc = cas_settle(dir, dfd, tmp, fd, hex, err);
+	if (rc < 0)
+		unlinkat(dfd, tmp, 0);
+	close(fd);
+	close(dfd);
+	return rc;
+}
+
+static int copy_digest(int from, int to, char hex[65], uint64_t *size, struct ps_err *err)
+{
+	struct digest *d = digest_new();
+	char block[65536];
+	uint64_t total = 0;
+	int rc = 0;
+
+	while (rc == 0) {
+		ssize_t n = pread(from, block, sizeof(block), (off_t)total);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = ps_err_errno(err, "cannot read");
+		if (n <= 0)
+			break;
+		digest_add(d, block, (size_t)n);
+		total += (uint64_t)n;
+		rc = fs_write_all(to, block, (size_t)n, err);
+	}
+	digest_end(d, hex);
+	if (size)
+		*size = total;
+	return rc;
+}
+
+int cas_put_fd(const char *dir, int from, char hex[65], uint64_t *size, struct ps_err *err)
+{
+	int dfd = open_dir(AT_FDCWD, dir), fd, rc;
+	char tmp[64];
+
+	if (dfd < 0)
+		return ps_err_errno(err, "cannot open '%s'", dir);
+	fs_tmp_name(tmp, sizeof(tmp));
+	fd = openat(dfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = ps_err_errno(err, "cannot create a file in '%s'", dir);
+		close(dfd);
+		return rc;
+	}
+	rc = copy_digest(from, fd, hex, size, err);
+	if (rc == 0)
+		rc = cas_settle(dir, dfd, tmp, fd, hex, err);
+	if (rc < 0)
+		unlinkat(dfd, tmp, 0);
+	close(fd);
+	close(dfd);
+	return rc;
+}
+
+int cas_open(const char *dir, const char *hex, struct ps_err *err)
+{
+	struct stat st;
+	char *path;
+	int fd;
+
+	if (!digest_is_hex(hex, PS_DIGEST_HEX))
+		return ps_err_set(err, PS_EINVAL, "'%s' is not a SHA-256", hex);
+	path = cas_path(dir, hex);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0) {
+		fd = ps_err_errno(err, "cannot open the content %.12s", hex);
+	} else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		fd = ps_err_set(err, PS_EINVAL, "the content %.12s is not a regular file", hex);
+	}
+	free(path);
+	return fd;
+}
+
+int cas_read(struct buf *out, const char *dir, const char *hex, size_t max, struct ps_err *err)
+{
+	int fd = cas_open(dir, hex, err), rc;
+	char got[DIGEST_HEX];
+	size_t from = out->len;
+
+	if (fd < 0)
+		return fd;
+	rc = fs_read_fd(out, fd, max, err);
+	close(fd);
+	if (rc < 0)
+		return rc;
+	digest_bytes(got, buf_str(out) + from, out->len - from);
+	if (strcmp(got, hex) != 0)
+		return ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex, got);
+	return 0;
+}
