@@ -1,0 +1,130 @@
+/*
+ * config – penstock.yml as structs, read by tables, every mistake at its line and column.
+ *
+ * config_parse() never stops at the first mistake: all findings go to `out`, sorted by the caller.
+ * Errors (unknown key, wrong type, unknown team, fabric or environment, a name twice, a circle of
+ * teams) leave *cfg NULL; warnings (a rule shadowed by an earlier one, `deploy: auto` reaching a
+ * fabric whose owners are not everybody) do not. A configuration is immutable once made.
+ * DESIGN section 7 is the format. Positions are kept: mapping and `which` name the rule's line.
+ */
+#ifndef PS_CONFIG_H
+#define PS_CONFIG_H
+
+#include "common/base/diag.h"
+#include "common/base/err.h"
+
+struct conf_pos { unsigned line, col; };
+
+struct conf_names { char **v; size_t n; };
+
+struct conf_team {
+	char *name;
+	struct conf_pos pos;
+	struct conf_names members;	/* logins */
+	struct conf_names includes;	/* other teams */
+};
+
+enum conf_provider { CONF_LOCAL, CONF_DATABRICKS, CONF_AIRFLOW, CONF_PROVIDER_COUNT };
+
+/* A credential is a reference, never a value: where the parent finds it. */
+enum conf_secret_kind { CONF_SECRET_NONE, CONF_SECRET_FILE, CONF_SECRET_ENV, CONF_SECRET_CREDENTIAL };
+struct conf_secret { enum conf_secret_kind kind; char *where; };
+
+struct conf_fabric {
+	char *name;
+	struct conf_pos pos;
+	int64_t id;			/* the fabricUID that jobs name */
+	char *owner;			/* team */
+	enum conf_provider provider;
+	bool self_approval;
+	char *host;			/* databricks: URL; airflow: URL; NULL for local */
+	char *client_id;		/* databricks oauth */
+	struct conf_secret token, client_secret;
+};
+
+enum conf_deploy { CONF_DEPLOY_AUTO, CONF_DEPLOY_APPROVE, CONF_DEPLOY_MANUAL };
+
+struct conf_derive { char *from, *as, *config; bool enabled; struct conf_pos pos; };
+
+struct conf_environment {
+	char *name;
+	struct conf_pos pos;		/* where the rule begins: `which` prints it */
+	struct conf_names projects;	/* patterns repository:project, default '**:**' */
+	struct conf_names refs;		/* patterns */
+	char *fabric;
+	enum conf_deploy deploy;
+	unsigned approvals;
+	char *push;			/* team that may move these refs; NULL: default of DESIGN 7 */
+	char *after;			/* environment; NULL */
+	bool jobs_own;			/* default true */
+	struct conf_derive *derive;
+	size_t nderive;
+};
+
+struct conf_project {
+	char *pattern;			/* repository:project */
+	struct conf_pos pos;
+	int64_t id;			/* value of __PROJECT_ID_PLACEHOLDER__; 0: none given */
+	char *owner, *customer, *control_plane, *url;	/* NULL: none given */
+};
+
+enum conf_identity { CONF_ID_UID, CONF_ID_GITOLITE, CONF_ID_GITLAB, CONF_ID_GITEA, CONF_ID_GHES, CONF_ID_HTTP, CONF_ID_ENV };
+
+struct conf_root {
+	char *path;			/* absolute, as written; a relative one is below the instance */
+	struct conf_pos pos;
+	enum conf_identity identity;
+	char *identity_env;		/* NAME of env:NAME */
+	struct conf_names hook_users;	/* logins, or decimal uids */
+};
+
+struct conf_repo_defaults {
+	bool existing_errors_warn;	/* existing_errors: warn | refuse */
+	int64_t budget_ms;		/* default 4000 */
+	bool on_timeout_accept;		/* on_timeout: accept | refuse; default accept */
+	bool unknown_pusher_hold;	/* unknown_pusher: hold | refuse | accept ; see below */
+	bool unknown_pusher_refuse;
+};
+
+struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
+
+struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk, output; unsigned processes; };
+
+struct config {
+	char digest[65];		/* SHA-256 of the bytes: the policy digest */
+	struct conf_team *teams; size_t nteams;
+	struct conf_fabric *fabrics; size_t nfabrics;
+	struct conf_environment *environments; size_t nenvironments;
+	struct conf_project *projects; size_t nprojects;
+	struct conf_root *roots; size_t nroots;
+	struct conf_repo_defaults repo;
+	struct conf_toolchain *toolchains; size_t ntoolchains;
+	struct conf_builder builder;	/* builders.default */
+	bool trusted_caller;		/* identity: { trusted_caller: true } */
+	struct conf_names roles;	/* names under roles:, empty: every role keeps the caller's user */
+};
+
+/* Parses bytes of the file `path` (used in findings). *cfg is set only when out got no error;
+ * free with config_free(). Returns 0 also when there are findings; negative only for our own failure. */
+int config_parse(struct config **cfg, const char *path, const char *bytes, size_t n,
+		 struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
+/* Reads the file and parses it; a file that cannot be read is an error, not a finding. */
+int config_load(struct config **cfg, const char *path, struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
+void config_free(struct config *cfg);		/* NULL is fine */
+
+const struct conf_team *config_team(const struct config *c, const char *name);
+const struct conf_fabric *config_fabric(const struct config *c, const char *name);
+const struct conf_fabric *config_fabric_by_id(const struct config *c, int64_t id);
+const struct conf_environment *config_environment(const struct config *c, const char *name);
+/* The project block whose pattern matches first; NULL when none does. */
+const struct conf_project *config_project(const struct config *c, const char *repo, const char *project);
+/* Is this login in the team, directly or through includes? */
+bool config_is_member(const struct config *c, const char *team, const char *login);
+/* The root that holds the real path `repo_path`; *name (free it) is the repository's name: the path
+ * below the root without ".git" at the end. NULL when it is below no root. base: instance folder,
+ * against which relative root paths are meant. */
+const struct conf_root *config_root_of(const struct config *c, const char *base, const char *repo_path, char **name);
+const char *conf_provider_word(enum conf_provider p);
+const char *conf_deploy_word(enum conf_deploy d);
+
+#endif

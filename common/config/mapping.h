@@ -1,0 +1,28 @@
+/*
+ * mapping – which environment does this ref of this project go to, and why. Pure.
+ *
+ * First match wins. `*` matches within one path part, `**` crosses '/', `?` one character of a part.
+ * A project pattern is `repository:project`; a part without ':' is an error of the configuration.
+ */
+#ifndef PS_MAPPING_H
+#define PS_MAPPING_H
+
+#include "common/config/config.h"
+
+struct mapping_step {
+	const struct conf_environment *env;	/* the rule looked at */
+	bool ref_matches, project_matches;
+	const char *pattern;			/* the ref pattern that matched, NULL when none did */
+};
+
+bool mapping_glob(const char *pattern, const char *text);
+/* A pattern repository:project against repository and project path. */
+bool mapping_project(const char *pattern, const char *repo, const char *project);
+/* The environment, or NULL. index (may be NULL) gets the rule's number from 1. */
+const struct conf_environment *mapping_find(const struct config *c, const char *repo,
+					    const char *project, const char *ref, size_t *index);
+/* Every rule in order with what matched: for `which --all`. steps has c->nenvironments places. */
+void mapping_explain(const struct config *c, const char *repo, const char *project, const char *ref,
+		     struct mapping_step *steps);
+
+#endif
