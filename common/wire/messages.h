@@ -1,0 +1,339 @@
+/*
+ * messages – the one table of everything that penstock's programs say to each other.
+ *
+ * A shape is a row of fields: F(kind, name, limit-or-shape, "what it says"). Structs, encoding,
+ * decoding, limits and docs/wire.md all come from these rows, so none can drift from another.
+ *
+ * kinds  STR   text, required, at most `limit` bytes, no NUL      OSTR  the same, may be absent (NULL)
+ *        BIN   bytes (struct wire_bin)                            U64 / I64 / BOOL  absent means 0
+ *        STRS  list of texts (at most WIRE_LIST_MAX)              LIST  list of the named shape
+ *
+ * A new field goes to the end and is optional (OSTR or a number whose 0 means "as before"): core
+ * speaks this version and the one before; unknown fields are skipped.
+ */
+#ifndef PS_MESSAGES_H
+#define PS_MESSAGES_H
+
+enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIRE_LIST_MAX = 100000 };
+
+/* ---- shapes that appear inside messages ---- */
+
+#define WIRE_ref_line(F)                                                                      \
+	F(STR, ref, PS_REF_MAX, "name as the pusher gave it")                                 \
+	F(STR, old, PS_OID_HEX_MAX, "value before, as claimed; all zeros: none")              \
+	F(STR, new, PS_OID_HEX_MAX, "value after; all zeros: deleted")                        \
+	F(OSTR, target, PS_REF_MAX, "the ref behind a symbolic one; absent: ref itself")      \
+	F(OSTR, seen, PS_OID_HEX_MAX, "value read from the ref store then; zeros: no ref; absent: not read") \
+	F(U64, ordinal, 0, "place in the push, from 0")
+
+#define WIRE_ref_value(F)                                                            \
+	F(STR, ref, PS_REF_MAX, "name")                                              \
+	F(STR, oid, PS_OID_HEX_MAX, "value; all zeros: not there")                   \
+	F(OSTR, target, PS_REF_MAX, "the ref behind a symbolic one")
+
+#define WIRE_tree_input(F)                                                           \
+	F(STR, path, WIRE_PATH, "relative to the project")                           \
+	F(STR, oid, PS_OID_HEX_MAX, "git object name of the tree or blob")           \
+	F(BOOL, is_dir, 0, "tree (else blob)")
+
+#define WIRE_file(F)                                                                 \
+	F(STR, path, WIRE_PATH, "relative path")                                     \
+	F(STR, digest, PS_DIGEST_HEX, "SHA-256 of the bytes, in the content store")
+
+#define WIRE_pipeline(F)                                                             \
+	F(STR, key, WIRE_PATH, "pipelines/X")                                        \
+	F(STR, name, WIRE_PATH, "name in the project file")                          \
+	F(OSTR, language, 64, "python, scala")                                       \
+	F(OSTR, oid, PS_OID_HEX_MAX, "tree of its folder; absent: no such folder")   \
+	F(OSTR, wheel, WIRE_PATH, "expected file name; absent: cannot be told")      \
+	F(STR, reduced, WIRE_TEXT * 8, "the project file reduced to this pipeline")  \
+	F(STRS, instances, 0, "names of its config instances")
+
+#define WIRE_job(F)                                                                  \
+	F(STR, key, WIRE_PATH, "jobs/X")                                             \
+	F(STR, name, WIRE_PATH, "name in the project file")                          \
+	F(STR, provider, 64, "databricks or airflow, from the scheduler")            \
+	F(I64, fabric_id, 0, "fabricUID; 0: none")                                   \
+	F(LIST, files, file, "templates, relative to the job's folder")
+
+#define WIRE_project(F)                                                              \
+	F(STR, path, WIRE_PATH, "folder; '.' for the top")                           \
+	F(STR, oid, PS_OID_HEX_MAX, "tree of the folder")                            \
+	F(STR, name, WIRE_PATH, "name")                                              \
+	F(STR, version, WIRE_PATH, "version, as text")                               \
+	F(STR, language, 64, "python, scala, sql")                                   \
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be built; absent: it can")        \
+	F(LIST, pipelines, pipeline, "in key order")                                 \
+	F(LIST, shared, tree_input, "inputs of every pipeline")                      \
+	F(LIST, jobs, job, "in key order")
+
+#define WIRE_artifact(F)                                                             \
+	F(STR, digest, PS_DIGEST_HEX, "SHA-256")                                     \
+	F(STR, path, WIRE_PATH, "path on the fabric, relative to FileStore")
+
+#define WIRE_rendered(F)                                                             \
+	F(STR, key, WIRE_PATH, "jobs/X")                                             \
+	F(STR, digest, PS_DIGEST_HEX, "rendered bytes, in the content store")
+
+#define WIRE_task(F)                                                                 \
+	F(STR, key, WIRE_PATH, "task_key")                                           \
+	F(STR, package, WIRE_PATH, "package_name")                                   \
+	F(STR, entry, WIRE_PATH, "entry_point")                                      \
+	F(STR, wheel, WIRE_PATH, "wheel, relative to FileStore")                     \
+	F(STR, digest, PS_DIGEST_HEX, "SHA-256 that the wheel must have")            \
+	F(STRS, parameters, 0, "argv of the entry point")                            \
+	F(STRS, after, 0, "tasks that must have passed")
+
+#define WIRE_SHAPES(X)                                                               \
+	X(ref_line) X(ref_value) X(tree_input) X(file) X(pipeline) X(job) X(project) \
+	X(artifact) X(rendered) X(task)
+
+/* ---- hook → core, and the answers ---- */
+
+/* pre-receive. The pidfd of receive-pack comes with the first byte. */
+#define WIRE_intent(F)                                                               \
+	F(STR, push, WIRE_ID, "push id: machine, boot, pid and start of receive-pack") \
+	F(STR, repository, WIRE_PATH, "real path of the repository")                 \
+	F(OSTR, pusher, WIRE_ID, "name from the host's identity; absent: unknown")   \
+	F(OSTR, as, WIRE_ID, "PENSTOCK_AS, where the caller is trusted")             \
+	F(STR, boot, WIRE_ID, "boot id")                                             \
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns")                                     \
+	F(U64, pid, 0, "receive-pack")                                               \
+	F(U64, pid_start, 0, "its start time, clock ticks since boot")               \
+	F(U64, budget_ms, 0, "what is left of the budget for core")                  \
+	F(OSTR, object_dir, WIRE_PATH, "quarantine: GIT_OBJECT_DIRECTORY")           \
+	F(OSTR, alternates, WIRE_PATH * 4, "GIT_ALTERNATE_OBJECT_DIRECTORIES")       \
+	F(OSTR, verdict, 32, "set when the gate program has judged already")         \
+	F(LIST, refs, ref_line, "the commands of the push")                          \
+	F(U64, uid, 0, "spool only: not believed, the file's owner is")
+
+/* post-receive. */
+#define WIRE_report(F)                                                               \
+	F(STR, push, WIRE_ID, "push id")                                             \
+	F(STR, repository, WIRE_PATH, "real path of the repository")                 \
+	F(OSTR, pusher, WIRE_ID, "as in the intent")                                 \
+	F(OSTR, as, WIRE_ID, "as in the intent")                                     \
+	F(STR, boot, WIRE_ID, "boot id")                                             \
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns")                                     \
+	F(LIST, refs, ref_line, "what git says has moved")                           \
+	F(U64, pid, 0, "receive-pack")                                               \
+	F(U64, pid_start, 0, "its start time")
+
+/* core's answer to intent and report; also what the gate program tells the hook. */
+#define WIRE_answer(F)                                                               \
+	F(STR, verdict, 32, "accept, refuse, undecided; for a report: kept")         \
+	F(STR, text, WIRE_TEXT * 8, "whole lines for the pusher")                    \
+	F(LIST, refs, ref_line, "commands with seen and target filled in")
+
+#define WIRE_not_understood(F) F(STR, what, WIRE_TEXT, "the type that was not known")
+
+/* ---- core ↔ gate ---- */
+
+#define WIRE_judge(F)                                                                \
+	F(U64, id, 0, "asked by core, echoed in the answer")                         \
+	F(STR, repository, WIRE_PATH, "real path")                                   \
+	F(STR, name, WIRE_PATH, "name below its root")                               \
+	F(OSTR, object_dir, WIRE_PATH, "quarantine")                                 \
+	F(OSTR, alternates, WIRE_PATH * 4, "quarantine")                             \
+	F(U64, deadline_ms, 0, "time left")                                          \
+	F(LIST, refs, ref_line, "commands")
+
+#define WIRE_verdict(F)                                                              \
+	F(U64, id, 0, "as asked")                                                    \
+	F(STR, verdict, 32, "accept, refuse, undecided")                             \
+	F(STR, text, WIRE_TEXT * 8, "whole lines for the pusher")                    \
+	F(OSTR, repository_id, WIRE_ID, "penstock.id of the repository")             \
+	F(U64, errors, 0, "findings that refuse")                                    \
+	F(U64, warnings, 0, "findings that do not")                                  \
+	F(LIST, refs, ref_line, "commands with seen and target filled in")
+
+#define WIRE_look(F)                                                                 \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STR, repository, WIRE_PATH, "real path")                                   \
+	F(STRS, refs, 0, "only these; empty: all but refs/penstock/")
+
+#define WIRE_looked(F)                                                               \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why it could not be read")                      \
+	F(OSTR, repository_id, WIRE_ID, "penstock.id")                               \
+	F(LIST, refs, ref_value, "values now")
+
+#define WIRE_survey(F)                                                               \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STR, repository, WIRE_PATH, "real path")                                   \
+	F(STR, oid, PS_OID_HEX_MAX, "commit or tag")                                 \
+	F(STR, content, WIRE_PATH, "content store for job templates")
+
+#define WIRE_surveyed(F)                                                             \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why it could not be read")                      \
+	F(OSTR, commit, PS_OID_HEX_MAX, "the commit behind a tag")                   \
+	F(LIST, projects, project, "every project of the tree")
+
+#define WIRE_export(F)                                                               \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STR, repository, WIRE_PATH, "real path")                                   \
+	F(STR, oid, PS_OID_HEX_MAX, "commit")                                        \
+	F(STR, project, WIRE_PATH, "project path")                                   \
+	F(LIST, inputs, tree_input, "what to write, relative to the project")        \
+	F(STR, reduced, WIRE_TEXT * 8, "bytes of pbt_project.yml to write")          \
+	F(STR, dest, WIRE_PATH, "folder to make; replaced when it is there")
+
+#define WIRE_keep(F)                                                                 \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STR, repository, WIRE_PATH, "real path")                                   \
+	F(STR, oid, PS_OID_HEX_MAX, "refs/penstock/keep/<oid>")                      \
+	F(BOOL, drop, 0, "remove it instead")
+
+/* The answer to export and keep. */
+#define WIRE_done(F)                                                                 \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why it was not done")
+
+/* ---- core ↔ build ---- */
+
+#define WIRE_build_start(F)                                                          \
+	F(U64, build, 0, "number")                                                   \
+	F(U64, fence, 0, "claim; answers of an older one are dropped")               \
+	F(U64, slot, 0, "from 0; gives the sandbox its uid")                         \
+	F(STR, export, WIRE_PATH, "folder laid out as /build; eaten by the build")   \
+	F(STR, pipeline, WIRE_PATH, "pipelines/X")                                   \
+	F(OSTR, wheel, WIRE_PATH, "expected file name")                              \
+	F(STR, prefix, WIRE_PATH, "toolchain")                                       \
+	F(STR, log, WIRE_PATH, "log file")                                           \
+	F(LIST, inputs, tree_input, "what the export must be")
+
+#define WIRE_build_end(F)                                                            \
+	F(U64, build, 0, "number")                                                   \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, state, 32, "passed, failed; again: our own fault, may be tried again") \
+	F(OSTR, reason, WIRE_TEXT, "first cause, or which limit hit")                \
+	F(OSTR, digest, PS_DIGEST_HEX, "artifact")                                   \
+	F(OSTR, name, WIRE_PATH, "file name of the artifact")                        \
+	F(U64, size, 0, "bytes")                                                     \
+	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
+
+#define WIRE_toolchain_query(F)                                                      \
+	F(U64, id, 0, "asked by core")                                               \
+	F(OSTR, name, WIRE_ID, "absent: the one that builds use")
+
+#define WIRE_toolchain_info(F)                                                       \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why there is none; what to do")                 \
+	F(OSTR, name, WIRE_ID, "name")                                               \
+	F(OSTR, prefix, WIRE_PATH, "folder")                                         \
+	F(OSTR, digest, PS_DIGEST_HEX, "digest of its files and packages")           \
+	F(OSTR, sandbox_problem, WIRE_TEXT, "why no sandbox can be made")
+
+#define WIRE_run_start(F)                                                            \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(U64, slot, 0, "gives the sandbox its uid")                                 \
+	F(STR, fabric_dir, WIRE_PATH, "folder of the local fabric")                  \
+	F(STR, prefix, WIRE_PATH, "toolchain")                                       \
+	F(STR, log_dir, WIRE_PATH, "one log file per task, <task key>.log")          \
+	F(LIST, tasks, task, "in dependency order")
+
+#define WIRE_task_state(F)                                                           \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, task, WIRE_PATH, "task_key")                                          \
+	F(STR, state, 32, "running, passed, failed, upstream failed, cancelled")     \
+	F(I64, at_ms, 0, "wall time")                                                \
+	F(OSTR, last, WIRE_TEXT, "last line of its output")                          \
+	F(OSTR, reason, WIRE_TEXT, "first cause")
+
+#define WIRE_run_end(F)                                                              \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, state, 32, "passed, failed, cancelled")                               \
+	F(OSTR, reason, WIRE_TEXT, "first cause")
+
+/* ---- core ↔ deploy ---- */
+
+#define WIRE_deploy_start(F)                                                         \
+	F(U64, deployment, 0, "number")                                              \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, provider, 64, "driver")                                               \
+	F(STR, fabric, WIRE_ID, "name")                                              \
+	F(STR, fabric_dir, WIRE_PATH, "folder of a local fabric")                    \
+	F(STR, repository, WIRE_PATH, "name")                                        \
+	F(STR, project, WIRE_PATH, "path; '.' for the top")                          \
+	F(STR, release, PS_DIGEST_HEX, "release id")                                 \
+	F(STR, content, WIRE_PATH, "content store")                                  \
+	F(LIST, artifacts, artifact, "put first")                                    \
+	F(LIST, jobs, rendered, "put as one set, then switched to")
+
+#define WIRE_step_begin(F)                                                           \
+	F(U64, deployment, 0, "number")                                              \
+	F(U64, fence, 0, "claim")                                                    \
+	F(U64, step, 0, "from 1")                                                    \
+	F(STR, what, WIRE_PATH, "artifact PATH, jobs DIGEST, switch DIGEST")
+
+/* core has the step on disk: go on. */
+#define WIRE_step_ok(F)                                                              \
+	F(U64, deployment, 0, "number")                                              \
+	F(U64, step, 0, "as told")                                                   \
+	F(BOOL, stop, 0, "the claim is lost: end without doing it")
+
+#define WIRE_step_done(F)                                                            \
+	F(U64, deployment, 0, "number")                                              \
+	F(U64, fence, 0, "claim")                                                    \
+	F(U64, step, 0, "as told")                                                   \
+	F(STR, outcome, 32, "done, failed, unknown")                                 \
+	F(OSTR, detail, WIRE_TEXT, "already there; or the cause")
+
+#define WIRE_deploy_end(F)                                                           \
+	F(U64, deployment, 0, "number")                                              \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, state, 32, "deployed, failed, unknown, stopped")                      \
+	F(OSTR, reason, WIRE_TEXT, "first cause")
+
+/* ---- parent ↔ roles ---- */
+
+/* First thing a role says, to the parent and to core. */
+#define WIRE_hello(F)                                                                \
+	F(STR, role, 32, "core, gate, build, deploy")                                \
+	F(U64, pid, 0, "process")                                                    \
+	F(STR, program, WIRE_ID, "version of the program")                           \
+	F(STRS, facts, 0, "what the role can and lacks, for status")
+
+/* Reload: offered to every role; taken by all or by none. */
+#define WIRE_config_offer(F)                                                         \
+	F(U64, id, 0, "number of the offer")                                         \
+	F(BIN, yaml, 4 << 20, "bytes of penstock.yml")                               \
+	F(STR, digest, PS_DIGEST_HEX, "policy digest")
+
+#define WIRE_config_answer(F)                                                        \
+	F(U64, id, 0, "as offered")                                                  \
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be taken")
+
+#define WIRE_config_take(F)                                                          \
+	F(U64, id, 0, "as offered")                                                  \
+	F(BOOL, drop, 0, "somebody refused: forget it")
+
+/* A new connection to another role comes with it, as a descriptor. */
+#define WIRE_connect(F) F(STR, role, 32, "who is at the other end")
+
+#define WIRE_stop(F) F(OSTR, why, WIRE_TEXT, "said in the log")
+
+/* core → parent: somebody asked by the API. */
+#define WIRE_ask_parent(F)                                                           \
+	F(U64, id, 0, "echoed in told")                                              \
+	F(STR, what, 32, "reload, stop, roles")
+
+#define WIRE_told(F)                                                                 \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why not, lines of findings")                    \
+	F(OSTR, text, WIRE_TEXT, "answer")
+
+#define WIRE_MESSAGES(X)                                                             \
+	X(intent) X(report) X(answer) X(not_understood)                              \
+	X(judge) X(verdict) X(look) X(looked) X(survey) X(surveyed) X(export) X(keep) X(done) \
+	X(build_start) X(build_end) X(toolchain_query) X(toolchain_info)             \
+	X(run_start) X(task_state) X(run_end)                                        \
+	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
+	X(hello) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
+	X(ask_parent) X(told)
+
+#endif
