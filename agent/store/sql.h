@@ -1,0 +1,32 @@
+/*
+ * sql – statements for the files of agent/store, and for nobody else.
+ *
+ * types: one letter per bound value: i int64_t, t const char * (NULL binds NULL), n nothing (NULL).
+ *
+ *	sqlite3_stmt *q = sql_query(tx, err, "SELECT id, key FROM build WHERE state = ?", "t", "queued");
+ *	while ((rc = sql_next(tx, q, err)) > 0)
+ *		use(sql_int(q, 0), sql_text(q, 1));
+ *	sql_done(q);
+ *
+ * sql_query never returns NULL where it matters: with NULL, sql_next returns the error that err has.
+ */
+#ifndef PS_SQL_H
+#define PS_SQL_H
+
+#include <sqlite3.h>
+
+#include "agent/store/store.h"
+
+sqlite3_stmt *sql_query(struct store_tx *tx, struct ps_err *err, const char *sql, const char *types, ...);
+/* 1: a row is there, 0: the end, negative: PS_ESTORE. */
+int sql_next(struct store_tx *tx, sqlite3_stmt *q, struct ps_err *err);
+int64_t sql_int(sqlite3_stmt *q, int col);		/* NULL reads as 0 */
+const char *sql_text(sqlite3_stmt *q, int col);		/* until the next step; NULL for NULL */
+bool sql_is_null(sqlite3_stmt *q, int col);
+void sql_done(sqlite3_stmt *q);				/* NULL is fine; statements are cached */
+/* Runs a statement that gives no rows. Returns the number of changed rows or PS_ESTORE. */
+int sql_run(struct store_tx *tx, struct ps_err *err, const char *sql, const char *types, ...) PS_MUSTCHECK;
+/* The id the last INSERT made. */
+int64_t sql_last_id(struct store_tx *tx);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * store – the only place that speaks SQL. One writer thread, one reader thread, no waiting loop.
+ *
+ * The loop hands over a function: store_write() runs it on the writer's thread inside a transaction
+ * that it may share with others (group commit: whatever is queued becomes one commit), store_read()
+ * on the reader's thread over a read-only connection. Afterwards `done` is called by store_poll() on
+ * the loop's thread, never before the commit is on disk as asked. A run function that fails is
+ * rolled back alone (a savepoint); its neighbours in the batch are not touched. When the commit
+ * itself fails, every done of the batch gets that error and nothing of the batch was kept.
+ *
+ * run and done share `arg`; run must not touch what the loop owns.
+ */
+#ifndef PS_STORE_H
+#define PS_STORE_H
+
+#include "common/base/err.h"
+
+struct store;
+struct store_tx;		/* the connection inside a run function */
+
+enum store_sync {
+	STORE_NORMAL,		/* a batch of intents alone: may be lost with the power, never with the process */
+	STORE_FULL,		/* synced before done is called */
+};
+
+typedef int store_run_fn(struct store_tx *tx, void *arg, struct ps_err *err);
+typedef void store_done_fn(void *arg, int rc, const struct ps_err *err);
+typedef void store_wake_fn(void *arg);
+
+/*
+ * Opens or makes the database file, migrates it, starts the threads. wake is called from those
+ * threads when store_poll() has something to do. A store of a newer schema: PS_ESTORE, says so.
+ */
+int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
+	       struct ps_err *err) PS_MUSTCHECK;
+void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done, void *arg);
+void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg);
+/* Calls the done functions that are due; returns how many. On the loop's thread only. */
+size_t store_poll(struct store *st);
+/* Runs what is queued, joins the threads, closes. NULL is fine. */
+void store_close(struct store *st);
+
+#endif
