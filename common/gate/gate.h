@@ -1,0 +1,76 @@
+/*
+ * gate – may these refs move, and is what they bring sound.
+ *
+ * Called by a gate worker, by the gate program (`penstock check --pre-receive`) and by `penstock
+ * check`. A refusal is a verdict, an error (negative) is our own failure to decide. Every ref is
+ * judged and every finding is told at once; equal trees are judged once. Only errors refuse. A
+ * finding that the old side has too (same code, same key) is a warning: a repository that is
+ * already wrong stays pushable (`existing_errors: warn`).
+ */
+#ifndef PS_GATE_H
+#define PS_GATE_H
+
+#include "common/base/buf.h"
+#include "common/base/diag.h"
+#include "common/config/config.h"
+#include "common/tree/repo.h"
+
+enum gate_verdict { GATE_ACCEPT, GATE_REFUSE, GATE_UNDECIDED };
+
+/* "accept", "refuse", "undecided": the words of the wire. */
+const char *gate_verdict_word(enum gate_verdict v);
+
+enum { GATE_LINES_MAX = 12, GATE_DIAGS_MAX = 50 };
+
+struct gate_command {			/* one line of pre-receive's stdin */
+	const char *old_oid, *new_oid;	/* as claimed; all zeros: create, delete */
+	const char *ref;
+};
+
+struct gate_input {
+	const char *repo_path;		/* absolute */
+	const char *repo_name;		/* as in patterns and history: "sales/etl" */
+	const struct gate_command *commands;
+	size_t ncommands;
+	const struct repo_quarantine *quarantine;	/* NULL: objects are in the repository */
+	const struct config *config;	/* NULL: rules and mapping that need it are left out, one line says so */
+	int64_t deadline_ns;		/* by clock_boot_ns(); 0: none */
+};
+
+struct gate_ref {			/* what was found for one command, same index */
+	char *target;			/* the ref that would move, symbolic refs resolved */
+	char seen[TREE_OID];		/* its value in the ref store now; zeros: absent; "": not read */
+	enum gate_verdict verdict;
+	char commit[TREE_OID];		/* of the new value, "" when it is no commit or a deletion */
+	char tree[TREE_OID];
+	struct diag_list findings;	/* of this ref, sorted */
+};
+
+struct gate_result {
+	enum gate_verdict verdict;	/* refuse beats undecided beats accept */
+	struct gate_ref *refs;
+	size_t nrefs;
+	struct diag_list all;		/* of all refs, sorted, each once */
+	char *slow;			/* undecided: what was being done when time ran out; else NULL */
+	struct buf text;		/* whole lines for the pusher, escaped, '\n' behind each */
+};
+
+/* Negative: not even the repository could be read; out is then empty. gate_result_clear() always. */
+int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err) PS_MUSTCHECK;
+void gate_result_clear(struct gate_result *r);
+
+/* What `penstock check` asks. Exactly one of folder and rev is judged. */
+struct gate_check {
+	const char *path;		/* a folder: its repository's work tree, else the folder itself */
+	const char *rev;		/* judged instead of the files when not NULL */
+	const char *against;		/* the old side, a revision; NULL: everything counts as new */
+	const struct config *config;	/* NULL as above */
+};
+
+/* out gets the findings, sorted; nprojects (may be NULL) how many projects were looked at. */
+int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
+		    struct ps_err *err) PS_MUSTCHECK;
+int gate_check_rev(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
+		   struct ps_err *err) PS_MUSTCHECK;
+
+#endif

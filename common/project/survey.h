@@ -1,0 +1,109 @@
+/*
+ * survey – everything a build and a release need to know about one tree, in one pass.
+ *
+ * A project is a folder with pbt_project.yml; a nested one is its own; copies vendored below
+ * `.prophecy/` are not. Nothing is judged here: what is broken is in `problem` of the thing that
+ * is, and the rest is still told. Paths below a project are relative to it. All strings belong to
+ * the survey. Bounded: 1,000 projects; per project 4 MiB of YAML, 5,000 pipelines and jobs.
+ */
+#ifndef PS_SURVEY_H
+#define PS_SURVEY_H
+
+#include "common/project/doc.h"
+#include "common/tree/tree.h"
+
+enum survey_provider { SURVEY_DATABRICKS, SURVEY_AIRFLOW };	/* by the job's scheduler */
+
+struct survey_file {
+	char *path;			/* relative to the project: "jobs/x/code/databricks-job.json" */
+	char oid[TREE_OID];
+	bool is_dir;			/* oid names a tree */
+};
+
+struct survey_instance {
+	char *name;			/* "prod": the file name without ".json" */
+	char *path;			/* relative to the project */
+	char oid[TREE_OID];
+};
+
+struct survey_pipeline {
+	char *key;			/* "pipelines/orders": its folder below the project */
+	char *name;			/* may differ from the folder */
+	char *language;			/* "python", "scala", ...; the project's when it has none */
+	char oid[TREE_OID];		/* tree of its folder, "" when there is none */
+	char *package;			/* name= of setup.py, NULL when it is not a literal or absent */
+	char *version;			/* version= of setup.py, likewise */
+	char *wheel;			/* file name that setup.py will produce; NULL without the two */
+	struct survey_instance *instances;
+	size_t ninstances;
+	char *problem;			/* NULL, or why it cannot be built */
+};
+
+struct survey_job {
+	char *key;			/* "jobs/daily" */
+	char *name;
+	enum survey_provider provider;
+	char *scheduler;		/* as written: "Databricks", "MWAA", ... */
+	int64_t fabric;			/* fabricUID; 0 when absent or not an integer */
+	bool enabled;			/* of the yml entry; absent or null counts as false */
+	struct survey_file *templates;	/* databricks: code/databricks-job.json; else every file of code/ */
+	size_t ntemplates;
+	char *problem;			/* NULL, or why it cannot be deployed */
+};
+
+struct survey_project {
+	char *path;			/* "." for the top of the repository, else "a/b" */
+	char oid[TREE_OID];		/* tree of its folder */
+	char *name, *version, *language;	/* NULL when absent or not a scalar */
+	struct survey_file *inputs;	/* shared inputs of every pipeline (BUILDS.md), sorted by path */
+	size_t ninputs;
+	struct survey_pipeline *pipelines;	/* sorted by key */
+	size_t npipelines;
+	struct survey_job *jobs;		/* sorted by key */
+	size_t njobs;
+	struct doc *doc;		/* pbt_project.yml; NULL when it could not be read */
+	char *problem;			/* NULL, or why there is no doc or only a part */
+};
+
+struct survey {
+	struct survey_project *projects;	/* sorted by path */
+	size_t nprojects;
+};
+
+/* Fills out; a project that cannot be read is in it with its problem. Negative only for our own
+ * failure or a tree past every bound. survey_clear() also after an error. */
+int survey_tree(struct tree *root, struct survey *out, struct ps_err *err) PS_MUSTCHECK;
+void survey_clear(struct survey *s);
+const struct survey_project *survey_project(const struct survey *s, const char *path);
+const struct survey_pipeline *survey_pipeline(const struct survey_project *p, const char *key);
+const struct survey_job *survey_job(const struct survey_project *p, const char *key);
+
+/*
+ * The project file reduced to one pipeline's entry, as YAML written by us: part of the build key
+ * and what the sandbox sees as pbt_project.yml. Same meaning, same bytes: key order and style of
+ * the original do not matter. Holds name, version, language, pipelines (that entry alone), and
+ * gemContainer, functions and subgraphs where present. PS_ENOENT: no such pipeline.
+ */
+int survey_reduced_yaml(const struct survey_project *p, const char *key, struct buf *out,
+			struct ps_err *err) PS_MUSTCHECK;
+
+/* One thing to export: a folder's tree or a file's blob at its project-relative path. */
+struct survey_want {
+	const char *path;		/* clean and relative; no path inside another one of the list */
+	const char *oid;		/* must be what the tree has there, else PS_ESTALE; NULL: whatever */
+};
+
+/*
+ * Writes the wanted parts of the project at `project` ("." or "a/b") below the folder `dest`, which
+ * must not exist yet and is made (also its parent's absence is an error). Modes 0644 and 0755
+ * whatever the umask; time stamps of files, links and folders 315532800. Bytes are blobs.
+ * Relative symbolic links that stay inside the same wanted part are kept; others, submodules and
+ * Git LFS pointers are PS_EINVAL naming the path. Bounded by max_bytes in all (PS_ELIMIT). After an
+ * error the caller removes dest. Nothing is synced: an export can be made again.
+ */
+int survey_export(struct tree *root, const char *project, const struct survey_want *want, size_t n,
+		  const char *dest, uint64_t max_bytes, struct ps_err *err) PS_MUSTCHECK;
+
+enum { SURVEY_MTIME = 315532800 };	/* 1980-01-01: what zip can say, constant (BUILDS.md) */
+
+#endif

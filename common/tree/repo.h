@@ -1,0 +1,90 @@
+/*
+ * repo – a Git repository as penstock needs it: peel objects to trees, read refs, keep objects.
+ *
+ * Wraps libgit2; hook programs never link it (loading it costs more than the whole hook).
+ * A `struct repo` belongs to one thread. Object names are lower-case hex; all zeros means absent,
+ * as in git's own push commands. refs/penstock/** is penstock's and is never listed.
+ */
+#ifndef PS_REPO_H
+#define PS_REPO_H
+
+#include "common/tree/tree.h"
+
+struct repo;
+
+/* Objects of a push that is not accepted yet: GIT_OBJECT_DIRECTORY and
+ * GIT_ALTERNATE_OBJECT_DIRECTORIES of the hook (either may be NULL). */
+struct repo_quarantine {
+	const char *object_dir;
+	const char *alternates;		/* separated by ':', C-quoted entries allowed */
+};
+
+/*
+ * Opens the repository at exactly this path (a bare one, a .git folder, or a work tree's top).
+ * q may be NULL. PS_ENOENT: no repository; PS_ENOTSUP: SHA-256 (libgit2 cannot); PS_EPERM: libgit2
+ * refuses the owner, see repo_trust_owners().
+ */
+int repo_open(struct repo **out, const char *path, const struct repo_quarantine *q,
+	      struct ps_err *err) PS_MUSTCHECK;
+/* The same, looking upward from path as git does. *top (free it; NULL for a bare one) gets the
+ * absolute path of the work tree. */
+int repo_discover(struct repo **out, const char *path, char **top, struct ps_err *err) PS_MUSTCHECK;
+void repo_close(struct repo *r);		/* NULL is fine */
+
+/* Switches libgit2's owner check off for this process. Only for the gate role, after it has found
+ * the repository's real path below a configured root (TRUST.md). */
+void repo_trust_owners(void);
+
+struct repo_peeled {
+	char tree[TREE_OID];
+	char commit[TREE_OID];		/* "" when the object is a tree, or a tag of one */
+};
+
+/* Peels a commit, tag or tree. PS_ENOENT: no such object; PS_EINVAL: it leads to a blob. */
+int repo_peel(struct repo *r, const char *oid, struct repo_peeled *out, struct ps_err *err) PS_MUSTCHECK;
+/* What a person typed: a ref, an oid or its beginning, HEAD~2. oid gets TREE_OID bytes. */
+int repo_rev(struct repo *r, const char *rev, char *oid, struct ps_err *err) PS_MUSTCHECK;
+/* The snapshot of a tree; the repository must outlive it. Close with tree_close(). */
+int repo_tree(struct tree **out, struct repo *r, const char *tree_oid, struct ps_err *err) PS_MUSTCHECK;
+
+struct repo_ref {
+	char *name;			/* symbolic refs resolved: the ref that would move */
+	char oid[TREE_OID];		/* all zeros: absent (also an unborn HEAD) */
+};
+
+/* Reads one ref now. Absent is a value, not an error: name is then as given (or the target). */
+int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct ps_err *err) PS_MUSTCHECK;
+void repo_ref_clear(struct repo_ref *ref);
+
+struct repo_refs { struct repo_ref *v; size_t n; };
+
+/* All direct refs sorted by name, without HEAD, symbolic refs and refs/penstock/. */
+int repo_refs_list(struct repo *r, struct repo_refs *out, struct ps_err *err) PS_MUSTCHECK;
+void repo_refs_clear(struct repo_refs *l);
+
+/*
+ * The nearest ancestor of `oid` (or itself) that any ref holds now; for the old side of a new ref.
+ * found is false when there is none within REPO_WALK_MAX commits. A ref named in `except` (may be
+ * NULL) does not count.
+ */
+enum { REPO_WALK_MAX = 20000 };
+int repo_nearest_held(struct repo *r, const char *oid, const char *except, char *held, bool *found,
+		      struct ps_err *err) PS_MUSTCHECK;
+/* Is `old` an ancestor of `new` (or the same)? */
+int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes, struct ps_err *err) PS_MUSTCHECK;
+
+/*
+ * The repository's id (`penstock.id` in its own config): 32 hex digits. create makes one, once, also
+ * when two processes try. Without create: PS_ENOENT when there is none. Failpoint repo.id.
+ */
+enum { REPO_ID = 33 };
+int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err) PS_MUSTCHECK;
+
+/* refs/penstock/keep/<oid>: force-push and gc cannot take what is queued, released or deployed.
+ * Both are idempotent. Failpoints repo.keep, repo.unkeep. */
+int repo_keep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
+int repo_unkeep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
+
+bool repo_oid_is_zero(const char *oid);		/* "" counts as zero */
+
+#endif
