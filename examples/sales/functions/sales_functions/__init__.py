@@ -1,0 +1,1 @@
+"""What the pipelines of this project share: money, configuration, the Spark session, reading and writing."""

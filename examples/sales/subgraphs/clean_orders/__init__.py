@@ -1,0 +1,3 @@
+from .clean_orders import clean_orders
+
+__all__ = ["clean_orders"]
