@@ -13,9 +13,13 @@
 #include "common/base/diag.h"
 #include "common/base/err.h"
 
+struct buf;
+
 struct conf_pos { unsigned line, col; };
 
 struct conf_names { char **v; size_t n; };
+void conf_names_clear(struct conf_names *names);
+bool conf_names_has(const struct conf_names *names, const char *name);
 
 struct conf_team {
 	char *name;
@@ -29,6 +33,9 @@ enum conf_provider { CONF_LOCAL, CONF_DATABRICKS, CONF_AIRFLOW, CONF_PROVIDER_CO
 /* A credential is a reference, never a value: where the parent finds it. */
 enum conf_secret_kind { CONF_SECRET_NONE, CONF_SECRET_FILE, CONF_SECRET_ENV, CONF_SECRET_CREDENTIAL };
 struct conf_secret { enum conf_secret_kind kind; char *where; };
+
+/* Where in the file (in characters, [from, to)) such a reference stands: the policy blanks it. */
+struct conf_span { size_t from, to; enum conf_secret_kind kind; };
 
 struct conf_fabric {
 	char *name;
@@ -78,15 +85,19 @@ struct conf_root {
 	struct conf_names hook_users;	/* logins, or decimal uids */
 };
 
+/* What becomes of a movement whose pusher nobody knows. */
+enum conf_unknown { CONF_UNKNOWN_HOLD, CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_ACCEPT };
+
 struct conf_repo_defaults {
 	bool existing_errors_warn;	/* existing_errors: warn | refuse */
 	int64_t budget_ms;		/* default 4000 */
 	bool on_timeout_accept;		/* on_timeout: accept | refuse; default accept */
-	bool unknown_pusher_hold;	/* unknown_pusher: hold | refuse | accept ; see below */
-	bool unknown_pusher_refuse;
+	enum conf_unknown unknown_pusher;	/* unknown_pusher; default hold */
 };
 
 struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
+
+struct conf_role { char *name, *user; struct conf_pos pos; };
 
 struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk, output; unsigned processes; };
 
@@ -101,7 +112,9 @@ struct config {
 	struct conf_toolchain *toolchains; size_t ntoolchains;
 	struct conf_builder builder;	/* builders.default */
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
-	struct conf_names roles;	/* names under roles:, empty: every role keeps the caller's user */
+	struct conf_pos trusted_pos;
+	struct conf_role *roles; size_t nroles;	/* none: every role keeps the caller's user */
+	struct conf_span *secrets; size_t nsecrets;
 };
 
 /* Parses bytes of the file `path` (used in findings). *cfg is set only when out got no error;
@@ -124,6 +137,16 @@ bool config_is_member(const struct config *c, const char *team, const char *logi
  * below the root without ".git" at the end. NULL when it is below no root. base: instance folder,
  * against which relative root paths are meant. */
 const struct conf_root *config_root_of(const struct config *c, const char *base, const char *repo_path, char **name);
+/* May a process of this uid speak for a hook in this root? Entries of hook_users are logins or uids. */
+bool config_root_admits(const struct conf_root *r, uint32_t uid);
+/* The real path of a root: below base when relative; as written while it does not exist. free() it. */
+char *config_root_path(const struct conf_root *r, const char *base);
+/* identity.trusted_caller is for one person's own instance: PS_ECONFIG under /etc/penstock or when
+ * the store belongs to another uid than ours. 0 when it is not asked for. */
+int config_check_trust(const struct config *c, const char *instance, uint32_t store_uid,
+		       struct ps_err *err) PS_MUSTCHECK;
+/* The commented penstock.yml that `penstock init dir` writes. prefix: a toolchain's, or NULL. */
+void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir, const char *prefix);
 const char *conf_provider_word(enum conf_provider p);
 const char *conf_deploy_word(enum conf_deploy d);
 
