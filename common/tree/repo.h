@@ -3,7 +3,7 @@
  *
  * Wraps libgit2; hook programs never link it (loading it costs more than the whole hook).
  * A `struct repo` belongs to one thread. Object names are lower-case hex; all zeros means absent,
- * as in git's own push commands. refs/penstock/** is penstock's and is never listed.
+ * as in git's own push commands. refs/penstock/ is penstock's and is never listed.
  */
 #ifndef PS_REPO_H
 #define PS_REPO_H

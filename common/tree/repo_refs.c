@@ -1,0 +1,264 @@
+/* repo_refs – refs as values, penstock's own refs, and the repository's id. See repo.h. */
+#include "config.h"
+
+#include "common/tree/repo_git.h"
+
+#include <errno.h>
+#include <git2/transaction.h>
+
+#include "common/base/digest.h"
+#include "common/base/failpoint.h"
+
+static const char ours[] = "refs/penstock/";
+static const char keep[] = "refs/penstock/keep/";
+
+enum { SYMBOLIC_MAX = 5 };		/* git's own limit */
+
+void repo_ref_clear(struct repo_ref *ref)
+{
+	PS_FREE(ref->name);
+}
+
+int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct ps_err *err)
+{
+	char *at = xstrdup(name);
+	int rc = 0;
+
+	*out = (struct repo_ref) { .name = NULL };
+	memset(out->oid, '0', GIT_OID_HEXSZ);
+	for (int depth = 0; depth <= SYMBOLIC_MAX; depth++) {
+		git_reference *ref = NULL;
+		bool symbolic;
+
+		rc = git_reference_lookup(&ref, r->git, at);
+		if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC) {	/* an invalid name is not there either */
+			rc = 0;
+			break;
+		}
+		if (rc < 0) {
+			rc = repo_git_err(err, rc, "cannot read '%s'", at);
+			break;
+		}
+		symbolic = git_reference_type(ref) == GIT_REFERENCE_SYMBOLIC;
+		if (symbolic) {
+			free(at);
+			at = xstrdup(git_reference_symbolic_target(ref));
+		} else {
+			git_oid_tostr(out->oid, sizeof(out->oid), git_reference_target(ref));
+		}
+		git_reference_free(ref);
+		if (!symbolic)
+			break;
+		if (depth == SYMBOLIC_MAX)
+			rc = ps_err_set(err, PS_EINVAL, "'%s' goes through too many symbolic refs", name);
+	}
+	if (rc < 0)
+		free(at);
+	else
+		out->name = at;
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct repo_ref *)a)->name, ((const struct repo_ref *)b)->name);
+}
+
+int repo_refs_list(struct repo *r, struct repo_refs *out, struct ps_err *err)
+{
+	git_reference_iterator *it = NULL;
+	git_reference *ref = NULL;
+	size_t cap = 0;
+	int rc = git_reference_iterator_new(&it, r->git);
+
+	*out = (struct repo_refs) { NULL, 0 };
+	while (rc == 0 && (rc = git_reference_next(&ref, it)) == 0) {
+		const char *name = git_reference_name(ref);
+
+		if (git_reference_type(ref) == GIT_REFERENCE_DIRECT && !ps_starts(name, ours)) {
+			struct repo_ref *to;
+
+			out->v = xgrow(out->v, out->n, &cap, sizeof(*out->v));
+			to = &out->v[out->n++];
+			to->name = xstrdup(name);
+			git_oid_tostr(to->oid, sizeof(to->oid), git_reference_target(ref));
+		}
+		git_reference_free(ref);
+	}
+	git_reference_iterator_free(it);
+	if (rc != GIT_ITEROVER) {
+		repo_refs_clear(out);
+		return repo_git_err(err, rc, "cannot list the refs");
+	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name);
+	return 0;
+}
+
+void repo_refs_clear(struct repo_refs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].name);
+	free(l->v);
+	*l = (struct repo_refs) { NULL, 0 };
+}
+
+static int oid_order(const void *a, const void *b)
+{
+	return git_oid_cmp(a, b);
+}
+
+/* The commits that refs hold now, sorted. */
+static int held_commits(struct repo *r, const char *except, git_oid **out, size_t *n, struct ps_err *err)
+{
+	struct repo_refs refs;
+	int rc = repo_refs_list(r, &refs, err);
+
+	*n = 0;
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	*out = xcalloc(refs.n + 1, sizeof(**out));
+	for (size_t i = 0; i < refs.n; i++) {
+		struct repo_peeled p;
+
+		if ((except && strcmp(refs.v[i].name, except) == 0) ||
+		    repo_peel(r, refs.v[i].oid, &p, NULL) < 0 || !*p.commit)
+			continue;	/* a ref to a blob or to nothing holds no ancestor */
+		git_oid_fromstr(&(*out)[(*n)++], p.commit);
+	}
+	qsort(*out, *n, sizeof(**out), oid_order);
+	repo_refs_clear(&refs);
+	return 0;
+}
+
+int repo_nearest_held(struct repo *r, const char *hex, const char *except, char *held, bool *found,
+		      struct ps_err *err)
+{
+	git_revwalk *walk = NULL;
+	struct repo_peeled p;
+	git_oid *tips, oid;
+	size_t n;
+	int rc = repo_peel(r, hex, &p, err);
+
+	*found = false;
+	if (rc < 0 || !*p.commit)
+		return rc;
+	rc = held_commits(r, except, &tips, &n, err);
+	if (rc < 0)
+		return rc;
+	git_oid_fromstr(&oid, p.commit);
+	if (n && (rc = git_revwalk_new(&walk, r->git)) == 0 && (rc = git_revwalk_push(walk, &oid)) == 0) {
+		git_revwalk_sorting(walk, GIT_SORT_TIME);
+		for (int i = 0; i < REPO_WALK_MAX && !*found && git_revwalk_next(&oid, walk) == 0; i++) {
+			if (!bsearch(&oid, tips, n, sizeof(*tips), oid_order))
+				continue;
+			git_oid_tostr(held, TREE_OID, &oid);
+			*found = true;
+		}
+	}
+	git_revwalk_free(walk);
+	free(tips);
+	return rc < 0 ? repo_git_err(err, rc, "cannot walk from %.12s", hex) : 0;
+}
+
+int repo_keep(struct repo *r, const char *hex, struct ps_err *err)
+{
+	char *name = xasprintf("%s%s", keep, hex);
+	git_reference *ref = NULL;
+	git_oid oid;
+	int rc;
+
+	if (!digest_is_hex(hex, GIT_OID_HEXSZ) || git_oid_fromstr(&oid, hex) < 0) {
+		rc = ps_err_set(err, PS_EINVAL, "'%.70s' is not an object name", hex);
+	} else if (FAIL_AT("repo.keep")) {
+		rc = ps_err_errno(err, "cannot keep %.12s", hex);
+	} else {
+		rc = git_reference_create(&ref, r->git, name, &oid, 1, NULL);
+		rc = rc < 0 ? repo_git_err(err, rc, "cannot keep %.12s", hex) : 0;
+	}
+	git_reference_free(ref);
+	free(name);
+	return rc;
+}
+
+int repo_unkeep(struct repo *r, const char *hex, struct ps_err *err)
+{
+	char *name = xasprintf("%s%s", keep, hex);
+	int rc;
+
+	if (!digest_is_hex(hex, GIT_OID_HEXSZ)) {
+		rc = ps_err_set(err, PS_EINVAL, "'%.70s' is not an object name", hex);
+	} else if (FAIL_AT("repo.unkeep")) {
+		rc = ps_err_errno(err, "cannot let go of %.12s", hex);
+	} else {
+		rc = git_reference_remove(r->git, name);
+		rc = rc < 0 && rc != GIT_ENOTFOUND ? repo_git_err(err, rc, "cannot let go of %.12s", hex) : 0;
+	}
+	free(name);
+	return rc;
+}
+
+static int read_id(git_config *cfg, char id[REPO_ID])
+{
+	git_config *now = NULL;
+	git_buf b = { 0 };
+	int rc = git_config_snapshot(&now, cfg);	/* reads the file again */
+
+	if (rc == 0)
+		rc = git_config_get_string_buf(&b, now, "penstock.id");
+	if (rc == 0 && !digest_is_hex(b.ptr, REPO_ID - 1))
+		rc = GIT_EINVALID;
+	if (rc == 0)
+		memcpy(id, b.ptr, REPO_ID);
+	git_buf_dispose(&b);
+	git_config_free(now);
+	return rc;
+}
+
+/* The config file is locked while we look again and write, so two that try get the same id. */
+static int make_id(git_config *cfg, char id[REPO_ID])
+{
+	git_transaction *tx = NULL;
+	char fresh[REPO_ID];
+	int rc = git_config_lock(&tx, cfg);
+
+	if (rc == 0 && (rc = read_id(cfg, id)) == GIT_ENOTFOUND) {
+		random_hex(fresh, (REPO_ID - 1) / 2);
+		rc = git_config_set_string(cfg, "penstock.id", fresh);
+		if (rc == 0)
+			rc = git_transaction_commit(tx);
+		if (rc == 0)
+			memcpy(id, fresh, REPO_ID);
+	}
+	git_transaction_free(tx);
+	return rc;
+}
+
+int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err)
+{
+	char *path = xasprintf("%sconfig", git_repository_commondir(r->git));
+	git_config *cfg = NULL;
+	int rc = git_config_open_ondisk(&cfg, path);
+
+	if (rc == 0)
+		rc = read_id(cfg, id);
+	if (rc == GIT_ENOTFOUND && !create) {
+		rc = ps_err_set(err, PS_ENOENT, "the repository has no penstock.id yet");
+	} else if (rc == GIT_ENOTFOUND && FAIL_AT("repo.id")) {
+		rc = ps_err_errno(err, "cannot write penstock.id");
+	} else {
+		if (rc == GIT_ENOTFOUND)
+			rc = make_id(cfg, id);
+		if (rc == GIT_ELOCKED)		/* somebody else is making it now */
+			rc = ps_err_set(err, PS_EBUSY, "'%s' is locked by another process", path);
+		else if (rc == GIT_EINVALID)
+			rc = ps_err_set(err, PS_EINVAL, "penstock.id in '%s' is not 32 hex digits; remove the "
+					"line and penstock makes a new one", path);
+		else if (rc < 0)
+			rc = repo_git_err(err, rc, "cannot read or write penstock.id in '%s'", path);
+	}
+	git_config_free(cfg);
+	free(path);
+	return rc;
+}

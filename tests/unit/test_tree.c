@@ -1,0 +1,234 @@
+/* Units of common/tree: snapshots, object names of folders, refs, quarantine. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/base/buf.h"
+#include "common/tree/repo.h"
+#include "common/tree/tree_id.h"
+#include "tests/support/gitdir.h"
+
+static struct ps_err err;
+
+static void make_repo(void)
+{
+	gitdir_sh("git init -q -b main r && git -C r config commit.gpgsign false");
+	gitdir_file("r/a.txt", "alpha\n");
+	gitdir_file("r/a/b/c.txt", "gamma\n");
+	gitdir_file("r/a-b", "x");
+	gitdir_file("r/run.sh", "#!/bin/sh\n");
+	gitdir_sh("chmod +x r/run.sh && ln -s a.txt r/link && git -C r add -A && git -C r commit -qm one");
+}
+
+static const char *walk_text(struct tree *t)
+{
+	static char out[1024];
+	struct tree_list l;
+
+	*out = '\0';
+	assert_int_equal(tree_list(t, "", &l, &err), 0);
+	for (size_t i = 0; i < l.n; i++)
+		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s:%d ", l.v[i].name, l.v[i].kind);
+	tree_list_clear(&l);
+	return out;
+}
+
+static void folder_and_git_tree_look_the_same(void **state)
+{
+	struct repo *r;
+	struct repo_peeled p;
+	struct tree *t[2];
+	struct tree_entry e;
+
+	(void)state;
+	make_repo();
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_peel(r, gitdir_out("git -C r rev-parse HEAD"), &p, &err), 0);
+	assert_string_equal(p.commit, gitdir_out("git -C r rev-parse HEAD"));
+	assert_string_equal(p.tree, gitdir_out("git -C r rev-parse HEAD^{tree}"));
+	assert_int_equal(repo_tree(&t[0], r, p.tree, &err), 0);
+	assert_int_equal(tree_dir_open(&t[1], "r", &err), 0);
+	for (int i = 0; i < 2; i++) {
+		struct buf b = BUF_INIT;
+
+		assert_string_equal(walk_text(t[i]), "a-b:0 a.txt:0 a:2 link:3 run.sh:1 ");
+		assert_int_equal(tree_read(t[i], "a/b/c.txt", 100, &b, &err), 0);
+		assert_string_equal(buf_str(&b), "gamma\n");
+		buf_reset(&b);
+		assert_int_equal(tree_read(t[i], "link", 100, &b, &err), 0);
+		assert_string_equal(buf_str(&b), "a.txt");
+		assert_int_equal(tree_read(t[i], "a.txt", 3, &b, &err), PS_ELIMIT);
+		assert_int_equal(tree_read(t[i], "a", 3, &b, &err), PS_ENOENT);
+		assert_int_equal(tree_read(t[i], "link/x", 3, &b, &err), PS_ENOENT);
+		assert_int_equal(tree_stat(t[i], "a.txt/x", &e, &err), PS_ENOENT);
+		assert_int_equal(tree_stat(t[i], ".git/config", &e, &err), PS_ENOENT);
+		assert_int_equal(tree_stat(t[i], "", &e, &err), 0);
+		assert_true(tree_is_dir(t[i], "a/b") && tree_is_file(t[i], "run.sh"));
+		assert_false(tree_is_file(t[i], "link") || tree_is_dir(t[i], "nowhere"));
+		buf_clear(&b);
+		tree_close(t[i]);
+	}
+	repo_close(r);
+}
+
+static void folder_on_disk_gets_gits_id(void **state)
+{
+	char oid[65];
+
+	(void)state;
+	make_repo();
+	gitdir_sh("git -C r archive HEAD | (mkdir out && cd out && tar x) && mkdir -p out/empty/er");
+	assert_int_equal(tree_id_of_dir("out", oid, &err), 0);
+	assert_string_equal(oid, gitdir_out("git -C r rev-parse HEAD^{tree}"));
+	assert_int_equal(tree_id_of_dir("out/empty", oid, &err), 0);
+	assert_string_equal(oid, "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
+	gitdir_sh("mkfifo out/pipe");		/* what git cannot hold is left out */
+	assert_int_equal(tree_id_of_dir("out", oid, &err), 0);
+	assert_int_equal(tree_id_of_dir("nowhere", oid, &err), PS_ENOENT);
+}
+
+static void refs_are_values(void **state)
+{
+	struct repo *r;
+	struct repo_ref ref;
+	struct repo_refs l;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("git -C r tag -am t v1 && git -C r symbolic-ref refs/heads/alias refs/heads/main && "
+		  "git -C r symbolic-ref refs/heads/dead refs/heads/unborn && "
+		  "git -C r update-ref refs/penstock/x HEAD && git -C r pack-refs --all");
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_ref_read(r, "refs/heads/alias", &ref, &err), 0);
+	assert_string_equal(ref.name, "refs/heads/main");
+	assert_string_equal(ref.oid, gitdir_out("git -C r rev-parse HEAD"));
+	repo_ref_clear(&ref);
+	assert_int_equal(repo_ref_read(r, "refs/heads/dead", &ref, &err), 0);
+	assert_string_equal(ref.name, "refs/heads/unborn");
+	assert_true(repo_oid_is_zero(ref.oid) && strlen(ref.oid) == 40);
+	repo_ref_clear(&ref);
+	assert_int_equal(repo_ref_read(r, "refs/heads/no..good", &ref, &err), 0);
+	assert_true(repo_oid_is_zero(ref.oid));
+	repo_ref_clear(&ref);
+	assert_int_equal(repo_refs_list(r, &l, &err), 0);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.v[0].name, "refs/heads/main");
+	assert_string_equal(l.v[1].name, "refs/tags/v1");
+	repo_refs_clear(&l);
+	repo_close(r);
+}
+
+static void nearest_held_ancestor(void **state)
+{
+	struct repo *r;
+	char held[TREE_OID];
+	bool found;
+	const char *one, *lone;
+
+	(void)state;
+	make_repo();
+	one = gitdir_out("git -C r rev-parse HEAD");
+	gitdir_sh("cd r && git checkout -q --detach && for i in 1 2 3; do git commit -q --allow-empty -m $i; done");
+	lone = gitdir_out("git -C r commit-tree -m lone HEAD^{tree}");
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_nearest_held(r, gitdir_out("git -C r rev-parse HEAD"), NULL, held, &found, &err), 0);
+	assert_true(found);
+	assert_string_equal(held, one);
+	assert_int_equal(repo_nearest_held(r, lone, NULL, held, &found, &err), 0);
+	assert_false(found);
+	assert_int_equal(repo_nearest_held(r, one, "refs/heads/main", held, &found, &err), 0);
+	assert_false(found);
+	assert_int_equal(repo_is_ancestor(r, one, gitdir_out("git -C r rev-parse HEAD"), &found, &err), 0);
+	assert_true(found);
+	assert_int_equal(repo_is_ancestor(r, one, lone, &found, &err), 0);
+	assert_false(found);
+	repo_close(r);
+}
+
+static void quarantined_objects_are_seen(void **state)
+{
+	struct repo *r;
+	struct repo_peeled p;
+	char here[4096];
+	char *alt;
+	const char *oid;
+
+	(void)state;
+	make_repo();
+	assert_non_null(getcwd(here, sizeof(here)));
+	gitdir_sh("mkdir -p 'q:x' && cd r && export GIT_OBJECT_DIRECTORY='%s/q:x' "
+		  "GIT_ALTERNATE_OBJECT_DIRECTORIES='%s/r/.git/objects' && "
+		  "git commit-tree -m hidden HEAD^{tree} > ../oid", here, here);
+	oid = gitdir_out("cat oid");
+	alt = xasprintf("\"%s/q:x\":%s/r/.git/objects:/nowhere", here, here);
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_peel(r, oid, &p, &err), PS_ENOENT);
+	repo_close(r);
+	assert_int_equal(repo_open(&r, "r", &(struct repo_quarantine) { .alternates = alt }, &err), 0);
+	assert_int_equal(repo_peel(r, oid, &p, &err), 0);
+	repo_close(r);
+	free(alt);
+}
+
+static void id_and_keep_refs(void **state)
+{
+	struct repo *r;
+	char id[REPO_ID], again[REPO_ID];
+	const char *oid;
+
+	(void)state;
+	make_repo();
+	oid = gitdir_out("git -C r rev-parse HEAD");
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_id(r, false, id, &err), PS_ENOENT);
+	assert_int_equal(repo_id(r, true, id, &err), 0);
+	assert_int_equal(repo_id(r, true, again, &err), 0);
+	assert_string_equal(id, again);
+	assert_string_equal(id, gitdir_out("git -C r config penstock.id"));
+	assert_int_equal(repo_keep(r, oid, &err), 0);
+	assert_int_equal(repo_keep(r, oid, &err), 0);
+	gitdir_sh("test \"$(git -C r for-each-ref refs/penstock/keep | wc -l)\" = 1");
+	assert_int_equal(repo_unkeep(r, oid, &err), 0);
+	assert_int_equal(repo_unkeep(r, oid, &err), 0);
+	gitdir_sh("test -z \"$(git -C r for-each-ref refs/penstock)\"");
+	gitdir_sh("git -C r config penstock.id short");
+	assert_int_equal(repo_id(r, true, id, &err), PS_EINVAL);
+	repo_close(r);
+}
+
+static void opening_tells_what_is_wrong(void **state)
+{
+	struct repo *r;
+	struct repo_peeled p;
+	char *top;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("git init -q --object-format=sha256 --bare s256.git && mkdir -p plain");
+	assert_int_equal(repo_open(&r, "s256.git", NULL, &err), PS_ENOTSUP);
+	assert_non_null(strstr(err.msg, "SHA-256"));
+	assert_int_equal(repo_open(&r, "plain", NULL, &err), PS_ENOENT);
+	assert_int_equal(repo_discover(&r, "r/a/b", &top, &err), 0);
+	assert_true(ps_ends(top, "/r"));
+	free(top);
+	assert_int_equal(repo_peel(r, gitdir_out("git -C r rev-parse HEAD:a.txt"), &p, &err), PS_EINVAL);
+	assert_int_equal(repo_peel(r, "zz", &p, &err), PS_EINVAL);
+	repo_close(r);
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
+	const struct CMUnitTest tests[] = {
+		CASE(folder_and_git_tree_look_the_same), CASE(folder_on_disk_gets_gits_id),
+		CASE(refs_are_values), CASE(nearest_held_ancestor), CASE(quarantined_objects_are_seen),
+		CASE(id_and_keep_refs), CASE(opening_tells_what_is_wrong),
+	};
+
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
+}
