@@ -1,0 +1,582 @@
+/*
+ * sandbox – see sandbox.h. This file writes bubblewrap's arguments and watches the command until
+ * nothing of it lives; the filter is sandbox_seccomp.c, the measuring sandbox_measure.c.
+ *
+ * The arguments travel in a memfd, so that host paths show neither in our process list nor in
+ * /proc/1/cmdline inside.
+ */
+#include "config.h"
+
+#include "agent/build/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/fsutil.h"
+#include "common/base/spawn.h"
+#include "common/plan/profile.h"
+
+enum { TICK_MS = 500, KEEP_MAX = 8, SHM_SIZE = 64 << 20, FIRST_MAX = 300 };
+#define MS_NS INT64_C(1000000)
+
+/* One sandbox being run. */
+struct room {
+	const struct sandbox_spec *spec;
+	struct sandbox_result *res;
+	struct buf args;		/* options, NUL between them; they go by memfd */
+	struct buf command;		/* likewise: what runs inside, with inside's paths only */
+	int keep[KEEP_MAX];		/* descriptors bubblewrap may have */
+	size_t nkeep;
+	pid_t pid;			/* bubblewrap outside; 0: reaped */
+	int out, status_fd;		/* read ends: output of the command; what bubblewrap tells */
+	struct buf told;
+	struct buf first;		/* first bytes of output: bubblewrap's own words when it fails */
+	int64_t began, last_output;	/* CLOCK_BOOTTIME, ns */
+	int64_t disk_before, next_disk;
+	unsigned tasks_peak;
+	bool over;			/* ended by us */
+};
+
+static void arg(struct room *r, const char *text)
+{
+	buf_add(&r->args, text, strlen(text) + 1);
+}
+
+/* A list of arguments, NULL-ended. */
+static void args(struct room *r, ...) __attribute__((sentinel));
+static void args(struct room *r, ...)
+{
+	const char *a;
+	va_list ap;
+
+	va_start(ap, r);
+	while ((a = va_arg(ap, const char *)))
+		arg(r, a);
+	va_end(ap);
+}
+
+static void arg_num(struct room *r, const char *fmt, long long n) __attribute__((format(printf, 2, 0)));
+static void arg_num(struct room *r, const char *fmt, long long n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), fmt, n);
+	arg(r, text);
+}
+
+/* Takes fd over. */
+static int keep_fd(struct room *r, int fd, struct ps_err *err)
+{
+	PS_BUG_IF(r->nkeep == KEEP_MAX, "too many descriptors for one sandbox");
+	if (fd < 0)
+		return ps_err_errno(err, "cannot make a file in memory");
+	if (fd < 3) {		/* 0-2 are the command's */
+		int up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+		close(fd);
+		fd = up;
+	}
+	r->keep[r->nkeep++] = fd;
+	return fd < 0 ? ps_err_errno(err, "cannot move a descriptor") : fd;
+}
+
+static int in_memory(struct room *r, const void *p, size_t n, struct ps_err *err)
+{
+	int fd = keep_fd(r, memfd_create("sandbox", MFD_CLOEXEC), err);
+
+	if (fd < 0 || fs_write_all(fd, p, n, err) < 0)
+		return fd < 0 ? fd : PS_EIO;
+	return lseek(fd, 0, SEEK_SET) < 0 ? ps_err_errno(err, "cannot rewind") : fd;
+}
+
+static int etc_file(struct room *r, const char *path, const char *text, struct ps_err *err)
+{
+	int fd = in_memory(r, text, strlen(text), err);
+
+	if (fd < 0)
+		return fd;
+	args(r, "--perms", "0444", "--file", NULL);
+	arg_num(r, "%lld", fd);
+	arg(r, path);
+	return 0;
+}
+
+static void arg_tmpfs(struct room *r, const char *path, int64_t size)
+{
+	args(r, "--perms", "1777", NULL);
+	if (size > 0) {
+		arg(r, "--size");
+		arg_num(r, "%lld", size);
+	}
+	args(r, "--tmpfs", path, NULL);
+}
+
+/* Debian's JVM keeps configuration outside its folder: java does not start without it. */
+static void arg_java(struct room *r)
+{
+	static const char *const links[] = { "conf", "lib/jvm.cfg", "lib/security/default.policy" };
+	char *bound = NULL;
+
+	if (!r->spec->java)
+		return;
+	args(r, "--ro-bind", r->spec->java, PROFILE_JAVA, NULL);
+	for (size_t i = 0; i < PS_NELEM(links); i++) {
+		char *link = fs_join(r->spec->java, links[i]), *real = realpath(link, NULL);
+		char *end = real && ps_starts(real, "/etc/") ? strchr(real + 5, '/') : NULL;
+
+		if (end)
+			*end = '\0';	/* /etc/java-17-openjdk: the whole of it, once */
+		if (real && ps_starts(real, "/etc/") && !ps_streq(real, bound)) {
+			args(r, "--ro-bind", real, real, NULL);
+			free(bound);
+			bound = xstrdup(real);
+		}
+		free(real);
+		free(link);
+	}
+	free(bound);
+}
+
+static int arg_files(struct room *r, struct ps_err *err)
+{
+	const struct sandbox_spec *s = r->spec;
+	char passwd[128], group[64];
+	struct stat st;
+	int rc;
+
+	snprintf(passwd, sizeof(passwd), PROFILE_USER ":x:%u:%u::/tmp:/bin/sh\n", s->uid, s->uid);
+	snprintf(group, sizeof(group), PROFILE_USER ":x:%u:\n", s->uid);
+	args(r, "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin",
+	     "/sbin", "--symlink", "usr/lib", "/lib", NULL);
+	if (stat("/usr/lib64", &st) == 0)
+		args(r, "--symlink", "usr/lib64", "/lib64", NULL);
+	args(r, "--proc", "/proc", "--dev", "/dev", NULL);
+	arg_tmpfs(r, "/dev/shm", SHM_SIZE);
+	arg_tmpfs(r, "/tmp", s->limits.disk);
+	if (s->build_dir)
+		arg_tmpfs(r, PROFILE_BUILD, s->limits.disk);
+	if ((rc = etc_file(r, "/etc/passwd", passwd, err)) < 0 ||
+	    (rc = etc_file(r, "/etc/group", group, err)) < 0 ||
+	    (rc = etc_file(r, "/etc/hosts", "127.0.0.1 localhost " PROFILE_HOST "\n", err)) < 0 ||
+	    (rc = etc_file(r, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n",
+			   err)) < 0)
+		return rc;
+	if (s->prefix)
+		args(r, "--ro-bind", s->prefix, PROFILE_TOOLCHAIN, NULL);
+	arg_java(r);
+	for (size_t i = 0; i < s->nbinds; i++)
+		args(r, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from,
+		     s->binds[i].to, NULL);
+	args(r, "--remount-ro", "/dev", "--remount-ro", "/", NULL);	/* those two have no size */
+	return 0;
+}
+
+/* A limit can only be lowered in there: what is asked, but not more than we have ourselves. */
+static void put_rlimit(struct room *r, const char *option, int which, int64_t want)
+{
+	struct rlimit have;
+
+	if (getrlimit((__rlimit_resource_t)which, &have) == 0 && have.rlim_max != RLIM_INFINITY &&
+	    (int64_t)have.rlim_max < want)
+		want = (int64_t)have.rlim_max;
+	buf_addf(&r->command, "--%s=%lld", option, (long long)want);
+	buf_addch(&r->command, '\0');
+}
+
+static void put(struct room *r, const char *text)
+{
+	buf_add(&r->command, text, strlen(text) + 1);
+}
+
+static void make_command(struct room *r)
+{
+	static const char *const drop[] = { "--clear-groups", "--no-new-privs", "--inh-caps=-all",
+					    "--bounding-set=-all", "--" };
+	const struct sandbox_limits *l = &r->spec->limits;
+	char uid[16];
+
+	put(r, "/usr/bin/prlimit");
+	put_rlimit(r, "core", RLIMIT_CORE, 0);
+	put_rlimit(r, "nofile", RLIMIT_NOFILE, 8192);
+	if (l->processes)
+		put_rlimit(r, "nproc", RLIMIT_NPROC, l->processes);
+	if (l->disk)
+		put_rlimit(r, "fsize", RLIMIT_FSIZE, l->disk);
+	put(r, "--");
+	if (geteuid() == 0) {
+		snprintf(uid, sizeof(uid), "%u", r->spec->uid);
+		put(r, "/usr/bin/setpriv");
+		put(r, "--reuid");
+		put(r, uid);
+		put(r, "--regid");
+		put(r, uid);
+		for (size_t i = 0; i < PS_NELEM(drop); i++)
+			put(r, drop[i]);
+	}
+	for (size_t i = 0; r->spec->argv[i]; i++)
+		put(r, r->spec->argv[i]);
+}
+
+#define ENV_ARG(name, value) "--setenv", name, value,
+
+static int make_args(struct room *r, int status_fd, struct ps_err *err)
+{
+	int fd, rc;
+
+	args(r, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+	     "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--hostname",
+	     PROFILE_HOST, "--json-status-fd", NULL);
+	arg_num(r, "%lld", status_fd);
+	if (geteuid() == 0) {
+		args(r, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
+		     "--cap-add", "CAP_SETPCAP", NULL);
+	} else {
+		args(r, "--unshare-user", "--disable-userns", "--uid", NULL);
+		arg_num(r, "%lld", r->spec->uid);
+		arg(r, "--gid");
+		arg_num(r, "%lld", r->spec->uid);
+	}
+	fd = sandbox_seccomp(err);
+	if (fd < 0 || (fd = keep_fd(r, fd, err)) < 0)
+		return fd;
+	arg(r, "--seccomp");
+	arg_num(r, "%lld", fd);
+	args(r, "--clearenv", PROFILE_ENV(ENV_ARG) NULL);
+	if ((rc = arg_files(r, err)) < 0)
+		return rc;
+	args(r, "--chdir", r->spec->cwd, NULL);
+	make_command(r);
+	return 0;
+}
+
+/* bwrap --args FD COMMAND...; pointers into r->command, free() the array alone. */
+static const char **make_argv(struct room *r, const char *bwrap, const char *args_fd)
+{
+	const char **v = NULL, *at = r->command.data, *end = at + r->command.len;
+	size_t n = 0, cap = 0;
+
+	v = xgrow(v, n, &cap, sizeof(*v));
+	v[n++] = bwrap;
+	v = xgrow(v, n, &cap, sizeof(*v));
+	v[n++] = "--args";
+	v = xgrow(v, n, &cap, sizeof(*v));
+	v[n++] = args_fd;
+	for (; at < end; at += strlen(at) + 1) {
+		v = xgrow(v, n, &cap, sizeof(*v));
+		v[n++] = at;
+	}
+	v = xgrow(v, n, &cap, sizeof(*v));
+	v[n] = NULL;
+	return v;
+}
+
+static const char *find_bwrap(void)
+{
+	static const char *const places[] = { "/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap" };
+
+	for (size_t i = 0; i < PS_NELEM(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+static int start(struct room *r, struct ps_err *err)
+{
+	const char *bwrap = find_bwrap();
+	int out[2] = { -1, -1 }, status[2] = { -1, -1 }, fd, rc;
+	const char **argv = NULL;
+	char number[16];
+
+	if (!bwrap)
+		return ps_err_set(err, PS_ENOENT,
+				  "bubblewrap is not installed: apt-get install bubblewrap");
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
+		rc = ps_err_errno(err, "cannot make a pipe");
+		goto out;
+	}
+	rc = fd = keep_fd(r, fcntl(status[1], F_DUPFD_CLOEXEC, 3), err);
+	if (rc < 0 || (rc = make_args(r, fd, err)) < 0)
+		goto out;
+	rc = fd = in_memory(r, r->args.data, r->args.len, err);
+	if (rc < 0)
+		goto out;
+	snprintf(number, sizeof(number), "%d", fd);
+	argv = make_argv(r, bwrap, number);
+	r->pid = spawn_start(&(struct spawn) {
+		.argv = argv,
+		.in = -1, .out = out[1], .errout = out[1], .keep = r->keep, .nkeep = r->nkeep,
+	}, err);
+	rc = r->pid < 0 ? (int)r->pid : 0;
+	if (rc < 0)
+		goto out;
+	r->out = out[0];
+	r->status_fd = status[0];
+	out[0] = status[0] = -1;
+	if (fcntl(r->out, F_SETFL, O_NONBLOCK) < 0 || fcntl(r->status_fd, F_SETFL, O_NONBLOCK) < 0)
+		rc = ps_err_errno(err, "cannot watch a sandbox");
+out:
+	for (size_t i = 0; i < r->nkeep; i++)
+		if (r->keep[i] >= 0)
+			close(r->keep[i]);
+	r->nkeep = 0;
+	free(argv);
+	for (int i = 0; i < 2; i++) {
+		if (out[i] >= 0)
+			close(out[i]);
+		if (status[i] >= 0)
+			close(status[i]);
+	}
+	return rc;
+}
+
+static void stop_it(struct room *r, const char *fmt, ...) PS_PRINTF(2, 3);
+static void stop_it(struct room *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->over)
+		return;
+	r->over = true;
+	va_start(ap, fmt);
+	vsnprintf(r->res->why, sizeof(r->res->why), fmt, ap);
+	va_end(ap);
+	r->res->end = SANDBOX_LIMIT;
+	if (r->pid > 0)
+		kill(r->pid, SIGKILL);		/* --die-with-parent takes the rest along */
+}
+
+static void read_output(struct room *r)
+{
+	char block[65536];
+	ssize_t n;
+
+	/* bounded: a command that only prints must not keep us from looking at its limits */
+	for (int i = 0; i < 16 && (n = read(r->out, block, sizeof(block))) > 0; i++) {
+		r->last_output = clock_boot_ns();
+		if (r->first.len < FIRST_MAX)
+			buf_add(&r->first, block,
+				(size_t)n < FIRST_MAX ? (size_t)n : FIRST_MAX);
+		if (r->spec->on_output)
+			r->spec->on_output(r->spec->arg, block, (size_t)n);
+	}
+}
+
+static void read_told(struct room *r)
+{
+	char block[1024];
+	ssize_t n;
+
+	while (r->told.len < 65536 && (n = read(r->status_fd, block, sizeof(block))) > 0)
+		buf_add(&r->told, block, (size_t)n);
+}
+
+static void check_disk(struct room *r, int64_t now)
+{
+	const struct sandbox_limits *l = &r->spec->limits;
+	size_t entries;
+	int64_t used;
+
+	if (!l->disk || !r->spec->watched || now < r->next_disk)
+		return;
+	used = sandbox_blocks(r->spec->watched, &entries);
+	/* a large folder is looked at less often: never more than a twentieth of the time */
+	r->next_disk = now + 20 * (clock_boot_ns() - now);
+	if (used - r->disk_before > l->disk)
+		stop_it(r, "more than %lld MB written, stopped", (long long)(l->disk >> 20));
+}
+
+static void check_limits(struct room *r)
+{
+	const struct sandbox_limits *l = &r->spec->limits;
+	int64_t now = clock_boot_ns();
+	struct sandbox_use use;
+
+	if (l->wall_ms && now - r->began > l->wall_ms * MS_NS)
+		stop_it(r, "not done after %lld s, stopped", (long long)(l->wall_ms / 1000));
+	if (l->quiet_ms && now - r->last_output > l->quiet_ms * MS_NS)
+		stop_it(r, "no output for %lld s, stopped", (long long)(l->quiet_ms / 1000));
+	sandbox_measure(r->pid, &use);
+	if (use.memory > r->res->memory_peak)
+		r->res->memory_peak = use.memory;
+	if (use.tasks > r->tasks_peak)
+		r->tasks_peak = use.tasks;
+	if (l->memory && use.memory > l->memory)
+		stop_it(r, "more than %lld MB of memory used, stopped", (long long)(l->memory >> 20));
+	check_disk(r, now);
+	if (r->spec->on_tick)
+		r->spec->on_tick(r->spec->arg);
+}
+
+/* Output, limits, the end of bubblewrap's outer process; then everything below is reaped. */
+static void watch(struct room *r)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0), status = 0;
+	int64_t next = r->began + TICK_MS * MS_NS;
+	struct pollfd fds[3] = {
+		{ .fd = r->out, .events = POLLIN },
+		{ .fd = r->status_fd, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
+	};
+
+	while (waitpid(r->pid, &status, WNOHANG) == 0) {
+		int64_t now = clock_boot_ns();
+		int wait = now >= next ? 0 : (int)((next - now) / MS_NS) + 1;
+
+		if (poll(fds, PS_NELEM(fds), wait) > 0) {
+			if (fds[0].revents)
+				read_output(r);
+			if (fds[1].revents)
+				read_told(r);
+			/* an end that stays readable at its end would make this loop spin */
+			for (size_t i = 0; i < 2; i++)
+				if ((fds[i].revents & POLLHUP) && !(fds[i].revents & POLLIN))
+					fds[i].fd = -1;
+		}
+		if (clock_boot_ns() >= next) {
+			check_limits(r);
+			next = clock_boot_ns() + TICK_MS * MS_NS;
+		}
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	r->pid = 0;
+}
+
+/* As subreaper we get the namespace's first process when bubblewrap's outer one is gone; the kernel
+ * lets it be reaped only when all others in there are dead. */
+static void reap_all(void)
+{
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+/* Code in `"exit-code": N`; -1 when bubblewrap never said one, so the command never ran. */
+static int told_code(struct room *r)
+{
+	const char *at = strstr(buf_str(&r->told), "\"exit-code\"");
+
+	at = at ? strchr(at, ':') : NULL;
+	return at ? atoi(at + 1) : -1;
+}
+
+static void conclude(struct room *r)
+{
+	struct sandbox_result *res = r->res;
+	int code = told_code(r);
+	size_t n;
+
+	if (r->over)
+		return;
+	if (code < 0) {
+		res->end = SANDBOX_BROKEN;
+		n = strcspn(buf_str(&r->first), "\n");
+		snprintf(res->why, sizeof(res->why), "the sandbox could not be made%s%.*s",
+			 n ? ": " : "", (int)n, buf_str(&r->first));
+		return;
+	}
+	res->end = SANDBOX_EXITED;
+	res->status = code;
+	if (code == 128 + SIGXFSZ)
+		snprintf(res->why, sizeof(res->why), "a file grew past %lld MB",
+			 (long long)(r->spec->limits.disk >> 20));
+	else if (code > 128 && code < 128 + 65)
+		snprintf(res->why, sizeof(res->why), "killed by signal %d", code - 128);
+	else
+		snprintf(res->why, sizeof(res->why), "exit status %d", code);
+	if (code && r->spec->limits.processes && r->tasks_peak >= r->spec->limits.processes)
+		snprintf(res->why + strlen(res->why), sizeof(res->why) - strlen(res->why),
+			 "; the limit of %u processes was reached", r->spec->limits.processes);
+}
+
+int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, struct ps_err *err)
+{
+	struct room r = { .spec = spec, .res = res, .args = BUF_INIT,
+			  .command = BUF_INIT, .told = BUF_INIT, .first = BUF_INIT, .out = -1, .status_fd = -1 };
+	size_t entries;
+	int rc;
+
+	*res = (struct sandbox_result) { .end = SANDBOX_BROKEN };
+	PS_BUG_IF(spec->uid == 0, "a sandbox with uid 0");
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return ps_err_errno(err, "cannot become a subreaper");
+	if (spec->watched)
+		r.disk_before = sandbox_blocks(spec->watched, &entries);
+	rc = start(&r, err);
+	if (r.pid > 0) {
+		r.began = r.last_output = clock_boot_ns();
+		if (rc == 0)
+			watch(&r);
+		else
+			kill(r.pid, SIGKILL);
+		reap_all();
+	}
+	if (rc == 0) {
+		read_output(&r);
+		read_told(&r);
+		conclude(&r);
+	}
+	if (r.out >= 0)
+		close(r.out);
+	if (r.status_fd >= 0)
+		close(r.status_fd);
+	buf_clear(&r.args);
+	buf_clear(&r.command);
+	buf_clear(&r.told);
+	buf_clear(&r.first);
+	return rc;
+}
+
+/* In a child of its own: a probe's caller has other children, and sandbox_run() reaps them all. */
+static void probe_child(uid_t uid, int tell) PS_NORETURN;
+static void probe_child(uid_t uid, int tell)
+{
+	static const char *const argv[] = { "/usr/bin/true", NULL };
+	struct sandbox_spec spec = { .argv = argv, .cwd = "/tmp", .uid = uid,
+				     .limits = { .wall_ms = 20000, .disk = 1 << 20, .processes = 64 } };
+	struct sandbox_result res;
+	struct ps_err err = { 0 };
+	int rc = sandbox_run(&spec, &res, &err);
+	const char *why = rc < 0 ? ps_err_msg(&err, rc) : res.why;
+
+	if (rc == 0 && res.end == SANDBOX_EXITED && res.status == 0)
+		_exit(0);
+	_exit(fs_write_all(tell, why, strlen(why), NULL) < 0 ? 2 : 1);
+}
+
+bool sandbox_probe(uid_t uid, char why[512])
+{
+	struct buf text = BUF_INIT;
+	int fds[2], status = -1;
+	pid_t pid;
+
+	snprintf(why, 512, "the sandbox could not be tried");
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		probe_child(uid, fds[1]);
+	}
+	close(fds[1]);
+	if (pid > 0 && fs_read_fd(&text, fds[0], 511, NULL) == 0 && text.len)
+		snprintf(why, 512, "%s", buf_str(&text));
+	close(fds[0]);
+	if (pid > 0 && spawn_wait(pid, &status, NULL) < 0)
+		status = -1;
+	buf_clear(&text);
+	if (status == 0)
+		why[0] = '\0';
+	return status == 0;
+}

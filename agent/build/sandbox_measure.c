@@ -1,0 +1,163 @@
+/*
+ * sandbox_measure – what a sandbox holds now: memory as the sum of PSS (shared pages once; RSS would
+ * count a forked worker's heap twice, and Java does not start under RLIMIT_AS), and disk as blocks.
+ *
+ * A sandbox is found by descent: what is started inside has bubblewrap as an ancestor, because the
+ * pid namespace gives orphans to its own first process.
+ */
+#include "config.h"
+
+#include "agent/build/sandbox.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/fsutil.h"
+
+enum { PIDS_MAX = 1 << 16, DEPTH_MAX = 256, ENTRIES_MAX = 1 << 20 };
+
+struct proc {
+	pid_t pid, parent;
+	unsigned tasks;
+};
+
+/* "PID (any name) S PPID ... ": the name may hold blanks and brackets, so begin at the last one. */
+static bool read_stat(pid_t pid, struct proc *p)
+{
+	char path[64], text[1024];
+	int parent, threads;
+	ssize_t n;
+	char *at;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+			  &parent, &threads) != 2)
+		return false;
+	*p = (struct proc) { .pid = pid, .parent = (pid_t)parent, .tasks = (unsigned)threads };
+	return true;
+}
+
+static struct proc *read_all(size_t *n)
+{
+	DIR *dir = opendir("/proc");
+	struct proc *v = NULL;
+	struct dirent *e;
+	size_t cap = 0;
+
+	*n = 0;
+	while (dir && *n < PIDS_MAX && (e = readdir(dir))) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		v = xgrow(v, *n, &cap, sizeof(*v));
+		if (read_stat((pid_t)atoi(e->d_name), &v[*n]))
+			(*n)++;
+	}
+	if (dir)
+		closedir(dir);
+	return v;
+}
+
+/* The kernel does it for all maps at once; a process that ends meanwhile counts nothing. */
+static int64_t pss_of(pid_t pid)
+{
+	struct buf text = BUF_INIT;
+	char path[64];
+	long long kb = 0;
+	char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	if (fs_read(&text, AT_FDCWD, path, 65536, NULL) == 0) {
+		at = strstr(buf_str(&text), "\nPss:");
+		if (at)
+			kb = strtoll(at + 5, NULL, 10);
+	}
+	buf_clear(&text);
+	return kb * 1024;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	return ((const struct proc *)a)->pid - ((const struct proc *)b)->pid;
+}
+
+static bool descends(const struct proc *v, size_t n, const struct proc *p, pid_t top)
+{
+	for (unsigned hop = 0; p && hop < DEPTH_MAX; hop++) {
+		struct proc want = { .pid = p->parent };
+
+		if (p->pid == top)
+			return true;
+		p = bsearch(&want, v, n, sizeof(*v), by_pid);
+	}
+	return false;
+}
+
+void sandbox_measure(pid_t top, struct sandbox_use *use)
+{
+	size_t n;
+	struct proc *v = read_all(&n);
+
+	*use = (struct sandbox_use) { 0 };
+	if (n)
+		qsort(v, n, sizeof(*v), by_pid);
+	for (size_t i = 0; i < n; i++) {
+		if (!descends(v, n, &v[i], top))
+			continue;
+		use->memory += pss_of(v[i].pid);
+		use->tasks += v[i].tasks;
+	}
+	free(v);
+}
+
+/* Takes fd over. */
+static int64_t blocks_below(int fd, unsigned depth, size_t *entries)
+{
+	DIR *dir = fdopendir(fd);
+	int64_t sum = 0;
+	struct dirent *e;
+	struct stat st;
+
+	if (!dir) {
+		close(fd);
+		return 0;
+	}
+	while (*entries < ENTRIES_MAX && (e = readdir(dir))) {
+		int sub;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		++*entries;
+		sum += (int64_t)st.st_blocks * 512;
+		if (!S_ISDIR(st.st_mode) || depth >= DEPTH_MAX)
+			continue;
+		sub = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub >= 0)
+			sum += blocks_below(sub, depth + 1, entries);
+	}
+	closedir(dir);
+	return sum;
+}
+
+int64_t sandbox_blocks(const char *dir, size_t *entries)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	*entries = 0;
+	return fd < 0 ? -1 : blocks_below(fd, 0, entries);
+}
