@@ -6,7 +6,8 @@
  * on the reader's thread over a read-only connection. Afterwards `done` is called by store_poll() on
  * the loop's thread, never before the commit is on disk as asked. A run function that fails is
  * rolled back alone (a savepoint); its neighbours in the batch are not touched. When the commit
- * itself fails, every done of the batch gets that error and nothing of the batch was kept.
+ * itself fails, every done of the batch gets that error and nothing of the batch was kept. done may
+ * be NULL. Operations of one kind run in the order they were queued.
  *
  * run and done share `arg`; run must not touch what the loop owns.
  */
@@ -37,7 +38,8 @@ void store_write(struct store *st, enum store_sync sync, store_run_fn *run, stor
 void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg);
 /* Calls the done functions that are due; returns how many. On the loop's thread only. */
 size_t store_poll(struct store *st);
-/* Runs what is queued, joins the threads, closes. NULL is fine. */
+/* Runs what is queued, joins the threads, calls the done functions that are left (what they queue
+ * fails), closes. NULL is fine. */
 void store_close(struct store *st);
 
 #endif

@@ -1,0 +1,352 @@
+/* store – the two threads, the batch that becomes one commit, and the way back to the loop. What the
+ * statements say is in the files of the nouns; see store.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "agent/store/sql.h"
+#include "agent/store/tx.h"
+#include "common/base/failpoint.h"
+#include "common/base/log.h"
+
+enum {
+	BATCH_MAX = 512,	/* operations of one commit: bounds how long the first of them waits */
+	BUSY_MS = 5000,		/* somebody looks at the file with another program */
+};
+
+struct op {
+	store_run_fn *run;
+	store_done_fn *done;
+	void *arg;
+	enum store_sync sync;
+	int rc;
+	struct ps_err err;
+	struct op *next;
+};
+
+struct op_list { struct op *first, **last; size_t n; };
+
+struct lane {			/* a thread, its connection, its queue */
+	struct store *st;
+	struct store_tx tx;
+	pthread_t thread;
+	bool started;
+	pthread_cond_t more;
+	struct op_list queue;	/* under st->lock */
+};
+
+struct store {
+	pthread_mutex_t lock;
+	bool closing;
+	struct op_list finished;	/* for store_poll() */
+	store_wake_fn *wake;
+	void *wake_arg;
+	struct lane writer, reader;
+	int sync_now;			/* PRAGMA synchronous of the writer; the writer's own */
+};
+
+static void list_init(struct op_list *l)
+{
+	*l = (struct op_list) { .first = NULL };
+	l->last = &l->first;
+}
+
+static void list_add(struct op_list *l, struct op *op)
+{
+	op->next = NULL;
+	*l->last = op;
+	l->last = &op->next;
+	l->n++;
+}
+
+static struct op *list_take(struct op_list *l)
+{
+	struct op *op = l->first;
+
+	if (op) {
+		l->first = op->next;
+		l->n--;
+		if (!l->first)
+			l->last = &l->first;
+	}
+	return op;
+}
+
+/* PRAGMA synchronous does not change inside a transaction, so it is set before BEGIN. */
+static int set_sync(struct store *st, enum store_sync want, struct ps_err *err)
+{
+	int rc;
+
+	if (st->sync_now == (int)want)
+		return 0;
+	rc = tx_exec(&st->writer.tx, want == STORE_FULL ? "PRAGMA synchronous = FULL" :
+		     "PRAGMA synchronous = NORMAL", err);
+	st->sync_now = rc == 0 ? (int)want : -1;
+	return rc;
+}
+
+/* One operation inside its savepoint. Negative: the whole transaction is lost. */
+static int run_one(struct store_tx *tx, struct op *op, struct ps_err *err)
+{
+	int rc = tx_exec(tx, "SAVEPOINT op", err);
+
+	if (rc < 0)
+		return rc;
+	op->rc = op->run(tx, op->arg, &op->err);
+	tx_release_all(tx);
+	if (sqlite3_get_autocommit(tx->db))	/* disk full and the like: SQLite has rolled back all */
+		return ps_err_set(err, PS_ESTORE, "the batch was rolled back: %s",
+				  ps_err_msg(&op->err, op->rc));
+	if (op->rc < 0)
+		rc = tx_exec(tx, "ROLLBACK TO op", err);
+	return rc < 0 ? rc : tx_exec(tx, "RELEASE op", err);
+}
+
+static int commit(struct store_tx *tx, struct ps_err *err)
+{
+	int rc;
+
+	if (FAIL_AT("store.commit"))
+		return ps_err_errno(err, "cannot commit to the store");
+	rc = tx_exec(tx, "COMMIT", err);
+	if (rc == 0 && FAIL_AT("store.committed"))
+		log_warn("store", NULL, "failpoint after a commit: nothing is left to fail");
+	return rc;
+}
+
+static void write_batch(struct store *st, struct op_list *batch)
+{
+	struct store_tx *tx = &st->writer.tx;
+	enum store_sync sync = STORE_NORMAL;
+	struct ps_err err = { 0 };
+	int rc;
+
+	for (struct op *op = batch->first; op; op = op->next)
+		if (op->sync == STORE_FULL)
+			sync = STORE_FULL;
+	rc = set_sync(st, sync, &err);
+	if (rc == 0)
+		rc = tx_exec(tx, "BEGIN IMMEDIATE", &err);
+	for (struct op *op = batch->first; rc == 0 && op; op = op->next)
+		rc = run_one(tx, op, &err);
+	if (rc == 0)
+		rc = commit(tx, &err);
+	if (rc == 0)
+		return;
+	if (!sqlite3_get_autocommit(tx->db) && sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+		log_error("store", NULL, "cannot roll back: %s", sqlite3_errmsg(tx->db));
+	log_error("store", NULL, "a batch of %zu was not kept: %s", batch->n, ps_err_msg(&err, rc));
+	for (struct op *op = batch->first; op; op = op->next) {
+		if (op->rc < 0)
+			continue;		/* it failed by itself and keeps its own reason */
+		op->rc = rc;
+		op->err = err;
+	}
+}
+
+/* A snapshot of its own for each reader: what it sees is of one moment. */
+static void read_batch(struct lane *l, struct op_list *batch)
+{
+	for (struct op *op = batch->first; op; op = op->next) {
+		op->rc = tx_exec(&l->tx, "BEGIN", &op->err);
+		if (op->rc < 0)
+			continue;
+		op->rc = op->run(&l->tx, op->arg, &op->err);
+		tx_release_all(&l->tx);
+		if (sqlite3_exec(l->tx.db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+			log_error("store", NULL, "cannot end a read: %s", sqlite3_errmsg(l->tx.db));
+	}
+}
+
+/* Waits for work; false when the store closes and nothing is queued any more. */
+static bool next_batch(struct lane *l, struct op_list *batch, size_t max)
+{
+	struct store *st = l->st;
+
+	list_init(batch);
+	pthread_mutex_lock(&st->lock);
+	while (!l->queue.first && !st->closing)
+		pthread_cond_wait(&l->more, &st->lock);
+	while (batch->n < max && l->queue.first)
+		list_add(batch, list_take(&l->queue));
+	pthread_mutex_unlock(&st->lock);
+	return batch->n > 0;
+}
+
+static void give_back(struct store *st, struct op_list *batch)
+{
+	struct op *op;
+
+	pthread_mutex_lock(&st->lock);
+	while ((op = list_take(batch)))
+		list_add(&st->finished, op);
+	pthread_mutex_unlock(&st->lock);
+	if (st->wake)
+		st->wake(st->wake_arg);
+}
+
+static void *writer_run(void *arg)
+{
+	struct lane *l = arg;
+	struct op_list batch;
+
+	tx_enter(&l->tx);
+	while (next_batch(l, &batch, BATCH_MAX)) {
+		write_batch(l->st, &batch);
+		give_back(l->st, &batch);
+	}
+	return NULL;
+}
+
+static void *reader_run(void *arg)
+{
+	struct lane *l = arg;
+	struct op_list batch;
+
+	tx_enter(&l->tx);
+	while (next_batch(l, &batch, 1)) {
+		read_batch(l, &batch);
+		give_back(l->st, &batch);
+	}
+	return NULL;
+}
+
+static void enqueue(struct store *st, struct lane *l, struct op op)
+{
+	struct op *mine = xmemdup(&op, sizeof(op));
+
+	pthread_mutex_lock(&st->lock);
+	if (st->closing) {
+		mine->rc = ps_err_set(&mine->err, PS_ESTORE, "the store is closing");
+		list_add(&st->finished, mine);
+	} else {
+		list_add(&l->queue, mine);
+		pthread_cond_signal(&l->more);
+	}
+	pthread_mutex_unlock(&st->lock);
+}
+
+void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done, void *arg)
+{
+	enqueue(st, &st->writer, (struct op) { .run = run, .done = done, .arg = arg, .sync = sync });
+}
+
+void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg)
+{
+	enqueue(st, &st->reader, (struct op) { .run = run, .done = done, .arg = arg });
+}
+
+size_t store_poll(struct store *st)
+{
+	struct op_list due;
+	struct op *op;
+	size_t n = 0;
+
+	list_init(&due);
+	pthread_mutex_lock(&st->lock);
+	while ((op = list_take(&st->finished)))
+		list_add(&due, op);
+	pthread_mutex_unlock(&st->lock);
+	while ((op = list_take(&due))) {	/* a done may queue more: that is for the next poll */
+		if (op->done)
+			op->done(op->arg, op->rc, &op->err);
+		free(op);
+		n++;
+	}
+	return n;
+}
+
+static int lane_connect(struct lane *l, const char *path, int flags, struct ps_err *err)
+{
+	int rc;
+
+	if (sqlite3_open_v2(path, &l->tx.db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return ps_err_set(err, PS_ESTORE, "cannot open the store '%s': %s", path,
+				  l->tx.db ? sqlite3_errmsg(l->tx.db) : "out of memory");
+	sqlite3_busy_timeout(l->tx.db, BUSY_MS);
+	rc = tx_exec(&l->tx, "PRAGMA foreign_keys = ON", err);
+	if (rc == 0 && (flags & SQLITE_OPEN_READWRITE))
+		rc = tx_exec(&l->tx, "PRAGMA journal_mode = WAL", err);
+	return rc < 0 ? ps_err_prefix(err, "cannot use the store '%s'", path) : 0;
+}
+
+/* Signals are the loop's business: these threads block them all. */
+static int lane_start(struct lane *l, void *(*run)(void *), struct ps_err *err)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&l->thread, NULL, run, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		return ps_err_set(err, PS_ESTORE, "cannot start a thread of the store: %s", strerror(rc));
+	l->started = true;
+	return 0;
+}
+
+static void lane_init(struct lane *l, struct store *st)
+{
+	l->st = st;
+	list_init(&l->queue);
+	pthread_cond_init(&l->more, NULL);
+}
+
+static void lane_end(struct lane *l)
+{
+	if (l->started)
+		pthread_join(l->thread, NULL);
+	tx_clear(&l->tx);
+	pthread_cond_destroy(&l->more);
+}
+
+int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
+	       struct ps_err *err)
+{
+	struct store *st = xcalloc(1, sizeof(*st));
+	int rc;
+
+	pthread_mutex_init(&st->lock, NULL);
+	list_init(&st->finished);
+	lane_init(&st->writer, st);
+	lane_init(&st->reader, st);
+	st->wake = wake;
+	st->wake_arg = wake_arg;
+	st->sync_now = -1;
+	tx_enter(&st->writer.tx);
+	rc = lane_connect(&st->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	if (rc == 0)
+		rc = store_migrate(&st->writer.tx, path, err);
+	if (rc == 0)
+		rc = lane_connect(&st->reader, path, SQLITE_OPEN_READONLY, err);
+	if (rc == 0)
+		rc = lane_start(&st->writer, writer_run, err);
+	if (rc == 0)
+		rc = lane_start(&st->reader, reader_run, err);
+	if (rc < 0) {
+		store_close(st);
+		return rc;
+	}
+	*out = st;
+	return 0;
+}
+
+void store_close(struct store *st)
+{
+	if (!st)
+		return;
+	pthread_mutex_lock(&st->lock);
+	st->closing = true;
+	pthread_cond_signal(&st->writer.more);
+	pthread_cond_signal(&st->reader.more);
+	pthread_mutex_unlock(&st->lock);
+	lane_end(&st->reader);		/* before the writer: the last connection folds the WAL in */
+	lane_end(&st->writer);
+	while (store_poll(st))
+		;
+	pthread_mutex_destroy(&st->lock);
+	free(st);
+}

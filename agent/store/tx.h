@@ -1,0 +1,39 @@
+/*
+ * tx – what store.c, sql.c and migrate.c share: the inside of a connection. For these three alone.
+ */
+#ifndef PS_STORE_TX_H
+#define PS_STORE_TX_H
+
+#include <sqlite3.h>
+
+#include "agent/store/store.h"
+
+enum { STORE_SCHEMA = 1 };	/* the version migrate.c ends at */
+
+struct stmt_slot {
+	sqlite3_stmt *stmt;
+	uint64_t hash;		/* of its text */
+	bool taken;		/* between sql_query and sql_done */
+};
+
+struct store_tx {
+	sqlite3 *db;
+	struct stmt_slot *slots;
+	size_t n, cap;
+};
+
+extern const char store_schema_sql[];
+
+/* The message of SQLite behind `what`; always PS_ESTORE. */
+int tx_error(struct store_tx *tx, struct ps_err *err, const char *what, ...) PS_PRINTF(3, 4);
+/* Runs statements without parameters. */
+int tx_exec(struct store_tx *tx, const char *sql, struct ps_err *err) PS_MUSTCHECK;
+/* Names the connection that sql_done() on this thread gives its statements back to. */
+void tx_enter(struct store_tx *tx);
+/* Gives back what a run function forgot. */
+void tx_release_all(struct store_tx *tx);
+void tx_clear(struct store_tx *tx);
+/* Brings the file to STORE_SCHEMA, or says why it cannot be used. */
+int store_migrate(struct store_tx *tx, const char *path, struct ps_err *err) PS_MUSTCHECK;
+
+#endif
