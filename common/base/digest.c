@@ -3,6 +3,7 @@
 
 #include "common/base/digest.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
