@@ -5,7 +5,6 @@
 
 #include "common/base/buf.h"
 #include "common/base/digest.h"
-#include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/plan/canon.h"
 #include "common/plan/diff.h"
@@ -312,54 +311,4 @@ void plan_clear(struct plan *p)
 	free(p->jobs);
 	free(p->problems);
 	memset(p, 0, sizeof(*p));
-}
-
-static void print_line(struct buf *out, const char *fmt, ...) PS_PRINTF(2, 3);
-
-static void print_line(struct buf *out, const char *fmt, ...)
-{
-	char safe[1024], *line;
-	va_list ap;
-
-	va_start(ap, fmt);
-	line = xvasprintf(fmt, ap);
-	va_end(ap);
-	buf_addf(out, "%s\n", escape_line(safe, sizeof(safe), line));
-	free(line);
-}
-
-void plan_print(const struct plan *p, struct buf *out)
-{
-	static const char signs[] = { [PLAN_NEW] = '+', [PLAN_CHANGED] = '~', [PLAN_SAME] = '=', [PLAN_ORPHAN] = '-' };
-
-	for (size_t i = 0; i < p->njobs; i++) {
-		const struct plan_job *j = &p->jobs[i];
-
-		print_line(out, "%c %s", signs[j->change], j->key);
-		for (size_t k = 0; k < j->nfields; k++)
-			print_line(out, "    ~ %s  %s → %s", j->fields[k].path,
-				   *j->fields[k].was ? j->fields[k].was : "(none)",
-				   *j->fields[k].is ? j->fields[k].is : "(none)");
-	}
-	for (size_t i = 0; i < p->nproblems; i++)
-		print_line(out, "! %s", p->problems[i]);
-}
-
-void plan_summary(const struct plan *p, struct buf *out)
-{
-	size_t n[PLAN_ORPHAN + 1] = { 0 };
-
-	for (size_t i = 0; i < p->njobs; i++)
-		n[p->jobs[i].change]++;
-	buf_addf(out, "%zu new, %zu changed, %zu unchanged, %zu orphan%s, %zu artifact%s", n[PLAN_NEW],
-		 n[PLAN_CHANGED], n[PLAN_SAME], n[PLAN_ORPHAN], n[PLAN_ORPHAN] == 1 ? "" : "s", p->nartifacts,
-		 p->nartifacts == 1 ? "" : "s");
-}
-
-bool plan_changes(const struct plan *p)
-{
-	for (size_t i = 0; i < p->njobs; i++)
-		if (p->jobs[i].change != PLAN_SAME)
-			return true;
-	return false;
 }

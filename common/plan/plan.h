@@ -95,8 +95,16 @@ struct plan {
 int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err) PS_MUSTCHECK;
 void plan_clear(struct plan *p);
 
+/*
+ * The plan as canonical JSON, for the store, and back. Rendered bytes are not in it (their digests are;
+ * the caller keeps them in the content store), so j->bytes is NULL after reading.
+ */
+int plan_write(const struct plan *p, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
+int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err) PS_MUSTCHECK;
+
 /* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` with its fields below, `= jobs/x`, `- jobs/x`. */
 void plan_print(const struct plan *p, struct buf *out);
+const char *plan_change_word(enum plan_change c);	/* new, changed, unchanged, orphan */
 /* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts". */
 void plan_summary(const struct plan *p, struct buf *out);
 bool plan_changes(const struct plan *p);
