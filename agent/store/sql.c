@@ -107,8 +107,8 @@ static int bind_all(sqlite3_stmt *q, const char *sql, const char *types, va_list
 	return rc;
 }
 
-static sqlite3_stmt *query(struct store_tx *tx, struct ps_err *err, const char *sql,
-			   const char *types, va_list ap)
+sqlite3_stmt *sql_vquery(struct store_tx *tx, struct ps_err *err, const char *sql, const char *types,
+			 va_list ap)
 {
 	sqlite3_stmt *q = take(tx, sql, err);
 
@@ -126,7 +126,7 @@ sqlite3_stmt *sql_query(struct store_tx *tx, struct ps_err *err, const char *sql
 	va_list ap;
 
 	va_start(ap, types);
-	q = query(tx, err, sql, types, ap);
+	q = sql_vquery(tx, err, sql, types, ap);
 	va_end(ap);
 	return q;
 }
@@ -178,7 +178,7 @@ int sql_run(struct store_tx *tx, struct ps_err *err, const char *sql, const char
 	int rc;
 
 	va_start(ap, types);
-	q = query(tx, err, sql, types, ap);
+	q = sql_vquery(tx, err, sql, types, ap);
 	va_end(ap);
 	rc = sql_next(tx, q, err);
 	PS_BUG_IF(rc > 0, "'%s' gives rows", sql);

@@ -1,0 +1,45 @@
+/*
+ * build – the work of turning one key into a sealed artifact; shared by all who need it.
+ */
+#ifndef PS_STORE_BUILD_H
+#define PS_STORE_BUILD_H
+
+#include "agent/store/rows.h"
+
+#define BUILD_COLS(X)                                                                        \
+	X(i, id) X(t, key) X(i, repository) X(t, project) X(t, commit_oid) X(t, pipeline)    \
+	X(t, spec) X(t, state) X(t, reason) X(t, detail) X(i, since_ms) X(i, slot) X(i, fence) \
+	X(i, lease_ms) X(t, digest) X(t, name) X(i, size) X(t, toolchain) X(t, prefix)       \
+	X(t, last_lines) X(i, created_ms) X(i, started_ms) X(i, ended_ms)
+ROWS_STRUCT(build, BUILD_COLS)
+
+/* What a finished build came to; texts may be NULL. */
+struct build_result {
+	const char *state;		/* passed, failed */
+	const char *reason, *digest, *name, *last_lines;
+	int64_t size;
+};
+
+/* The build of this key that has not failed or been cancelled: queued, under way or passed. PS_ENOENT. */
+int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct ps_err *err) PS_MUSTCHECK;
+int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;
+/* Inserts a queued build; sets b->id. Failpoint-free: the caller's transaction is the point. */
+int build_insert(struct store_tx *tx, struct build *b, struct ps_err *err) PS_MUSTCHECK;
+int build_link(struct store_tx *tx, int64_t demand, int64_t build, const char *pipeline, struct ps_err *err) PS_MUSTCHECK;
+int builds_of_demand(struct store_tx *tx, int64_t demand, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
+/* In the order of their numbers; state as stored. */
+int builds_in_state(struct store_tx *tx, const char *state, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
+/* Claimed or running ones. */
+int builds_under_way(struct store_tx *tx, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
+/* The wait reason of a queued build; keeps since_ms when the reason stays. */
+int build_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail, struct ps_err *err) PS_MUSTCHECK;
+/* queued → claimed with a raised fence, which is returned in *fence. */
+int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
+/* claimed → running; claimed or running → queued. Only under the same fence, else PS_ESTALE. */
+int build_started(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err) PS_MUSTCHECK;
+int build_requeue(struct store_tx *tx, int64_t id, int64_t fence, const char *why, struct ps_err *err) PS_MUSTCHECK;
+int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r, struct ps_err *err) PS_MUSTCHECK;
+void build_clear(struct build *b);
+void builds_clear(struct builds *l);
+
+#endif

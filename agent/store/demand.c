@@ -1,0 +1,92 @@
+/* demand – see demand.h. */
+#include "config.h"
+
+#include "agent/store/demand.h"
+
+#include "agent/store/sql.h"
+#include "common/base/clock.h"
+
+#define ROWS_COL_demand(kind, name) ROWS_COL(demand, kind, name)
+ROWS_SHAPE(demand, "demand", DEMAND_COLS)
+
+static const struct state_move moves[] = {
+	{ "waiting", "waiting" }, { "waiting", "active" }, { "active", "active" }, { "active", "waiting" },
+	{ "waiting", "done" }, { "active", "done" }, { "waiting", "failed" }, { "active", "failed" },
+	{ "waiting", "superseded" }, { "active", "superseded" }, { "waiting", "cancelled" },
+	{ "active", "cancelled" },
+};
+
+int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err)
+{
+	int64_t now = clock_wall_ms();
+	int rc = sql_run(tx, err,
+			 "INSERT INTO demand (event, repository, project, ref, commit_oid, environment, fabric,"
+			 " state, since_ms, survey, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
+			 "iitttttiti", d->event, d->repository, d->project, d->ref, d->commit_oid,
+			 d->environment, d->fabric, now, d->survey, now);
+
+	if (rc < 0)
+		return rc;
+	d->id = sql_last_id(tx);
+	return 0;
+}
+
+int demands_open(struct store_tx *tx, struct demands *out, struct ps_err *err)
+{
+	return rows_select(tx, &demand_shape, out, err,
+			   "WHERE state IN ('waiting', 'active') ORDER BY event, id", "");
+}
+
+int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_err *err)
+{
+	return rows_one(tx, &demand_shape, out, err, "WHERE id = ?", "i", id);
+}
+
+int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
+	       const char *detail, int64_t superseded_by, struct ps_err *err)
+{
+	int64_t now = clock_wall_ms();
+	bool ends = strcmp(state, "waiting") != 0 && strcmp(state, "active") != 0;
+	struct demand d = { 0 };
+	int rc = demand_get(tx, id, &d, err);
+
+	if (rc == 0)
+		rc = state_may_go("demand", moves, PS_NELEM(moves), d.state, state, err);
+	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason) && ps_streq(d.detail, detail))
+		goto out;
+	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason))
+		now = d.since_ms;
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "UPDATE demand SET state = ?, reason = ?, detail = ?, since_ms = ?, superseded_by = ?"
+			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
+	if (rc >= 0 && ends)
+		rc = sql_run(tx, err, "UPDATE demand SET ended_ms = ? WHERE id = ?", "ii", now, id);
+out:
+	demand_clear(&d);
+	return rc < 0 ? rc : 0;
+}
+
+int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET toolchain = ? WHERE id = ?", "ti", digest, id);
+
+	return rc < 0 ? rc : 0;
+}
+
+int demand_set_release(struct store_tx *tx, int64_t id, const char *release, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET release = ? WHERE id = ?", "ti", release, id);
+
+	return rc < 0 ? rc : 0;
+}
+
+void demand_clear(struct demand *d)
+{
+	rows_clear_one(&demand_shape, d);
+}
+
+void demands_clear(struct demands *l)
+{
+	rows_clear(&demand_shape, l);
+}

@@ -1,0 +1,188 @@
+/* deployment – see deployment.h. */
+#include "config.h"
+
+#include "agent/store/deployment.h"
+
+#include "agent/store/sql.h"
+#include "common/base/clock.h"
+
+#define ROWS_COL_deployment(kind, name) ROWS_COL(deployment, kind, name)
+ROWS_SHAPE(deployment, "deployment", DEPLOYMENT_COLS)
+#define ROWS_COL_deployed_job(kind, name) ROWS_COL(deployed_job, kind, name)
+ROWS_SHAPE(deployed_job, "deployed_job", DEPLOYED_JOB_COLS)
+
+static const struct state_move moves[] = {
+	{ "waiting", "waiting" }, { "waiting", "running" }, { "running", "running" },
+	{ "waiting", "failed" }, { "waiting", "rejected" }, { "waiting", "cancelled" },
+	{ "waiting", "superseded" }, { "running", "deployed" }, { "running", "failed" },
+	{ "running", "unknown" }, { "unknown", "running" },
+};
+
+int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *err)
+{
+	int64_t now = clock_wall_ms();
+	int rc = sql_run(tx, err,
+			 "INSERT INTO deployment (demand, release, label, repository, project, environment, fabric,"
+			 " state, since_ms, fence, lease_ms, tries, created_ms)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, ?)",
+			 "itiitttii", d->demand, d->release, d->label, d->repository, d->project,
+			 d->environment, d->fabric, now, now);
+
+	if (rc < 0)
+		return rc;
+	d->id = sql_last_id(tx);
+	return 0;
+}
+
+int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out, struct ps_err *err)
+{
+	return rows_one(tx, &deployment_shape, out, err, "WHERE id = ?", "i", id);
+}
+
+int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployment_shape, out, err,
+			   "WHERE state = ? ORDER BY (SELECT event FROM demand WHERE demand.id = deployment.demand), id",
+			   "t", state);
+}
+
+int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
+		     const char *environment, int64_t event, int64_t *newer, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err,
+				    "SELECT deployment.id FROM deployment JOIN demand ON demand.id = deployment.demand"
+				    " WHERE deployment.repository = ? AND deployment.project = ? AND deployment.environment = ?"
+				    " AND demand.event > ? AND deployment.state IN ('waiting', 'running', 'deployed')"
+				    " ORDER BY demand.event DESC LIMIT 1", "itti", repository, project, environment, event);
+	int rc = sql_next(tx, q, err);
+
+	*newer = rc > 0 ? sql_int(q, 0) : 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
+		   const char *detail, int64_t superseded_by, struct ps_err *err)
+{
+	int64_t now = clock_wall_ms();
+	bool ends = strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0;
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, id, &d, err);
+
+	if (rc == 0)
+		rc = state_may_go("deployment", moves, PS_NELEM(moves), d.state, state, err);
+	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason))
+		now = d.since_ms;
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "UPDATE deployment SET state = ?, reason = ?, detail = ?, since_ms = ?, superseded_by = ?"
+			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
+	if (rc >= 0 && ends)
+		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ? WHERE id = ?", "ii", now, id);
+	deployment_clear(&d);
+	return rc < 0 ? rc : 0;
+}
+
+int deployment_start(struct store_tx *tx, int64_t id, const char *plan, const char *plan_digest,
+		     const char *policy_digest, int64_t *fence, struct ps_err *err)
+{
+	int64_t now = clock_wall_ms();
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, id, &d, err);
+
+	if (rc == 0)
+		rc = state_may_go("deployment", moves, PS_NELEM(moves), d.state, "running", err);
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "UPDATE deployment SET state = 'running', reason = NULL, detail = NULL, fence = fence + 1,"
+			     " tries = tries + 1, plan = ?, plan_digest = ?, policy_digest = ?,"
+			     " since_ms = CASE WHEN state = 'running' THEN since_ms ELSE ? END,"
+			     " started_ms = COALESCE(started_ms, ?) WHERE id = ?",
+			     "tttiii", plan, plan_digest, policy_digest, now, now, id);
+	*fence = d.fence + 1;
+	deployment_clear(&d);
+	return rc < 0 ? rc : 0;
+}
+
+/* PS_ESTALE when another claim has it now: a late writer is fenced off. */
+static int check_fence(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err)
+{
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, id, &d, err);
+
+	if (rc == 0 && (d.fence != fence || strcmp(d.state, "running") != 0))
+		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile", (long long)id);
+	deployment_clear(&d);
+	return rc;
+}
+
+int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what, struct ps_err *err)
+{
+	int rc = check_fence(tx, deployment, fence, err);
+
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "INSERT INTO step (deployment, n, what, state, begun_ms) VALUES (?, ?, ?, 'begun', ?)"
+			     " ON CONFLICT (deployment, n) DO UPDATE SET state = 'begun', what = excluded.what",
+			     "iiti", deployment, n, what, clock_wall_ms());
+	return rc < 0 ? rc : 0;
+}
+
+int step_end(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *state,
+	     const char *detail, struct ps_err *err)
+{
+	int rc = check_fence(tx, deployment, fence, err);
+
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "UPDATE step SET state = ?, detail = ?, ended_ms = ? WHERE deployment = ? AND n = ?",
+			     "ttiii", state, detail, clock_wall_ms(), deployment, n);
+	return rc < 0 ? rc : 0;
+}
+
+int deployed_jobs(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
+		  struct deployed_jobs *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployed_job_shape, out, err,
+			   "WHERE fabric = ? AND repository = ? AND project = ? ORDER BY job", "tit",
+			   fabric, repository, project);
+}
+
+int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job, const char *repository,
+			const char *project, struct deployed_jobs *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployed_job_shape, out, err,
+			   "WHERE fabric = ? AND state = 'live' AND (job = ? OR job = 'jobs/' || ?)"
+			   " AND (? = '' OR repository = (SELECT id FROM repository WHERE repository.name = ?))"
+			   " AND (? = '' OR project = ?) ORDER BY repository, project, job", "ttttttt",
+			   fabric, job, job, repository, repository, project, project);
+}
+
+int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment,"
+			 " fence, remote_id, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			 " ON CONFLICT (fabric, repository, project, job) DO UPDATE SET name = excluded.name,"
+			 " release = excluded.release, digest = excluded.digest, deployment = excluded.deployment,"
+			 " fence = excluded.fence, remote_id = excluded.remote_id, state = excluded.state",
+			 "titttttiitt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
+			 j->digest, j->deployment, j->fence, j->remote_id, j->state);
+
+	return rc < 0 ? rc : 0;
+}
+
+void deployment_clear(struct deployment *d)
+{
+	rows_clear_one(&deployment_shape, d);
+}
+
+void deployments_clear(struct deployments *l)
+{
+	rows_clear(&deployment_shape, l);
+}
+
+void deployed_jobs_clear(struct deployed_jobs *l)
+{
+	rows_clear(&deployed_job_shape, l);
+}

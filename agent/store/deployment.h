@@ -1,0 +1,49 @@
+/*
+ * deployment – one release going to one fabric; its steps; and what each fabric has of each job.
+ */
+#ifndef PS_STORE_DEPLOYMENT_H
+#define PS_STORE_DEPLOYMENT_H
+
+#include "agent/store/rows.h"
+
+#define DEPLOYMENT_COLS(X)                                                                   \
+	X(i, id) X(i, demand) X(t, release) X(i, label) X(i, repository) X(t, project)       \
+	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
+	X(i, superseded_by) X(i, fence) X(i, lease_ms) X(t, plan) X(t, plan_digest)          \
+	X(t, policy_digest) X(i, next_try_ms) X(i, tries) X(i, created_ms) X(i, started_ms) X(i, ended_ms)
+ROWS_STRUCT(deployment, DEPLOYMENT_COLS)
+
+#define DEPLOYED_JOB_COLS(X)                                                                 \
+	X(t, fabric) X(i, repository) X(t, project) X(t, job) X(t, name) X(t, release)       \
+	X(t, digest) X(i, deployment) X(i, fence) X(t, remote_id) X(t, state)
+ROWS_STRUCT(deployed_job, DEPLOYED_JOB_COLS)
+
+int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *err) PS_MUSTCHECK;
+int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out, struct ps_err *err) PS_MUSTCHECK;
+/* In the order of the events that asked for them. */
+int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+/* A later event's deployment of the same project to the same environment: its number, else 0. */
+int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
+		     const char *environment, int64_t event, int64_t *newer, struct ps_err *err) PS_MUSTCHECK;
+/* The one door for a change of state. Keeps since_ms when neither state nor reason change. */
+int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
+		   const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
+/* waiting or running → running, with its plan and a raised fence. */
+int deployment_start(struct store_tx *tx, int64_t id, const char *plan, const char *plan_digest,
+		     const char *policy_digest, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
+
+/* The journal. Writing the same thing twice is fine: a step looks first what is there. */
+int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what, struct ps_err *err) PS_MUSTCHECK;
+int step_end(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *state, const char *detail, struct ps_err *err) PS_MUSTCHECK;
+
+int deployed_jobs(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
+		  struct deployed_jobs *out, struct ps_err *err) PS_MUSTCHECK;
+/* Live jobs of this fabric with this key or last part of it; repository "" and project "" mean any. */
+int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job, const char *repository,
+			const char *project, struct deployed_jobs *out, struct ps_err *err) PS_MUSTCHECK;
+int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct ps_err *err) PS_MUSTCHECK;
+void deployment_clear(struct deployment *d);
+void deployments_clear(struct deployments *l);
+void deployed_jobs_clear(struct deployed_jobs *l);
+
+#endif

@@ -1,0 +1,64 @@
+/* release – see release.h. */
+#include "config.h"
+
+#include "agent/store/release.h"
+
+#include "agent/store/sql.h"
+#include "common/base/clock.h"
+
+#define ROWS_COL_release(kind, name) ROWS_COL(release, kind, name)
+ROWS_SHAPE(release, "release", RELEASE_COLS)
+#define ROWS_COL_label(kind, name) ROWS_COL(label, kind, name)
+ROWS_SHAPE(label, "label", LABEL_COLS)
+
+int release_put(struct store_tx *tx, const char *id, const char *project, const char *manifest, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "INSERT INTO release (id, project, manifest, created_ms) VALUES (?, ?, ?, ?)"
+			 " ON CONFLICT (id) DO NOTHING", "ttti", id, project, manifest, clock_wall_ms());
+
+	return rc < 0 ? rc : 0;
+}
+
+int release_get(struct store_tx *tx, const char *id, struct release *out, struct ps_err *err)
+{
+	return rows_one(tx, &release_shape, out, err, "WHERE id = ?", "t", id);
+}
+
+int label_put(struct store_tx *tx, struct label *l, struct ps_err *err)
+{
+	struct label there = { 0 };
+	int rc = rows_one(tx, &label_shape, &there, err, "WHERE release = ? AND event = ?", "ti",
+			  l->release, l->event);
+
+	if (rc == 0) {
+		l->id = there.id;
+		label_clear(&there);
+		return 0;
+	}
+	if (rc != PS_ENOENT)
+		return rc;
+	rc = sql_run(tx, err,
+		     "INSERT INTO label (release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
+		     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "tittttiti", l->release, l->repository, l->project,
+		     l->ref, l->commit_oid, l->version, l->event, l->pusher, clock_wall_ms());
+	if (rc < 0)
+		return rc;
+	l->id = sql_last_id(tx);
+	return 0;
+}
+
+int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err *err)
+{
+	return rows_one(tx, &label_shape, out, err, "WHERE id = ?", "i", id);
+}
+
+void release_clear(struct release *r)
+{
+	rows_clear_one(&release_shape, r);
+}
+
+void label_clear(struct label *l)
+{
+	rows_clear_one(&label_shape, l);
+}
