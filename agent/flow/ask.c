@@ -1,0 +1,143 @@
+/* ask – see ask.h. */
+#include "config.h"
+
+#include "agent/flow/ask.h"
+
+struct ask {
+	struct asks *all;
+	uint64_t id;
+	struct peer *peer;
+	ask_fn *fn;
+	void *arg;
+	struct loop_watch *timer;
+	const char *why_not;		/* static; set when it could not even be sent */
+	struct ask *next;
+};
+
+struct asks {
+	struct loop *loop;
+	uint64_t last;
+	struct ask *first;
+};
+
+struct asks *asks_new(struct loop *l)
+{
+	struct asks *a = xcalloc(1, sizeof(*a));
+
+	a->loop = l;
+	return a;
+}
+
+static void ask_free(void *arg)
+{
+	struct ask *k = arg;
+
+	loop_watch_free(k->timer);
+	free(k);
+}
+
+/* Takes it out of the list and calls its function, once. */
+static void ask_end(struct ask *k, struct msg *m, const char *problem)
+{
+	struct ask **at = &k->all->first;
+
+	while (*at && *at != k)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = k->next;
+	loop_timer_stop(k->timer);
+	if (k->fn)
+		k->fn(k->arg, m, problem);
+	loop_defer_free(k->all->loop, k, ask_free);
+}
+
+static void on_time(void *arg)
+{
+	struct ask *k = arg;
+
+	ask_end(k, NULL, k->why_not ? k->why_not : "no answer in time");
+}
+
+void ask_send(struct asks *a, struct peer *to, enum msg_type type, void *body, int64_t limit_ms,
+	      ask_fn *fn, void *arg)
+{
+	struct ask *k = xcalloc(1, sizeof(*k));
+	struct ps_err err;
+
+	*k = (struct ask) { .all = a, .id = ++a->last, .peer = to, .fn = fn, .arg = arg, .next = a->first };
+	k->timer = loop_timer(a->loop, on_time, k);
+	a->first = k;
+	memcpy(body, &k->id, sizeof(k->id));	/* id is the first member of every question */
+	if (!to)
+		k->why_not = "the role is not running";
+	else if (peer_send(to, type, body, &err) < 0)
+		k->why_not = "the question could not be sent";
+	loop_timer_set(k->timer, k->why_not ? 0 : limit_ms);
+}
+
+static uint64_t answer_id(const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_verdict:
+		return m->u.verdict.id;
+	case MSG_looked:
+		return m->u.looked.id;
+	case MSG_surveyed:
+		return m->u.surveyed.id;
+	case MSG_done:
+		return m->u.done.id;
+	case MSG_toolchain_info:
+		return m->u.toolchain_info.id;
+	default:
+		return 0;
+	}
+}
+
+bool ask_answer(struct asks *a, struct peer *from, struct msg *m)
+{
+	uint64_t id = answer_id(m);
+
+	for (struct ask *k = a->first; id && k; k = k->next)
+		if (k->id == id && k->peer == from) {
+			ask_end(k, m, NULL);
+			return true;
+		}
+	return false;
+}
+
+void ask_peer_gone(struct asks *a, struct peer *peer, const char *why)
+{
+	bool again = true;
+
+	while (again) {		/* a function may ask again: begin anew after each */
+		again = false;
+		for (struct ask *k = a->first; k; k = k->next)
+			if (k->peer == peer && !k->why_not) {
+				k->peer = NULL;
+				ask_end(k, NULL, why);
+				again = true;
+				break;
+			}
+	}
+}
+
+void ask_forget(struct asks *a, void *arg)
+{
+	for (struct ask *k = a->first; k; k = k->next)
+		if (k->arg == arg)
+			k->fn = NULL;
+}
+
+void asks_free(struct asks *a)
+{
+	if (!a)
+		return;
+	while (a->first) {
+		struct ask *k = a->first;
+
+		a->first = k->next;
+		ask_free(k);
+	}
+	free(a);
+}

@@ -1,0 +1,87 @@
+/*
+ * core – the one role that decides: events, queue, releases, deployments, runs.
+ *
+ * One event loop; the store's two threads beside it. Everything that changes what is to be done goes
+ * through the store and then core_kick(): a pass over what is open (queue.c) advances all that can be
+ * advanced in one transaction and says what to tell the roles after the commit. So a crash at any
+ * point leaves either the state before or the state after, and the next pass goes on from there.
+ */
+#ifndef PS_CORE_H
+#define PS_CORE_H
+
+#include "agent/flow/ask.h"
+#include "agent/loop/role.h"
+#include "agent/store/store.h"
+
+/* The configuration in force, kept alive by whoever works with it on another thread. Counted on the
+ * loop's thread only: take it before handing it to a thread, drop it in the done function. */
+struct policy_now {
+	struct config *cfg;
+	char *base;			/* instance folder, for relative paths */
+	int refs;
+};
+
+/* What the build role said about its means; strings owned. */
+struct toolchain_now {
+	bool known;			/* asked and answered since the role connected */
+	char *problem, *sandbox_problem;
+	char *name, *prefix, *digest;
+};
+
+enum core_role { CORE_GATE, CORE_BUILD, CORE_DEPLOY, CORE_ROLES };
+
+struct core_peer {
+	struct core *core;
+	enum core_role no;
+	struct peer *peer;		/* NULL: not connected */
+	char **facts;			/* from its hello, for status */
+	size_t nfacts;
+	uint64_t pid;
+};
+
+struct door;
+struct intake;
+struct queue;
+struct api;
+
+struct core {
+	struct role *role;
+	struct loop *loop;
+	struct ps_paths *paths;
+	struct store *store;
+	struct policy_now *policy;
+	struct core_peer roles[CORE_ROLES];
+	struct asks *asks;
+	struct toolchain_now toolchain;
+	struct door *door;		/* hooks' socket; intake behind it */
+	struct intake *intake;
+	struct queue *queue;
+	struct api *api;
+	struct loop_watch *store_wake;
+	int wake_fd;
+	uint64_t parent_ask;		/* number of the last question to the parent */
+	int64_t started_ms;
+};
+
+struct policy_now *policy_take(struct policy_now *p);
+void policy_drop(struct policy_now *p);
+
+/* Something may be able to go on: a pass runs soon. Cheap; many calls make one pass. */
+void core_kick(struct core *c);
+/* Sends to a role; false (logged) when it is not connected. */
+bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void *body);
+/* Asks the build role for its toolchain again: at its hello, after a reload, now and then while there
+ * is none. */
+void core_ask_toolchain(struct core *c);
+/* A write whose failure has no other listener: logs it and goes on. For the done argument. */
+void core_log_done(void *arg, int rc, const struct ps_err *err);
+
+/* ---- doors for agent/web ---- */
+
+/* reply is called once, on the loop: problem NULL means done; text says what. */
+typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *text);
+
+/* "reload" and "stop" are the parent's to do. */
+void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg);
+
+#endif
