@@ -4,7 +4,6 @@
 #include "common/base/digest.h"
 
 #include <errno.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -108,19 +107,4 @@ void digest_git_object(char hex[41], const char *type, const void *p, size_t n)
 bool digest_is_hex(const char *s, size_t n)
 {
 	return strlen(s) == n && strspn(s, "0123456789abcdef") == n;
-}
-
-void random_hex(char *out, size_t n)
-{
-	unsigned char raw[64];
-
-	PS_BUG_IF(n > sizeof(raw), "random id of %zu bytes", n);
-	for (size_t got = 0; got < n;) {
-		ssize_t r = getrandom(raw + got, n - got, 0);
-
-		PS_BUG_IF(r < 0 && errno != EINTR, "getrandom: %s", strerror(errno));
-		if (r > 0)
-			got += (size_t)r;
-	}
-	to_hex(out, raw, n);
 }

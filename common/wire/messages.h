@@ -47,14 +47,18 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(OSTR, oid, PS_OID_HEX_MAX, "tree of its folder; absent: no such folder")   \
 	F(OSTR, wheel, WIRE_PATH, "expected file name; absent: cannot be told")      \
 	F(STR, reduced, WIRE_TEXT * 8, "the project file reduced to this pipeline")  \
-	F(STRS, instances, 0, "names of its config instances")
+	F(STRS, instances, 0, "names of its config instances")                       \
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be built; absent: it can")
 
 #define WIRE_job(F)                                                                  \
 	F(STR, key, WIRE_PATH, "jobs/X")                                             \
 	F(STR, name, WIRE_PATH, "name in the project file")                          \
 	F(STR, provider, 64, "databricks or airflow, from the scheduler")            \
 	F(I64, fabric_id, 0, "fabricUID; 0: none")                                   \
-	F(LIST, files, file, "templates, relative to the job's folder")
+	F(LIST, files, file, "templates, relative to the job's folder")              \
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be deployed; absent: it can")     \
+	F(OSTR, scheduler, WIRE_PATH, "as written in the project file")              \
+	F(BOOL, enabled, 0, "by the project file")
 
 #define WIRE_project(F)                                                              \
 	F(STR, path, WIRE_PATH, "folder; '.' for the top")                           \
@@ -145,7 +149,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(OSTR, repository_id, WIRE_ID, "penstock.id of the repository")             \
 	F(U64, errors, 0, "findings that refuse")                                    \
 	F(U64, warnings, 0, "findings that do not")                                  \
-	F(LIST, refs, ref_line, "commands with seen and target filled in")
+	F(LIST, refs, ref_line, "commands with seen and target filled in")           \
+	F(OSTR, problem, WIRE_TEXT, "undecided: what was being done when time ran out, or our failure")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \

@@ -1,0 +1,187 @@
+/* plan_text – a plan as lines for people and as canonical JSON for the store; see plan.h. */
+#include "config.h"
+
+#include "common/plan/plan.h"
+
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/base/escape.h"
+#include "common/plan/canon.h"
+
+static const struct { char sign; const char *word; } changes[] = {
+	[PLAN_NEW] = { '+', "new" },
+	[PLAN_CHANGED] = { '~', "changed" },
+	[PLAN_SAME] = { '=', "unchanged" },
+	[PLAN_ORPHAN] = { '-', "orphan" },
+};
+
+const char *plan_change_word(enum plan_change c)
+{
+	return changes[c].word;
+}
+
+/* ---- for people ---- */
+
+static void print_line(struct buf *out, const char *fmt, ...) PS_PRINTF(2, 3);
+
+static void print_line(struct buf *out, const char *fmt, ...)
+{
+	char safe[1024], *line;
+	va_list ap;
+
+	va_start(ap, fmt);
+	line = xvasprintf(fmt, ap);
+	va_end(ap);
+	buf_addf(out, "%s\n", escape_line(safe, sizeof(safe), line));
+	free(line);
+}
+
+void plan_print(const struct plan *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->njobs; i++) {
+		const struct plan_job *j = &p->jobs[i];
+
+		print_line(out, "%c %s", changes[j->change].sign, j->key);
+		for (size_t k = 0; k < j->nfields; k++)
+			print_line(out, "    ~ %s  %s → %s", j->fields[k].path,
+				   *j->fields[k].was ? j->fields[k].was : "(none)",
+				   *j->fields[k].is ? j->fields[k].is : "(none)");
+	}
+	for (size_t i = 0; i < p->nproblems; i++)
+		print_line(out, "! %s", p->problems[i]);
+}
+
+void plan_summary(const struct plan *p, struct buf *out)
+{
+	size_t n[PLAN_ORPHAN + 1] = { 0 };
+
+	for (size_t i = 0; i < p->njobs; i++)
+		n[p->jobs[i].change]++;
+	buf_addf(out, "%zu new, %zu changed, %zu unchanged, %zu orphan%s, %zu artifact%s", n[PLAN_NEW],
+		 n[PLAN_CHANGED], n[PLAN_SAME], n[PLAN_ORPHAN], n[PLAN_ORPHAN] == 1 ? "" : "s", p->nartifacts,
+		 p->nartifacts == 1 ? "" : "s");
+}
+
+bool plan_changes(const struct plan *p)
+{
+	for (size_t i = 0; i < p->njobs; i++)
+		if (p->jobs[i].change != PLAN_SAME)
+			return true;
+	return false;
+}
+
+/* ---- for the store ---- */
+
+static json_t *job_json(const struct plan_job *j)
+{
+	json_t *fields = json_array();
+
+	for (size_t i = 0; i < j->nfields; i++)
+		json_array_append_new(fields, json_pack("{ss ss ss}", "path", j->fields[i].path, "was",
+							j->fields[i].was, "is", j->fields[i].is));
+	return json_pack("{ss ss ss ss so}", "key", j->key, "name", j->name, "change",
+			 changes[j->change].word, "sha256", j->digest, "fields", fields);
+}
+
+int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
+{
+	json_t *artifacts = json_array(), *jobs = json_array(), *problems = json_array(), *v;
+	int rc;
+
+	for (size_t i = 0; i < p->nartifacts; i++) {
+		const struct plan_artifact *a = &p->artifacts[i];
+
+		json_array_append_new(artifacts, json_pack("{ss ss ss sI}", "pipeline", a->pipeline, "path",
+							   a->path, "sha256", a->sha256, "size",
+							   (json_int_t)a->size));
+	}
+	for (size_t i = 0; i < p->njobs; i++)
+		json_array_append_new(jobs, job_json(&p->jobs[i]));
+	for (size_t i = 0; i < p->nproblems; i++)
+		json_array_append_new(problems, json_string(p->problems[i]));
+	v = json_pack("{si ss so so so}", "format", 1, "digest", p->digest, "artifacts", artifacts, "jobs", jobs,
+		      "problems", problems);
+	rc = canon_write(v, out, err);
+	json_decref(v);
+	return rc;
+}
+
+static char *dup_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return xstrdup(s ? s : "");
+}
+
+static bool copy_digest(char to[65], const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	snprintf(to, 65, "%s", s ? s : "");
+	return digest_is_hex(to, PS_DIGEST_HEX);
+}
+
+static bool read_job(struct plan_job *j, const json_t *o)
+{
+	const json_t *fields = json_object_get(o, "fields");
+	const char *word = json_string_value(json_object_get(o, "change"));
+	bool known = false;
+
+	j->key = dup_text(o, "key");
+	j->name = dup_text(o, "name");
+	for (size_t i = 0; i < PS_NELEM(changes); i++)
+		if (ps_streq(changes[i].word, word)) {
+			j->change = (enum plan_change)i;
+			known = true;
+		}
+	j->fields = xcalloc(json_array_size(fields) + 1, sizeof(*j->fields));
+	for (; j->nfields < json_array_size(fields); j->nfields++) {
+		const json_t *f = json_array_get(fields, j->nfields);
+
+		j->fields[j->nfields] = (struct plan_field){ dup_text(f, "path"), dup_text(f, "was"),
+							     dup_text(f, "is") };
+	}
+	return copy_digest(j->digest, o, "sha256") && known;
+}
+
+int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
+{
+	const json_t *artifacts, *jobs, *problems;
+	struct plan p = { 0 };
+	json_t *v = NULL;
+	bool good;
+	int rc = canon_read(&v, bytes, n, "plan", err);
+
+	if (rc < 0)
+		return rc;
+	artifacts = json_object_get(v, "artifacts");
+	jobs = json_object_get(v, "jobs");
+	problems = json_object_get(v, "problems");
+	p.artifacts = xcalloc(json_array_size(artifacts) + 1, sizeof(*p.artifacts));
+	p.jobs = xcalloc(json_array_size(jobs) + 1, sizeof(*p.jobs));
+	p.problems = xcalloc(json_array_size(problems) + 1, sizeof(*p.problems));
+	good = copy_digest(p.digest, v, "digest");
+	for (; p.nartifacts < json_array_size(artifacts); p.nartifacts++) {
+		const json_t *o = json_array_get(artifacts, p.nartifacts);
+		struct plan_artifact *a = &p.artifacts[p.nartifacts];
+
+		a->pipeline = dup_text(o, "pipeline");
+		a->path = dup_text(o, "path");
+		a->size = json_integer_value(json_object_get(o, "size"));
+		good &= copy_digest(a->sha256, o, "sha256");
+	}
+	for (; p.njobs < json_array_size(jobs); p.njobs++)
+		good &= read_job(&p.jobs[p.njobs], json_array_get(jobs, p.njobs));
+	for (; p.nproblems < json_array_size(problems); p.nproblems++) {
+		const char *s = json_string_value(json_array_get(problems, p.nproblems));
+
+		p.problems[p.nproblems] = xstrdup(s ? s : "");
+	}
+	json_decref(v);
+	if (!good) {
+		plan_clear(&p);
+		return ps_err_set(err, PS_EINVAL, "a stored plan has a job or a digest that cannot be read");
+	}
+	*out = p;
+	return 0;
+}
