@@ -15,6 +15,16 @@ struct mapping_step {
 	const char *pattern;			/* the ref pattern that matched, NULL when none did */
 };
 
+/* Why a text is no pattern ("does not begin with 'refs/', like ..."), to stand behind its name; NULL
+ * when it is one. */
+const char *mapping_ref_fault(const char *pattern);
+const char *mapping_project_fault(const char *pattern);
+/* Does every text that `narrow` matches certainly match `wide`? false means "not certainly". */
+bool mapping_covers(const char *wide, const char *narrow);
+bool mapping_project_covers(const char *wide, const char *narrow);
+
+/* A doubled star and a slash at the beginning of a part match nothing as well: one pattern takes
+ * release and release/x. Both in at most |pattern| * |text| steps. */
 bool mapping_glob(const char *pattern, const char *text);
 /* A pattern repository:project against repository and project path. */
 bool mapping_project(const char *pattern, const char *repo, const char *project);

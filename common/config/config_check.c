@@ -1,0 +1,269 @@
+/* config_check – what can only be judged when the whole file is read: references, names twice,
+ * circles; and, for a file without error, the warnings. */
+#include <config.h>
+
+#include "common/config/config_read.h"
+
+#include "common/base/buf.h"
+#include "common/config/mapping.h"
+
+static const struct { const char *what, *code; } sorts[] = {
+	[CONF_A_TEAM] = { "team", "PS-CONF-015" },
+	[CONF_A_FABRIC] = { "fabric", "PS-CONF-016" },
+	[CONF_AN_ENVIRONMENT] = { "environment", "PS-CONF-017" },
+	[CONF_A_FABRIC_ID] = { "fabric id", "PS-CONF-018" },
+	[CONF_A_ROOT] = { "root", "PS-CONF-018" },
+	[CONF_A_TOOLCHAIN] = { "toolchain", "PS-CONF-018" },
+};
+
+/* The provider's own block, no other, and for Databricks exactly one way to sign in. */
+void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
+{
+	const struct conf_node *provider = conf_node_get(node, "provider"), *block, *token, *oauth;
+	const struct conf_fabric *f = base;
+	const char *word;
+
+	if (!provider || provider->kind != CONF_TEXT)
+		return;
+	word = conf_provider_word(f->provider);
+	if (!ps_streq(provider->text, word))
+		return;			/* a finding already */
+	for (enum conf_provider p = CONF_DATABRICKS; p < CONF_PROVIDER_COUNT; p++) {
+		block = conf_node_get(node, conf_provider_word(p));
+		if (block && p != f->provider)
+			conf_error(r, block->pos, "PS-CONF-023", "'%s' does not belong to a fabric of provider '%s'",
+				   conf_provider_word(p), word);
+		else if (!block && p == f->provider)
+			conf_error(r, node->pos, "PS-CONF-008", "a fabric has no '%s' for its provider", word);
+	}
+	block = conf_node_get(node, word);
+	if (f->provider != CONF_DATABRICKS || !block || block->kind != CONF_MAP)
+		return;
+	token = conf_node_get(block, "token");
+	oauth = conf_node_get(block, "oauth");
+	if (!token == !oauth)
+		conf_error(r, block->pos, token ? "PS-CONF-023" : "PS-CONF-008",
+			   "'databricks' needs 'token' or 'oauth', %s", token ? "not both" : "and has none");
+}
+
+static bool same(const struct conf_mention *a, const struct conf_mention *b)
+{
+	return a->sort == b->sort && strcmp(a->text, b->text) == 0;
+}
+
+/* Is it defined? If not, what is one spelling away. */
+static void check_reference(struct conf_reader *r, const struct conf_mention *m)
+{
+	char near[320] = "";
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct conf_mention *d = &r->mentions[i];
+
+		if (!d->defines || d->sort != m->sort)
+			continue;
+		if (same(d, m))
+			return;
+		if (!near[0])
+			conf_nearest(near, m->text, &d->text, 1);
+	}
+	conf_error(r, m->pos, sorts[m->sort].code, "unknown %s '%s'%s", sorts[m->sort].what, m->text, near);
+}
+
+static void check_twice(struct conf_reader *r, size_t at)
+{
+	const struct conf_mention *m = &r->mentions[at];
+
+	for (size_t i = 0; i < at; i++)
+		if (r->mentions[i].defines && same(&r->mentions[i], m)) {
+			conf_error(r, m->pos, "PS-CONF-018", "%s '%s' is given twice, first in line %u",
+				   sorts[m->sort].what, m->text, r->mentions[i].pos.line);
+			return;
+		}
+}
+
+/* A walk over "a names b": the same for teams (includes) and environments (after). */
+struct walk {
+	struct conf_reader *r;
+	size_t n;
+	const char *(*name)(const struct config *c, size_t i);
+	struct conf_pos (*pos)(const struct config *c, size_t i);
+	const char *(*next)(const struct config *c, size_t i, size_t k);	/* NULL: no more */
+	const char *what;
+	enum { NEW, OPEN, DONE } *state;
+	size_t *path, depth;
+};
+
+static void report_circle(struct walk *w, size_t to)
+{
+	const struct config *c = w->r->cfg;
+	struct buf text = BUF_INIT;
+	size_t from = w->depth;
+
+	while (w->path[from - 1] != to)
+		from--;
+	for (size_t i = from - 1; i < w->depth; i++)
+		buf_addf(&text, "%s, ", w->name(c, w->path[i]));
+	conf_error(w->r, w->pos(c, to), "PS-CONF-019", "%s in a circle: %s%s", w->what, buf_str(&text),
+		   w->name(c, to));
+	buf_clear(&text);
+}
+
+static void visit(struct walk *w, size_t i)
+{
+	const struct config *c = w->r->cfg;
+	const char *next;
+
+	w->state[i] = OPEN;
+	w->path[w->depth++] = i;
+	for (size_t k = 0; (next = w->next(c, i, k)) != NULL; k++)
+		for (size_t j = 0; j < w->n; j++) {
+			if (!ps_streq(w->name(c, j), next))
+				continue;
+			if (w->state[j] == OPEN)
+				report_circle(w, j);
+			else if (w->state[j] == NEW)
+				visit(w, j);
+			break;
+		}
+	w->depth--;
+	w->state[i] = DONE;
+}
+
+static void check_circles(struct walk *w)
+{
+	w->state = xcalloc(w->n + 1, sizeof(*w->state));
+	w->path = xcalloc(w->n + 1, sizeof(*w->path));
+	for (size_t i = 0; i < w->n; i++)
+		if (w->state[i] == NEW)
+			visit(w, i);
+	free(w->state);
+	free(w->path);
+}
+
+static const char *team_name(const struct config *c, size_t i)
+{
+	return c->teams[i].name;
+}
+
+static struct conf_pos team_pos(const struct config *c, size_t i)
+{
+	return c->teams[i].pos;
+}
+
+static const char *team_next(const struct config *c, size_t i, size_t k)
+{
+	return k < c->teams[i].includes.n ? c->teams[i].includes.v[k] : NULL;
+}
+
+static const char *environment_name(const struct config *c, size_t i)
+{
+	return c->environments[i].name;
+}
+
+static struct conf_pos environment_pos(const struct config *c, size_t i)
+{
+	return c->environments[i].pos;
+}
+
+static const char *environment_next(const struct config *c, size_t i, size_t k)
+{
+	return k == 0 ? c->environments[i].after : NULL;
+}
+
+void conf_check(struct conf_reader *r)
+{
+	struct walk teams = {
+		.r = r, .n = r->cfg->nteams, .name = team_name, .pos = team_pos, .next = team_next,
+		.what = "teams that include each other",
+	};
+	struct walk environments = {
+		.r = r, .n = r->cfg->nenvironments, .name = environment_name, .pos = environment_pos,
+		.next = environment_next, .what = "environments that come after each other",
+	};
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->mentions[i].defines)
+			check_twice(r, i);
+		else
+			check_reference(r, &r->mentions[i]);
+	}
+	check_circles(&teams);
+	check_circles(&environments);
+}
+
+/* The first earlier rule that takes everything this pair of patterns could match, or NULL. */
+static const struct conf_environment *covering(const struct config *c, size_t before, const char *project,
+					       const char *ref)
+{
+	for (size_t i = 0; i < before; i++) {
+		const struct conf_environment *e = &c->environments[i];
+		bool projects = false, refs = false;
+
+		for (size_t k = 0; k < e->projects.n && !projects; k++)
+			projects = mapping_project_covers(e->projects.v[k], project);
+		for (size_t k = 0; k < e->refs.n && !refs; k++)
+			refs = mapping_covers(e->refs.v[k], ref);
+		if (projects && refs)
+			return e;
+	}
+	return NULL;
+}
+
+/* Warns only when it is certain: each pair of its patterns lies inside one earlier rule. */
+static void warn_shadowed(struct conf_reader *r, size_t at)
+{
+	const struct conf_environment *e = &r->cfg->environments[at], *by = NULL;
+
+	for (size_t p = 0; p < e->projects.n; p++)
+		for (size_t f = 0; f < e->refs.n; f++)
+			if (!(by = covering(r->cfg, at, e->projects.v[p], e->refs.v[f])))
+				return;
+	if (by)
+		conf_warning(r, e->pos, "PS-CONF-031", "environment '%s' is never reached: '%s' (line %u) "
+			     "takes its refs first", e->name, by->name, by->pos.line);
+}
+
+static void warn_shadowed_project(struct conf_reader *r, size_t at)
+{
+	const struct conf_project *all = r->cfg->projects;
+
+	for (size_t i = 0; i < at; i++)
+		if (mapping_project_covers(all[i].pattern, all[at].pattern)) {
+			conf_warning(r, all[at].pos, "PS-CONF-031", "'%s' is never reached: '%s' (line %u) takes "
+				     "its projects first", all[at].pattern, all[i].pattern, all[i].pos.line);
+			return;
+		}
+}
+
+static void warn_auto(struct conf_reader *r, const struct conf_environment *e)
+{
+	const struct config *c = r->cfg;
+	const char *owner = config_fabric(c, e->fabric)->owner;
+
+	if (e->deploy != CONF_DEPLOY_AUTO)
+		return;
+	for (size_t t = 0; t < c->nteams; t++)
+		for (size_t m = 0; m < c->teams[t].members.n; m++) {
+			const char *login = c->teams[t].members.v[m];
+
+			if (config_is_member(c, owner, login))
+				continue;
+			conf_warning(r, e->pos, "PS-CONF-032", "environment '%s' deploys without approval to "
+				     "fabric '%s', whose owners '%s' are not everybody: '%s' is none of them",
+				     e->name, e->fabric, owner, login);
+			return;
+		}
+}
+
+void conf_warn(struct conf_reader *r)
+{
+	for (size_t i = 0; i < r->cfg->nenvironments; i++) {
+		warn_shadowed(r, i);
+		warn_auto(r, &r->cfg->environments[i]);
+	}
+	for (size_t i = 0; i < r->cfg->nprojects; i++)
+		warn_shadowed_project(r, i);
+	for (size_t i = 0; i < r->cfg->nroles; i++)
+		conf_warning(r, r->cfg->roles[i].pos, "PS-CONF-033", "role '%s' keeps the user of the caller in "
+			     "this version", r->cfg->roles[i].name);
+}

@@ -1,0 +1,245 @@
+/* config_keys – every key of penstock.yml, as tables. A new key is a row here and nothing else. */
+#include <config.h>
+
+#include "common/config/config_read.h"
+
+static const char *const provider_words[] = { "local", "databricks", "airflow", NULL };
+static const char *const deploy_words[] = { "auto", "approve", "manual", NULL };
+static const char *const identity_words[] = {
+	"uid", "gitolite", "gitlab", "gitea", "ghes", "http", "env", NULL,
+};
+static const char *const unknown_words[] = { "hold", "refuse", "accept", NULL };
+static const char *const warn_or_refuse[] = { "warn", "refuse", NULL };
+static const char *const accept_or_refuse[] = { "accept", "refuse", NULL };
+static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
+
+#define GB (1LL << 30)
+#define MINUTE_MS 60000LL
+#define END { .name = NULL }
+#define LATER(n) { .name = (n), .type = CONF_LATER }
+
+/* teams: { NAME: { members, includes } } */
+#define AT(field) .offset = offsetof(struct conf_team, field)
+static const struct conf_key team_keys[] = {
+	{ .name = "members", .type = CONF_STRINGS, AT(members) },
+	{ .name = "includes", .type = CONF_STRINGS, AT(includes), .refers = CONF_A_TEAM },
+	END,
+};
+#undef AT
+static const struct conf_table team_table = {
+	.what = "a team", .keys = team_keys, .size = sizeof(struct conf_team),
+	.name = offsetof(struct conf_team, name), .pos = offsetof(struct conf_team, pos),
+	.defines = CONF_A_TEAM,
+};
+
+/* fabrics: { NAME: { id, owner, provider, self_approval, <provider>: {...} } } */
+#define AT(field) .offset = offsetof(struct conf_fabric, field)
+static const struct conf_key oauth_keys[] = {
+	{ .name = "client_id", .type = CONF_STRING, AT(client_id), .flags = CONF_REQUIRED },
+	{ .name = "client_secret", .type = CONF_SECRET, AT(client_secret), .flags = CONF_REQUIRED },
+	END,
+};
+static const struct conf_table oauth_table = { .what = "'oauth'", .keys = oauth_keys };
+static const struct conf_key databricks_keys[] = {
+	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
+	{ .name = "token", .type = CONF_SECRET, AT(token) },
+	{ .name = "oauth", .type = CONF_TABLE, .table = &oauth_table },
+	END,
+};
+static const struct conf_table databricks_table = { .what = "'databricks'", .keys = databricks_keys };
+static const struct conf_key airflow_keys[] = {
+	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
+	{ .name = "token", .type = CONF_SECRET, AT(token) },
+	END,
+};
+static const struct conf_table airflow_table = { .what = "'airflow'", .keys = airflow_keys };
+static const struct conf_key fabric_keys[] = {
+	{ .name = "id", .type = CONF_INT, AT(id), .flags = CONF_REQUIRED, .min = 1, .max = INT64_MAX,
+	  .defines = CONF_A_FABRIC_ID },
+	{ .name = "owner", .type = CONF_NAME, AT(owner), .flags = CONF_REQUIRED, .refers = CONF_A_TEAM },
+	{ .name = "provider", .type = CONF_WORD, AT(provider), .flags = CONF_REQUIRED, .words = provider_words },
+	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
+	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
+	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },
+	END,
+};
+#undef AT
+static const struct conf_table fabric_table = {
+	.what = "a fabric", .keys = fabric_keys, .size = sizeof(struct conf_fabric),
+	.name = offsetof(struct conf_fabric, name), .pos = offsetof(struct conf_fabric, pos),
+	.defines = CONF_A_FABRIC, .check = conf_check_fabric,
+};
+
+/* environments: [ { name, projects, refs, fabric, deploy, approvals, push, after, jobs } ] */
+#define AT(field) .offset = offsetof(struct conf_derive, field)
+static const struct conf_key derive_keys[] = {
+	{ .name = "from", .type = CONF_KEY, AT(from), .flags = CONF_REQUIRED },
+	{ .name = "as", .type = CONF_KEY, AT(as), .flags = CONF_REQUIRED },
+	{ .name = "config", .type = CONF_NAME, AT(config) },
+	{ .name = "enabled", .type = CONF_BOOL, AT(enabled), .fallback = "true" },
+	LATER("patch"),
+	END,
+};
+#undef AT
+static const struct conf_table derive_table = {
+	.what = "a derived job", .keys = derive_keys, .size = sizeof(struct conf_derive),
+	.pos = offsetof(struct conf_derive, pos),
+};
+#define AT(field) .offset = offsetof(struct conf_environment, field)
+static const struct conf_key jobs_keys[] = {
+	{ .name = "own", .type = CONF_BOOL, AT(jobs_own), .fallback = "true" },
+	{ .name = "derive", .type = CONF_ITEMS, AT(derive),
+	  .count = offsetof(struct conf_environment, nderive), .table = &derive_table },
+	END,
+};
+static const struct conf_table jobs_table = { .what = "'jobs'", .keys = jobs_keys };
+static const struct conf_key environment_keys[] = {
+	{ .name = "name", .type = CONF_NAME, AT(name), .flags = CONF_REQUIRED, .defines = CONF_AN_ENVIRONMENT },
+	{ .name = "projects", .type = CONF_PROJECTS, AT(projects), .fallback = "**:**" },
+	{ .name = "refs", .type = CONF_REFS, AT(refs), .flags = CONF_REQUIRED },
+	{ .name = "fabric", .type = CONF_NAME, AT(fabric), .flags = CONF_REQUIRED, .refers = CONF_A_FABRIC },
+	{ .name = "deploy", .type = CONF_WORD, AT(deploy), .flags = CONF_REQUIRED, .words = deploy_words },
+	{ .name = "approvals", .type = CONF_UNSIGNED, AT(approvals), .min = 1, .max = 9, .fallback = "1" },
+	{ .name = "push", .type = CONF_NAME, AT(push), .refers = CONF_A_TEAM },
+	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
+	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
+	LATER("also"), LATER("priority"), LATER("windows"), LATER("verify"), LATER("patch"),
+	END,
+};
+#undef AT
+static const struct conf_table environment_table = {
+	.what = "an environment", .keys = environment_keys, .size = sizeof(struct conf_environment),
+	.pos = offsetof(struct conf_environment, pos),
+};
+
+/* projects: { REPOSITORY:PROJECT: { id, owner, customer, control_plane, url } }, patterns */
+#define AT(field) .offset = offsetof(struct conf_project, field)
+static const struct conf_key project_keys[] = {
+	{ .name = "id", .type = CONF_INT, AT(id), .min = 1, .max = INT64_MAX },
+	{ .name = "owner", .type = CONF_NAME, AT(owner), .refers = CONF_A_TEAM },
+	{ .name = "customer", .type = CONF_STRING, AT(customer) },
+	{ .name = "control_plane", .type = CONF_STRING, AT(control_plane) },
+	{ .name = "url", .type = CONF_URL, AT(url) },
+	END,
+};
+#undef AT
+static const struct conf_table project_table = {
+	.what = "a project block", .keys = project_keys, .size = sizeof(struct conf_project),
+	.name = offsetof(struct conf_project, pattern), .pos = offsetof(struct conf_project, pos),
+	.pattern = true,
+};
+
+/* repositories: { roots: [...], default: {...} } */
+#define AT(field) .offset = offsetof(struct conf_root, field)
+static const struct conf_key root_keys[] = {
+	{ .name = "path", .type = CONF_PATH, AT(path), .flags = CONF_REQUIRED | CONF_RELATIVE,
+	  .defines = CONF_A_ROOT },
+	{ .name = "identity", .type = CONF_IDENTITY, .flags = CONF_REQUIRED, .words = identity_words },
+	{ .name = "hook_users", .type = CONF_STRINGS, AT(hook_users), .flags = CONF_REQUIRED },
+	END,
+};
+#undef AT
+static const struct conf_table root_table = {
+	.what = "a root", .keys = root_keys, .size = sizeof(struct conf_root),
+	.pos = offsetof(struct conf_root, pos),
+};
+#define AT(field) .offset = offsetof(struct config, field)
+static const struct conf_key repo_default_keys[] = {
+	{ .name = "existing_errors", .type = CONF_EITHER, AT(repo.existing_errors_warn),
+	  .words = warn_or_refuse, .fallback = "warn" },
+	{ .name = "budget", .type = CONF_TIME, AT(repo.budget_ms), .min = 500, .max = 60000, .fallback = "4s" },
+	{ .name = "on_timeout", .type = CONF_EITHER, AT(repo.on_timeout_accept), .words = accept_or_refuse,
+	  .fallback = "accept" },
+	{ .name = "unknown_pusher", .type = CONF_WORD, AT(repo.unknown_pusher), .words = unknown_words,
+	  .fallback = "hold" },
+	END,
+};
+static const struct conf_table repo_default_table = { .what = "'default'", .keys = repo_default_keys };
+static const struct conf_key repositories_keys[] = {
+	{ .name = "roots", .type = CONF_ITEMS, AT(roots), .count = offsetof(struct config, nroots),
+	  .table = &root_table },
+	{ .name = "default", .type = CONF_TABLE, .table = &repo_default_table },
+	END,
+};
+static const struct conf_table repositories_table = { .what = "'repositories'", .keys = repositories_keys };
+
+/* builders: { default: {...} } – limits are each build's, slots the machine's */
+static const struct conf_key builder_keys[] = {
+	{ .name = "slots", .type = CONF_UNSIGNED, AT(builder.slots), .min = 0, .max = 256, .fallback = "1" },
+	{ .name = "time", .type = CONF_TIME, AT(builder.time_ms), .min = 1000, .max = 24 * 60 * MINUTE_MS,
+	  .fallback = "30m" },
+	{ .name = "quiet", .type = CONF_TIME, AT(builder.quiet_ms), .min = 1000, .max = 24 * 60 * MINUTE_MS,
+	  .fallback = "10m" },
+	{ .name = "memory", .type = CONF_SIZE, AT(builder.memory), .min = GB / 16, .max = 1024 * GB,
+	  .fallback = "4G" },
+	{ .name = "processes", .type = CONF_UNSIGNED, AT(builder.processes), .min = 16, .max = 65536,
+	  .fallback = "512" },
+	{ .name = "disk", .type = CONF_SIZE, AT(builder.disk), .min = GB / 16, .max = 1024 * GB,
+	  .fallback = "4G" },
+	{ .name = "output", .type = CONF_SIZE, AT(builder.output), .min = 1 << 20, .max = 64 * GB,
+	  .fallback = "64M" },
+	END,
+};
+static const struct conf_table builder_table = { .what = "'default'", .keys = builder_keys };
+static const struct conf_key builders_keys[] = {
+	{ .name = "default", .type = CONF_TABLE, .table = &builder_table }, END,
+};
+static const struct conf_table builders_table = { .what = "'builders'", .keys = builders_keys };
+
+static const struct conf_key toolchain_keys[] = {
+	{ .name = "prefix", .type = CONF_PATH, .offset = offsetof(struct conf_toolchain, prefix),
+	  .flags = CONF_REQUIRED },
+	END,
+};
+static const struct conf_table toolchain_table = {
+	.what = "a toolchain", .keys = toolchain_keys, .size = sizeof(struct conf_toolchain),
+	.name = offsetof(struct conf_toolchain, name), .pos = offsetof(struct conf_toolchain, pos),
+	.defines = CONF_A_TOOLCHAIN,
+};
+
+static const struct conf_key role_keys[] = {
+	{ .name = "user", .type = CONF_NAME, .offset = offsetof(struct conf_role, user), .flags = CONF_REQUIRED },
+	END,
+};
+static const struct conf_table role_table = {
+	.what = "a role", .keys = role_keys, .size = sizeof(struct conf_role),
+	.name = offsetof(struct conf_role, name), .pos = offsetof(struct conf_role, pos), .words = role_words,
+};
+
+static const struct conf_key identity_keys[] = {
+	{ .name = "trusted_caller", .type = CONF_BOOL, AT(trusted_caller), .fallback = "false" }, END,
+};
+static const struct conf_table identity_table = { .what = "'identity'", .keys = identity_keys };
+
+static const struct conf_key top_keys[] = {
+	{ .name = "teams", .type = CONF_ROWS, AT(teams), .count = offsetof(struct config, nteams),
+	  .table = &team_table },
+	{ .name = "fabrics", .type = CONF_ROWS, AT(fabrics), .count = offsetof(struct config, nfabrics),
+	  .table = &fabric_table },
+	{ .name = "environments", .type = CONF_ITEMS, AT(environments),
+	  .count = offsetof(struct config, nenvironments), .table = &environment_table },
+	{ .name = "projects", .type = CONF_ROWS, AT(projects), .count = offsetof(struct config, nprojects),
+	  .table = &project_table },
+	{ .name = "repositories", .type = CONF_TABLE, .table = &repositories_table },
+	{ .name = "builders", .type = CONF_TABLE, .table = &builders_table },
+	{ .name = "toolchains", .type = CONF_ROWS, AT(toolchains),
+	  .count = offsetof(struct config, ntoolchains), .table = &toolchain_table },
+	{ .name = "identity", .type = CONF_TABLE, .table = &identity_table },
+	{ .name = "roles", .type = CONF_ROWS, AT(roles), .count = offsetof(struct config, nroles),
+	  .table = &role_table },
+	LATER("rules"), LATER("retention"), LATER("notify"),
+	END,
+};
+#undef AT
+
+const struct conf_table conf_top = { .what = "the configuration", .keys = top_keys };
+
+const char *conf_provider_word(enum conf_provider p)
+{
+	return provider_words[p];
+}
+
+const char *conf_deploy_word(enum conf_deploy d)
+{
+	return deploy_words[d];
+}
