@@ -98,7 +98,7 @@ static bool row_name(struct conf_reader *r, const struct conf_key *k, const stru
 		while (t->words[n] && strcmp(t->words[n], key->text) != 0)
 			n++;
 		if (!t->words[n]) {
-			conf_error(r, key->pos, "PS-CONF-009", "'%s' is no %s%s", key->text, t->what,
+			conf_error(r, key->pos, "PS-CONF-009", "'%s' is not %s%s", key->text, t->what,
 				   conf_nearest(near, key->text, t->words, n));
 			return false;
 		}
