@@ -55,7 +55,7 @@ struct ps_paths {
 /* dir NULL: the system's places. PS_ENOENT when the folder is not there. Clear after success. */
 int ps_paths_init(struct ps_paths *p, const char *dir, struct ps_err *err) PS_MUSTCHECK;
 /* Makes the folders (not the files) that are missing: 0700 for keys, 0755 else; the spool as open
- * as hooks of other users need it (1733). */
+ * as hooks of other users need it (3773). */
 int ps_paths_make(const struct ps_paths *p, struct ps_err *err) PS_MUSTCHECK;
 void ps_paths_clear(struct ps_paths *p);
 

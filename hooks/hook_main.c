@@ -1,0 +1,89 @@
+/* hook_main – pre-receive and post-receive, told apart by the name git starts us by. See hook.h. */
+#include "config.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "hooks/hook.h"
+
+static int code_when_stuck;	/* for on_alarm(): what on_timeout says */
+
+/* The last resort against a file system that hangs: no read or write of ours can hold the push. */
+static void on_alarm(int sig)
+{
+	static const char text[] = "event not recorded now; the next reconcile will find it: penstock's hook was stuck\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(code_when_stuck);
+	_exit(code_when_stuck);
+}
+
+static void set_budget(struct hook *h)
+{
+	int64_t ms = h->has_policy && h->policy.budget_ms > 0 ? h->policy.budget_ms : HOOK_BUDGET_MS;
+
+	h->end_ns = h->start_ns + ms * 1000000;
+	code_when_stuck = h->post || h->policy.on_timeout_accept ? 0 : 1;
+	alarm((unsigned)(ms / 1000 + 2));
+}
+
+static int run(struct hook *h, const char *argv0)
+{
+	struct ps_err err = { 0 };
+	int rc;
+
+	rc = hook_read_input(h, &err);
+	if (rc < 0) {
+		hook_say("%s: %s", h->post ? "event not recorded now; the next reconcile will find it" :
+			 "error: refused", err.msg);
+		return h->post ? 0 : 1;
+	}
+	if (h->nrefs == 0 && !h->over_limit)
+		return 0;
+	if (hook_repository(h, &err) < 0) {
+		hook_say("event not recorded now; the next reconcile will find it: %s", err.msg);
+		return 0;
+	}
+	if (hook_bearings(h, argv0, &err) < 0)
+		hook_say("warning: %s; run: penstock install %s", err.msg, h->repository);
+	else if (policy_read_head(&h->policy, h->policy_path, &err) == 0)
+		h->has_policy = true;
+	set_budget(h);
+	hook_find_push(h);
+	hook_find_pusher(h);
+	return h->post ? hook_post_receive(h) : hook_pre_receive(h);
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+	struct hook h = { .start_ns = clock_boot_ns(), .pidfd = -1,
+			  .policy = { .on_timeout_accept = true } };
+	int code;
+
+	failpoint_main(argc, argv);
+	signal(SIGPIPE, SIG_IGN);	/* the client may hang up; the push goes on */
+	signal(SIGALRM, on_alarm);
+	alarm(HOOK_BUDGET_MS / 1000 + 2);
+	h.post = strcmp(name, "post-receive") == 0;
+	if (!h.post && strcmp(name, "pre-receive") != 0) {
+		hook_say("'%s' is started by git as hooks/pre-receive or hooks/post-receive", name);
+		return 2;
+	}
+	code = run(&h, argv[0]);
+	if (h.pidfd >= 0)
+		close(h.pidfd);
+	policy_head_clear(&h.policy);
+	buf_clear(&h.input);
+	buf_clear(&h.text);
+	free(h.refs);
+	free(h.socket);
+	free(h.policy_path);
+	free(h.gate);
+	free(h.repository);
+	free(h.object_dir);
+	return code;
+}
