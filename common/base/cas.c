@@ -167,3 +167,17 @@ int cas_read(struct buf *out, const char *dir, const char *hex, size_t max, stru
 		return ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex, got);
 	return 0;
 }
+
+int cas_copy(int to, const char *dir, const char *hex, struct ps_err *err)
+{
+	int fd = cas_open(dir, hex, err), rc;
+	char got[DIGEST_HEX];
+
+	if (fd < 0)
+		return fd;
+	rc = copy_digest(fd, to, got, NULL, err);
+	close(fd);
+	if (rc == 0 && strcmp(got, hex) != 0)
+		rc = ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex, got);
+	return rc;
+}

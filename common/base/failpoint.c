@@ -136,16 +136,22 @@ size_t failpoint_list(FILE *out)
 	return kept;
 }
 
+void failpoint_reopen(void)
+{
+	const char *log = getenv("PENSTOCK_FAILPOINT_LOG");
+
+	log_fd = log && *log ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+}
+
 void failpoint_main(int argc, char **argv)
 {
-	const char *log = getenv("PENSTOCK_FAILPOINT_LOG"), *spec = getenv("PENSTOCK_FAILPOINTS");
+	const char *spec = getenv("PENSTOCK_FAILPOINTS");
 
 	if (argc == 2 && strcmp(argv[1], "--failpoints") == 0) {
 		failpoint_list(stdout);
 		exit(fflush(stdout) == 0 ? 0 : 1);
 	}
-	if (log && *log)
-		log_fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	failpoint_reopen();
 	while (spec && *spec) {
 		size_t len = strcspn(spec, ",");
 
@@ -178,6 +184,10 @@ void failpoint_main(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+}
+
+void failpoint_reopen(void)
+{
 }
 
 #endif

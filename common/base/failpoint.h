@@ -45,5 +45,7 @@ void failpoint_reset(void);
 size_t failpoint_list(FILE *out);
 /* For main(): handles argv[1] == "--failpoints" (prints, exits 0) and reads the environment. */
 void failpoint_main(int argc, char **argv);
+/* For a forked child that has closed all descriptors it was not given: opens the log again. */
+void failpoint_reopen(void);
 
 #endif

@@ -55,6 +55,9 @@ int cas_put_bytes(const char *dir, const void *p, size_t n, char hex[65], struct
 int cas_put_fd(const char *dir, int fd, char hex[65], uint64_t *size, struct ps_err *err) PS_MUSTCHECK;
 int cas_open(const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;	/* fd or PS_E* */
 int cas_read(struct buf *out, const char *dir, const char *hex, size_t max, struct ps_err *err) PS_MUSTCHECK;
+/* Writes the content to the descriptor `to`. PS_ECONFLICT when its bytes were not those of hex: then
+ * what was written must be thrown away. */
+int cas_copy(int to, const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;
 bool cas_has(const char *dir, const char *hex);
 char *cas_path(const char *dir, const char *hex);
 

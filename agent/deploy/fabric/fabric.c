@@ -1,0 +1,39 @@
+/* fabric – the table of drivers. A new fabric is one file and one row here. */
+#include "config.h"
+
+#include "agent/deploy/fabric/fabric.h"
+
+static const struct { const struct fabric_driver *driver; const char *fact; } drivers[] = {
+	{ &fabric_local, "driver local" },
+};
+
+const struct fabric_driver *fabric_driver_find(const char *provider)
+{
+	for (size_t i = 0; i < PS_NELEM(drivers); i++)
+		if (ps_streq(drivers[i].driver->name, provider))
+			return drivers[i].driver;
+	return NULL;
+}
+
+size_t fabric_driver_list(const char **out, size_t max)
+{
+	size_t n = 0;
+
+	while (n < PS_NELEM(drivers) && n < max) {
+		out[n] = drivers[n].fact;
+		n++;
+	}
+	return n;
+}
+
+const char *fabric_outcome_word(enum fabric_outcome o)
+{
+	static const char *const words[] = {
+		[FABRIC_NOT_DONE] = "not done",
+		[FABRIC_DONE] = "done",
+		[FABRIC_ALREADY] = "already there",
+		[FABRIC_UNKNOWN] = "unknown",
+	};
+
+	return words[o];
+}
