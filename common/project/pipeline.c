@@ -1,0 +1,140 @@
+/* pipeline – see pipeline.h. */
+#include "config.h"
+
+#include "common/project/pipeline.h"
+
+#include <ctype.h>
+
+#include "common/base/buf.h"
+#include "common/base/fsutil.h"
+
+/* PEP 440's canonical forms: N(.N)* with an optional a, b, rc, .post or .dev part. */
+static bool version_part(const char **p, struct buf *out)
+{
+	const char *at = *p;
+
+	if (!isdigit((unsigned char)*at))
+		return false;
+	while (*at == '0' && isdigit((unsigned char)at[1]))
+		at++;				/* 01 is 1 */
+	while (isdigit((unsigned char)*at))
+		buf_addch(out, *at++);
+	*p = at;
+	return true;
+}
+
+static bool version_canonical(const char *v, struct buf *out)
+{
+	static const char *const suffixes[] = { "a", "b", "rc", ".post", ".dev" };
+
+	if (*v == 'v' || *v == 'V')
+		v++;
+	if (!version_part(&v, out))
+		return false;
+	while (*v == '.' && isdigit((unsigned char)v[1])) {
+		buf_addch(out, *v++);
+		if (!version_part(&v, out))
+			return false;
+	}
+	for (size_t i = 0; i < PS_NELEM(suffixes); i++) {
+		if (!ps_starts(v, suffixes[i]))
+			continue;
+		buf_adds(out, suffixes[i]);
+		v += strlen(suffixes[i]);
+		if (!version_part(&v, out))
+			return false;
+	}
+	return !*v;
+}
+
+char *pipeline_wheel(const char *name, const char *version)
+{
+	struct buf out = BUF_INIT;
+	bool joined = false;
+
+	for (; *name; name++) {
+		bool keep = isalnum((unsigned char)*name) || *name == '.';
+
+		if (keep)
+			buf_addch(&out, *name);
+		else if (!joined)
+			buf_addch(&out, '_');	/* a run of anything else */
+		joined = !keep;
+	}
+	buf_addch(&out, '-');
+	if (out.len == 1 || !version_canonical(version, &out)) {
+		buf_clear(&out);
+		return NULL;
+	}
+	buf_adds(&out, "-py3-none-any.whl");
+	return buf_steal(&out);
+}
+
+static int add_json_of(struct tree *t, const char *folder, const char *below, const char *sub,
+		       struct pipeline_instances *out, struct ps_err *err)
+{
+	char *dir = xasprintf("%s/%s/%s", folder, below, sub);
+	struct tree_list l;
+	int rc = tree_list(t, dir, &l, err);
+
+	free(dir);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < l.n; i++) {
+		const struct tree_entry *e = &l.v[i];
+		struct pipeline_instance *to;
+
+		if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || !ps_ends(e->name, ".json"))
+			continue;
+		out->v = xgrow(out->v, out->n, &out->cap, sizeof(*out->v));
+		to = &out->v[out->n++];
+		to->name = xstrndup(e->name, strlen(e->name) - strlen(".json"));
+		to->path = xasprintf("%s/%s/%s", below, sub, e->name);
+		memcpy(to->oid, e->oid, sizeof(to->oid));
+	}
+	tree_list_clear(&l);
+	return 0;
+}
+
+static int by_name(const void *pa, const void *pb)
+{
+	const struct pipeline_instance *a = pa, *b = pb;
+	int c = strcmp(a->name, b->name);
+
+	return c ? c : strcmp(a->path, b->path);
+}
+
+int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out, struct ps_err *err)
+{
+	static const char *const places[] = { "code/configs/resources", "code/src/main/resources" };
+	int rc = 0;
+
+	*out = (struct pipeline_instances) { NULL, 0, 0 };
+	for (size_t i = 0; i < PS_NELEM(places) && rc == 0; i++) {
+		char *dir = fs_join(folder, places[i]);
+		struct tree_list l = { NULL, 0 };
+
+		if (tree_is_dir(t, dir))
+			rc = tree_list(t, dir, &l, err);
+		for (size_t k = 0; k < l.n && rc == 0; k++)
+			if (l.v[k].kind == TREE_DIR)
+				rc = add_json_of(t, folder, places[i], l.v[k].name, out, err);
+		tree_list_clear(&l);
+		free(dir);
+	}
+	if (rc < 0)
+		pipeline_instances_clear(out);
+	else if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name);
+	return rc;
+}
+
+void pipeline_instances_clear(struct pipeline_instances *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].name);
+		free(l->v[i].path);
+	}
+	free(l->v);
+	*l = (struct pipeline_instances) { NULL, 0, 0 };
+}

@@ -1,0 +1,102 @@
+/* project – see project.h. */
+#include "config.h"
+
+#include "common/project/project.h"
+
+#include "common/base/fsutil.h"
+
+static int found(void *arg, const char *path, const struct tree_entry *e, struct ps_err *err)
+{
+	struct project_paths *out = arg;
+	size_t len = strlen(path), tail = strlen(PROJECT_FILE);
+
+	if (e->kind == TREE_DIR)
+		return strcmp(e->name, ".prophecy") == 0 ? TREE_SKIP : 0;
+	if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || strcmp(e->name, PROJECT_FILE) != 0)
+		return 0;
+	if (out->n == PROJECTS_MAX)
+		return ps_err_set(err, PS_ELIMIT, "more than %d projects in one tree", PROJECTS_MAX);
+	out->v = xgrow(out->v, out->n, &out->cap, sizeof(char *));
+	out->v[out->n++] = len == tail ? xstrdup(".") : xstrndup(path, len - tail - 1);
+	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int project_find(struct tree *t, struct project_paths *out, struct ps_err *err)
+{
+	int rc;
+
+	*out = (struct project_paths) { NULL, 0, 0 };
+	rc = tree_walk(t, "", found, out, err);
+	if (rc < 0)
+		project_paths_clear(out);
+	else if (out->n > 1)
+		qsort(out->v, out->n, sizeof(char *), by_text);
+	return rc;
+}
+
+void project_paths_clear(struct project_paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+	free(p->v);
+	*p = (struct project_paths) { NULL, 0, 0 };
+}
+
+char *project_at(const char *project, const char *relative)
+{
+	return strcmp(project, ".") == 0 ? xstrdup(relative) : fs_join(project, relative);
+}
+
+int project_read(struct tree *t, const char *path, struct project *out, struct ps_err *err)
+{
+	int rc;
+
+	*out = (struct project) { .path = xstrdup(path), .file = project_at(path, PROJECT_FILE) };
+	rc = tree_read(t, out->file, PS_YAML_MAX, &out->bytes, err);
+	if (rc == PS_ELIMIT) {
+		out->rc = rc;
+		snprintf(out->fault.text, sizeof(out->fault.text), "larger than %d bytes", PS_YAML_MAX);
+		return 0;
+	}
+	if (rc < 0) {
+		project_clear(out);
+		return rc;
+	}
+	out->rc = doc_yaml(&out->doc, buf_str(&out->bytes), out->bytes.len, &out->fault);
+	return 0;
+}
+
+void project_clear(struct project *p)
+{
+	doc_free(p->doc);
+	buf_clear(&p->bytes);
+	free(p->path);
+	free(p->file);
+	*p = (struct project) { .path = NULL };
+}
+
+const struct doc_pair *project_next(const struct project *p, enum project_kind kind, size_t *i)
+{
+	const struct doc_node *map = p->doc ?
+		doc_get(p->doc->root, kind == PROJECT_JOBS ? "jobs" : "pipelines") : NULL;
+
+	for (; doc_is(map, DOC_MAP) && *i < map->n && *i < PROJECT_ENTRIES_MAX; (*i)++) {
+		const struct doc_pair *pair = &map->pairs[*i];
+
+		if (!doc_string(pair->key) || doc_pair(map, pair->key->text) != pair)
+			continue;
+		(*i)++;
+		return pair;
+	}
+	return NULL;
+}
+
+bool project_key_is_safe(const struct doc_node *key)
+{
+	return doc_string(key) && fs_is_clean_relative(key->text);
+}
