@@ -58,6 +58,16 @@ int ps_paths_make(const struct ps_paths *p, struct ps_err *err)
 	return 0;
 }
 
+char *ps_paths_build_log(const struct ps_paths *p, int64_t build)
+{
+	return xasprintf("%s/b%lld.log", p->logs, (long long)build);
+}
+
+char *ps_paths_run_logs(const struct ps_paths *p, int64_t run)
+{
+	return xasprintf("%s/x%lld", p->logs, (long long)run);
+}
+
 void ps_paths_clear(struct ps_paths *p)
 {
 	PS_FREE(p->base);
