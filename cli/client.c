@@ -1,0 +1,233 @@
+#include "config.h"
+
+#include "cli/client.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/base/fsutil.h"
+
+enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, ANSWER_MS = 30000 };
+
+struct answer {
+	struct buf body;
+	long status;
+	int64_t next;
+	bool ended;
+	char state[32];
+};
+
+void client_part(struct buf *path, const char *text)
+{
+	buf_addch(path, '/');
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c))
+			buf_addch(path, (char)c);
+		else
+			buf_addf(path, "%%%02X", c);
+	}
+}
+
+void client_param(struct buf *path, const char *name, const char *value)
+{
+	struct buf enc = BUF_INIT;
+
+	if (!value)
+		return;
+	client_part(&enc, value);
+	buf_addf(path, "%c%s=%s", strchr(buf_str(path), '?') ? '&' : '?', name, buf_str(&enc) + 1);
+	buf_clear(&enc);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+
+	if (a->body.len + size * n > ANSWER_MAX)
+		return 0;
+	buf_add(&a->body, data, size * n);
+	return size * n;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+	char line[256];
+	size_t len = size * n < sizeof(line) - 1 ? size * n : sizeof(line) - 1;
+
+	memcpy(line, data, len);
+	line[len] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	if (strncasecmp(line, "Penstock-Next: ", 15) == 0)
+		a->next = strtoll(line + 15, NULL, 10);
+	else if (strncasecmp(line, "Penstock-Ended: ", 16) == 0)
+		a->ended = line[16] == '1';
+	else if (strncasecmp(line, "Penstock-State: ", 16) == 0)
+		snprintf(a->state, sizeof(a->state), "%s", line + 16);
+	return size * n;
+}
+
+/* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
+static int ask(struct cli *cli, const char *path, const char *body, struct answer *a, struct ps_err *err)
+{
+	int dir = open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *url = xasprintf("http://penstock/api/v1%s", path), sock[64];
+	struct curl_slist *headers = NULL;
+	char *as = cli->as ? xasprintf("Penstock-As: %s", cli->as) : NULL;
+	CURL *c = curl_easy_init();
+	CURLcode rc = CURLE_FAILED_INIT;
+
+	if (dir >= 0 && c) {
+		snprintf(sock, sizeof(sock), "/proc/self/fd/%d/api.sock", dir);	/* no limit of 108 bytes */
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
+		curl_easy_setopt(c, CURLOPT_URL, url);
+		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
+		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
+		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+		curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
+		curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+		curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+		if (body) {
+			headers = curl_slist_append(headers, "Content-Type: application/json");
+			headers = curl_slist_append(headers, "Expect:");
+			curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+		}
+		if (as)
+			headers = curl_slist_append(headers, as);
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+		rc = curl_easy_perform(c);
+		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
+	}
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(c);
+	free(as);
+	free(url);
+	if (dir >= 0)
+		close(dir);
+	if (rc == CURLE_OK)
+		return 0;
+	if (rc == CURLE_WRITE_ERROR)
+		return ps_err_set(err, PS_ELIMIT, "the agent's answer is larger than %d bytes", ANSWER_MAX);
+	if (rc == CURLE_OPERATION_TIMEDOUT)
+		return ps_err_set(err, PS_ETIME, "the agent does not answer");
+	return ps_err_set(err, PS_EAGENT, "the agent does not run");
+}
+
+static int no_agent(struct cli *cli, const struct ps_err *err)
+{
+	char *start = cli->paths.system ? xstrdup("systemctl start penstock")
+					: xasprintf("penstockd --detach %s", cli->paths.base);
+	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : NULL);
+
+	free(start);
+	return code;
+}
+
+/* Says what a problem document says. */
+static int problem(struct cli *cli, const struct answer *a)
+{
+	json_t *doc = json_loadb(buf_str(&a->body), a->body.len, 0, NULL);
+	const char *detail = json_string_value(json_object_get(doc, "detail"));
+	const char *next = json_string_value(json_object_get(doc, "next"));
+	char *full = next && ps_starts(next, "penstock ")
+		? xasprintf("%s %s", cli_self(cli), next + strlen("penstock ")) : NULL;
+	int code = a->status == 400 || a->status == 405 ? CLI_USAGE : a->status == 503 ? CLI_NO_AGENT : CLI_NO;
+
+	if (!detail)
+		detail = json_string_value(json_object_get(doc, "title"));
+	if (detail)
+		cli_fail(cli, code, full ? full : next, "%s", detail);
+	else
+		cli_fail(cli, code, NULL, "the agent answered with status %ld", a->status);
+	free(full);
+	json_decref(doc);
+	return code;
+}
+
+static int finish(struct cli *cli, struct answer *a, json_t **out)
+{
+	json_error_t why;
+	int code = 0;
+
+	if (a->status < 200 || a->status > 299)
+		code = problem(cli, a);
+	else if (!(*out = json_loadb(buf_str(&a->body), a->body.len, JSON_REJECT_DUPLICATES, &why)))
+		code = cli_fail(cli, CLI_NO, NULL, "the agent's answer cannot be read: %s", why.text);
+	buf_clear(&a->body);
+	return code;
+}
+
+int client_get(struct cli *cli, const char *path, json_t **out)
+{
+	struct answer a = { .body = BUF_INIT };
+	struct ps_err err = { 0 };
+
+	*out = NULL;
+	if (ask(cli, path, NULL, &a, &err) < 0) {
+		buf_clear(&a.body);
+		return no_agent(cli, &err);
+	}
+	return finish(cli, &a, out);
+}
+
+static int post(struct cli *cli, const char *path, const json_t *body, json_t **out, bool quiet)
+{
+	struct answer a = { .body = BUF_INIT };
+	struct ps_err err = { 0 };
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	int rc = ask(cli, path, text ? text : "{}", &a, &err);
+
+	*out = NULL;
+	free(text);
+	if (rc < 0) {
+		buf_clear(&a.body);
+		return quiet && rc == PS_EAGENT ? CLI_NO_AGENT : no_agent(cli, &err);
+	}
+	return finish(cli, &a, out);
+}
+
+int client_post(struct cli *cli, const char *path, const json_t *body, json_t **out)
+{
+	return post(cli, path, body, out, false);
+}
+
+int client_post_quiet(struct cli *cli, const char *path, const json_t *body, json_t **out)
+{
+	return post(cli, path, body, out, true);
+}
+
+int client_log_read(struct cli *cli, const char *path, struct client_log *log)
+{
+	struct answer a = { .body = BUF_INIT, .next = -1 };
+	struct ps_err err = { 0 };
+	int code = 0;
+
+	if (ask(cli, path, NULL, &a, &err) < 0)
+		code = no_agent(cli, &err);
+	else if (a.status != 200)
+		code = problem(cli, &a);
+	else if (a.next < 0)
+		code = cli_fail(cli, CLI_NO, NULL, "the agent's answer is no log");
+	if (code == 0) {
+		buf_add(&log->bytes, buf_str(&a.body), a.body.len);
+		log->next = a.next;
+		log->ended = a.ended;
+		snprintf(log->state, sizeof(log->state), "%s", a.state);
+	}
+	buf_clear(&a.body);
+	return code;
+}
+
+bool client_agent_up(struct cli *cli)
+{
+	struct answer a = { .body = BUF_INIT };
+	int rc = ask(cli, "/status", NULL, &a, NULL);
+
+	buf_clear(&a.body);
+	return rc == 0;
+}

@@ -1,0 +1,176 @@
+#include "config.h"
+
+#include "cli/cmd.h"
+
+extern const struct cmd cmd_init, cmd_install, cmd_uninstall, cmd_stop, cmd_reload;
+extern const struct cmd cmd_toolchain_make, cmd_check, cmd_config_check, cmd_which;
+extern const struct cmd cmd_status, cmd_why, cmd_events, cmd_builds, cmd_log;
+extern const struct cmd cmd_releases, cmd_fabrics, cmd_history, cmd_run, cmd_runs;
+
+const struct cmd *const cmd_table[] = {
+	&cmd_status, &cmd_why, &cmd_events, &cmd_builds, &cmd_log,
+	&cmd_check, &cmd_which,
+	&cmd_releases, &cmd_fabrics, &cmd_history, &cmd_run, &cmd_runs,
+	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check, &cmd_reload, &cmd_stop,
+	NULL,
+};
+
+const struct cmd *cmd_find(int argc, char *const *argv, int *words)
+{
+	for (size_t i = 0; argc > 0 && cmd_table[i]; i++) {
+		const char *name = cmd_table[i]->name, *blank = strchr(name, ' ');
+		size_t first = blank ? (size_t)(blank - name) : strlen(name);
+
+		if (strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
+			continue;
+		if (blank && (argc < 2 || strcmp(argv[1], blank + 1) != 0))
+			continue;
+		*words = blank ? 2 : 1;
+		return cmd_table[i];
+	}
+	return NULL;
+}
+
+/* Number of letters to insert, drop or change (Levenshtein), names of at most 31 letters. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32], m = strlen(b);
+
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+const char *cmd_nearest(const char *typed)
+{
+	size_t best = 3;	/* farther is no suggestion but a guess */
+	const char *name = NULL;
+
+	for (size_t i = 0; cmd_table[i]; i++) {
+		size_t d = strlen(cmd_table[i]->name) < 32 ? distance(typed, cmd_table[i]->name) : best;
+
+		if (d < best || (d > 0 && ps_starts(cmd_table[i]->name, typed) && !name)) {
+			best = d < best ? d : best;
+			name = cmd_table[i]->name;
+		}
+	}
+	return name;
+}
+
+static int find_opt(const struct cmd *c, const char *name, size_t len, char letter)
+{
+	for (int i = 0; i < CMD_OPTS_MAX && c->opts[i].name; i++)
+		if (letter ? c->opts[i].letter == letter
+			   : strlen(c->opts[i].name) == len && strncmp(c->opts[i].name, name, len) == 0)
+			return i;
+	return -1;
+}
+
+/* One option at argv[*i]; moves *i past a value that stands in the next word. */
+static int take_opt(struct cli *cli, const struct cmd *c, int argc, char *const *argv, int *i,
+		    struct cmd_args *a)
+{
+	const char *word = argv[*i], *value = NULL;
+	bool is_long = word[1] == '-';
+	size_t len = is_long ? strcspn(word + 2, "=") : 1;
+	int at = find_opt(c, word + 2, len, is_long ? 0 : word[1]);
+
+	if (at < 0)
+		return cli_fail(cli, CLI_USAGE, NULL, "'%s' has no option '%s'", c->name, word);
+	if (is_long && word[2 + len] == '=')
+		value = word + 3 + len;
+	else if (!is_long && word[2])
+		value = word + 2;
+	if (!c->opts[at].arg) {
+		if (value)
+			return cli_fail(cli, CLI_USAGE, NULL, "'%s' takes no value", word);
+		a->opt[at] = "";
+		return 0;
+	}
+	if (!value && *i + 1 < argc)
+		value = argv[++*i];
+	if (!value)
+		return cli_fail(cli, CLI_USAGE, NULL, "'%s' needs a value: %s", word, c->opts[at].arg);
+	a->opt[at] = value;
+	return 0;
+}
+
+int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv, struct cmd_args *a)
+{
+	bool only_args = false;
+
+	memset(a, 0, sizeof(*a));
+	for (int i = 0; i < argc; i++) {
+		if (!only_args && strcmp(argv[i], "--") == 0) {
+			only_args = true;
+		} else if (!only_args && argv[i][0] == '-' && argv[i][1]) {
+			int rc = take_opt(cli, c, argc, argv, &i, a);
+
+			if (rc)
+				return rc;
+		} else if (a->n == c->max || a->n == CMD_ARGS_MAX) {
+			return cli_fail(cli, CLI_USAGE, NULL, "'%s' is one argument too many; usage: penstock %s %s",
+					argv[i], c->name, c->usage);
+		} else {
+			a->arg[a->n++] = argv[i];
+		}
+	}
+	if (a->n < c->min)
+		return cli_fail(cli, CLI_USAGE, NULL, "something is missing; usage: penstock %s %s",
+				c->name, c->usage);
+	return 0;
+}
+
+void cmd_help(FILE *out, const struct cmd *c)
+{
+	fprintf(out, "usage: penstock %s %s\n\n%s.\n", c->name, c->usage, c->help);
+	if (c->more)
+		fprintf(out, "\n%s\n", c->more);
+	if (c->opts[0].name)
+		fprintf(out, "\noptions:\n");
+	for (size_t i = 0; i < CMD_OPTS_MAX && c->opts[i].name; i++) {
+		char *left = xasprintf("%s%c%s--%s%s%s", c->opts[i].letter ? "-" : "",
+				       c->opts[i].letter ? c->opts[i].letter : ' ',
+				       c->opts[i].letter ? ", " : "   ", c->opts[i].name,
+				       c->opts[i].arg ? " " : "", c->opts[i].arg ? c->opts[i].arg : "");
+
+		fprintf(out, "  %-24s %s\n", left, c->opts[i].help);
+		free(left);
+	}
+	fprintf(out, "\nexample: penstock %s\n", c->example);
+}
+
+void cmd_help_all(FILE *out)
+{
+	fprintf(out, "usage: penstock [-C DIR] [--json] [--as NAME] [--color always|never] COMMAND ...\n");
+	for (size_t i = 0; cmd_table[i]; i++) {
+		const struct cmd *c = cmd_table[i];
+		char *left;
+
+		if (i == 0 || strcmp(cmd_table[i - 1]->group, c->group) != 0)
+			fprintf(out, "\n%s\n", c->group);
+		left = xasprintf("%s %s", c->name, c->usage);
+		if (strlen(left) > 34)
+			fprintf(out, "  %s\n  %-34s %s\n", left, "", c->help);
+		else
+			fprintf(out, "  %-34s %s\n", left, c->help);
+		free(left);
+	}
+	fprintf(out, "\n-C DIR chooses the instance; without it PENSTOCK_INSTANCE, else the system's.\n"
+		     "next: penstock help COMMAND\n");
+}

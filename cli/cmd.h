@@ -1,0 +1,54 @@
+/*
+ * cmd – the table of commands. Help, usage errors and option parsing read the same row.
+ *
+ * A command is one const row in its noun's cmd_*.c and one line in the table of cmd.c. Options that
+ * every command has (-C, --json, --as, --color, --help) are taken by main and may stand anywhere.
+ */
+#ifndef PS_CMD_H
+#define PS_CMD_H
+
+#include "cli/cli.h"
+
+enum { CMD_OPTS_MAX = 10, CMD_ARGS_MAX = 8 };
+
+struct cmd_opt {
+	const char *name;	/* "--repo" is "repo" */
+	char letter;		/* 0: none */
+	const char *arg;	/* what its value is called; NULL: a flag */
+	const char *help;
+};
+
+struct cmd_args {
+	const char *opt[CMD_OPTS_MAX];	/* by place in the row's opts: NULL: not given; "" for a flag */
+	const char *arg[CMD_ARGS_MAX];
+	size_t n;
+};
+
+enum cmd_needs { CMD_NOTHING, CMD_INSTANCE };	/* CMD_INSTANCE: cli->paths is filled before exec */
+
+struct cmd {
+	const char *name;	/* one word, or two: "config check" */
+	const char *usage;	/* what follows the name */
+	const char *group;	/* heading in the help */
+	const char *help;	/* one line: what it does */
+	const char *more;	/* further text of `help NAME`; NULL */
+	const char *example;	/* what follows "penstock " in an example */
+	enum cmd_needs needs;
+	size_t min, max;	/* number of arguments */
+	struct cmd_opt opts[CMD_OPTS_MAX];	/* ends at the first without name */
+	int (*exec)(struct cli *cli, const struct cmd_args *a);	/* an exit code */
+};
+
+extern const struct cmd *const cmd_table[];	/* in the order of the help; NULL-ended */
+
+/* The row for argv[0] (and argv[1]); *words is 1 or 2. NULL: unknown. */
+const struct cmd *cmd_find(int argc, char *const *argv, int *words);
+/* The known name that is nearest to what was typed; NULL when nothing is near. */
+const char *cmd_nearest(const char *typed);
+/* Fills a. Returns 0 or CLI_USAGE after printing why. */
+int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv, struct cmd_args *a)
+	PS_MUSTCHECK;
+void cmd_help(FILE *out, const struct cmd *c);
+void cmd_help_all(FILE *out);
+
+#endif

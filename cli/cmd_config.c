@@ -1,0 +1,162 @@
+/* config check, which: the configuration on disk, read here; the agent is not asked. */
+#include "config.h"
+
+#include <fcntl.h>
+
+#include "cli/cmd.h"
+#include "cli/show.h"
+#include "common/base/fsutil.h"
+#include "common/config/mapping.h"
+
+static json_t *finding(const struct diag *d)
+{
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "id", d->code ? d->code : "",
+			 "state", d->severity == DIAG_ERROR ? "error" : "warning",
+			 "line", d->line ? (int)d->line : 1, "col", d->line ? (int)d->col : 1,
+			 "path", d->path, "text", d->text);
+}
+
+static int check_exec(struct cli *cli, const struct cmd_args *a)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_err err = { 0 };
+	struct buf text = BUF_INIT;
+	int rc = config_load(&cfg, a->n ? a->arg[0] : cli->paths.config, &diags, &err);
+
+	diag_sort(&diags);
+	if (rc < 0) {
+		rc = cli_fail_err(cli, &err, NULL);
+	} else if (cli->json) {
+		json_t *items = json_array();
+
+		for (size_t i = 0; i < diags.n; i++)
+			json_array_append_new(items, finding(&diags.v[i]));
+		items = json_pack("{s:o}", "items", items);
+		show_json(items);
+		json_decref(items);
+	} else {
+		diag_print(&text, &diags, 0);
+		fputs(buf_str(&text), stdout);
+		if (diags.errors)
+			printf("%zu error%s\n", diags.errors, diags.errors == 1 ? "" : "s");
+		else
+			printf("ok: %zu environments, %zu fabrics, %zu warning%s\n", cfg->nenvironments,
+			       cfg->nfabrics, diags.n, diags.n == 1 ? "" : "s");
+	}
+	if (rc == 0 && diags.errors)
+		rc = CLI_NO;
+	buf_clear(&text);
+	diag_clear(&diags);
+	config_free(cfg);
+	return rc;
+}
+
+const struct cmd cmd_config_check = {
+	.name = "config check", .usage = "[FILE]", .group = "Administer",
+	.help = "Check penstock.yml and print every mistake with its line and column",
+	.example = "config check", .needs = CMD_INSTANCE, .max = 1, .exec = check_exec,
+};
+
+enum { OPT_REPO, OPT_PROJECT, OPT_ALL };
+
+/* "main" as git would say it in a push; a full name stays. */
+static char *full_ref(const char *ref)
+{
+	return ps_starts(ref, "refs/") ? xstrdup(ref) : xasprintf("refs/heads/%s", ref);
+}
+
+static json_t *rule(const struct cli *cli, const struct mapping_step *s, size_t number, bool taken)
+{
+	const struct conf_environment *e = s->env;
+	const char *why = taken ? "matches" : !s->ref_matches ? "ref does not match"
+			: !s->project_matches ? "project does not match" : "an earlier rule matches";
+	char *at = xasprintf("%s:%u:%u", cli->paths.config, e->pos.line, e->pos.col);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s}", "id", e->name,
+			      "state", taken ? "taken" : "passed over", "fabric", e->fabric,
+			      "deploy", conf_deploy_word(e->deploy), "rule", (json_int_t)number,
+			      "at", at, "pattern", s->pattern, "why", why);
+
+	free(at);
+	return o;
+}
+
+static void print_rule(const json_t *r, bool all)
+{
+	const char *at = show_text(r, "at"), *name = strrchr(at, '/');
+
+	if (all && strcmp(show_text(r, "state"), "taken") != 0)
+		printf("  rule %lld %s (%s): %s\n", (long long)json_integer_value(json_object_get(r, "rule")),
+		       show_text(r, "id"), name ? name + 1 : at, show_text(r, "why"));
+	if (strcmp(show_text(r, "state"), "taken") == 0)
+		printf("%s%s -> fabric %s, deploy %s (rule %lld, %s, pattern %s)\n", all ? "  " : "", show_text(r, "id"),
+		       show_text(r, "fabric"), show_text(r, "deploy"),
+		       (long long)json_integer_value(json_object_get(r, "rule")), name ? name + 1 : at,
+		       show_text(r, "pattern"));
+}
+
+static int show_which(struct cli *cli, const struct config *cfg, const struct cmd_args *a, const char *ref)
+{
+	const char *repo = a->opt[OPT_REPO] ? a->opt[OPT_REPO] : "repository";
+	const char *project = a->opt[OPT_PROJECT] ? a->opt[OPT_PROJECT] : ".";
+	struct mapping_step *steps = xcalloc(cfg->nenvironments + 1, sizeof(*steps));
+	json_t *items = json_array(), *doc;
+	size_t taken = 0;
+
+	(void)mapping_find(cfg, repo, project, ref, &taken);
+	mapping_explain(cfg, repo, project, ref, steps);
+	for (size_t i = 0; i < cfg->nenvironments; i++)
+		if (a->opt[OPT_ALL] || i + 1 == taken)
+			json_array_append_new(items, rule(cli, &steps[i], i + 1, i + 1 == taken));
+	doc = json_pack("{s:s, s:s, s:s, s:o}", "ref", ref, "repository", repo, "project", project, "items", items);
+	if (cli->json) {
+		show_json(doc);
+	} else {
+		for (size_t i = 0; i < json_array_size(items); i++)
+			print_rule(json_array_get(items, i), a->opt[OPT_ALL] != NULL);
+		if (!taken)
+			printf("%s of %s:%s maps nowhere: no rule of 'environments:' matches\n", ref, repo, project);
+	}
+	json_decref(doc);
+	free(steps);
+	return taken ? CLI_OK : CLI_NO;
+}
+
+static int which_exec(struct cli *cli, const struct cmd_args *a)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_err err = { 0 };
+	struct buf text = BUF_INIT;
+	char *ref = full_ref(a->arg[0]);
+	int rc = config_load(&cfg, cli->paths.config, &diags, &err);
+
+	if (rc < 0) {
+		rc = cli_fail_err(cli, &err, NULL);
+	} else if (!cfg) {
+		diag_sort(&diags);
+		diag_print(&text, &diags, 0);
+		fputs(buf_str(&text), stderr);
+		rc = cli_fail(cli, CLI_NO, "penstock config check", "the configuration has errors");
+	} else {
+		rc = show_which(cli, cfg, a, ref);
+	}
+	buf_clear(&text);
+	diag_clear(&diags);
+	config_free(cfg);
+	free(ref);
+	return rc;
+}
+
+const struct cmd cmd_which = {
+	.name = "which", .usage = "[--repo R] [--project P] [--all] REF", .group = "Check",
+	.help = "Say which environment a ref goes to, and by which rule of penstock.yml",
+	.more = "The first rule that matches wins. In patterns * stays within one part of a path, ** crosses '/'.\n"
+		"Without --repo and --project only rules for every project can be told.",
+	.example = "which --repo sales/etl refs/tags/v1.4.0",
+	.needs = CMD_INSTANCE, .min = 1, .max = 1,
+	.opts = { { "repo", 'R', "REPO", "name of the repository below its root, without .git" },
+		  { "project", 'p', "PATH", "folder of the project; '.' for the top (default)" },
+		  { "all", 'a', NULL, "every rule, with why it was passed over" } },
+	.exec = which_exec,
+};

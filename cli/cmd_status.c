@@ -1,0 +1,113 @@
+/* status: what is live where, what waits and for what, what fails, what this installation cannot do. */
+#include "config.h"
+
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/show.h"
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+
+static const struct column fabric_cols[] = {
+	{ "FABRIC", "id", COL_ID, 0 },
+	{ "STATE", "state", COL_STATE, 0 },
+	{ "RELEASE", "release", COL_ID, 0 },
+	{ "VERSION", "version", COL_NAME, 4 },
+	{ "SINCE", "since", COL_TIME, 1 },
+	{ "WAITING", "waiting", COL_TEXT, 2 },
+	{ "PROVIDER", "provider", COL_TEXT, 3 },
+	{ "NOTE", "note", COL_TEXT, 5 },
+	{ 0 },
+};
+
+static const struct column queue_cols[] = {
+	{ "ID", "id", COL_ID, 0 },
+	{ "STATE", "state", COL_STATE, 0 },
+	{ "WHAT", "what", COL_NAME, 0 },
+	{ "AHEAD", "ahead", COL_TEXT, 2 },
+	{ "SINCE", "since", COL_TIME, 1 },
+	{ "WAITS ON", "detail", COL_TEXT, 0 },
+	{ 0 },
+};
+
+static const struct column failing_cols[] = {
+	{ "ID", "id", COL_ID, 0 },
+	{ "STATE", "state", COL_STATE, 0 },
+	{ "WHAT", "what", COL_NAME, 0 },
+	{ "SINCE", "since", COL_TIME, 1 },
+	{ "CAUSE", "reason", COL_TEXT, 0 },
+	{ 0 },
+};
+
+static void table(struct cli *cli, const char *heading, const struct column *cols, const json_t *items)
+{
+	struct buf b = BUF_INIT;
+
+	if (json_array_size(items) == 0)
+		return;
+	render_table(&b, &cli->out, cols, items, clock_wall_ms());
+	printf("%s%s%s", heading, *heading ? "\n" : "", buf_str(&b));
+	putchar('\n');
+	buf_clear(&b);
+}
+
+static void notes(const char *prefix, const json_t *texts)
+{
+	size_t i;
+	json_t *text;
+
+	json_array_foreach(texts, i, text) {
+		fputs(prefix, stdout);
+		show_escaped(json_string_value(text) ? json_string_value(text) : "");
+		putchar('\n');
+	}
+}
+
+static void last_line(struct cli *cli, const json_t *doc)
+{
+	const json_t *failing = json_object_get(doc, "failing"), *queue = json_object_get(doc, "queue");
+	const json_t *first = json_array_size(failing) ? json_array_get(failing, 0) : json_array_get(queue, 0);
+	char *next;
+
+	if (!first) {
+		printf("%sok:%s nothing waits, nothing fails\n", render_color(&cli->out, ROLE_GOOD), render_plain(&cli->out));
+		return;
+	}
+	next = xasprintf("penstock why %s", show_text(first, "id"));
+	show_next(cli, next);
+	free(next);
+}
+
+static int status_exec(struct cli *cli, const struct cmd_args *a)
+{
+	const json_t *agent;
+	json_t *doc;
+	int code = client_get(cli, "/status", &doc);
+
+	(void)a;
+	if (code)
+		return code;
+	if (cli->json) {
+		show_json(doc);
+		json_decref(doc);
+		return CLI_OK;
+	}
+	agent = json_object_get(doc, "agent");
+	printf("penstock %s  ", show_text(agent, "version"));
+	show_escaped(show_text(agent, "instance"));
+	printf("\n\n");
+	table(cli, "", fabric_cols, json_object_get(doc, "fabrics"));
+	table(cli, "queue", queue_cols, json_object_get(doc, "queue"));
+	table(cli, "failing", failing_cols, json_object_get(doc, "failing"));
+	notes("warning: ", json_object_get(doc, "warnings"));
+	notes("note: ", json_object_get(doc, "facts"));
+	notes("not in this version: ", json_object_get(doc, "missing"));
+	last_line(cli, doc);
+	json_decref(doc);
+	return CLI_OK;
+}
+
+const struct cmd cmd_status = {
+	.name = "status", .usage = "", .group = "Look",
+	.help = "Show what is live, what waits and why, what fails, and what this version lacks",
+	.example = "status", .needs = CMD_INSTANCE, .exec = status_exec,
+};

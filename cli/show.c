@@ -1,0 +1,82 @@
+#include "config.h"
+
+#include "cli/show.h"
+
+#include "cli/client.h"
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+
+void show_json(const json_t *doc)
+{
+	json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+}
+
+const char *show_text(const json_t *item, const char *key)
+{
+	const char *text = json_string_value(json_object_get(item, key));
+
+	return text ? text : "";
+}
+
+void show_escaped(const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	escape_buf(&b, text, strlen(text), false);
+	fputs(buf_str(&b), stdout);
+	buf_clear(&b);
+}
+
+void show_field(struct cli *cli, const char *name, const json_t *item, const char *key)
+{
+	const json_t *v = json_object_get(item, key);
+	const char *text = json_string_value(v);
+	struct buf b = BUF_INIT;
+
+	if (!v || json_is_null(v))
+		return;
+	if (json_is_integer(v))
+		buf_addf(&b, "%lld", (long long)json_integer_value(v));
+	else if (text && render_parse_time(text) >= 0)
+		render_time(&b, &cli->out, text, clock_wall_ms());
+	else if (text)
+		escape_buf(&b, text, strlen(text), false);
+	printf("  %-10s %s\n", name, buf_str(&b));
+	buf_clear(&b);
+}
+
+void show_next(struct cli *cli, const char *command)
+{
+	fputs("next: ", stdout);
+	if (ps_starts(command, "penstock ")) {
+		fputs(cli_self(cli), stdout);
+		command += strlen("penstock");
+	}
+	show_escaped(command);
+	putchar('\n');
+}
+
+int show_list(struct cli *cli, const char *path, const struct column *cols, const char *nothing)
+{
+	struct buf text = BUF_INIT;
+	json_t *doc, *items;
+	int code = client_get(cli, path, &doc);
+
+	if (code)
+		return code;
+	items = json_object_get(doc, "items");
+	if (cli->json) {
+		show_json(doc);
+	} else if (json_array_size(items) == 0) {
+		fprintf(stderr, "%s\n", nothing);
+	} else {
+		render_table(&text, &cli->out, cols, items, clock_wall_ms());
+		fputs(buf_str(&text), stdout);
+		if (json_is_true(json_object_get(doc, "more")))
+			fprintf(stderr, "there are more: -n N shows N of them\n");
+	}
+	buf_clear(&text);
+	json_decref(doc);
+	return CLI_OK;
+}
