@@ -7,7 +7,7 @@
 #ifndef PS_CLI_H
 #define PS_CLI_H
 
-#include "cli/render.h"
+#include "cli/term.h"
 #include "common/base/err.h"
 #include "common/config/paths.h"
 
@@ -25,7 +25,7 @@ struct cli {
 	bool have_paths;
 	const char *as;		/* --as NAME */
 	bool json;
-	struct render out, err;	/* how stdout and stderr may be written to; decided once */
+	struct term out, err;	/* how stdout and stderr may be written to; decided once */
 };
 
 /*

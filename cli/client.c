@@ -66,7 +66,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	else if (strncasecmp(line, "Penstock-Ended: ", 16) == 0)
 		a->ended = line[16] == '1';
 	else if (strncasecmp(line, "Penstock-State: ", 16) == 0)
-		snprintf(a->state, sizeof(a->state), "%s", line + 16);
+		snprintf(a->state, sizeof(a->state), "%.31s", line + 16);
 	return size * n;
 }
 

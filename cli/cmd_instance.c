@@ -91,16 +91,17 @@ out:
 static int write_config(const struct ps_paths *p, const char *toolchain, struct ps_err *err)
 {
 	const struct passwd *pw = getpwuid(geteuid());
-	char uid[24], *yaml;
+	struct buf yaml = BUF_INIT;
+	char uid[24];
 	int dir, rc;
 
 	snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
 	dir = open(p->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return ps_err_errno(err, "cannot open '%s'", p->base);
-	yaml = config_initial(pw ? pw->pw_name : uid, toolchain);
-	rc = fs_write_file(dir, "penstock.yml", yaml, strlen(yaml), 0644, err);
-	free(yaml);
+	config_initial(&yaml, pw ? pw->pw_name : uid, geteuid(), p->base, toolchain);
+	rc = fs_write_file(dir, "penstock.yml", yaml.data, yaml.len, 0644, err);
+	buf_clear(&yaml);
 	close(dir);
 	return rc;
 }

@@ -60,10 +60,10 @@ static void line_of(struct cli *cli, const char *run, const json_t *item, const 
 	if (what)
 		escape_buf(&b, what, strlen(what), false);
 	buf_adds(&b, what ? " " : "");
-	render_state(&b, &cli->err, show_text(item, "state"), reason);
+	term_state(&b, &cli->err, show_text(item, "state"), reason);
 	if (ended && json_is_integer(took)) {
 		buf_addch(&b, ' ');
-		render_span(&b, json_integer_value(took));
+		term_span(&b, json_integer_value(took));
 	}
 	if (ended && !state_good(show_text(item, "state")) && (*reason || *last)) {
 		buf_adds(&b, ": ");
@@ -229,7 +229,7 @@ static int one_run(struct cli *cli, const char *id)
 	if (cli->json) {
 		show_json(doc);
 	} else {
-		render_state(&text, &cli->out, show_text(doc, "state"), show_text(doc, "reason"));
+		term_state(&text, &cli->out, show_text(doc, "state"), show_text(doc, "reason"));
 		printf("%s  %s\n", show_text(doc, "id"), buf_str(&text));
 		show_field(cli, "job", doc, "job");
 		show_field(cli, "fabric", doc, "fabric");
@@ -241,7 +241,7 @@ static int one_run(struct cli *cli, const char *id)
 		show_field(cli, "", doc, "detail");
 		putchar('\n');
 		buf_reset(&text);
-		render_table(&text, &cli->out, task_cols, json_object_get(doc, "tasks"), clock_wall_ms());
+		term_table(&text, &cli->out, task_cols, json_object_get(doc, "tasks"), clock_wall_ms());
 		fputs(buf_str(&text), stdout);
 		printf("next: %s log %s\n", cli_self(cli), show_text(doc, "id"));
 	}

@@ -44,7 +44,7 @@ static void table(struct cli *cli, const char *heading, const struct column *col
 
 	if (json_array_size(items) == 0)
 		return;
-	render_table(&b, &cli->out, cols, items, clock_wall_ms());
+	term_table(&b, &cli->out, cols, items, clock_wall_ms());
 	printf("%s%s%s", heading, *heading ? "\n" : "", buf_str(&b));
 	putchar('\n');
 	buf_clear(&b);
@@ -69,7 +69,7 @@ static void last_line(struct cli *cli, const json_t *doc)
 	char *next;
 
 	if (!first) {
-		printf("%sok:%s nothing waits, nothing fails\n", render_color(&cli->out, ROLE_GOOD), render_plain(&cli->out));
+		printf("%sok:%s nothing waits, nothing fails\n", term_color(&cli->out, ROLE_GOOD), term_plain(&cli->out));
 		return;
 	}
 	next = xasprintf("penstock why %s", show_text(first, "id"));

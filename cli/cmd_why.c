@@ -16,11 +16,11 @@ static void node_line(struct cli *cli, const json_t *node)
 	escape_buf(&b, what, strlen(what), false);
 	if (*state) {
 		buf_adds(&b, *what ? "  " : "");
-		render_state(&b, &cli->out, state, show_text(node, "reason"));
+		term_state(&b, &cli->out, state, show_text(node, "reason"));
 	}
 	if (*since) {
 		buf_adds(&b, cli->out.tty ? "  since " : "  ");
-		render_time(&b, &cli->out, since, clock_wall_ms());
+		term_time(&b, &cli->out, since, clock_wall_ms());
 	}
 	printf("%s\n", buf_str(&b));
 	buf_clear(&b);

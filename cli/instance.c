@@ -30,7 +30,7 @@ static void say(struct cli *cli, const char *what, const char *text)
 	struct buf line = BUF_INIT;
 
 	escape_buf(&line, text, strlen(text), true);
-	fprintf(stderr, "%serror:%s %s\n", render_color(&cli->err, ROLE_BAD), render_plain(&cli->err), buf_str(&line));
+	fprintf(stderr, "%serror:%s %s\n", term_color(&cli->err, ROLE_BAD), term_plain(&cli->err), buf_str(&line));
 	buf_clear(&line);
 	if (what)
 		fprintf(stderr, "next: %s\n", what);

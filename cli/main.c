@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	n = sift(&cli, argc, argv, &color, &help);
 	if (n < 0)
 		return -n;
-	if (!render_init(&cli.out, STDOUT_FILENO, color) || !render_init(&cli.err, STDERR_FILENO, color))
+	if (!term_init(&cli.out, STDOUT_FILENO, color) || !term_init(&cli.err, STDERR_FILENO, color))
 		return cli_fail(&cli, CLI_USAGE, usage_next, "--color is 'always', 'never' or 'auto', not '%s'", color);
 	rc = run(&cli, n, argv, help);
 	if (fflush(stdout) != 0 && rc == CLI_OK)

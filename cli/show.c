@@ -38,8 +38,8 @@ void show_field(struct cli *cli, const char *name, const json_t *item, const cha
 		return;
 	if (json_is_integer(v))
 		buf_addf(&b, "%lld", (long long)json_integer_value(v));
-	else if (text && render_parse_time(text) >= 0)
-		render_time(&b, &cli->out, text, clock_wall_ms());
+	else if (text && term_parse_time(text) >= 0)
+		term_time(&b, &cli->out, text, clock_wall_ms());
 	else if (text)
 		escape_buf(&b, text, strlen(text), false);
 	printf("  %-10s %s\n", name, buf_str(&b));
@@ -71,7 +71,7 @@ int show_list(struct cli *cli, const char *path, const struct column *cols, cons
 	} else if (json_array_size(items) == 0) {
 		fprintf(stderr, "%s\n", nothing);
 	} else {
-		render_table(&text, &cli->out, cols, items, clock_wall_ms());
+		term_table(&text, &cli->out, cols, items, clock_wall_ms());
 		fputs(buf_str(&text), stdout);
 		if (json_is_true(json_object_get(doc, "more")))
 			fprintf(stderr, "there are more: -n N shows N of them\n");

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "cli/render.h"
+#include "cli/term.h"
 
 #include <langinfo.h>
 #include <sys/ioctl.h>
@@ -32,7 +32,7 @@ static unsigned columns(int fd)
 	return 80;
 }
 
-bool render_init(struct render *r, int fd, const char *when)
+bool term_init(struct term *r, int fd, const char *when)
 {
 	const char *term = getenv("TERM");
 
@@ -48,7 +48,7 @@ bool render_init(struct render *r, int fd, const char *when)
 	return !when || ps_streq(when, "always") || ps_streq(when, "never") || ps_streq(when, "auto");
 }
 
-const char *render_color(const struct render *r, enum role role)
+const char *term_color(const struct term *r, enum role role)
 {
 	static const char *const ansi[] = {
 		[ROLE_NONE] = "", [ROLE_GOOD] = "\033[32m", [ROLE_BAD] = "\033[31m", [ROLE_RUN] = "\033[36m",
@@ -58,7 +58,7 @@ const char *render_color(const struct render *r, enum role role)
 	return r->color ? ansi[role] : "";
 }
 
-const char *render_plain(const struct render *r)
+const char *term_plain(const struct term *r)
 {
 	return r->color ? "\033[0m" : "";
 }
@@ -83,7 +83,7 @@ static size_t glyph(const char *s, size_t *cols)
 	return n;
 }
 
-size_t render_width(const char *text)
+size_t term_width(const char *text)
 {
 	size_t width = 0, cols;
 
@@ -110,10 +110,10 @@ static size_t fitting(const char *text, size_t width)
 	return n;
 }
 
-void render_cut(struct buf *out, const struct render *r, const char *text, size_t width, bool middle)
+void term_cut(struct buf *out, const struct term *r, const char *text, size_t width, bool middle)
 {
 	const char *dots = r->ascii ? ".." : "…";
-	size_t have = render_width(text), mark = r->ascii ? 2 : 1, head, tail;
+	size_t have = term_width(text), mark = r->ascii ? 2 : 1, head, tail;
 
 	if (have <= width) {
 		buf_adds(out, text);
@@ -124,7 +124,7 @@ void render_cut(struct buf *out, const struct render *r, const char *text, size_
 	head = width - tail;
 	buf_add(out, text, fitting(text, head));
 	buf_adds(out, dots);
-	while (tail && render_width(text) > tail) {
+	while (tail && term_width(text) > tail) {
 		size_t cols;
 
 		text += glyph(text, &cols);
@@ -133,7 +133,7 @@ void render_cut(struct buf *out, const struct render *r, const char *text, size_
 		buf_adds(out, text);
 }
 
-int64_t render_parse_time(const char *iso)
+int64_t term_parse_time(const char *iso)
 {
 	struct tm tm = { 0 };
 	const char *rest = iso ? strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
@@ -146,9 +146,9 @@ int64_t render_parse_time(const char *iso)
 	return (int64_t)timegm(&tm) * 1000 + ms;
 }
 
-void render_time(struct buf *out, const struct render *r, const char *iso, int64_t now_ms)
+void term_time(struct buf *out, const struct term *r, const char *iso, int64_t now_ms)
 {
-	int64_t at = render_parse_time(iso);
+	int64_t at = term_parse_time(iso);
 	char text[CLOCK_TEXT];
 
 	if (at < 0)
@@ -159,7 +159,7 @@ void render_time(struct buf *out, const struct render *r, const char *iso, int64
 		buf_adds(out, clock_text(text, at));
 }
 
-void render_span(struct buf *out, int64_t ms)
+void term_span(struct buf *out, int64_t ms)
 {
 	int64_t s = ms / 1000;
 
@@ -178,7 +178,7 @@ static void add_escaped(struct buf *out, const char *text)
 	escape_buf(out, text, strlen(text), false);
 }
 
-static void state_text(struct buf *out, const struct render *r, const char *state, const char *reason)
+static void state_text(struct buf *out, const struct term *r, const char *state, const char *reason)
 {
 	const struct look *look = state_look(state);
 
@@ -194,15 +194,15 @@ static void state_text(struct buf *out, const struct render *r, const char *stat
 	}
 }
 
-void render_state(struct buf *out, const struct render *r, const char *state, const char *reason)
+void term_state(struct buf *out, const struct term *r, const char *state, const char *reason)
 {
-	buf_adds(out, render_color(r, state_look(state)->role));
+	buf_adds(out, term_color(r, state_look(state)->role));
 	state_text(out, r, state, reason);
-	buf_adds(out, render_plain(r));
+	buf_adds(out, term_plain(r));
 }
 
 /* The text of one cell, escaped, without colour. free() it. */
-static char *cell(const struct render *r, const struct column *col, const json_t *item, int64_t now_ms)
+static char *cell(const struct term *r, const struct column *col, const json_t *item, int64_t now_ms)
 {
 	const json_t *v = json_object_get(item, col->key);
 	const char *text = json_string_value(v);
@@ -211,9 +211,9 @@ static char *cell(const struct render *r, const struct column *col, const json_t
 	if (!v || json_is_null(v) || (text && !*text)) {
 		buf_adds(&b, r->ascii ? "-" : "–");
 	} else if (col->kind == COL_TIME) {
-		render_time(&b, r, text, now_ms);
+		term_time(&b, r, text, now_ms);
 	} else if (col->kind == COL_SPAN) {
-		render_span(&b, json_integer_value(v));
+		term_span(&b, json_integer_value(v));
 	} else if (col->kind == COL_STATE) {
 		state_text(&b, r, text ? text : "unknown",
 			   json_string_value(json_object_get(item, "reason")));
@@ -279,7 +279,7 @@ static void grid_fit(struct grid *g, const struct column *cols, size_t width)
 	}
 }
 
-static void grid_print(struct buf *out, const struct render *r, const struct column *cols,
+static void grid_print(struct buf *out, const struct term *r, const struct column *cols,
 		       const struct grid *g, const json_t *items)
 {
 	for (size_t row = 0; row < g->nrows; row++) {
@@ -288,18 +288,18 @@ static void grid_print(struct buf *out, const struct render *r, const struct col
 
 		for (size_t c = 0; c < g->ncols; c++) {
 			struct buf b = BUF_INIT;
-			const char *tint = row == 0 ? render_color(r, ROLE_IDLE) : "";
+			const char *tint = row == 0 ? term_color(r, ROLE_IDLE) : "";
 
 			if (g->hidden[c])
 				continue;
 			for (; at < want; at++)		/* blanks only where something follows */
 				buf_addch(&line, ' ');
-			render_cut(&b, r, g->cells[row * g->ncols + c], g->width[c], cols[c].kind == COL_NAME);
+			term_cut(&b, r, g->cells[row * g->ncols + c], g->width[c], cols[c].kind == COL_NAME);
 			if (row > 0 && cols[c].kind == COL_STATE)
-				tint = render_color(r, state_look(json_string_value(json_object_get(
+				tint = term_color(r, state_look(json_string_value(json_object_get(
 					json_array_get(items, row - 1), cols[c].key)))->role);
-			buf_addf(&line, "%s%s%s", tint, buf_str(&b), *tint ? render_plain(r) : "");
-			at += render_width(buf_str(&b));
+			buf_addf(&line, "%s%s%s", tint, buf_str(&b), *tint ? term_plain(r) : "");
+			at += term_width(buf_str(&b));
 			want += g->width[c] + GAP;
 			buf_clear(&b);
 		}
@@ -308,7 +308,7 @@ static void grid_print(struct buf *out, const struct render *r, const struct col
 	}
 }
 
-void render_table(struct buf *out, const struct render *r, const struct column *cols,
+void term_table(struct buf *out, const struct term *r, const struct column *cols,
 		  const json_t *items, int64_t now_ms)
 {
 	struct grid g = { .nrows = json_array_size(items) + 1 };
@@ -320,7 +320,7 @@ void render_table(struct buf *out, const struct render *r, const struct column *
 		for (size_t c = 0; c < g.ncols; c++) {
 			char *text = row == 0 ? xstrdup(cols[c].title)
 					      : cell(r, &cols[c], json_array_get(items, row - 1), now_ms);
-			size_t w = render_width(text);
+			size_t w = term_width(text);
 
 			g.cells[row * g.ncols + c] = text;
 			if (w > g.width[c])
