@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,7 +260,9 @@ static int check_root(struct cli *cli, const struct site *s, char **name)
 	struct diag_list diags = DIAG_LIST_INIT;
 	struct config *cfg = NULL;
 	struct ps_err err = { 0 };
+	const struct passwd *pw;
 	char *parent, *slash;
+	struct stat st;
 	int rc = config_load(&cfg, cli->paths.config, &diags, &err);
 
 	diag_clear(&diags);
@@ -274,9 +277,11 @@ static int check_root(struct cli *cli, const struct site *s, char **name)
 	parent = xstrdup(s->repo);
 	if ((slash = strrchr(parent, '/')) && slash > parent)
 		*slash = '\0';
+	pw = stat(s->repo, &st) == 0 ? getpwuid(st.st_uid) : NULL;	/* who pushes there, most likely */
 	rc = cli_fail(cli, CLI_NO, NULL, "'%s' is below no root of '%s'; add under 'repositories:'\n"
-		      "  roots:\n    - { path: %s, identity: uid, hook_users: [git] }\n"
-		      "with the users who push there, then: %s reload", s->repo, cli->paths.config, parent, cli_self(cli));
+		      "  roots:\n    - { path: %s, identity: uid, hook_users: [%s] }\n"
+		      "with every user who pushes there, then: %s reload", s->repo, cli->paths.config, parent,
+		      pw ? pw->pw_name : "git", cli_self(cli));
 	free(parent);
 	return rc;
 }
