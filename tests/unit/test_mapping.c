@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/config/mapping.h"
+#include "common/config/which.h"
 
 static const struct { const char *pattern, *text; bool matches; } globs[] = {
 	{ "refs/heads/main", "refs/heads/main", true },
@@ -228,23 +229,33 @@ static void faults_are_named(void **state)
 	}
 }
 
-static void first_match_wins_and_says_why(void **state)
+static const char yaml[] =
+	"teams: { all: { members: [ana] } }\n"
+	"fabrics:\n"
+	"  one: { id: 1, owner: all, provider: local }\n"
+	"  two: { id: 2, owner: all, provider: local }\n"
+	"environments:\n"
+	"  - { name: sales, projects: ['sales/*:**'], refs: [refs/tags/v*], fabric: one, deploy: manual }\n"
+	"  - { name: rest, refs: [refs/tags/*, refs/heads/main], fabric: two, deploy: auto }\n";
+
+static struct config *parse(void)
 {
-	static const char yaml[] =
-		"teams: { all: { members: [ana] } }\n"
-		"fabrics: { one: { id: 1, owner: all, provider: local }, two: { id: 2, owner: all, provider: local } }\n"
-		"environments:\n"
-		"  - { name: sales, projects: ['sales/*:**'], refs: [refs/tags/v*], fabric: one, deploy: manual }\n"
-		"  - { name: rest, refs: [refs/tags/*, refs/heads/main], fabric: two, deploy: auto }\n";
 	struct diag_list out = DIAG_LIST_INIT;
-	struct mapping_step steps[2];
 	struct config *c = NULL;
 	struct ps_err err;
+
+	assert_int_equal(config_parse(&c, "p", yaml, strlen(yaml), &out, &err), 0);
+	assert_int_equal(out.n, 0);
+	return c;
+}
+
+static void first_match_wins_and_says_why(void **state)
+{
+	struct config *c = parse();
+	struct mapping_step steps[2];
 	size_t index = 0;
 
 	(void)state;
-	assert_int_equal(config_parse(&c, "p", yaml, strlen(yaml), &out, &err), 0);
-	assert_int_equal(out.n, 0);
 	assert_string_equal(mapping_find(c, "sales/etl", ".", "refs/tags/v1", &index)->name, "sales");
 	assert_int_equal(index, 1);
 	assert_string_equal(mapping_find(c, "hr/etl", ".", "refs/tags/v1", &index)->name, "rest");
@@ -255,7 +266,37 @@ static void first_match_wins_and_says_why(void **state)
 	assert_false(steps[0].project_matches);
 	assert_string_equal(steps[1].pattern, "refs/tags/*");
 	config_free(c);
-	diag_clear(&out);
+}
+
+static const struct { const char *repo, *ref; bool all; const char *text; } answers[] = {
+	{ "sales/etl", "refs/tags/v1", false, "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n" },
+	{ "sales/etl", "refs/tags/v1", true, "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n"
+	  "  * sales (rule 1, penstock.yml:6): matches 'refs/tags/v*'\n"
+	  "    rest (rule 2, penstock.yml:7): matches 'refs/tags/*', but rule 1 comes first\n" },
+	{ "hr", "refs/tags/v1", true, "rest (rule 2, penstock.yml:7) -> fabric two, deploy auto\n"
+	  "    sales (rule 1, penstock.yml:6): the project does not match 'sales/*:**'\n"
+	  "  * rest (rule 2, penstock.yml:7): matches 'refs/tags/*'\n" },
+	{ "hr", "refs/heads/x", true, "nowhere: no rule of penstock.yml takes 'refs/heads/x' of 'hr:.'\n"
+	  "    sales (rule 1, penstock.yml:6): the ref does not match 'refs/tags/v*'\n"
+	  "    rest (rule 2, penstock.yml:7): the ref matches none of 'refs/tags/*', 'refs/heads/main'\n" },
+};
+
+static void which_says_it_in_words(void **state)
+{
+	struct config *c = parse();
+
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(answers); i++) {
+		struct buf text = BUF_INIT;
+		struct which w;
+
+		which_make(&w, c, answers[i].repo, ".", answers[i].ref);
+		which_text(&text, &w, "/some/where/penstock.yml", answers[i].all);
+		assert_string_equal(buf_str(&text), answers[i].text);
+		which_clear(&w);
+		buf_clear(&text);
+	}
+	config_free(c);
 }
 
 int main(int argc, char **argv)
@@ -269,6 +310,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(covering_never_lies),
 		cmocka_unit_test(faults_are_named),
 		cmocka_unit_test(first_match_wins_and_says_why),
+		cmocka_unit_test(which_says_it_in_words),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
