@@ -9,7 +9,7 @@
  *
  * Nothing here depends on when or how often it was done: after a crash anywhere, doing it again gives
  * the same bytes. Leftovers have names that begin with .tmp-, and whoever writes to a folder next
- * removes them (deployments of one fabric run one at a time). Old sets stay. Below DIR no link is
+ * removes them. Old sets stay. Below DIR no link is
  * followed but our own.
  */
 #include "config.h"
@@ -19,6 +19,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -71,27 +72,40 @@ static int open_below(int dfd, const char *path, bool make, struct ps_err *err)
 	return rc < 0 ? rc : at;
 }
 
-static int open_fabric(const struct fabric_target *t, const char *path, bool make, struct ps_err *err)
+/*
+ * The fabric's folder, locked for as long as the descriptor is open: one ability at a time writes there,
+ * so a leftover that it finds has no owner any more. -1 in *fd after an error.
+ */
+static int lock_fabric(int *fd, const struct fabric_target *t, bool make, struct ps_err *err)
 {
-	int fd, rc = make ? fs_mkdirs(t->dir, 0755, err) : 0;
+	int rc = make ? fs_mkdirs(t->dir, 0755, err) : 0;
 
+	*fd = -1;
 	if (rc < 0)
 		return rc;
-	fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	*fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
 		return ps_err_errno(err, "cannot open the fabric's folder '%s'", t->dir);
-	rc = open_below(fd, path, make, err);
-	close(fd);
+	while (rc == 0 && flock(*fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			rc = ps_err_errno(err, "cannot lock the fabric's folder '%s'", t->dir);
 	return rc;
 }
 
-static int open_place(const struct fabric_target *t, bool make, struct ps_err *err)
+static int open_place(int fd, const struct fabric_target *t, bool make, struct ps_err *err)
 {
 	char *path = xasprintf("jobs/%s", t->place);
-	int fd = open_fabric(t, path, make, err);
+	int place = open_below(fd, path, make, err);
 
 	free(path);
-	return fd;
+	return place;
+}
+
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 /* Removes what a crash left in this folder. */
@@ -165,12 +179,14 @@ static int local_put_artifact(const struct fabric_target *t, const struct fabric
 			      enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char *folder = xasprintf("FileStore/%s", f->path), *name = strrchr(folder, '/');
-	int dfd, rc;
+	int fd, dfd = -1, rc = lock_fabric(&fd, t, true, err);
 
 	*name++ = '\0';
 	*outcome = FABRIC_NOT_DONE;
-	dfd = open_fabric(t, folder, true, err);
-	rc = dfd < 0 ? dfd : sweep(dfd, err);
+	if (rc == 0)
+		rc = dfd = open_below(fd, folder, true, err);
+	if (rc >= 0)
+		rc = sweep(dfd, err);
 	if (rc == 0)
 		rc = look_at(dfd, name, f->sha256, f->path, err);
 	if (rc == 1) {
@@ -181,8 +197,7 @@ static int local_put_artifact(const struct fabric_target *t, const struct fabric
 		if (rc == 0)
 			*outcome = FABRIC_DONE;
 	}
-	if (dfd >= 0)
-		close(dfd);
+	close_all((const int[]){ dfd, fd }, 2);
 	free(folder);
 	return rc;
 }
@@ -283,10 +298,14 @@ static int local_put_jobs(const struct fabric_target *t, const struct fabric_set
 			  enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char name[SET_DIGITS + 1];
-	int pfd = open_place(t, true, err), sfd = -1, rc = pfd < 0 ? pfd : sweep(pfd, err);
+	int fd, pfd = -1, sfd = -1, rc = lock_fabric(&fd, t, true, err);
 
 	*outcome = FABRIC_NOT_DONE;
 	snprintf(name, sizeof(name), "%s", s->digest);
+	if (rc == 0)
+		rc = pfd = open_place(fd, t, true, err);
+	if (rc >= 0)
+		rc = sweep(pfd, err);
 	if (rc == 0)
 		rc = take_place(pfd, t, err);
 	if (rc == 0)
@@ -303,10 +322,7 @@ static int local_put_jobs(const struct fabric_target *t, const struct fabric_set
 		if (rc == 0)
 			*outcome = FABRIC_DONE;
 	}
-	if (sfd >= 0)
-		close(sfd);
-	if (pfd >= 0)
-		close(pfd);
+	close_all((const int[]){ sfd, pfd, fd }, 3);
 	return rc;
 }
 
@@ -344,11 +360,15 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 			     enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char target[64], now[64], *stamp = NULL;
-	int pfd = open_place(t, false, err), rc = pfd < 0 ? pfd : sweep(pfd, err);
+	int fd, pfd = -1, rc = lock_fabric(&fd, t, false, err);
 	struct stat st;
 
 	*outcome = FABRIC_NOT_DONE;
 	snprintf(target, sizeof(target), "sets/%.*s", SET_DIGITS, s->digest);
+	if (rc == 0)
+		rc = pfd = open_place(fd, t, false, err);
+	if (rc >= 0)
+		rc = sweep(pfd, err);
 	if (rc == 0)
 		rc = take_place(pfd, t, err);
 	if (rc == 0) {
@@ -365,20 +385,20 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 		rc = write_current(pfd, target, err);
 		*outcome = rc == 0 ? FABRIC_DONE : FABRIC_UNKNOWN;
 	}
-	if (pfd >= 0)
-		close(pfd);
+	close_all((const int[]){ pfd, fd }, 2);
 	free(stamp);
 	return rc;
 }
 
 static int local_observe(const struct fabric_target *t, struct buf *stamp, struct ps_err *err)
 {
-	int pfd = open_place(t, false, err), rc;
+	int fd, pfd = -1, rc = lock_fabric(&fd, t, false, err);
 
-	if (pfd < 0)
-		return pfd;
-	rc = fs_read(stamp, pfd, "current/release.json", STAMP_MAX, err);
-	close(pfd);
+	if (rc == 0)
+		rc = pfd = open_place(fd, t, false, err);
+	if (rc >= 0)
+		rc = fs_read(stamp, pfd, "current/release.json", STAMP_MAX, err);
+	close_all((const int[]){ pfd, fd }, 2);
 	return rc;
 }
 
