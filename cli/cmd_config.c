@@ -5,8 +5,9 @@
 
 #include "cli/cmd.h"
 #include "cli/show.h"
+#include "common/base/escape.h"
 #include "common/base/fsutil.h"
-#include "common/config/mapping.h"
+#include "common/config/which.h"
 
 static json_t *finding(const struct diag *d)
 {
@@ -66,60 +67,53 @@ static char *full_ref(const char *ref)
 	return ps_starts(ref, "refs/") ? xstrdup(ref) : xasprintf("refs/heads/%s", ref);
 }
 
-static json_t *rule(const struct cli *cli, const struct mapping_step *s, size_t number, bool taken)
+static json_t *rule(const struct cli *cli, const struct which_row *r)
 {
-	const struct conf_environment *e = s->env;
-	const char *why = taken ? "matches" : !s->ref_matches ? "ref does not match"
-			: !s->project_matches ? "project does not match" : "an earlier rule matches";
+	const struct conf_environment *e = r->env;
 	char *at = xasprintf("%s:%u:%u", cli->paths.config, e->pos.line, e->pos.col);
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s}", "id", e->name,
-			      "state", taken ? "taken" : "passed over", "fabric", e->fabric,
-			      "deploy", conf_deploy_word(e->deploy), "rule", (json_int_t)number,
-			      "at", at, "pattern", s->pattern, "why", why);
+			      "state", r->taken ? "taken" : "passed over", "fabric", e->fabric,
+			      "deploy", conf_deploy_word(e->deploy), "rule", (json_int_t)r->number,
+			      "at", at, "pattern", r->pattern, "why", r->why);
 
 	free(at);
 	return o;
 }
 
-static void print_rule(const json_t *r, bool all)
+static void show_rules(const struct cli *cli, const struct which *w, bool all)
 {
-	const char *at = show_text(r, "at"), *name = strrchr(at, '/');
+	json_t *items = json_array(), *doc;
 
-	if (all && strcmp(show_text(r, "state"), "taken") != 0)
-		printf("  rule %lld %s (%s): %s\n", (long long)json_integer_value(json_object_get(r, "rule")),
-		       show_text(r, "id"), name ? name + 1 : at, show_text(r, "why"));
-	if (strcmp(show_text(r, "state"), "taken") == 0)
-		printf("%s%s -> fabric %s, deploy %s (rule %lld, %s, pattern %s)\n", all ? "  " : "", show_text(r, "id"),
-		       show_text(r, "fabric"), show_text(r, "deploy"),
-		       (long long)json_integer_value(json_object_get(r, "rule")), name ? name + 1 : at,
-		       show_text(r, "pattern"));
+	for (size_t i = 0; i < w->n; i++)
+		if (all || w->rows[i].taken)
+			json_array_append_new(items, rule(cli, &w->rows[i]));
+	doc = json_pack("{s:s, s:s, s:s, s:o}", "ref", w->ref, "repository", w->repo,
+			"project", w->project, "items", items);
+	show_json(doc);
+	json_decref(doc);
 }
 
 static int show_which(struct cli *cli, const struct config *cfg, const struct cmd_args *a, const char *ref)
 {
 	const char *repo = a->opt[OPT_REPO] ? a->opt[OPT_REPO] : "repository";
 	const char *project = a->opt[OPT_PROJECT] ? a->opt[OPT_PROJECT] : ".";
-	struct mapping_step *steps = xcalloc(cfg->nenvironments + 1, sizeof(*steps));
-	json_t *items = json_array(), *doc;
-	size_t taken = 0;
+	bool all = a->opt[OPT_ALL] != NULL;
+	struct buf text = BUF_INIT, safe = BUF_INIT;
+	struct which w;
+	int rc;
 
-	(void)mapping_find(cfg, repo, project, ref, &taken);
-	mapping_explain(cfg, repo, project, ref, steps);
-	for (size_t i = 0; i < cfg->nenvironments; i++)
-		if (a->opt[OPT_ALL] || i + 1 == taken)
-			json_array_append_new(items, rule(cli, &steps[i], i + 1, i + 1 == taken));
-	doc = json_pack("{s:s, s:s, s:s, s:o}", "ref", ref, "repository", repo, "project", project, "items", items);
-	if (cli->json) {
-		show_json(doc);
-	} else {
-		for (size_t i = 0; i < json_array_size(items); i++)
-			print_rule(json_array_get(items, i), a->opt[OPT_ALL] != NULL);
-		if (!taken)
-			printf("%s of %s:%s maps nowhere: no rule of 'environments:' matches\n", ref, repo, project);
-	}
-	json_decref(doc);
-	free(steps);
-	return taken ? CLI_OK : CLI_NO;
+	which_make(&w, cfg, repo, project, ref);
+	which_text(&text, &w, cli->paths.config, all);
+	escape_buf(&safe, text.data, text.len, true);
+	if (cli->json)
+		show_rules(cli, &w, all);
+	else
+		fputs(buf_str(&safe), stdout);
+	rc = w.taken ? CLI_OK : CLI_NO;
+	which_clear(&w);
+	buf_clear(&text);
+	buf_clear(&safe);
+	return rc;
 }
 
 static int which_exec(struct cli *cli, const struct cmd_args *a)

@@ -51,6 +51,7 @@ int config_parse(struct config **cfg, const char *path, const char *bytes, size_
 
 int config_load(struct config **cfg, const char *path, struct diag_list *out, struct ps_err *err)
 {
+	const char *slash = strrchr(path, '/');
 	struct buf bytes = BUF_INIT;
 	int rc;
 
@@ -58,7 +59,7 @@ int config_load(struct config **cfg, const char *path, struct diag_list *out, st
 	/* One byte past the bound is read, so that "too large" becomes a finding as well. */
 	rc = fs_read(&bytes, AT_FDCWD, path, CONF_BYTES_MAX + 1, err);
 	if (rc == 0)
-		rc = config_parse(cfg, path, buf_str(&bytes), bytes.len, out, err);
+		rc = config_parse(cfg, slash ? slash + 1 : path, buf_str(&bytes), bytes.len, out, err);
 	buf_clear(&bytes);
 	return rc;
 }

@@ -121,7 +121,8 @@ struct config {
  * free with config_free(). Returns 0 also when there are findings; negative only for our own failure. */
 int config_parse(struct config **cfg, const char *path, const char *bytes, size_t n,
 		 struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
-/* Reads the file and parses it; a file that cannot be read is an error, not a finding. */
+/* Reads the file and parses it; a file that cannot be read is an error, not a finding. Findings name
+ * it relative to its folder. */
 int config_load(struct config **cfg, const char *path, struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
 void config_free(struct config *cfg);		/* NULL is fine */
 

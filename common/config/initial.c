@@ -124,7 +124,7 @@ void config_initial(struct buf *out, const char *login, uint32_t uid, const char
 		      "      hook_users: [");
 	add_text(out, login);
 	buf_addf(out, "]%*s# logins or uids whose hooks are heard; yours is %u\n",
-		 strlen(login) < 16 ? (int)(17 - strlen(login)) : 1, "", uid);
+		 strlen(login) < 15 ? (int)(16 - strlen(login)) : 1, "", uid);
 	buf_addf(out, "%s\n%s\n%s", defaults, builders, identity);
 	if (!prefix)
 		return;
