@@ -50,8 +50,7 @@ void repo_trust_owners(void)
 	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 }
 
-/* One entry of GIT_ALTERNATE_OBJECT_DIRECTORIES; git C-quotes entries that hold ':' or '"'. */
-static const char *next_alternate(const char *p, struct buf *out)
+const char *repo_next_alternate(const char *p, struct buf *out)
 {
 	buf_reset(out);
 	if (*p != '"') {
@@ -86,7 +85,7 @@ static int add_quarantine(struct repo *r, const struct repo_quarantine *q, struc
 	if (q->object_dir)
 		rc = git_odb_add_disk_alternate(r->odb, q->object_dir);
 	for (const char *p = q->alternates; rc == 0 && p && *p;) {
-		p = next_alternate(p, &dir);
+		p = repo_next_alternate(p, &dir);
 		if (dir.len && access(buf_str(&dir), F_OK) == 0)
 			rc = git_odb_add_disk_alternate(r->odb, buf_str(&dir));
 	}

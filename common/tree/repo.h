@@ -85,6 +85,9 @@ int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err) P
 int repo_keep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
 int repo_unkeep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
 
+/* One entry of GIT_ALTERNATE_OBJECT_DIRECTORIES into out (reset first; git C-quotes entries that
+ * hold ':' or '"'). Returns where the next one begins. */
+const char *repo_next_alternate(const char *p, struct buf *out);
 bool repo_oid_is_zero(const char *oid);		/* "" counts as zero */
 
 #endif

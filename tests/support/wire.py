@@ -117,7 +117,9 @@ def recv(sock, limit=LIMIT):
 
 
 class Role:
-    """A role program with us as its parent (descriptor 3) and, with core=True, as core (4)."""
+    """A role program with us as its parent (descriptor 3) and, with core=True, as core (4).
+
+    yaml None: configure() is called by the test. stderr: a descriptor."""
 
     def __init__(self, program, instance, yaml, core=True, env=None, stderr=None):
         self.yaml_id = 0
@@ -142,7 +144,7 @@ class Role:
         assert self.hello["type"] == "hello", self.hello
         if self.core:
             assert recv(self.core)["type"] == "hello"
-        problem = self.configure(yaml)
+        problem = yaml is not None and self.configure(yaml)
         if problem:
             self.kill()
             raise ValueError(problem)

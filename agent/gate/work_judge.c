@@ -1,0 +1,145 @@
+/*
+ * work_judge – one push, judged from its quarantine.
+ *
+ * The gate gets nine tenths of the time there is, so that its own "undecided" still arrives before
+ * the pool loses its patience with this process.
+ */
+#include "config.h"
+
+#include "agent/gate/work.h"
+
+#include "common/base/clock.h"
+#include "common/base/fsutil.h"
+#include "common/gate/gate.h"
+
+enum { TEXT_MAX = WIRE_TEXT * 8 };
+
+/* The quarantine's folders come from a message: they too must be below a root, or a finding could
+ * show what the pusher may not read. */
+static int admit_folder(struct work *w, const char *dir, struct ps_err *err)
+{
+	char *real = realpath(dir, NULL), *name = NULL;
+	int rc = 0;
+
+	if (!real)
+		return ps_err_errno(err, "cannot find the object folder '%s'", dir);
+	if (!config_root_of(w->cfg, w->paths->base, real, &name))
+		rc = ps_err_set(err, PS_EPERM, "the object folder '%s' is below no root of the configuration", real);
+	free(name);
+	free(real);
+	return rc;
+}
+
+static int admit_quarantine(struct work *w, const struct wire_judge *q, struct ps_err *err)
+{
+	int rc = q->object_dir ? admit_folder(w, q->object_dir, err) : 0;
+	struct buf dir = BUF_INIT;
+
+	for (const char *p = q->alternates; rc == 0 && p && *p;) {
+		p = repo_next_alternate(p, &dir);
+		if (dir.len && fs_exists(buf_str(&dir)))
+			rc = admit_folder(w, buf_str(&dir), err);
+	}
+	buf_clear(&dir);
+	return rc;
+}
+
+/* Text that would not fit into the message ends with its last whole line that does. */
+static void cut_text(struct buf *text)
+{
+	if (text->len <= TEXT_MAX)
+		return;
+	text->len = TEXT_MAX;
+	while (text->len && text->data[text->len - 1] != '\n')
+		text->len--;
+	text->data[text->len] = '\0';
+}
+
+static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct gate_result *res)
+{
+	struct wire_ref_line *v = xcalloc(q->refs.n, sizeof(*v));
+
+	for (size_t i = 0; i < q->refs.n; i++) {
+		const struct gate_ref *ref = &res->refs[i];
+
+		v[i] = q->refs.v[i];
+		v[i].target = ps_streq(ref->target, v[i].ref) ? NULL : ref->target;
+		v[i].seen = *ref->seen ? ref->seen : NULL;
+	}
+	return v;
+}
+
+static int tell(struct work *w, const struct wire_judge *q, struct gate_result *res, const char *id,
+		struct ps_err *err)
+{
+	struct wire_ref_line *v = lines_of(q, res);
+	struct wire_verdict a = {
+		.id = q->id, .verdict = gate_verdict_word(res->verdict), .repository_id = id,
+		.errors = res->all.errors, .warnings = res->all.n - res->all.errors, .problem = res->slow,
+	};
+	int rc;
+
+	cut_text(&res->text);
+	a.text = buf_str(&res->text);
+	a.refs.v = v;
+	a.refs.n = q->refs.n;
+	rc = work_reply(w, MSG_verdict, &a, err);
+	free(v);
+	return rc;
+}
+
+static struct gate_command *commands_of(const struct wire_judge *q)
+{
+	struct gate_command *v = xcalloc(q->refs.n, sizeof(*v));
+
+	for (size_t i = 0; i < q->refs.n; i++)
+		v[i] = (struct gate_command) { q->refs.v[i].old, q->refs.v[i].new, q->refs.v[i].ref };
+	return v;
+}
+
+/* The id is made here too: the first push of all may come before the first look. */
+static int id_of(const char *path, char id[REPO_ID], struct ps_err *err)
+{
+	struct repo *r;
+	int rc = repo_open(&r, path, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	rc = work_repo_id(r, id, err);
+	repo_close(r);
+	return rc;
+}
+
+int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
+{
+	const struct wire_judge *q = &m->u.judge;
+	struct repo_quarantine quarantine = { q->object_dir, q->alternates };
+	struct gate_result res = { 0 };
+	struct gate_command *commands;
+	struct gate_input in = {
+		.ncommands = q->refs.n, .config = w->cfg,
+		.quarantine = q->object_dir || q->alternates ? &quarantine : NULL,
+		.deadline_ns = clock_boot_ns() + (int64_t)q->deadline_ms * 900000,
+	};
+	char *real, *name, id[REPO_ID];
+	int rc = work_admit(w, q->repository, &real, &name, err);
+
+	if (rc < 0)
+		return rc;
+	commands = commands_of(q);
+	in.repo_path = real;
+	in.repo_name = name;
+	in.commands = commands;
+	rc = admit_quarantine(w, q, err);
+	if (rc == 0)
+		rc = id_of(real, id, err);
+	if (rc == 0)
+		rc = gate_judge(&in, &res, err);
+	if (rc == 0)
+		rc = tell(w, q, &res, id, err);
+	gate_result_clear(&res);
+	free(commands);
+	free(real);
+	free(name);
+	return rc;
+}
