@@ -4,8 +4,12 @@
 #include "common/tree/repo_git.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <git2/transaction.h>
 
+#include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/failpoint.h"
 
@@ -13,6 +17,7 @@ static const char ours[] = "refs/penstock/";
 static const char keep[] = "refs/penstock/keep/";
 
 enum { SYMBOLIC_MAX = 5 };		/* git's own limit */
+enum { OLD_LOCK_S = 60 };
 
 void repo_ref_clear(struct repo_ref *ref)
 {
@@ -162,6 +167,21 @@ int repo_nearest_held(struct repo *r, const char *hex, const char *except, char 
 	return rc < 0 ? repo_git_err(err, rc, "cannot walk from %.12s", hex) : 0;
 }
 
+/*
+ * A process of ours that was killed in the middle leaves its lock, and nobody else ever locks these
+ * refs. What was made by a holder lasts milliseconds, so an old one is nobody's.
+ */
+static bool dropped_old_lock(struct repo *r, const char *name)
+{
+	char *lock = xasprintf("%s%s.lock", git_repository_commondir(r->git), name);
+	struct stat st;
+	bool old = lstat(lock, &st) == 0 && st.st_mtime + OLD_LOCK_S < clock_wall_ms() / 1000;
+	bool dropped = old && unlink(lock) == 0;
+
+	free(lock);
+	return dropped;
+}
+
 int repo_keep(struct repo *r, const char *hex, struct ps_err *err)
 {
 	char *name = xasprintf("%s%s", keep, hex);
@@ -175,6 +195,8 @@ int repo_keep(struct repo *r, const char *hex, struct ps_err *err)
 		rc = ps_err_errno(err, "cannot keep %.12s", hex);
 	} else {
 		rc = git_reference_create(&ref, r->git, name, &oid, 1, NULL);
+		if (rc == GIT_ELOCKED && dropped_old_lock(r, name))
+			rc = git_reference_create(&ref, r->git, name, &oid, 1, NULL);
 		rc = rc < 0 ? repo_git_err(err, rc, "cannot keep %.12s", hex) : 0;
 	}
 	git_reference_free(ref);
@@ -193,6 +215,8 @@ int repo_unkeep(struct repo *r, const char *hex, struct ps_err *err)
 		rc = ps_err_errno(err, "cannot let go of %.12s", hex);
 	} else {
 		rc = git_reference_remove(r->git, name);
+		if (rc == GIT_ELOCKED && dropped_old_lock(r, name))
+			rc = git_reference_remove(r->git, name);
 		rc = rc < 0 && rc != GIT_ENOTFOUND ? repo_git_err(err, rc, "cannot let go of %.12s", hex) : 0;
 	}
 	free(name);
@@ -251,7 +275,8 @@ int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err)
 		if (rc == GIT_ENOTFOUND)
 			rc = make_id(cfg, id);
 		if (rc == GIT_ELOCKED)		/* somebody else is making it now */
-			rc = ps_err_set(err, PS_EBUSY, "'%s' is locked by another process", path);
+			rc = ps_err_set(err, PS_EBUSY, "'%s' is locked by another process; when none is at "
+					"work there, remove '%s.lock'", path, path);
 		else if (rc == GIT_EINVALID)
 			rc = ps_err_set(err, PS_EINVAL, "penstock.id in '%s' is not 32 hex digits; remove the "
 					"line and penstock makes a new one", path);

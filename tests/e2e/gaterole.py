@@ -150,6 +150,14 @@ def keep(w):
     for _ in range(2):
         assert "problem" not in role.ask("keep", id=3, repository=w.repo, oid=w.first, drop=True)
     assert git(w.repo, "for-each-ref", "refs/penstock") == ""
+    os.makedirs(f"{w.repo}/refs/penstock/keep", exist_ok=True)
+    lock = f"{w.repo}/{name}.lock"
+    with open(lock, "w"):               # somebody is at it now
+        pass
+    problem_of(role.ask("keep", id=6, repository=w.repo, oid=w.first), "lock")
+    os.utime(lock, (1, 1))              # a worker of ours was killed in the middle, long ago
+    assert "problem" not in role.ask("keep", id=7, repository=w.repo, oid=w.first)
+    assert git(w.repo, "rev-parse", name) == w.first and not os.path.exists(lock)
     assert "problem" in role.ask("keep", id=4, repository=w.repo, oid="1" * 40)
     assert "problem" in role.ask("keep", id=5, repository=w.repo, oid="../../../x")
 
