@@ -16,6 +16,10 @@
 
 #define PROFILE_REVISION 1
 
+/* Recipes: a change of a recipe's command or meaning raises its revision. */
+#define PROFILE_RECIPE_PYTHON "python-wheel"
+#define PROFILE_RECIPE_PYTHON_REVISION 1
+
 /* Where things are inside. Host paths never show, so the same trees look the same everywhere. */
 #define PROFILE_BUILD "/build"		/* tmpfs: the writable copy of the export */
 #define PROFILE_EXPORT "/export"	/* read-only: what the copy is made from */

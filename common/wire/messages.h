@@ -206,7 +206,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(OSTR, wheel, WIRE_PATH, "expected file name")                              \
 	F(STR, prefix, WIRE_PATH, "toolchain")                                       \
 	F(STR, log, WIRE_PATH, "log file")                                           \
-	F(LIST, inputs, tree_input, "what the export must be")
+	F(LIST, inputs, tree_input, "what the export must be")                       \
+	F(OSTR, project_digest, PS_DIGEST_HEX, "SHA-256 of pbt_project.yml in the key") \
+	F(OSTR, toolchain, PS_DIGEST_HEX, "toolchain digest in the key")
 
 #define WIRE_build_end(F)                                                            \
 	F(U64, build, 0, "number")                                                   \

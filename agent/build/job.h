@@ -1,0 +1,25 @@
+/*
+ * job – what the build role does for core, each in a forked child that runs straight-line code,
+ * says what happens over a socket in frames, and ends. It dies with the role, and all it started
+ * dies with it (sandbox.h), so a crash leaves no process and no mount.
+ */
+#ifndef PS_JOB_H
+#define PS_JOB_H
+
+#include "common/config/config.h"
+#include "common/config/paths.h"
+#include "common/wire/msg.h"
+
+struct job_env {
+	const struct config *cfg;
+	const struct ps_paths *paths;
+};
+
+/* Answers with one build_end. */
+void job_build(const struct job_env *env, const struct wire_build_start *m, int sock);
+/* Answers with task_state as it happens and one run_end. */
+void job_run(const struct job_env *env, const struct wire_run_start *m, int sock);
+/* Answers with one toolchain_info. */
+void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock);
+
+#endif

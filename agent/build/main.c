@@ -1,0 +1,275 @@
+/*
+ * penstock-build – the build role: a sandbox per build and one per task of a run on a local fabric.
+ *
+ * It reads exported trees and sealed artifacts; credentials, repositories and the network are none of
+ * its business (see the NEEDED entries of this program). It keeps no state: what core asked for and
+ * was not answered is asked again after a restart. Core decides how many jobs run at once.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/build/job.h"
+#include "agent/build/sandbox.h"
+#include "agent/loop/child.h"
+#include "agent/loop/role.h"
+#include "common/base/fsutil.h"
+#include "common/base/log.h"
+#include "common/base/spawn.h"
+#include "common/plan/profile.h"
+
+enum { SEEN_EOF = 1, SEEN_EXIT = 2 };
+
+/* One child at work. It is over when its socket is closed and its process has ended, in any order. */
+struct job {
+	struct job *next;
+	struct role *role;
+	struct peer *peer;
+	struct child *child;
+	enum msg_type asked;		/* build_start, run_start, toolchain_query */
+	uint64_t id, fence;
+	unsigned seen;
+	bool answered;			/* its last word has gone to core */
+	int status;
+};
+
+struct build_role {
+	struct job *jobs;
+	char sandbox[600];		/* for `status` */
+};
+
+/* ---- the end of a job ---- */
+
+/* A child that died without a word: core gets one from us. */
+static void answer_for(struct job *j)
+{
+	char how[64], why[128];
+
+	spawn_status_text(how, j->status);
+	snprintf(why, sizeof(why), "its process ended without an answer: %s", how);
+	if (j->asked == MSG_build_start)
+		role_tell_core(j->role, MSG_build_end, &(struct wire_build_end) {
+			.build = j->id, .fence = j->fence, .state = "again", .reason = why });
+	else if (j->asked == MSG_run_start)
+		role_tell_core(j->role, MSG_run_end, &(struct wire_run_end) {
+			.run = j->id, .fence = j->fence, .state = "failed", .reason = why });
+	else
+		role_tell_core(j->role, MSG_toolchain_info, &(struct wire_toolchain_info) {
+			.id = j->id, .problem = why });
+}
+
+static void job_note(struct job *j, unsigned what)
+{
+	struct build_role *self = j->role->self;
+
+	j->seen |= what;
+	if (j->seen != (SEEN_EOF | SEEN_EXIT))
+		return;
+	if (!j->answered && !j->role->stopping)
+		answer_for(j);
+	for (struct job **at = &self->jobs; *at; at = &(*at)->next) {
+		if (*at == j) {
+			*at = j->next;
+			break;
+		}
+	}
+	loop_defer_free(j->role->loop, j, free);
+}
+
+static void on_job_exit(struct child *c, int status, void *arg)
+{
+	struct job *j = arg;
+
+	(void)c;
+	j->child = NULL;
+	j->status = status;
+	job_note(j, SEEN_EXIT);
+}
+
+static void on_job_close(struct peer *p, const char *why, void *arg)
+{
+	struct job *j = arg;
+
+	(void)p;
+	(void)why;
+	j->peer = NULL;
+	job_note(j, SEEN_EOF);
+}
+
+static void on_job_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct job *j = arg;
+
+	(void)p;
+	if (m->type == MSG_NONE)
+		return;
+	if (m->type != MSG_task_state)
+		j->answered = true;
+	role_tell_core(j->role, m->type, &m->u);
+}
+
+static const struct peer_ops job_ops = { on_job_msg, on_job_close, MSG_ROLE_MAX, 1 << 20 };
+
+/* ---- the start of a job ---- */
+
+static void job_child(struct role *r, const struct msg *m, int sock, pid_t parent) PS_NORETURN;
+static void job_child(struct role *r, const struct msg *m, int sock, pid_t parent)
+{
+	struct job_env env = { r->cfg, &r->paths };
+
+	/* our sockets to parent and core must end with the role, not with us; nor is the loop ours */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(sock, 3) < 0 ||
+	    fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || syscall(SYS_close_range, 4, ~0u, 0) < 0)
+		_exit(1);
+	if (m->type == MSG_build_start)
+		job_build(&env, &m->u.build_start, 3);
+	else if (m->type == MSG_run_start)
+		job_run(&env, &m->u.run_start, 3);
+	else
+		job_toolchain(&env, &m->u.toolchain_query, 3);
+	_exit(0);
+}
+
+static int job_fork(struct job *j, const struct msg *m, struct ps_err *err)
+{
+	pid_t parent = getpid(), pid;
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return ps_err_errno(err, "cannot make a socket for a job");
+	pid = fork();
+	if (pid == 0)
+		job_child(j->role, m, sv[1], parent);
+	close(sv[1]);
+	if (pid < 0) {
+		close(sv[0]);
+		return ps_err_errno(err, "cannot start a job");
+	}
+	if (child_watch(&j->child, j->role->loop, pid, on_job_exit, j, err) < 0) {
+		kill(pid, SIGKILL);
+		close(sv[0]);
+		return err->code;
+	}
+	j->peer = peer_new(j->role->loop, sv[0], &job_ops, j);
+	return 0;
+}
+
+static void job_start(struct role *r, const struct msg *m, uint64_t id, uint64_t fence)
+{
+	struct build_role *self = r->self;
+	struct job *j = xcalloc(1, sizeof(*j));
+	struct ps_err err = { 0 };
+
+	*j = (struct job) { .role = r, .asked = m->type, .id = id, .fence = fence };
+	if (job_fork(j, m, &err) < 0) {
+		log_error("build", msg_name(m->type), "%s", err.msg);
+		answer_for(j);
+		free(j);
+		return;
+	}
+	j->next = self->jobs;
+	self->jobs = j;
+}
+
+static void on_core(struct role *r, struct msg *m)
+{
+	switch (m->type) {
+	case MSG_build_start:
+		job_start(r, m, m->u.build_start.build, m->u.build_start.fence);
+		break;
+	case MSG_run_start:
+		job_start(r, m, m->u.run_start.run, m->u.run_start.fence);
+		break;
+	case MSG_toolchain_query:
+		job_start(r, m, m->u.toolchain_query.id, 0);
+		break;
+	default:
+		log_warn("build", NULL, "core sent '%s', which is nothing for a build role",
+			 m->type == MSG_NONE ? m->name : msg_name(m->type));
+	}
+}
+
+/* ---- the role ---- */
+
+/* What a killed role left behind; digests of toolchains are worth keeping. */
+static int clean_work(const char *dir, struct ps_err *err)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!d)
+		return errno == ENOENT ? fs_mkdirs(dir, 0755, err) :
+					 ps_err_errno(err, "cannot list '%s'", dir);
+	while (rc == 0 && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    !ps_starts(e->d_name, "toolchain-"))
+			rc = fs_remove_tree(dirfd(d), e->d_name, err);
+	closedir(d);
+	return rc;
+}
+
+static int build_start(struct role *r, struct ps_err *err)
+{
+	umask(022);
+	return clean_work(r->paths.work_build, err);
+}
+
+/*
+ * Every job dies with its process, and all inside with the job. As subreaper we inherit what the jobs
+ * leave, and so end only when nothing of a sandbox lives any more.
+ */
+static void build_stop(struct role *r)
+{
+	struct build_role *self = r->self;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	for (struct job *j = self->jobs, *next; j; j = next) {
+		next = j->next;
+		if (j->child) {
+			child_signal(j->child, SIGKILL, false);
+			child_forget(j->child);
+			j->child = NULL;
+		}
+		j->seen |= SEEN_EXIT;
+		if (j->peer)
+			peer_close(j->peer, "the role ends");
+	}
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+static struct build_role state;
+
+static size_t build_facts(struct role *r, const char **out, size_t max)
+{
+	char why[512];
+
+	r->self = &state;
+	if (sandbox_probe(PROFILE_UID_SLOT, why))
+		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: %s", geteuid() == 0 ?
+			 "bubblewrap, one uid per slot" : "bubblewrap, user namespace");
+	else
+		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: not available: %s", why);
+	out[0] = state.sandbox;
+	return max ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct role_ops ops = {
+		.name = "build", .has_core = true, .start = build_start, .on_core = on_core,
+		.on_stop = build_stop, .facts = build_facts,
+	};
+
+	return role_main(argc, argv, &ops);
+}

@@ -1,0 +1,155 @@
+/* toolchain – see toolchain.h. This file finds them; toolchain_digest.c names them. */
+#include "config.h"
+
+#include "agent/build/toolchain.h"
+
+#include <dirent.h>
+#include <glob.h>
+#include <unistd.h>
+
+#include "common/base/fsutil.h"
+#include "common/plan/profile.h"
+
+#define HOW_TO_MAKE "make one: penstock toolchain make default FILE (examples/toolchain.txt is a FILE)"
+
+struct found { char *name, *prefix; };
+struct found_list { struct found *v; size_t n, cap; };
+
+static void found_add(struct found_list *l, const char *name, const char *prefix)
+{
+	for (size_t i = 0; i < l->n; i++)	/* the configuration comes first and wins */
+		if (ps_streq(l->v[i].name, name))
+			return;
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
+	l->v[l->n++] = (struct found) { xstrdup(name), xstrdup(prefix) };
+}
+
+static void found_clear(struct found_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].name);
+		free(l->v[i].prefix);
+	}
+	free(l->v);
+}
+
+static bool has(const char *prefix, const char *file, int mode)
+{
+	char *path = fs_join(prefix, file);
+	bool yes = access(path, mode) == 0;
+
+	free(path);
+	return yes;
+}
+
+/* unfinished gets the name of one that `toolchain make` began and did not finish. */
+static void find_made(struct found_list *l, const char *folder, struct buf *unfinished)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		char *prefix;
+
+		if (e->d_name[0] == '.')
+			continue;
+		prefix = fs_join(folder, e->d_name);
+		if (has(prefix, TOOLCHAIN_MARKER, R_OK))
+			found_add(l, e->d_name, prefix);
+		else if (!unfinished->len)
+			buf_adds(unfinished, e->d_name);
+		free(prefix);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static const struct found *choose(const struct found_list *l, const char *name, struct buf *problem,
+				  const char *unfinished)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (ps_streq(l->v[i].name, name ? name : "default"))
+			return &l->v[i];
+	if (name)
+		buf_addf(problem, "no toolchain is called '%s'; " HOW_TO_MAKE, name);
+	else if (l->n == 1)
+		return &l->v[0];
+	else if (l->n)
+		buf_addf(problem, "%zu toolchains and none is called 'default': name one so under toolchains: in penstock.yml", l->n);
+	else if (*unfinished)
+		buf_addf(problem, "toolchain '%s' was not finished; make it again: penstock toolchain make %s FILE",
+			 unfinished, unfinished);
+	else
+		buf_adds(problem, "there is no toolchain; " HOW_TO_MAKE);
+	return NULL;
+}
+
+bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
+		    struct toolchain *out, struct buf *problem)
+{
+	struct found_list l = { 0 };
+	struct buf unfinished = BUF_INIT;
+	const struct found *f;
+
+	*out = (struct toolchain) { 0 };
+	for (size_t i = 0; cfg && i < cfg->ntoolchains; i++)
+		found_add(&l, cfg->toolchains[i].name, cfg->toolchains[i].prefix);
+	find_made(&l, folder, &unfinished);
+	f = choose(&l, name, problem, buf_str(&unfinished));
+	if (f && !has(f->prefix, "bin/python", X_OK)) {
+		buf_addf(problem, "toolchain '%s' has no bin/python in '%s'; " HOW_TO_MAKE, f->name,
+			 f->prefix);
+		f = NULL;
+	}
+	if (f)
+		*out = (struct toolchain) { xstrdup(f->name), xstrdup(f->prefix), toolchain_java() };
+	found_clear(&l);
+	buf_clear(&unfinished);
+	return f != NULL;
+}
+
+void toolchain_clear(struct toolchain *t)
+{
+	free(t->name);
+	free(t->prefix);
+	free(t->java);
+	*t = (struct toolchain) { 0 };
+}
+
+/* JAVA_HOME of a java program, all links followed; NULL when it is none. */
+static char *home_of(const char *java)
+{
+	char *real = realpath(java, NULL);
+
+	if (real && access(real, X_OK) == 0 && ps_ends(real, "/bin/java")) {
+		real[strlen(real) - strlen("/bin/java")] = '\0';
+		return real;
+	}
+	free(real);
+	return NULL;
+}
+
+char *toolchain_java(void)
+{
+	static const char *const folders[] = {
+		"/usr/lib/jvm/*/bin/java", "/opt/*/bin/java", "/opt/*/*/bin/java",
+		"/usr/local/*/bin/java", "/usr/local/*/*/bin/java",
+	};
+	const char *env = getenv("JAVA_HOME");
+	char *home = home_of("/usr/bin/java"), *java;
+
+	if (!home && env && *env == '/') {
+		java = fs_join(env, "bin/java");
+		home = home_of(java);
+		free(java);
+	}
+	for (size_t i = 0; !home && i < PS_NELEM(folders); i++) {
+		glob_t g = { 0 };
+
+		if (glob(folders[i], 0, NULL, &g) == 0)
+			for (size_t k = 0; !home && k < g.gl_pathc; k++)
+				home = home_of(g.gl_pathv[k]);
+		globfree(&g);
+	}
+	return home;
+}
