@@ -39,6 +39,7 @@ static struct wire_intent intent_of(const struct hook *h)
 		.boot = clock_boot_id(), .stamp = (uint64_t)clock_boot_ns(), .pid = h->pid,
 		.pid_start = h->pid_start, .object_dir = h->object_dir, .alternates = h->alternates,
 		.refs = { h->refs, h->nrefs }, .uid = (uint64_t)getuid(),
+		.begun = (uint64_t)h->start_ns,
 	};
 }
 

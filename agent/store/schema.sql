@@ -49,6 +49,7 @@ CREATE TABLE intent (
 	seen TEXT,				-- NULL: nobody could read the ref in time
 	state TEXT NOT NULL,			-- open, used, void
 	reason TEXT,
+	alias TEXT,				-- the symbolic ref that was pushed; NULL: ref itself
 	PRIMARY KEY (push, ref, ordinal)
 );
 CREATE INDEX intent_open ON intent (state, ref);

@@ -109,7 +109,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(OSTR, alternates, WIRE_PATH * 4, "GIT_ALTERNATE_OBJECT_DIRECTORIES")       \
 	F(OSTR, verdict, 32, "set when the gate program has judged already")         \
 	F(LIST, refs, ref_line, "the commands of the push")                          \
-	F(U64, uid, 0, "spool only: not believed, the file's owner is")
+	F(U64, uid, 0, "spool only: not believed, the file's owner is")              \
+	F(U64, begun, 0, "CLOCK_BOOTTIME in ns: no seen value was read before; 0: stamp")
 
 /* post-receive. */
 #define WIRE_report(F)                                                               \

@@ -1,0 +1,137 @@
+/* event – see event.h. */
+#include "config.h"
+
+#include "agent/store/event.h"
+
+#include "agent/store/repository.h"
+#include "agent/store/sql.h"
+#include "common/base/clock.h"
+
+#define ROWS_COL_ref_event(kind, name) ROWS_COL(ref_event, kind, name)
+ROWS_SHAPE(ref_event,
+	   "(SELECT event.*, repository.path AS repository_path, repository.name AS repository_name"
+	   " FROM event JOIN repository ON repository.id = event.repository) AS event", EVENT_COLS)
+
+static const struct state_move moves[] = {
+	{ "open", "open" }, { "open", "held" }, { "open", "done" }, { "open", "superseded" },
+	{ "held", "held" }, { "held", "open" }, { "held", "done" }, { "held", "superseded" },
+};
+
+int event_get(struct store_tx *tx, int64_t id, struct ref_event *out, struct ps_err *err)
+{
+	int rc = rows_one(tx, &ref_event_shape, out, err, "WHERE id = ?", "i", id);
+
+	return rc == PS_ENOENT ? ps_err_set(err, rc, "there is no event e%lld", (long long)id) : rc;
+}
+
+int events_list(struct store_tx *tx, int64_t repository, const char *ref, int64_t before,
+		int64_t limit, struct events *out, struct ps_err *err)
+{
+	return rows_select(tx, &ref_event_shape, out, err,
+			   "WHERE (? = 0 OR repository = ?) AND (? IS NULL OR ref = ?) AND (? = 0 OR id < ?)"
+			   " ORDER BY id DESC LIMIT ?", "iittiii",
+			   repository, repository, ref, ref, before, before, limit);
+}
+
+int events_open_unsurveyed(struct store_tx *tx, struct events *out, struct ps_err *err)
+{
+	return rows_select(tx, &ref_event_shape, out, err,
+			   "WHERE state = 'open' AND surveyed = 0 AND repository_path <> ''"
+			   " AND (push IS NULL OR EXISTS (SELECT 1 FROM push WHERE push.id = event.push AND ended = 1))"
+			   " ORDER BY id", "");
+}
+
+int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,
+		    struct events *out, struct ps_err *err)
+{
+	return rows_select(tx, &ref_event_shape, out, err,
+			   "WHERE repository = ? AND ref = ? AND (push = ? OR kind <> 'sure') ORDER BY seq", "iti",
+			   repository, ref, push);
+}
+
+int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct ps_err *err)
+{
+	return rows_select(tx, &ref_event_shape, out, err, "WHERE push = ? ORDER BY id", "i", push);
+}
+
+int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err)
+{
+	struct ref r = { 0 };
+	int rc = ref_get(tx, e->repository, e->ref, &r, err);
+
+	if (rc == 0 && strcmp(r.tail, e->old) != 0)
+		rc = ps_err_set(err, PS_ESTALE, "an event of '%s' would begin at %s where the last one ended at %s",
+				e->ref, e->old, r.tail);
+	e->seq = r.seq + 1;
+	if (rc == 0)
+		rc = sql_run(tx, err,
+			     "INSERT INTO event (repository, ref, seq, old, new, kind, push, k, pusher, state, reason,"
+			     " boot, stamp, at_ms, surveyed) VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, 0)",
+			     "ititttiittttii", e->repository, e->ref, e->seq, e->old, e->new, e->kind, e->push,
+			     e->k, e->pusher, e->state, e->reason, e->boot, e->stamp, clock_wall_ms());
+	if (rc >= 0) {
+		e->id = sql_last_id(tx);
+		rc = sql_run(tx, err,
+			     "UPDATE ref SET tail = ?, seq = ?, boot = ?, stamp = ? WHERE repository = ? AND name = ?",
+			     "titiit", e->new, e->seq, e->boot, e->stamp, e->repository, e->ref);
+	}
+	ref_clear(&r);
+	return rc < 0 ? rc : 0;
+}
+
+int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE event SET kind = 'sure', push = NULLIF(?, 0), k = ?, pusher = ? WHERE id = ?",
+			 "iiti", e->push, e->k, e->pusher, e->id);
+
+	/* one that was superseded or let go meanwhile keeps that */
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE event SET state = ?, reason = ? WHERE id = ? AND state = 'held'"
+			     " AND surveyed = 0", "tti", e->state, e->reason, e->id);
+	return rc < 0 ? rc : 0;
+}
+
+int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, int64_t first_new,
+		     struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE event SET state = 'superseded', reason = NULL, superseded_by ="
+			 " (SELECT id FROM event AS t WHERE t.repository = ? AND t.ref = ? ORDER BY t.seq DESC LIMIT 1)"
+			 " WHERE repository = ? AND ref = ?"
+			 " AND seq < (SELECT seq FROM ref WHERE ref.repository = ? AND ref.name = ?)"
+			 " AND ((state = 'open' AND surveyed = 0) OR id >= ?)",
+			 "itititi", repository, ref, repository, ref, repository, ref, first_new);
+
+	return rc < 0 ? rc : 0;
+}
+
+int event_set_surveyed(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 1 WHERE id = ?", "i", id);
+
+	return rc < 0 ? rc : 0;
+}
+
+int event_end(struct store_tx *tx, int64_t id, const char *state, const char *reason, struct ps_err *err)
+{
+	struct ref_event e = { 0 };
+	int rc = event_get(tx, id, &e, err);
+
+	if (rc == 0)
+		rc = state_may_go("event", moves, PS_NELEM(moves), e.state, state, err);
+	if (rc == 0)
+		rc = sql_run(tx, err, "UPDATE event SET state = ?, reason = ? WHERE id = ?", "tti", state, reason, id);
+	event_clear(&e);
+	return rc < 0 ? rc : 0;
+}
+
+void event_clear(struct ref_event *e)
+{
+	rows_clear_one(&ref_event_shape, e);
+}
+
+void events_clear(struct events *l)
+{
+	rows_clear(&ref_event_shape, l);
+}

@@ -1,0 +1,54 @@
+/*
+ * event – the movements of refs, each once, in an order of their own (seq) per ref.
+ *
+ * In C it is struct ref_event: libevent owns struct event. repository_path and repository_name come
+ * from its repository and are not stored twice; repository_path is '' when that is gone.
+ */
+#ifndef PS_STORE_EVENT_H
+#define PS_STORE_EVENT_H
+
+#include "agent/store/rows.h"
+
+#define EVENT_COLS(X)                                                                        \
+	X(i, id) X(i, repository) X(t, ref) X(i, seq) X(t, old) X(t, new) X(t, kind)         \
+	X(i, push) X(i, k) X(t, pusher) X(t, state) X(t, reason) X(i, superseded_by)         \
+	X(t, boot) X(i, stamp) X(i, at_ms) X(i, surveyed)                                    \
+	X(t, repository_path) X(t, repository_name)
+struct ref_event { EVENT_COLS(ROWS_DECL) };
+struct events { struct ref_event *v; size_t n; };
+
+int event_get(struct store_tx *tx, int64_t id, struct ref_event *out, struct ps_err *err) PS_MUSTCHECK;
+/* For lists: newest first, at most limit; before: only those with a smaller number (0: all);
+ * repository 0 and ref NULL mean any. */
+int events_list(struct store_tx *tx, int64_t repository, const char *ref, int64_t before,
+		int64_t limit, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+/*
+ * What may be taken into work: open, not yet surveyed, its repository there, and its push over: then
+ * the ref store itself has confirmed what the hook reported. Oldest first.
+ */
+int events_open_unsurveyed(struct store_tx *tx, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+/* For the merge rule: of this ref, those of this push and those not reported yet, in seq order. */
+int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,
+		    struct events *out, struct ps_err *err) PS_MUSTCHECK;
+/* The events of a push, in the order of their numbers. */
+int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+
+/* Adds e behind the last event of its ref, which begins where that ended (PS_ESTALE otherwise: the
+ * chain must join), and moves the ref's tail. The ref has a row. Sets e->id and e->seq. */
+int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
+/* A report came for an event that was inferred or a gap: kind sure, push, k and pusher as in e; the
+ * state may go from held to open with it (e->state, e->reason). */
+int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
+/* After appending to a ref: only its tail may start work. Open ones before it that nobody took into
+ * work, and whatever of number first_new on is not the tail, become superseded by the tail. */
+int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, int64_t first_new,
+		     struct ps_err *err) PS_MUSTCHECK;
+/* Its projects are known and its demands made. */
+int event_set_surveyed(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* The one door for a change of state outside the rule: open → held, done, superseded; held → open,
+ * done, superseded. PS_ESTALE for any other. The same state again may change the reason. */
+int event_end(struct store_tx *tx, int64_t id, const char *state, const char *reason, struct ps_err *err) PS_MUSTCHECK;
+void event_clear(struct ref_event *e);
+void events_clear(struct events *l);
+
+#endif
