@@ -1,6 +1,6 @@
 /*
- * deploy – the role that changes fabrics. It acts on data that core sends (artifacts and definitions by
- * digest) and reads no repository code and no store.
+ * deploy – the role that changes fabrics. It acts on data that core sends (artifacts and
+ * definitions by digest) and reads no repository code and no store.
  *
  * Each deployment is one forked child with straight-line code (run.c). The role only carries frames
  * between that child and core, and tells core when a child ended without a last word. When the role
@@ -31,12 +31,12 @@ struct deployment {
 	struct role *role;
 	struct deployment *next;
 	uint64_t id, fence;
-	char text[ID_TEXT];		/* d12 */
-	struct peer *peer;		/* NULL once closed */
+	char text[ID_TEXT]; /* d12 */
+	struct peer *peer;  /* NULL once closed */
 	struct child *child;
-	unsigned seen;			/* CLOSED | EXITED: in either order */
+	unsigned seen; /* CLOSED | EXITED: in either order */
 	int status;
-	bool ended;			/* the child had its last word */
+	bool ended; /* the child had its last word */
 };
 
 static struct deployment *all;
@@ -50,7 +50,8 @@ static struct deployment *find(uint64_t id)
 	return d;
 }
 
-static void tell_end(struct role *r, uint64_t id, uint64_t fence, const char *state, const char *reason)
+static void tell_end(struct role *r, uint64_t id, uint64_t fence, const char *state,
+		     const char *reason)
 {
 	struct wire_deploy_end end = { id, fence, state, reason };
 
@@ -72,7 +73,8 @@ static void note(struct deployment *d, unsigned what)
 			break;
 		}
 	if (!d->ended && !d->role->stopping) {
-		reason = xasprintf("the deploying process ended early: %s", spawn_status_text(how, d->status));
+		reason = xasprintf("the deploying process ended early: %s",
+				   spawn_status_text(how, d->status));
 		log_warn("deploy", d->text, "%s", reason);
 		tell_end(d->role, d->id, d->fence, "unknown", reason);
 		free(reason);
@@ -86,13 +88,15 @@ static void on_child_msg(struct peer *p, struct msg *m, void *arg)
 
 	(void)p;
 	if (m->type == MSG_step_begin) {
-		log_info("deploy", d->text, "step %u: %s", (unsigned)m->u.step_begin.step, m->u.step_begin.what);
+		log_info("deploy", d->text, "step %u: %s", (unsigned)m->u.step_begin.step,
+			 m->u.step_begin.what);
 		role_tell_core(d->role, m->type, &m->u.step_begin);
 	} else if (m->type == MSG_step_done) {
 		role_tell_core(d->role, m->type, &m->u.step_done);
 	} else if (m->type == MSG_deploy_end) {
 		d->ended = true;
-		log_info("deploy", d->text, "%s%s%s", m->u.deploy_end.state, m->u.deploy_end.reason ? ": " : "",
+		log_info("deploy", d->text, "%s%s%s", m->u.deploy_end.state,
+			 m->u.deploy_end.reason ? ": " : "",
 			 m->u.deploy_end.reason ? m->u.deploy_end.reason : "");
 		role_tell_core(d->role, m->type, &m->u.deploy_end);
 	}
@@ -132,7 +136,8 @@ static void PS_NORETURN be_child(int sock, pid_t parent, const struct wire_deplo
 	_exit(deploy_run(3, start));
 }
 
-static int start_child(struct deployment *d, const struct wire_deploy_start *start, struct ps_err *err)
+static int start_child(struct deployment *d, const struct wire_deploy_start *start,
+		       struct ps_err *err)
 {
 	static const struct peer_ops ops = { on_child_msg, on_child_close, MSG_ROLE_MAX, 1 << 20 };
 	int fds[2], rc;
@@ -238,8 +243,12 @@ static size_t deploy_facts(struct role *r, const char **out, size_t max)
 int main(int argc, char **argv)
 {
 	static const struct role_ops ops = {
-		.name = "deploy", .has_core = true, .start = deploy_start, .on_core = deploy_on_core,
-		.on_stop = deploy_on_stop, .facts = deploy_facts,
+		.name = "deploy",
+		.has_core = true,
+		.start = deploy_start,
+		.on_core = deploy_on_core,
+		.on_stop = deploy_on_stop,
+		.facts = deploy_facts,
 	};
 
 	return role_main(argc, argv, &ops);

@@ -21,7 +21,8 @@ static int wait_ok(struct journal *j, struct ps_err *err)
 		ours = ours && m.u.step_ok.step == j->step;
 		msg_clear(&m);
 		if (stop)
-			return ps_err_set(err, PS_ESTALE, "core has given the deployment to another");
+			return ps_err_set(err, PS_ESTALE,
+					  "core has given the deployment to another");
 		if (ours)
 			return 0;
 	}

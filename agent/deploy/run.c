@@ -28,7 +28,7 @@ struct run {
 
 /* ---- what was asked for ---- */
 
-/* A relative path from the message: clean, and not a name that a driver would take for a leftover. */
+/* A relative path: clean, and not a name that a driver would take for a leftover. */
 static bool is_path(const char *s)
 {
 	return fs_is_clean_relative(s) && !ps_starts(s, ".tmp-") && !strstr(s, "/.tmp-");
@@ -37,28 +37,35 @@ static bool is_path(const char *s)
 static int check(const struct wire_deploy_start *d, struct ps_err *err)
 {
 	if (d->fabric_dir[0] != '/' || d->content[0] != '/')
-		return ps_err_set(err, PS_EPROTO, "the folder of the fabric or of the contents is not absolute");
+		return ps_err_set(err, PS_EPROTO,
+				  "the folder of the fabric or of the contents is not absolute");
 	if (!is_path(d->repository) || (strcmp(d->project, ".") != 0 && !is_path(d->project)))
-		return ps_err_set(err, PS_EPROTO, "'%s' of '%s' cannot be a place on a fabric", d->project, d->repository);
+		return ps_err_set(err, PS_EPROTO, "'%s' of '%s' cannot be a place on a fabric",
+				  d->project, d->repository);
 	for (size_t i = 0; i < d->artifacts.n; i++)
-		if (!is_path(d->artifacts.v[i].path) || !ps_starts(d->artifacts.v[i].path, "prophecy/artifacts/") ||
+		if (!is_path(d->artifacts.v[i].path) ||
+		    !ps_starts(d->artifacts.v[i].path, "prophecy/artifacts/") ||
 		    !digest_is_hex(d->artifacts.v[i].digest, PS_DIGEST_HEX))
-			return ps_err_set(err, PS_EPROTO, "'%s' is not an artifact", d->artifacts.v[i].path);
+			return ps_err_set(err, PS_EPROTO, "'%s' is not an artifact",
+					  d->artifacts.v[i].path);
 	for (size_t i = 0; i < d->jobs.n; i++)
-		if (!is_path(d->jobs.v[i].key) || !digest_is_hex(d->jobs.v[i].digest, PS_DIGEST_HEX))
+		if (!is_path(d->jobs.v[i].key) ||
+		    !digest_is_hex(d->jobs.v[i].digest, PS_DIGEST_HEX))
 			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", d->jobs.v[i].key);
 	return 0;
 }
 
-int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65], struct ps_err *err)
+int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65],
+		 struct ps_err *err)
 {
 	json_t *artifacts = json_array(), *jobs = json_array(), *v;
 	size_t from = out->len;
 	int rc;
 
 	for (size_t i = 0; i < d->artifacts.n; i++)
-		json_array_append_new(artifacts, json_pack("{ss ss}", "path", d->artifacts.v[i].path, "sha256",
-							   d->artifacts.v[i].digest));
+		json_array_append_new(artifacts,
+				      json_pack("{ss ss}", "path", d->artifacts.v[i].path, "sha256",
+						d->artifacts.v[i].digest));
 	for (size_t i = 0; i < d->jobs.n; i++)
 		json_array_append_new(jobs, json_pack("{ss ss}", "key", d->jobs.v[i].key, "sha256",
 						      d->jobs.v[i].digest));
@@ -68,8 +75,8 @@ int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest
 		json_decref(jobs);
 		return ps_err_set(err, PS_EPROTO, "a path or a job key is not UTF-8");
 	}
-	v = json_pack("{si ss ss ss so so}", "format", 1, "repository", d->repository, "project", d->project,
-		      "release", d->release, "artifacts", artifacts, "jobs", jobs);
+	v = json_pack("{si ss ss ss so so}", "format", 1, "repository", d->repository, "project",
+		      d->project, "release", d->release, "artifacts", artifacts, "jobs", jobs);
 	rc = canon_write(v, out, err);
 	json_decref(v);
 	if (rc == 0)
@@ -85,7 +92,8 @@ static int prepare(struct run *r, struct ps_err *err)
 
 	r->driver = fabric_driver_find(d->provider);
 	if (rc == 0 && !r->driver)
-		rc = ps_err_set(err, PS_ENOTSUP, "fabric '%s': no driver for %s in this version", d->fabric, d->provider);
+		rc = ps_err_set(err, PS_ENOTSUP, "fabric '%s': no driver for %s in this version",
+				d->fabric, d->provider);
 	if (rc == 0)
 		rc = deploy_stamp(d, &r->stamp, r->digest, err);
 	if (rc < 0)
@@ -93,32 +101,39 @@ static int prepare(struct run *r, struct ps_err *err)
 	owner = json_pack("{ss ss}", "repository", d->repository, "project", d->project);
 	rc = canon_write(owner, &r->owner, err);
 	json_decref(owner);
-	r->place = strcmp(d->project, ".") == 0 ? xstrdup(d->repository) : fs_join(d->repository, d->project);
+	r->place = strcmp(d->project, ".") == 0 ? xstrdup(d->repository)
+						: fs_join(d->repository, d->project);
 	r->files = xcalloc(d->jobs.n + 1, sizeof(*r->files));
 	for (size_t i = 0; i < d->jobs.n; i++)
-		r->files[i] = (struct fabric_file){ xasprintf("%s.json", d->jobs.v[i].key), d->jobs.v[i].digest };
-	r->set = (struct fabric_set){ r->digest, buf_str(&r->stamp), r->files, d->jobs.n };
-	r->target = (struct fabric_target){ d->fabric_dir, d->content, r->place, buf_str(&r->owner) };
+		r->files[i] = (struct fabric_file) { xasprintf("%s.json", d->jobs.v[i].key),
+						     d->jobs.v[i].digest };
+	r->set = (struct fabric_set) { r->digest, buf_str(&r->stamp), r->files, d->jobs.n };
+	r->target =
+		(struct fabric_target) { d->fabric_dir, d->content, r->place, buf_str(&r->owner) };
 	return rc;
 }
 
 /* ---- the steps ---- */
 
-typedef int act_fn(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome, struct ps_err *err);
+typedef int act_fn(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
+		   struct ps_err *err);
 
-static int act_artifact(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome, struct ps_err *err)
+static int act_artifact(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
+			struct ps_err *err)
 {
 	return r->driver->put_artifact(&r->target, f, outcome, err);
 }
 
-static int act_jobs(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome, struct ps_err *err)
+static int act_jobs(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
+		    struct ps_err *err)
 {
 	(void)f;
 	return r->driver->put_jobs(&r->target, &r->set, outcome, err);
 }
 
 /* The switch counts as done only when a look finds the new set in force. */
-static int act_switch(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome, struct ps_err *err)
+static int act_switch(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
+		      struct ps_err *err)
 {
 	struct buf seen = BUF_INIT;
 	int rc = r->driver->switch_jobs(&r->target, &r->set, outcome, err);
@@ -127,16 +142,18 @@ static int act_switch(struct run *r, const struct fabric_file *f, enum fabric_ou
 	if (rc == 0)
 		rc = r->driver->observe(&r->target, &seen, err);
 	if (rc == 0 && strcmp(buf_str(&seen), r->set.stamp) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT, "other definitions than ours are in force after the switch");
+		rc = ps_err_set(err, PS_ECONFLICT,
+				"other definitions than ours are in force after the switch");
 	if (rc < 0 && *outcome != FABRIC_NOT_DONE)
 		*outcome = FABRIC_UNKNOWN;
 	buf_clear(&seen);
 	return rc;
 }
 
-/* One step: begun in the journal, done, told. *unknown is set when nobody can say what became of it. */
-static int step(struct run *r, const char *what, act_fn *act, const struct fabric_file *f, bool *unknown,
-		struct ps_err *err)
+/* One step: begun in the journal, done, told. *unknown is set when nobody can say what became of
+ * it. */
+static int step(struct run *r, const char *what, act_fn *act, const struct fabric_file *f,
+		bool *unknown, struct ps_err *err)
 {
 	enum fabric_outcome outcome = FABRIC_NOT_DONE;
 	struct ps_err told = { 0 };
@@ -146,7 +163,10 @@ static int step(struct run *r, const char *what, act_fn *act, const struct fabri
 		return rc;
 	rc = act(r, f, &outcome, err);
 	*unknown = rc < 0 && outcome == FABRIC_UNKNOWN;
-	sent = journal_done(&r->journal, rc == 0 ? "done" : *unknown ? "unknown" : "failed",
+	sent = journal_done(&r->journal,
+			    rc == 0    ? "done"
+			    : *unknown ? "unknown"
+				       : "failed",
 			    rc == 0 ? fabric_outcome_word(outcome) : err->msg, &told);
 	if (rc == 0 && sent < 0) {
 		*err = told;
@@ -188,13 +208,15 @@ static void run_clear(struct run *r)
 
 int deploy_run(int sock, const struct wire_deploy_start *d)
 {
-	struct run r = { .d = d, .journal = { .sock = sock, .deployment = d->deployment, .fence = d->fence } };
+	struct run r = {
+		.d = d, .journal = { .sock = sock, .deployment = d->deployment, .fence = d->fence }
+	};
 	struct ps_err err = { 0 }, told = { 0 };
 	const char *state = "deployed";
 	bool unknown = false;
 	int rc;
 
-	umask(022);		/* drivers make folders that another user's runs read */
+	umask(022); /* drivers make folders that another user's runs read */
 	rc = prepare(&r, &err);
 	if (rc == 0)
 		rc = all_steps(&r, &unknown, &err);

@@ -1,5 +1,6 @@
 /*
- * run – one deployment from its first step to its last, as straight-line code in a process of its own.
+ * run – one deployment from its first step to its last, as straight-line code in a process of its
+ * own.
  */
 #ifndef PS_DEPLOY_RUN_H
 #define PS_DEPLOY_RUN_H
@@ -7,14 +8,15 @@
 #include "common/wire/msg.h"
 
 /*
- * Carries the plan out: each artifact, then all definitions as one set, then the switch to that set, then
- * a look whether it is in force. Each step stands in the journal; the first that fails ends it. What was
- * done before by a child that died is found and left as it is. The end is told through sock too.
- * Returns the exit code of the process: 0 when core has been told how it ended.
+ * Carries the plan out: each artifact, then all definitions as one set, then the switch to that
+ * set, then a look whether it is in force. Each step stands in the journal; the first that fails
+ * ends it. What was done before by a child that died is found and left as it is. The end is told
+ * through sock too. Returns the exit code of the process: 0 when core has been told how it ended.
  */
 int deploy_run(int sock, const struct wire_deploy_start *d);
 
 /* The canonical stamp of the set that d deploys, and its SHA-256 (the set's name). */
-int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65], struct ps_err *err) PS_MUSTCHECK;
+int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65],
+		 struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* canon – see canon.h. jansson's own dump cannot refuse reals and leaves its escapes to its version;
- * a release id must not change with a library, so the bytes are written here. */
+/* canon – see canon.h. jansson's own dump cannot refuse reals and leaves its escapes to its
+ * version; a release id must not change with a library, so the bytes are written here. */
 #include "config.h"
 
 #include "common/plan/canon.h"
@@ -11,7 +11,8 @@
 
 static void write_text(struct buf *out, const char *s, size_t n)
 {
-	static const char shorts[] = { '\b', 'b', '\t', 't', '\n', 'n', '\f', 'f', '\r', 'r', '"', '"', '\\', '\\' };
+	static const char shorts[] = { '\b', 'b',  '\t', 't', '\n', 'n',  '\f',
+				       'f',  '\r', 'r',	 '"', '"',  '\\', '\\' };
 
 	buf_addch(out, '"');
 	for (size_t i = 0; i < n; i++) {
@@ -57,7 +58,7 @@ static int by_bytes(const void *a, const void *b)
 
 const char **canon_keys(const json_t *o, size_t *n)
 {
-	json_t *v = (json_t *)o;	/* jansson's iterators take no const */
+	json_t *v = (json_t *)o; /* jansson's iterators take no const */
 	const char **keys = xcalloc(json_object_size(v) + 1, sizeof(*keys));
 
 	*n = 0;
@@ -107,28 +108,17 @@ static int write_value(const json_t *v, struct buf *out, bool reals, struct ps_e
 	if (!v)
 		return ps_err_set(err, PS_EINVAL, "a value is missing or not UTF-8");
 	switch (json_typeof(v)) {
-	case JSON_OBJECT:
-		return write_object(v, out, reals, err);
-	case JSON_ARRAY:
-		return write_array(v, out, reals, err);
-	case JSON_STRING:
-		write_text(out, json_string_value(v), json_string_length(v));
-		return 0;
-	case JSON_INTEGER:
-		buf_addf(out, "%" PRIdMAX, (intmax_t)json_integer_value(v));
-		return 0;
+	case JSON_OBJECT: return write_object(v, out, reals, err);
+	case JSON_ARRAY: return write_array(v, out, reals, err);
+	case JSON_STRING: write_text(out, json_string_value(v), json_string_length(v)); return 0;
+	case JSON_INTEGER: buf_addf(out, "%" PRIdMAX, (intmax_t)json_integer_value(v)); return 0;
 	case JSON_REAL:
-		return reals ? write_real(out, json_real_value(v), err) :
-			       ps_err_set(err, PS_EINVAL, "a number is not an integer: %g", json_real_value(v));
-	case JSON_TRUE:
-		buf_adds(out, "true");
-		return 0;
-	case JSON_FALSE:
-		buf_adds(out, "false");
-		return 0;
-	case JSON_NULL:
-		buf_adds(out, "null");
-		return 0;
+		return reals ? write_real(out, json_real_value(v), err)
+			     : ps_err_set(err, PS_EINVAL, "a number is not an integer: %g",
+					  json_real_value(v));
+	case JSON_TRUE: buf_adds(out, "true"); return 0;
+	case JSON_FALSE: buf_adds(out, "false"); return 0;
+	case JSON_NULL: buf_adds(out, "null"); return 0;
 	}
 	ps_bug(__FILE__, __LINE__, "a JSON value of unknown type");
 }
@@ -149,10 +139,11 @@ int canon_read(json_t **v, const char *bytes, size_t n, const char *what, struct
 	json_t *got = n > PS_JSON_MAX ? NULL : json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &why);
 
 	if (n > PS_JSON_MAX)
-		return ps_err_set(err, PS_ELIMIT, "'%s' is larger than %d bytes", what, PS_JSON_MAX);
+		return ps_err_set(err, PS_ELIMIT, "'%s' is larger than %d bytes", what,
+				  PS_JSON_MAX);
 	if (!got)
-		return ps_err_set(err, PS_EINVAL, "'%s' is not valid JSON: line %d column %d: %s", what,
-				  why.line, why.column, why.text);
+		return ps_err_set(err, PS_EINVAL, "'%s' is not valid JSON: line %d column %d: %s",
+				  what, why.line, why.column, why.text);
 	*v = got;
 	return 0;
 }

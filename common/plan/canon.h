@@ -20,8 +20,9 @@ int canon_write(const json_t *v, struct buf *out, struct ps_err *err) PS_MUSTCHE
 int canon_write_any(const json_t *v, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 /* The keys of an object, sorted bytewise. free() the list; the keys are the object's. */
 const char **canon_keys(const json_t *o, size_t *n);
-/* Parses one whole document; a key given twice, a NUL in a text and trailing bytes are refused. *v is
- * the caller's (json_decref()) and set only on success. what names the document in messages. */
-int canon_read(json_t **v, const char *bytes, size_t n, const char *what, struct ps_err *err) PS_MUSTCHECK;
+/* Parses one whole document; a key given twice, a NUL in a text and trailing bytes are refused. *v
+ * is the caller's (json_decref()) and set only on success. what names the document in messages. */
+int canon_read(json_t **v, const char *bytes, size_t n, const char *what,
+	       struct ps_err *err) PS_MUSTCHECK;
 
 #endif

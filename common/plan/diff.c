@@ -1,5 +1,6 @@
 /* diff – see diff.h. Objects are walked by key; lists of objects that name themselves (task_key,
- * job_cluster_key) by that name, since a task that moves has not changed; other lists are one value. */
+ * job_cluster_key) by that name, since a task that moves has not changed; other lists are one
+ * value. */
 #include "config.h"
 
 #include "common/plan/diff.h"
@@ -20,7 +21,7 @@ static char *brief(const json_t *v)
 	if (b.len > DIFF_TEXT) {
 		size_t n = DIFF_TEXT - 3;
 
-		while (n && ((unsigned char)b.data[n] & 0xc0) == 0x80)	/* not within a character */
+		while (n && ((unsigned char)b.data[n] & 0xc0) == 0x80) /* not within a character */
 			n--;
 		b.len = n;
 		buf_adds(&b, "...");
@@ -33,7 +34,7 @@ static void add_field(struct plan_job *j, const char *path, const json_t *was, c
 	if (j->nfields >= DIFF_MAX)
 		return;
 	j->fields = xrealloc(j->fields, (j->nfields + 1) * sizeof(*j->fields));
-	j->fields[j->nfields++] = (struct plan_field){ xstrdup(path), brief(was), brief(is) };
+	j->fields[j->nfields++] = (struct plan_field) { xstrdup(path), brief(was), brief(is) };
 }
 
 static void diff_value(struct plan_job *j, const char *path, const json_t *was, const json_t *is);
@@ -59,7 +60,8 @@ static void diff_object(struct plan_job *j, const char *path, const char *open, 
 	free(has);
 }
 
-/* The list as an object by the name its members give themselves; NULL when they do not, or not once. */
+/* The list as an object by the name its members give themselves; NULL when they do not, or not
+ * once. */
 static json_t *by_name(const json_t *list)
 {
 	static const char *const names[] = { "task_key", "job_cluster_key" };
@@ -105,8 +107,10 @@ void diff_documents(struct plan_job *j, const char *was, size_t nwas, const char
 {
 	json_t *a = NULL, *b = NULL;
 
-	/* What was deployed was written by us; if it cannot be read, the job is changed without fields. */
-	if (canon_read(&a, was, nwas, j->key, NULL) == 0 && canon_read(&b, is, nis, j->key, NULL) == 0)
+	/* What was deployed was written by us; if it cannot be read, the job is changed without
+	 * fields. */
+	if (canon_read(&a, was, nwas, j->key, NULL) == 0 &&
+	    canon_read(&b, is, nis, j->key, NULL) == 0)
 		diff_value(j, "", a, b);
 	json_decref(a);
 	json_decref(b);

@@ -15,7 +15,8 @@
 
 static int by_input(const void *a, const void *b)
 {
-	return strcmp(((const struct manifest_input *)a)->path, ((const struct manifest_input *)b)->path);
+	return strcmp(((const struct manifest_input *)a)->path,
+		      ((const struct manifest_input *)b)->path);
 }
 
 static int by_pipeline(const void *a, const void *b)
@@ -31,7 +32,8 @@ static int by_key(const void *a, const void *b)
 
 static int by_file(const void *a, const void *b)
 {
-	return strcmp(((const struct manifest_file *)a)->path, ((const struct manifest_file *)b)->path);
+	return strcmp(((const struct manifest_file *)a)->path,
+		      ((const struct manifest_file *)b)->path);
 }
 
 static int by_text(const void *a, const void *b)
@@ -61,7 +63,8 @@ static bool is_text(const char *s)
 
 static int bad(struct ps_err *err, const char *what, const char *value)
 {
-	return ps_err_set(err, PS_EINVAL, "%s '%s' cannot be part of a release", what, value ? value : "");
+	return ps_err_set(err, PS_EINVAL, "%s '%s' cannot be part of a release", what,
+			  value ? value : "");
 }
 
 static int check_artifacts(struct manifest *m, struct ps_err *err)
@@ -82,7 +85,8 @@ static int check_artifacts(struct manifest *m, struct ps_err *err)
 			return bad(err, "the artifact digest", a->sha256);
 		sort(a->instances, a->ninstances, sizeof(*a->instances), by_text);
 		for (size_t k = 0; k < a->ninstances; k++)
-			if (!is_text(a->instances[k]) || (k && ps_streq(a->instances[k - 1], a->instances[k])))
+			if (!is_text(a->instances[k]) ||
+			    (k && ps_streq(a->instances[k - 1], a->instances[k])))
 				return bad(err, "the config instance", a->instances[k]);
 	}
 	return 0;
@@ -93,7 +97,8 @@ static int check_jobs(struct manifest *m, struct ps_err *err)
 	for (size_t i = 0; i < m->njobs; i++) {
 		struct manifest_job *j = &m->jobs[i];
 
-		if (!is_text(j->key) || !fs_is_clean_relative(j->key) || (i && ps_streq(j[-1].key, j->key)))
+		if (!is_text(j->key) || !fs_is_clean_relative(j->key) ||
+		    (i && ps_streq(j[-1].key, j->key)))
 			return bad(err, "the job", j->key);
 		if (!is_text(j->name) || !is_text(j->provider))
 			return bad(err, "the job without name or provider", j->key);
@@ -101,7 +106,8 @@ static int check_jobs(struct manifest *m, struct ps_err *err)
 		for (size_t k = 0; k < j->nfiles; k++) {
 			struct manifest_file *f = &j->files[k];
 
-			if (!is_text(f->path) || !fs_is_clean_relative(f->path) || (k && ps_streq(f[-1].path, f->path)))
+			if (!is_text(f->path) || !fs_is_clean_relative(f->path) ||
+			    (k && ps_streq(f[-1].path, f->path)))
 				return bad(err, "the file", f->path);
 			if (!digest_is_hex(f->sha256, PS_DIGEST_HEX))
 				return bad(err, "the file digest", f->sha256);
@@ -114,7 +120,8 @@ static int check(struct manifest *m, struct ps_err *err)
 {
 	int rc;
 
-	if (!is_text(m->project) || (strcmp(m->project, ".") != 0 && !fs_is_clean_relative(m->project)))
+	if (!is_text(m->project) ||
+	    (strcmp(m->project, ".") != 0 && !fs_is_clean_relative(m->project)))
 		return bad(err, "the project", m->project);
 	if (!is_oid(m->tree))
 		return bad(err, "the tree", m->tree);
@@ -147,10 +154,10 @@ static json_t *job_json(const struct manifest_job *j)
 	json_t *files = json_array();
 
 	for (size_t i = 0; i < j->nfiles; i++)
-		json_array_append_new(files, json_pack("{ss ss}", "path", j->files[i].path, "sha256",
-						       j->files[i].sha256));
-	return json_pack("{ss ss ss sI so}", "key", j->key, "name", j->name, "provider", j->provider,
-			 "fabric_id", (json_int_t)j->fabric_id, "files", files);
+		json_array_append_new(files, json_pack("{ss ss}", "path", j->files[i].path,
+						       "sha256", j->files[i].sha256));
+	return json_pack("{ss ss ss sI so}", "key", j->key, "name", j->name, "provider",
+			 j->provider, "fabric_id", (json_int_t)j->fabric_id, "files", files);
 }
 
 static json_t *to_json(const struct manifest *m)
@@ -164,15 +171,16 @@ static json_t *to_json(const struct manifest *m)
 		const struct manifest_artifact *a = &m->artifacts[i];
 
 		json_array_append_new(artifacts,
-				      json_pack("{ss ss ss sI so}", "pipeline", a->pipeline, "file", a->file,
-						"sha256", a->sha256, "size", (json_int_t)a->size, "instances",
+				      json_pack("{ss ss ss sI so}", "pipeline", a->pipeline, "file",
+						a->file, "sha256", a->sha256, "size",
+						(json_int_t)a->size, "instances",
 						texts(a->instances, a->ninstances)));
 	}
 	for (size_t i = 0; i < m->njobs; i++)
 		json_array_append_new(jobs, job_json(&m->jobs[i]));
-	return json_pack("{si ss ss ss so so so}", "format", MANIFEST_FORMAT, "project", m->project, "tree",
-			 m->tree, "toolchain", m->toolchain, "inputs", inputs, "artifacts", artifacts, "jobs",
-			 jobs);
+	return json_pack("{si ss ss ss so so so}", "format", MANIFEST_FORMAT, "project", m->project,
+			 "tree", m->tree, "toolchain", m->toolchain, "inputs", inputs, "artifacts",
+			 artifacts, "jobs", jobs);
 }
 
 int manifest_write(struct manifest *m, struct buf *out, char id[65], struct ps_err *err)
@@ -233,7 +241,8 @@ static void read_lists(struct manifest *m, const json_t *v)
 		a->size = json_integer_value(json_object_get(o, "size"));
 		a->instances = rows(o, "instances", sizeof(*a->instances), &a->ninstances);
 		for (size_t k = 0; k < a->ninstances; k++) {
-			const char *s = json_string_value(json_array_get(json_object_get(o, "instances"), k));
+			const char *s = json_string_value(
+				json_array_get(json_object_get(o, "instances"), k));
 
 			a->instances[k] = xstrdup(s ? s : "");
 		}
@@ -257,7 +266,8 @@ static void read_lists(struct manifest *m, const json_t *v)
 	}
 }
 
-int manifest_read(struct manifest *m, const char *bytes, size_t n, const char *id, struct ps_err *err)
+int manifest_read(struct manifest *m, const char *bytes, size_t n, const char *id,
+		  struct ps_err *err)
 {
 	struct manifest got = { 0 };
 	struct buf again = BUF_INIT;
@@ -267,12 +277,14 @@ int manifest_read(struct manifest *m, const char *bytes, size_t n, const char *i
 
 	digest_bytes(digest, bytes, n);
 	if (strcmp(digest, id) != 0)
-		return ps_err_set(err, PS_ECONFLICT, "release %.12s has other bytes: %.12s", id, digest);
+		return ps_err_set(err, PS_ECONFLICT, "release %.12s has other bytes: %.12s", id,
+				  digest);
 	rc = canon_read(&v, bytes, n, "release manifest", err);
 	if (rc < 0)
 		return rc;
 	if (json_integer_value(json_object_get(v, "format")) != MANIFEST_FORMAT) {
-		rc = ps_err_set(err, PS_ENOTSUP, "release %.12s has another format than %d", id, MANIFEST_FORMAT);
+		rc = ps_err_set(err, PS_ENOTSUP, "release %.12s has another format than %d", id,
+				MANIFEST_FORMAT);
 		goto out;
 	}
 	got.project = dup_text(v, "project");
@@ -362,13 +374,15 @@ int release_version(char **out, const char *ref, const char *project_version, co
 		version = xstrdup(strrchr(ref, '/') + 1);
 	} else if (ps_starts(ref, "refs/heads/")) {
 		if (!project_version || !*project_version)
-			return ps_err_set(err, PS_EINVAL, "the project has no version: add one to pbt_project.yml");
+			return ps_err_set(err, PS_EINVAL,
+					  "the project has no version: add one to pbt_project.yml");
 		version = xasprintf("%s-%.*s", project_version, MANIFEST_SHORT, id);
 	} else {
 		return ps_err_set(err, PS_EINVAL, "'%s' is neither a branch nor a tag", ref);
 	}
 	if (strchr(version, '/') || !fs_is_clean_relative(version)) {
-		int rc = ps_err_set(err, PS_EINVAL, "version '%s' cannot be part of an artifact's path", version);
+		int rc = ps_err_set(err, PS_EINVAL,
+				    "version '%s' cannot be part of an artifact's path", version);
 
 		free(version);
 		return rc;

@@ -27,13 +27,14 @@ static void problem(struct plan *p, const char *fmt, ...)
 char *plan_artifact_path(const char *customer, const char *control_plane, const char *project_id,
 			 const char *version, const char *file)
 {
-	return xasprintf("prophecy/artifacts/%s/%s/%s/%s/pipeline/%s", customer, control_plane, project_id,
-			 version, file);
+	return xasprintf("prophecy/artifacts/%s/%s/%s/%s/pipeline/%s", customer, control_plane,
+			 project_id, version, file);
 }
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct plan_artifact *)a)->path, ((const struct plan_artifact *)b)->path);
+	return strcmp(((const struct plan_artifact *)a)->path,
+		      ((const struct plan_artifact *)b)->path);
 }
 
 /* One value that a path is made of: given, and exactly one part. */
@@ -42,7 +43,8 @@ static bool path_part(struct plan *p, const char *value, const char *what, const
 	if (!value)
 		problem(p, "the artifacts' path needs the project's %s: %s", what, give);
 	else if (strchr(value, '/') || !fs_is_clean_relative(value))
-		problem(p, "the project's %s '%s' cannot be part of an artifact's path", what, value);
+		problem(p, "the project's %s '%s' cannot be part of an artifact's path", what,
+			value);
 	else
 		return true;
 	return false;
@@ -59,7 +61,8 @@ static void plan_artifacts(struct plan *p, const struct plan_input *in)
 	ok &= path_part(p, in->customer, "customer", give);
 	ok &= path_part(p, in->control_plane, "control_plane", give);
 	ok &= path_part(p, in->params.project_id, "id", give);
-	ok &= path_part(p, in->params.release_version, "release version", "the project needs a version");
+	ok &= path_part(p, in->params.release_version, "release version",
+			"the project needs a version");
 	if (!ok)
 		return;
 	p->artifacts = xcalloc(m->nartifacts, sizeof(*p->artifacts));
@@ -68,8 +71,9 @@ static void plan_artifacts(struct plan *p, const struct plan_input *in)
 		struct plan_artifact *to = &p->artifacts[p->nartifacts++];
 
 		to->pipeline = xstrdup(a->pipeline);
-		to->path = plan_artifact_path(in->customer, in->control_plane, in->params.project_id,
-					      in->params.release_version, a->file);
+		to->path =
+			plan_artifact_path(in->customer, in->control_plane, in->params.project_id,
+					   in->params.release_version, a->file);
 		to->size = a->size;
 		memcpy(to->sha256, a->sha256, sizeof(to->sha256));
 	}
@@ -115,12 +119,16 @@ static void check_libraries(struct plan *p, const char *key, const json_t *task)
 			const char *rel = path ? render_artifact_path(path) : NULL;
 
 			if (rel && !has_artifact(p, rel))
-				problem(p, "job '%s': task '%s' needs '%s', which is not an artifact of this "
-					"release", key, name ? name : "", path);
+				problem(p,
+					"job '%s': task '%s' needs '%s', which is not an artifact "
+					"of this "
+					"release",
+					key, name ? name : "", path);
 		}
 }
 
-static void check_job(struct plan *p, const struct plan_input *in, const char *key, const json_t *doc)
+static void check_job(struct plan *p, const struct plan_input *in, const char *key,
+		      const json_t *doc)
 {
 	const json_t *tasks = json_object_get(render_request(doc), "tasks");
 	int64_t named = render_fabric_id(doc);
@@ -128,10 +136,13 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 	struct ps_err err = { 0 };
 
 	if (named && named != in->fabric_id)
-		problem(p, "job '%s': its definition names fabric %lld, the project file %lld: make them equal",
+		problem(p,
+			"job '%s': its definition names fabric %lld, the project file %lld: make "
+			"them equal",
 			key, (long long)named, (long long)in->fabric_id);
 	/* Without a single artifact planned the cause is named already. */
-	for (size_t i = 0; (p->nartifacts || !in->release->nartifacts) && i < json_array_size(tasks); i++)
+	for (size_t i = 0;
+	     (p->nartifacts || !in->release->nartifacts) && i < json_array_size(tasks); i++)
 		check_libraries(p, key, json_array_get(tasks, i));
 	if (in->provider != PLAN_LOCAL)
 		return;
@@ -141,7 +152,8 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 }
 
 /* Takes the rendered bytes over. */
-static void add_job(struct plan *p, const struct plan_input *in, const struct manifest_job *mj, struct buf *bytes)
+static void add_job(struct plan *p, const struct plan_input *in, const struct manifest_job *mj,
+		    struct buf *bytes)
 {
 	const struct plan_known *known = find_known(in, mj->key);
 	struct plan_job *j = &p->jobs[p->njobs++];
@@ -172,18 +184,20 @@ static int plan_job(struct plan *p, const struct plan_input *in, const struct ma
 	json_t *doc = NULL;
 
 	if (strcmp(mj->provider, "databricks") != 0 || in->provider == PLAN_AIRFLOW) {
-		problem(p, "job '%s' is for %s, which fabric %lld does not run", mj->key, mj->provider,
-			(long long)in->fabric_id);
+		problem(p, "job '%s' is for %s, which fabric %lld does not run", mj->key,
+			mj->provider, (long long)in->fabric_id);
 		return 0;
 	}
 	if (!file) {
-		problem(p, "job '%s' has no code/databricks-job.json: release it again in the editor", mj->key);
+		problem(p,
+			"job '%s' has no code/databricks-job.json: release it again in the editor",
+			mj->key);
 		return 0;
 	}
 	t = find_template(in, file->sha256);
 	if (!t)
-		return ps_err_set(err, PS_ENOENT, "the template %.12s of job '%s' is not at hand", file->sha256,
-				  mj->key);
+		return ps_err_set(err, PS_ENOENT, "the template %.12s of job '%s' is not at hand",
+				  file->sha256, mj->key);
 	if (render_job(mj->key, t->bytes, t->n, &in->params, &bytes, &why) < 0 ||
 	    canon_read(&doc, buf_str(&bytes), bytes.len, mj->key, &why) < 0) {
 		problem(p, "%s", why.msg);
@@ -233,10 +247,11 @@ static int plan_jobs(struct plan *p, const struct plan_input *in, struct ps_err 
 	for (size_t i = 0; i < p->njobs; i++)
 		for (size_t k = 0; k < i; k++)
 			if (ps_streq(p->jobs[i].name, p->jobs[k].name))
-				problem(p, "'%s' and '%s' are both named '%s'", p->jobs[k].key, p->jobs[i].key,
-					p->jobs[i].name);
+				problem(p, "'%s' and '%s' are both named '%s'", p->jobs[k].key,
+					p->jobs[i].key, p->jobs[i].name);
 	for (size_t i = 0; i < in->nderive; i++)
-		problem(p, "derive '%s' from '%s': not in this version", in->derive[i].as, in->derive[i].from);
+		problem(p, "derive '%s' from '%s': not in this version", in->derive[i].as,
+			in->derive[i].from);
 	/* A job that could not be rendered is no orphan: say nothing about it. */
 	if (rc == 0 && !p->nproblems)
 		add_orphans(p, in);
@@ -246,7 +261,8 @@ static int plan_jobs(struct plan *p, const struct plan_input *in, struct ps_err 
 
 /* ---- the whole ---- */
 
-/* What an approval speaks of, and nothing that changes by itself (times, who asked, what was there). */
+/* What an approval speaks of, and nothing that changes by itself (times, who asked, what was
+ * there). */
 static int plan_digest(struct plan *p, const struct plan_input *in, struct ps_err *err)
 {
 	json_t *artifacts = json_array(), *jobs = json_array(), *v;
@@ -254,15 +270,16 @@ static int plan_digest(struct plan *p, const struct plan_input *in, struct ps_er
 	int rc;
 
 	for (size_t i = 0; i < p->nartifacts; i++)
-		json_array_append_new(artifacts, json_pack("{ss ss}", "path", p->artifacts[i].path, "sha256",
-							   p->artifacts[i].sha256));
+		json_array_append_new(artifacts, json_pack("{ss ss}", "path", p->artifacts[i].path,
+							   "sha256", p->artifacts[i].sha256));
 	for (size_t i = 0; i < p->njobs; i++)
 		if (p->jobs[i].change != PLAN_ORPHAN)
-			json_array_append_new(jobs, json_pack("{ss ss}", "key", p->jobs[i].key, "sha256",
-							      p->jobs[i].digest));
-	v = json_pack("{si ss ss s{sI ss} so so}", "format", 1, "release", in->release_id, "environment",
-		      in->environment, "fabric", "id", (json_int_t)in->fabric_id, "address",
-		      in->fabric_address ? in->fabric_address : "", "artifacts", artifacts, "jobs", jobs);
+			json_array_append_new(jobs, json_pack("{ss ss}", "key", p->jobs[i].key,
+							      "sha256", p->jobs[i].digest));
+	v = json_pack("{si ss ss s{sI ss} so so}", "format", 1, "release", in->release_id,
+		      "environment", in->environment, "fabric", "id", (json_int_t)in->fabric_id,
+		      "address", in->fabric_address ? in->fabric_address : "", "artifacts",
+		      artifacts, "jobs", jobs);
 	rc = canon_write(v, &b, err);
 	digest_bytes(p->digest, buf_str(&b), b.len);
 	buf_clear(&b);

@@ -1,9 +1,9 @@
 /*
- * plan – what a release changes on one fabric: artifacts to put, jobs as they shall be, and how that
- * differs from what is known to be there. Pure: data in, data out.
+ * plan – what a release changes on one fabric: artifacts to put, jobs as they shall be, and how
+ * that differs from what is known to be there. Pure: data in, data out.
  *
- * What cannot be carried out is not an error of ours but a finding of the plan: `problems` lists all of
- * them, and a plan with problems is never deployed.
+ * What cannot be carried out is not an error of ours but a finding of the plan: `problems` lists
+ * all of them, and a plan with problems is never deployed.
  */
 #ifndef PS_PLAN_H
 #define PS_PLAN_H
@@ -16,20 +16,20 @@ struct buf;
 
 enum plan_provider { PLAN_LOCAL, PLAN_DATABRICKS, PLAN_AIRFLOW };
 
-struct plan_template {		/* a file of a job of the release, by digest */
+struct plan_template { /* a file of a job of the release, by digest */
 	const char *sha256;
 	const char *bytes;
 	size_t n;
 };
 
-struct plan_known {		/* a job as last deployed there for this project */
+struct plan_known { /* a job as last deployed there for this project */
 	const char *key, *name;
 	const char *digest;
-	const char *bytes;	/* rendered; NULL: not at hand, then no fields are shown */
+	const char *bytes; /* rendered; NULL: not at hand, then no fields are shown */
 	size_t n;
 };
 
-/* A rule "make this job on that fabric from the other one". Not in this version: see plan_make(). */
+/* A rule "make this job on that fabric from the other one": see plan_make(). */
 struct plan_derive {
 	const char *from, *as, *config;
 	bool enabled;
@@ -42,8 +42,8 @@ struct plan_input {
 	const char *repository;
 	enum plan_provider provider;
 	int64_t fabric_id;
-	const char *fabric_address;		/* host, or the folder of a local fabric */
-	const char *customer, *control_plane;	/* NULL: the project has none */
+	const char *fabric_address;	      /* host, or the folder of a local fabric */
+	const char *customer, *control_plane; /* NULL: the project has none */
 	struct render_params params;
 	const struct plan_template *templates;
 	size_t ntemplates;
@@ -56,55 +56,57 @@ struct plan_input {
 
 struct plan_artifact {
 	char *pipeline;
-	char *path;		/* below FileStore */
+	char *path; /* below FileStore */
 	char sha256[65];
 	int64_t size;
 };
 
 enum plan_change { PLAN_NEW, PLAN_CHANGED, PLAN_SAME, PLAN_ORPHAN };
 
-struct plan_field { char *path, *was, *is; };	/* canonical JSON, cut to a line; "" when not there */
+struct plan_field { /* was and is: canonical JSON, cut to a line; "" when not there */
+	char *path, *was, *is;
+};
 
 struct plan_job {
 	enum plan_change change;
 	char *key, *name;
-	char *bytes;		/* rendered; NULL for an orphan */
+	char *bytes; /* rendered; NULL for an orphan */
 	size_t n;
-	char digest[65];	/* of bytes; of an orphan: as last deployed */
-	struct plan_field *fields;	/* of a changed one, in order of path */
+	char digest[65];	   /* of bytes; of an orphan: as last deployed */
+	struct plan_field *fields; /* of a changed one, in order of path */
 	size_t nfields;
 };
 
 struct plan {
-	struct plan_artifact *artifacts;	/* by path */
+	struct plan_artifact *artifacts; /* by path */
 	size_t nartifacts;
-	struct plan_job *jobs;			/* by key; orphans too */
+	struct plan_job *jobs; /* by key; orphans too */
 	size_t njobs;
 	char **problems;
 	size_t nproblems;
-	char digest[65];	/* what an approval is bound to */
+	char digest[65]; /* what an approval is bound to */
 };
 
 /*
- * Plans: every artifact of the release, and (jobs_own) each job whose fabric is this one, rendered. A job
- * is a problem when its definition names another fabric than the project file, when a library below
- * prophecy/artifacts is not of this release, when two have one name, or, on a local fabric, when a task
- * is no Python wheel. Derived jobs (a later version) are a problem as well. Negative only for our own
- * failure: a template whose bytes were not given. Free with plan_clear().
+ * Plans: every artifact of the release, and (jobs_own) each job whose fabric is this one, rendered.
+ * A job is a problem when its definition names another fabric than the project file, when a library
+ * below prophecy/artifacts is not of this release, when two have one name, or, on a local fabric,
+ * when a task is no Python wheel. Derived jobs (a later version) are a problem as well. Negative
+ * only for our own failure: a template whose bytes were not given. Free with plan_clear().
  */
 int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err) PS_MUSTCHECK;
 void plan_clear(struct plan *p);
 
 /*
- * The plan as canonical JSON, for the store, and back. Rendered bytes are not in it (their digests are;
- * the caller keeps them in the content store), so j->bytes is NULL after reading.
+ * The plan as canonical JSON, for the store, and back. Rendered bytes are not in it (their digests
+ * are; the caller keeps them in the content store), so j->bytes is NULL after reading.
  */
 int plan_write(const struct plan *p, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err) PS_MUSTCHECK;
 
-/* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` with its fields below, `= jobs/x`, `- jobs/x`. */
+/* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` and its fields, `= jobs/x`, `- jobs/x`. */
 void plan_print(const struct plan *p, struct buf *out);
-const char *plan_change_word(enum plan_change c);	/* new, changed, unchanged, orphan */
+const char *plan_change_word(enum plan_change c); /* new, changed, unchanged, orphan */
 /* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts". */
 void plan_summary(const struct plan *p, struct buf *out);
 bool plan_changes(const struct plan *p);

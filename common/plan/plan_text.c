@@ -8,7 +8,10 @@
 #include "common/base/escape.h"
 #include "common/plan/canon.h"
 
-static const struct { char sign; const char *word; } changes[] = {
+static const struct {
+	char sign;
+	const char *word;
+} changes[] = {
 	[PLAN_NEW] = { '+', "new" },
 	[PLAN_CHANGED] = { '~', "changed" },
 	[PLAN_SAME] = { '=', "unchanged" },
@@ -57,9 +60,9 @@ void plan_summary(const struct plan *p, struct buf *out)
 
 	for (size_t i = 0; i < p->njobs; i++)
 		n[p->jobs[i].change]++;
-	buf_addf(out, "%zu new, %zu changed, %zu unchanged, %zu orphan%s, %zu artifact%s", n[PLAN_NEW],
-		 n[PLAN_CHANGED], n[PLAN_SAME], n[PLAN_ORPHAN], n[PLAN_ORPHAN] == 1 ? "" : "s", p->nartifacts,
-		 p->nartifacts == 1 ? "" : "s");
+	buf_addf(out, "%zu new, %zu changed, %zu unchanged, %zu orphan%s, %zu artifact%s",
+		 n[PLAN_NEW], n[PLAN_CHANGED], n[PLAN_SAME], n[PLAN_ORPHAN],
+		 n[PLAN_ORPHAN] == 1 ? "" : "s", p->nartifacts, p->nartifacts == 1 ? "" : "s");
 }
 
 bool plan_changes(const struct plan *p)
@@ -77,8 +80,9 @@ static json_t *job_json(const struct plan_job *j)
 	json_t *fields = json_array();
 
 	for (size_t i = 0; i < j->nfields; i++)
-		json_array_append_new(fields, json_pack("{ss ss ss}", "path", j->fields[i].path, "was",
-							j->fields[i].was, "is", j->fields[i].is));
+		json_array_append_new(fields,
+				      json_pack("{ss ss ss}", "path", j->fields[i].path, "was",
+						j->fields[i].was, "is", j->fields[i].is));
 	return json_pack("{ss ss ss ss so}", "key", j->key, "name", j->name, "change",
 			 changes[j->change].word, "sha256", j->digest, "fields", fields);
 }
@@ -91,16 +95,16 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 	for (size_t i = 0; i < p->nartifacts; i++) {
 		const struct plan_artifact *a = &p->artifacts[i];
 
-		json_array_append_new(artifacts, json_pack("{ss ss ss sI}", "pipeline", a->pipeline, "path",
-							   a->path, "sha256", a->sha256, "size",
-							   (json_int_t)a->size));
+		json_array_append_new(artifacts, json_pack("{ss ss ss sI}", "pipeline", a->pipeline,
+							   "path", a->path, "sha256", a->sha256,
+							   "size", (json_int_t)a->size));
 	}
 	for (size_t i = 0; i < p->njobs; i++)
 		json_array_append_new(jobs, job_json(&p->jobs[i]));
 	for (size_t i = 0; i < p->nproblems; i++)
 		json_array_append_new(problems, json_string(p->problems[i]));
-	v = json_pack("{si ss so so so}", "format", 1, "digest", p->digest, "artifacts", artifacts, "jobs", jobs,
-		      "problems", problems);
+	v = json_pack("{si ss so so so}", "format", 1, "digest", p->digest, "artifacts", artifacts,
+		      "jobs", jobs, "problems", problems);
 	rc = canon_write(v, out, err);
 	json_decref(v);
 	return rc;
@@ -138,8 +142,9 @@ static bool read_job(struct plan_job *j, const json_t *o)
 	for (; j->nfields < json_array_size(fields); j->nfields++) {
 		const json_t *f = json_array_get(fields, j->nfields);
 
-		j->fields[j->nfields] = (struct plan_field){ dup_text(f, "path"), dup_text(f, "was"),
-							     dup_text(f, "is") };
+		j->fields[j->nfields] =
+			(struct plan_field) { dup_text(f, "path"), dup_text(f, "was"),
+					      dup_text(f, "is") };
 	}
 	return copy_digest(j->digest, o, "sha256") && known;
 }
@@ -180,7 +185,8 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	json_decref(v);
 	if (!good) {
 		plan_clear(&p);
-		return ps_err_set(err, PS_EINVAL, "a stored plan has a job or a digest that cannot be read");
+		return ps_err_set(err, PS_EINVAL,
+				  "a stored plan has a job or a digest that cannot be read");
 	}
 	*out = p;
 	return 0;

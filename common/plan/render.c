@@ -10,16 +10,23 @@
 
 struct place {
 	const char *token;
-	size_t offset;		/* of the value in struct render_params */
-	const char *give;	/* what the admin does when there is no value */
+	size_t offset;	  /* of the value in struct render_params */
+	const char *give; /* what the admin does when there is no value */
 };
 
-#define PLACE(token, field, give) { token, offsetof(struct render_params, field), give }
+#define PLACE(token, field, give)                                                                  \
+	{                                                                                          \
+		token, offsetof(struct render_params, field), give                                 \
+	}
 static const struct place places[] = {
-	PLACE("__PROJECT_ID_PLACEHOLDER__", project_id, "set 'id' of the project in 'projects' of penstock.yml"),
-	PLACE("__PROJECT_RELEASE_VERSION_PLACEHOLDER__", release_version, "the project needs a version"),
-	PLACE("__PROJECT_FULL_RELEASE_TAG_PLACEHOLDER__", full_release_tag, "the project needs a version"),
-	PLACE("__PROPHECY_URL_PLACEHOLDER__", prophecy_url, "set 'url' of the project in 'projects' of penstock.yml"),
+	PLACE("__PROJECT_ID_PLACEHOLDER__", project_id,
+	      "set 'id' of the project in 'projects' of penstock.yml"),
+	PLACE("__PROJECT_RELEASE_VERSION_PLACEHOLDER__", release_version,
+	      "the project needs a version"),
+	PLACE("__PROJECT_FULL_RELEASE_TAG_PLACEHOLDER__", full_release_tag,
+	      "the project needs a version"),
+	PLACE("__PROPHECY_URL_PLACEHOLDER__", prophecy_url,
+	      "set 'url' of the project in 'projects' of penstock.yml"),
 };
 
 static const char tail[] = "_PLACEHOLDER__";
@@ -59,8 +66,8 @@ static int replace_one(const char *key, const char *token, size_t n, const struc
 			  (int)(n < 80 ? n : 80), token);
 }
 
-static int replace_text(const char *key, const char *s, const struct render_params *p, struct buf *out,
-			struct ps_err *err)
+static int replace_text(const char *key, const char *s, const struct render_params *p,
+			struct buf *out, struct ps_err *err)
 {
 	int rc = 0;
 
@@ -77,9 +84,11 @@ static int replace_text(const char *key, const char *s, const struct render_para
 }
 
 /* The rendered twin of v (a new reference), or NULL. */
-static json_t *render_value(const char *key, const json_t *v, const struct render_params *p, struct ps_err *err);
+static json_t *render_value(const char *key, const json_t *v, const struct render_params *p,
+			    struct ps_err *err);
 
-static json_t *render_text(const char *key, const char *s, const struct render_params *p, struct ps_err *err)
+static json_t *render_text(const char *key, const char *s, const struct render_params *p,
+			   struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	json_t *made = NULL;
@@ -93,7 +102,8 @@ static json_t *render_text(const char *key, const char *s, const struct render_p
 	return made;
 }
 
-static json_t *render_object(const char *key, const json_t *v, const struct render_params *p, struct ps_err *err)
+static json_t *render_object(const char *key, const json_t *v, const struct render_params *p,
+			     struct ps_err *err)
 {
 	json_t *o = (json_t *)v, *made = json_object();
 
@@ -103,8 +113,8 @@ static json_t *render_object(const char *key, const json_t *v, const struct rend
 
 		if (replace_text(key, json_object_iter_key(it), p, &name, err) == 0) {
 			if (json_object_get(made, buf_str(&name)))
-				ps_err_set(err, PS_EINVAL, "job '%s': the key '%s' is there twice", key,
-					   buf_str(&name));
+				ps_err_set(err, PS_EINVAL, "job '%s': the key '%s' is there twice",
+					   key, buf_str(&name));
 			else
 				sub = render_value(key, json_object_iter_value(it), p, err);
 		}
@@ -118,7 +128,8 @@ static json_t *render_object(const char *key, const json_t *v, const struct rend
 	return made;
 }
 
-static json_t *render_value(const char *key, const json_t *v, const struct render_params *p, struct ps_err *err)
+static json_t *render_value(const char *key, const json_t *v, const struct render_params *p,
+			    struct ps_err *err)
 {
 	json_t *made;
 
@@ -141,8 +152,8 @@ static json_t *render_value(const char *key, const json_t *v, const struct rende
 	return made;
 }
 
-int render_job(const char *key, const char *bytes, size_t n, const struct render_params *p, struct buf *out,
-	       struct ps_err *err)
+int render_job(const char *key, const char *bytes, size_t n, const struct render_params *p,
+	       struct buf *out, struct ps_err *err)
 {
 	struct ps_err why = { 0 };
 	json_t *template = NULL, *made = NULL;
@@ -153,7 +164,8 @@ int render_job(const char *key, const char *bytes, size_t n, const struct render
 		return rc;
 	}
 	if (!json_is_object(template) || !render_request(template)) {
-		rc = ps_err_set(err, PS_EINVAL, "job '%s': databricks-job.json has no request", key);
+		rc = ps_err_set(err, PS_EINVAL, "job '%s': databricks-job.json has no request",
+				key);
 		goto out;
 	}
 	made = render_value(key, template, p, &why);

@@ -47,7 +47,7 @@ static bool wheel_holds(const char *path, const char *package)
 	return true;
 }
 
-/* The wheel of a release that the task runs: the only one, or the one that has its package's name. */
+/* The wheel of a release that the task runs: the only one, or the one of its package. */
 static const char *find_wheel(const json_t *task, const char *package)
 {
 	const json_t *libraries = json_object_get(task, "libraries");
@@ -102,8 +102,9 @@ static int read_depends(struct run_task *t, const char *job, const json_t *task,
 		const char *on = text_of(json_array_get(depends, i), "task_key");
 
 		if (!on)
-			return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' depends on a task without key",
-					  job, t->key);
+			return ps_err_set(err, PS_EINVAL,
+					  "job '%s': task '%s' depends on a task without key", job,
+					  t->key);
 		t->after[t->nafter++] = xstrdup(on);
 	}
 	return 0;
@@ -119,17 +120,24 @@ static int read_task(struct run_task *t, const char *job, const json_t *task, co
 		return ps_err_set(err, PS_EINVAL, "job '%s': a task has no task_key", job);
 	t->key = xstrdup(key);
 	if (!json_is_object(wheel))
-		return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' is %s: a local fabric runs "
-				  "python_wheel_task only", job, key, kind_of(task));
+		return ps_err_set(err, PS_EINVAL,
+				  "job '%s': task '%s' is %s: a local fabric runs "
+				  "python_wheel_task only",
+				  job, key, kind_of(task));
 	if (!text_of(wheel, "package_name") || !text_of(wheel, "entry_point"))
-		return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' needs package_name and entry_point",
-				  job, key);
+		return ps_err_set(err, PS_EINVAL,
+				  "job '%s': task '%s' needs package_name and entry_point", job,
+				  key);
 	if (json_object_size(json_object_get(wheel, "named_parameters")))
-		return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' has named_parameters: a local fabric "
-				  "passes parameters only", job, key);
+		return ps_err_set(err, PS_EINVAL,
+				  "job '%s': task '%s' has named_parameters: a local fabric "
+				  "passes parameters only",
+				  job, key);
 	if (run_if && strcmp(run_if, "ALL_SUCCESS") != 0)
-		return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' has run_if %s: a local fabric knows "
-				  "ALL_SUCCESS only", job, key, run_if);
+		return ps_err_set(err, PS_EINVAL,
+				  "job '%s': task '%s' has run_if %s: a local fabric knows "
+				  "ALL_SUCCESS only",
+				  job, key, run_if);
 	t->package = xstrdup(text_of(wheel, "package_name"));
 	t->entry = xstrdup(text_of(wheel, "entry_point"));
 	t->parameters = copy_texts(json_object_get(wheel, "parameters"), 2, &t->nparameters);
@@ -137,8 +145,10 @@ static int read_task(struct run_task *t, const char *job, const json_t *task, co
 		apply_config(t, config);
 	path = find_wheel(task, t->package);
 	if (!path)
-		return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' names no wheel of package '%s' below "
-				  "prophecy/artifacts", job, key, t->package);
+		return ps_err_set(err, PS_EINVAL,
+				  "job '%s': task '%s' names no wheel of package '%s' below "
+				  "prophecy/artifacts",
+				  job, key, t->package);
 	t->wheel = xstrdup(path);
 	return read_depends(t, job, task, err);
 }
@@ -166,11 +176,14 @@ static int order(struct run_tasks *out, struct run_tasks *all, const char *job, 
 		const struct run_task *t = &all->v[i];
 
 		if (find_task(all, t->key) != t)
-			return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' is there twice", job, t->key);
+			return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' is there twice", job,
+					  t->key);
 		for (size_t k = 0; k < t->nafter; k++)
 			if (!find_task(all, t->after[k]))
-				return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' depends on '%s', which "
-						  "is not there", job, t->key, t->after[k]);
+				return ps_err_set(err, PS_EINVAL,
+						  "job '%s': task '%s' depends on '%s', which "
+						  "is not there",
+						  job, t->key, t->after[k]);
 	}
 	out->v = xcalloc(all->n + 1, sizeof(*out->v));
 	while (out->n < all->n) {
@@ -185,8 +198,10 @@ static int order(struct run_tasks *out, struct run_tasks *all, const char *job, 
 	}
 	for (size_t i = 0; i < all->n; i++)
 		if (all->v[i].key)
-			return ps_err_set(err, PS_EINVAL, "job '%s': task '%s' depends on itself, "
-					  "perhaps through others", job, all->v[i].key);
+			return ps_err_set(err, PS_EINVAL,
+					  "job '%s': task '%s' depends on itself, "
+					  "perhaps through others",
+					  job, all->v[i].key);
 	return 0;
 }
 
@@ -213,8 +228,8 @@ int run_tasks_read(struct run_tasks *out, const char *key, const json_t *doc, co
 	return rc;
 }
 
-int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n, const char *config,
-		    struct ps_err *err)
+int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n,
+		    const char *config, struct ps_err *err)
 {
 	json_t *doc = NULL;
 	int rc = canon_read(&doc, bytes, n, key, err);

@@ -12,13 +12,13 @@
 #include "common/base/err.h"
 
 struct run_task {
-	char *key;		/* task_key */
-	char *package;		/* package_name */
-	char *entry;		/* entry_point */
-	char **parameters;	/* argv of the entry point */
+	char *key;	   /* task_key */
+	char *package;	   /* package_name */
+	char *entry;	   /* entry_point */
+	char **parameters; /* argv of the entry point */
 	size_t nparameters;
-	char *wheel;		/* path below FileStore */
-	char **after;		/* tasks that must have passed */
+	char *wheel;  /* path below FileStore */
+	char **after; /* tasks that must have passed */
 	size_t nafter;
 };
 
@@ -28,16 +28,16 @@ struct run_tasks {
 };
 
 /*
- * Reads the tasks of a rendered definition; each stands behind all that it depends on, otherwise in the
- * order of the definition. config (may be NULL) takes the place of the value behind `-i`, or is added.
- * PS_EINVAL names the first task that is of another kind, has no wheel of a release, depends on an
- * unknown one or on itself. Free with run_tasks_clear().
+ * Reads the tasks of a rendered definition; each stands behind all that it depends on, otherwise in
+ * the order of the definition. config (may be NULL) takes the place of the value behind `-i`, or is
+ * added. PS_EINVAL names the first task that is of another kind, has no wheel of a release, depends
+ * on an unknown one or on itself. Free with run_tasks_clear().
  */
 int run_tasks_read(struct run_tasks *out, const char *key, const json_t *doc, const char *config,
 		   struct ps_err *err) PS_MUSTCHECK;
 /* The same from bytes. */
-int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n, const char *config,
-		    struct ps_err *err) PS_MUSTCHECK;
+int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n,
+		    const char *config, struct ps_err *err) PS_MUSTCHECK;
 void run_tasks_clear(struct run_tasks *t);
 
 #endif

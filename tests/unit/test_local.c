@@ -1,5 +1,6 @@
-/* Units of the local fabric and of the deploying child: whatever point it dies at, doing it again gives
- * the folder of a deployment that nobody disturbed. We play core at the other end of the socket. */
+/* Units of the local fabric and of the deploying child: whatever point it dies at, doing it again
+ * gives the folder of a deployment that nobody disturbed. We play core at the other end of the
+ * socket. */
 #include "config.h"
 
 #include <dirent.h>
@@ -25,8 +26,8 @@
 
 #define PATH "prophecy/artifacts/dev/execution/7234/1.0-abc/pipeline/"
 
-static char dir[64];		/* of the test */
-static char *content, *fabric;	/* absolute */
+static char dir[64];	       /* of the test */
+static char *content, *fabric; /* absolute */
 static struct wire_artifact artifacts[2];
 static struct wire_rendered jobs[2];
 static char digests[4][65];
@@ -54,10 +55,10 @@ static int make(void **state)
 	free(cwd);
 	if (fs_mkdirs(content, 0755, &err) < 0)
 		return -1;
-	artifacts[0] = (struct wire_artifact){ put(0, "wheel a"), PATH "a-1.whl" };
-	artifacts[1] = (struct wire_artifact){ put(1, "wheel b"), PATH "b-1.whl" };
-	jobs[0] = (struct wire_rendered){ "jobs/a", put(2, "{\"a\":1}") };
-	jobs[1] = (struct wire_rendered){ "jobs/b", put(3, "{\"b\":1}") };
+	artifacts[0] = (struct wire_artifact) { put(0, "wheel a"), PATH "a-1.whl" };
+	artifacts[1] = (struct wire_artifact) { put(1, "wheel b"), PATH "b-1.whl" };
+	jobs[0] = (struct wire_rendered) { "jobs/a", put(2, "{\"a\":1}") };
+	jobs[1] = (struct wire_rendered) { "jobs/b", put(3, "{\"b\":1}") };
 	return 0;
 }
 
@@ -75,8 +76,15 @@ static int drop(void **state)
 static struct wire_deploy_start order(const char *project, const char *release)
 {
 	struct wire_deploy_start d = {
-		.deployment = 12, .fence = 3, .provider = "local", .fabric = "development", .fabric_dir = fabric,
-		.repository = "sales/etl", .project = project, .release = release, .content = content,
+		.deployment = 12,
+		.fence = 3,
+		.provider = "local",
+		.fabric = "development",
+		.fabric_dir = fabric,
+		.repository = "sales/etl",
+		.project = project,
+		.release = release,
+		.content = content,
 	};
 
 	d.artifacts.v = artifacts;
@@ -152,8 +160,8 @@ static void empty_fabric(void)
 /* ---- core, played ---- */
 
 struct played {
-	struct buf steps;	/* one line a message */
-	char state[32];		/* of deploy_end; "" when the child died */
+	struct buf steps; /* one line a message */
+	char state[32];	  /* of deploy_end; "" when the child died */
 	char reason[512];
 	int status;
 };
@@ -165,24 +173,28 @@ static void answer(int sock, struct played *p, struct msg *m, unsigned stop_at)
 
 	if (m->type == MSG_step_begin) {
 		assert_int_equal(m->u.step_begin.fence, 3);
-		buf_addf(&p->steps, "%u begin %.20s\n", (unsigned)m->u.step_begin.step, m->u.step_begin.what);
+		buf_addf(&p->steps, "%u begin %.20s\n", (unsigned)m->u.step_begin.step,
+			 m->u.step_begin.what);
 		ok.step = m->u.step_begin.step;
 		ok.stop = ok.step == stop_at;
 		/* the child may be dead already: then the answer has nobody */
 		if (frame_send(sock, MSG_step_ok, &ok, -1, 0, &err) < 0)
 			buf_adds(&p->steps, "nobody\n");
 	} else if (m->type == MSG_step_done) {
-		buf_addf(&p->steps, "%u %s: %.30s\n", (unsigned)m->u.step_done.step, m->u.step_done.outcome,
+		buf_addf(&p->steps, "%u %s: %.30s\n", (unsigned)m->u.step_done.step,
+			 m->u.step_done.outcome,
 			 m->u.step_done.detail ? m->u.step_done.detail : "");
 	} else {
 		assert_int_equal(m->type, MSG_deploy_end);
 		snprintf(p->state, sizeof(p->state), "%s", m->u.deploy_end.state);
-		snprintf(p->reason, sizeof(p->reason), "%s", m->u.deploy_end.reason ? m->u.deploy_end.reason : "");
+		snprintf(p->reason, sizeof(p->reason), "%s",
+			 m->u.deploy_end.reason ? m->u.deploy_end.reason : "");
 	}
 }
 
 /* Deploys in a child as the role does; failpoints: what PENSTOCK_FAILPOINTS says in it, or NULL. */
-static void play(struct played *p, const struct wire_deploy_start *d, const char *failpoints, unsigned stop_at)
+static void play(struct played *p, const struct wire_deploy_start *d, const char *failpoints,
+		 unsigned stop_at)
 {
 	struct ps_err err = { 0 };
 	struct msg m;
@@ -218,7 +230,8 @@ static void undisturbed(void **state)
 	(void)state;
 	play(&p, &d, NULL, 0);
 	assert_string_equal(p.state, "deployed");
-	assert_non_null(strstr(buf_str(&p.steps), "2 begin artifact prophecy/ar\n2 done: done\n3 begin jobs "));
+	assert_non_null(strstr(buf_str(&p.steps),
+			       "2 begin artifact prophecy/ar\n2 done: done\n3 begin jobs "));
 	assert_non_null(strstr(buf_str(&p.steps), "\n3 done: done\n4 begin switch "));
 	buf_clear(&p.steps);
 	first = shown();
@@ -250,14 +263,16 @@ static size_t npoints(char ***out)
 	fclose(f);
 	names = xcalloc(size + 1, sizeof(*names));
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (ps_starts(line, "local.") || ps_starts(line, "deploy.") || ps_starts(line, "fs."))
+		if (ps_starts(line, "local.") || ps_starts(line, "deploy.") ||
+		    ps_starts(line, "fs."))
 			names[n++] = xstrdup(line);
 	free(text);
 	*out = names;
 	return n;
 }
 
-/* Fails (action) at the nth hit of each point, until the point is not reached n times; then deploys again. */
+/* Fails (action) at the nth hit of each point, until the point is not reached n times; then deploys
+ * again. */
 static void at_every_point(const char *action, const char *reason)
 {
 	struct wire_deploy_start before = order(".", "r1"), d = order(".", "r2");
@@ -265,7 +280,7 @@ static void at_every_point(const char *action, const char *reason)
 	size_t n = npoints(&points), hits = 0;
 	struct played p;
 
-	before.artifacts.n = 1;		/* one is there already, one is not */
+	before.artifacts.n = 1; /* one is there already, one is not */
 	assert_true(n >= 10);
 	play(&p, &before, NULL, 0);
 	buf_clear(&p.steps);
@@ -351,7 +366,7 @@ static void a_path_never_gets_other_bytes(void **state)
 	(void)state;
 	expect(&d, "deployed", NULL);
 	before = shown();
-	snprintf(digests[0], 65, "%s", digests[1]);	/* a-1.whl with the bytes of b */
+	snprintf(digests[0], 65, "%s", digests[1]); /* a-1.whl with the bytes of b */
 	d.release = "r2";
 	expect(&d, "failed", "a-1.whl' is there with other bytes");
 	after = shown();
@@ -388,7 +403,7 @@ static void a_place_has_one_owner(void **state)
 	other.repository = "sales/etl/one";
 	expect(&other, "failed", "belongs to {\"project\":\"one\",\"repository\":\"sales/etl\"}");
 	other = order(".", "r1");
-	expect(&other, "deployed", NULL);		/* above the other: beside it */
+	expect(&other, "deployed", NULL); /* above the other: beside it */
 	expect(&d, "deployed", NULL);
 	d = order("current/x", "r1");
 	expect(&d, "failed", "'current' of 'jobs/sales/etl/current/x' is not a folder");
@@ -405,7 +420,7 @@ static void what_hands_changed(void **state)
 	scribble("jobs/sales/etl/current/jobs/a.json", "{}");
 	expect(&d, "failed", "were changed by hand");
 	scribble("jobs/sales/etl/current/jobs/a.json", "{\"a\":1}");
-	scribble("jobs/sales/etl/.tmp-left", "x");	/* swept by whoever comes next */
+	scribble("jobs/sales/etl/.tmp-left", "x"); /* swept by whoever comes next */
 	expect(&d, "deployed", NULL);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(fs_mkdirs(path, 0755, &err), 0);
@@ -435,7 +450,7 @@ static void what_is_no_order(void **state)
 		}
 		expect(&d, "failed", i == 7 ? "no driver for databricks in this version" : NULL);
 		artifacts[1].path = PATH "b-1.whl";
-		jobs[0] = (struct wire_rendered){ "jobs/a", digests[2] };
+		jobs[0] = (struct wire_rendered) { "jobs/a", digests[2] };
 	}
 	assert_false(fs_exists(fabric));
 }
@@ -479,7 +494,7 @@ static void sets_stay_and_are_seen(void **state)
 	set = xasprintf("jobs/sales/etl/sets/%.16s/jobs/a.json", digest);
 	all = shown();
 	assert_non_null(strstr(all, set));
-	expect(&d, "deployed", NULL);			/* back again: the old set is still there */
+	expect(&d, "deployed", NULL); /* back again: the old set is still there */
 	free(all);
 	free(set);
 	buf_clear(&stamp);

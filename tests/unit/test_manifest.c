@@ -15,18 +15,23 @@
 #define OID "ce013625030ba8dba906f756967f9e9ca394464a"
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-struct canon_row { const char *name, *in, *out, *any; };
+struct canon_row {
+	const char *name, *in, *out, *any;
+};
 
 static const struct canon_row canon_rows[] = {
 	{ "canon sorts bytewise", "{\"b\":1,\"a\":2,\"B\":3,\"\xc3\xa9\":4}",
 	  "{\"B\":3,\"a\":2,\"b\":1,\"\xc3\xa9\":4}", NULL },
-	{ "canon drops blanks", " [ 1 , { } , [ ] , null , true , false ] ", "[1,{},[],null,true,false]", NULL },
+	{ "canon drops blanks", " [ 1 , { } , [ ] , null , true , false ] ",
+	  "[1,{},[],null,true,false]", NULL },
 	{ "canon escapes shortly", "[\"\\u000a\\u0001\\u0022\\\\\\/\\u00e9\\u007f\"]",
 	  "[\"\\n\\u0001\\\"\\\\/\xc3\xa9\x7f\"]", NULL },
-	{ "canon keeps large integers", "[9223372036854775807,-1]", "[9223372036854775807,-1]", NULL },
+	{ "canon keeps large integers", "[9223372036854775807,-1]", "[9223372036854775807,-1]",
+	  NULL },
 	{ "canon refuses reals", "{\"a\":[0.1]}", NULL, "{\"a\":[0.1]}" },
 	{ "canon refuses whole reals", "[-1.0]", NULL, "[-1.0]" },
-	{ "canon writes short reals", "[0.30000000000000004,1e300]", NULL, "[0.30000000000000004,1e+300]" },
+	{ "canon writes short reals", "[0.30000000000000004,1e300]", NULL,
+	  "[0.30000000000000004,1e+300]" },
 	{ "canon refuses double keys", "{\"a\":1,\"a\":2}", NULL, NULL },
 	{ "canon refuses trailing bytes", "{} x", NULL, NULL },
 	{ "canon refuses bad UTF-8", "[\"\xff\"]", NULL, NULL },
@@ -59,8 +64,10 @@ static void check_canon(void **state)
 }
 
 static char t_dev[] = "dev", t_prod[] = "prod", t_p1[] = "pipelines/a", t_p2[] = "pipelines/b";
-static char t_f1[] = "a-1.0-py3-none-any.whl", t_f2[] = "b-1.0-py3-none-any.whl", t_dot[] = ".", t_oid[] = OID;
-static char t_sha[] = SHA, t_j1[] = "jobs/a", t_j2[] = "jobs/b", t_db[] = "databricks", t_fn[] = "functions";
+static char t_f1[] = "a-1.0-py3-none-any.whl", t_f2[] = "b-1.0-py3-none-any.whl", t_dot[] = ".",
+	    t_oid[] = OID;
+static char t_sha[] = SHA, t_j1[] = "jobs/a", t_j2[] = "jobs/b", t_db[] = "databricks",
+	    t_fn[] = "functions";
 static char t_json[] = "code/databricks-job.json", t_pj[] = "code/prophecy-job.json";
 
 /* One release; reversed gives every list in the other order. */
@@ -80,15 +87,15 @@ static void sample_make(struct sample *s, bool reversed)
 	memset(s, 0, sizeof(*s));
 	s->instances[a] = t_dev;
 	s->instances[b] = t_prod;
-	s->inputs[a] = (struct manifest_input){ t_dot, t_oid };
-	s->inputs[b] = (struct manifest_input){ t_fn, t_oid };
-	s->artifacts[a] = (struct manifest_artifact){ t_p1, t_f1, SHA, 10, s->instances, 2 };
-	s->artifacts[b] = (struct manifest_artifact){ t_p2, t_f2, SHA, 20, NULL, 0 };
-	s->files[a] = (struct manifest_file){ t_json, SHA };
-	s->files[b] = (struct manifest_file){ t_pj, SHA };
-	s->jobs[a] = (struct manifest_job){ t_j1, t_j1, t_db, 1174, s->files, 2 };
-	s->jobs[b] = (struct manifest_job){ t_j2, t_j2, t_db, 0, NULL, 0 };
-	s->m = (struct manifest){ t_dot, t_oid, t_sha, s->inputs, 2, s->artifacts, 2, s->jobs, 2 };
+	s->inputs[a] = (struct manifest_input) { t_dot, t_oid };
+	s->inputs[b] = (struct manifest_input) { t_fn, t_oid };
+	s->artifacts[a] = (struct manifest_artifact) { t_p1, t_f1, SHA, 10, s->instances, 2 };
+	s->artifacts[b] = (struct manifest_artifact) { t_p2, t_f2, SHA, 20, NULL, 0 };
+	s->files[a] = (struct manifest_file) { t_json, SHA };
+	s->files[b] = (struct manifest_file) { t_pj, SHA };
+	s->jobs[a] = (struct manifest_job) { t_j1, t_j1, t_db, 1174, s->files, 2 };
+	s->jobs[b] = (struct manifest_job) { t_j2, t_j2, t_db, 0, NULL, 0 };
+	s->m = (struct manifest) { t_dot, t_oid, t_sha, s->inputs, 2, s->artifacts, 2, s->jobs, 2 };
 }
 
 static void order_does_not_name_a_release(void **state)
@@ -107,15 +114,22 @@ static void order_does_not_name_a_release(void **state)
 	assert_string_equal(ida, idb);
 	/* The bytes are a contract: a release made today keeps its id tomorrow. */
 	assert_string_equal(buf_str(&ba),
-		"{\"artifacts\":[{\"file\":\"a-1.0-py3-none-any.whl\",\"instances\":[\"dev\",\"prod\"],"
-		"\"pipeline\":\"pipelines/a\",\"sha256\":\"" SHA "\",\"size\":10},"
-		"{\"file\":\"b-1.0-py3-none-any.whl\",\"instances\":[],\"pipeline\":\"pipelines/b\",\"sha256\":\""
-		SHA "\",\"size\":20}],\"format\":1,\"inputs\":[{\"oid\":\"" OID "\",\"path\":\".\"},"
-		"{\"oid\":\"" OID "\",\"path\":\"functions\"}],\"jobs\":[{\"fabric_id\":1174,\"files\":["
-		"{\"path\":\"code/databricks-job.json\",\"sha256\":\"" SHA "\"},"
-		"{\"path\":\"code/prophecy-job.json\",\"sha256\":\"" SHA "\"}],\"key\":\"jobs/a\",\"name\":\"jobs/a\","
-		"\"provider\":\"databricks\"},{\"fabric_id\":0,\"files\":[],\"key\":\"jobs/b\",\"name\":\"jobs/b\","
-		"\"provider\":\"databricks\"}],\"project\":\".\",\"toolchain\":\"" SHA "\",\"tree\":\"" OID "\"}");
+			    "{\"artifacts\":[{\"file\":\"a-1.0-py3-none-any.whl\",\"instances\":["
+			    "\"dev\",\"prod\"],"
+			    "\"pipeline\":\"pipelines/a\",\"sha256\":\"" SHA "\",\"size\":10},"
+			    "{\"file\":\"b-1.0-py3-none-any.whl\",\"instances\":[],\"pipeline\":"
+			    "\"pipelines/b\",\"sha256\":\"" SHA
+			    "\",\"size\":20}],\"format\":1,\"inputs\":[{\"oid\":\"" OID
+			    "\",\"path\":\".\"},"
+			    "{\"oid\":\"" OID
+			    "\",\"path\":\"functions\"}],\"jobs\":[{\"fabric_id\":1174,\"files\":["
+			    "{\"path\":\"code/databricks-job.json\",\"sha256\":\"" SHA "\"},"
+			    "{\"path\":\"code/prophecy-job.json\",\"sha256\":\"" SHA
+			    "\"}],\"key\":\"jobs/a\",\"name\":\"jobs/a\","
+			    "\"provider\":\"databricks\"},{\"fabric_id\":0,\"files\":[],\"key\":"
+			    "\"jobs/b\",\"name\":\"jobs/b\","
+			    "\"provider\":\"databricks\"}],\"project\":\".\",\"toolchain\":\"" SHA
+			    "\",\"tree\":\"" OID "\"}");
 	buf_clear(&ba);
 	buf_clear(&bb);
 }
@@ -181,7 +195,9 @@ static void what_cannot_be_a_release(void **state)
 
 static void labels_name_versions(void **state)
 {
-	static const struct { const char *ref, *project, *version, *tag; } rows[] = {
+	static const struct {
+		const char *ref, *project, *version, *tag;
+	} rows[] = {
 		{ "refs/heads/main", "1.0.0", "1.0.0-0123456789ab", "main/1.0.0-0123456789ab" },
 		{ "refs/heads/release/2", "2", "2-0123456789ab", "release/2/2-0123456789ab" },
 		{ "refs/tags/v1.2.0", "9", "v1.2.0", "v1.2.0" },
@@ -195,7 +211,8 @@ static void labels_name_versions(void **state)
 	(void)state;
 	for (size_t i = 0; i < PS_NELEM(rows); i++) {
 		char *version = NULL, *tag = NULL;
-		int rc = release_version(&version, rows[i].ref, rows[i].project, "0123456789abcdef", &err);
+		int rc = release_version(&version, rows[i].ref, rows[i].project, "0123456789abcdef",
+					 &err);
 
 		assert_int_equal(rc, rows[i].version ? 0 : PS_EINVAL);
 		if (rc < 0)
@@ -214,8 +231,9 @@ int main(int argc, char **argv)
 	size_t n = 0;
 
 	for (; n < PS_NELEM(canon_rows); n++)
-		tests[n] = (struct CMUnitTest){ .name = canon_rows[n].name, .test_func = check_canon,
-						.initial_state = (void *)&canon_rows[n] };
+		tests[n] = (struct CMUnitTest) { .name = canon_rows[n].name,
+						 .test_func = check_canon,
+						 .initial_state = (void *)&canon_rows[n] };
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(order_does_not_name_a_release);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_was_written_is_read);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_cannot_be_a_release);

@@ -18,7 +18,8 @@
 #define OID "ce013625030ba8dba906f756967f9e9ca394464a"
 
 static char t_dot[] = ".", t_oid[] = OID, t_sha[] = SHA, t_db[] = "databricks", t_af[] = "airflow";
-static char t_file[] = "code/databricks-job.json", t_key[] = "jobs/job_development", t_other[] = "jobs/other";
+static char t_file[] = "code/databricks-job.json", t_key[] = "jobs/job_development",
+	    t_other[] = "jobs/other";
 static char t_p1[] = "pipelines/customers_orders", t_f1[] = "customers_orders-1.0-py3-none-any.whl";
 static char t_p2[] = "pipelines/sales_report", t_f2[] = "sales_report-1.0-py3-none-any.whl";
 
@@ -37,19 +38,28 @@ static int fx_init(void **state)
 {
 	struct fx *f = xcalloc(1, sizeof(*f));
 	const char *src = getenv("srcdir");
-	char *path = xasprintf("%s/examples/sales/jobs/job_development/code/databricks-job.json", src ? src : ".");
+	char *path = xasprintf("%s/examples/sales/jobs/job_development/code/databricks-job.json",
+			       src ? src : ".");
 	struct ps_err err = { 0 };
 
 	if (fs_read(&f->example, AT_FDCWD, path, PS_JSON_MAX, &err) < 0)
 		return -1;
 	free(path);
-	f->artifacts[0] = (struct manifest_artifact){ t_p1, t_f1, SHA, 10, NULL, 0 };
-	f->artifacts[1] = (struct manifest_artifact){ t_p2, t_f2, SHA, 20, NULL, 0 };
-	f->m = (struct manifest){ t_dot, t_oid, t_sha, NULL, 0, f->artifacts, 2, f->jobs, 0 };
-	f->in = (struct plan_input){
-		.release = &f->m, .release_id = SHA, .environment = "development", .repository = "sales",
-		.provider = PLAN_LOCAL, .fabric_id = 1174, .fabric_address = "fabrics/development",
-		.customer = "dev", .control_plane = "execution", .templates = f->templates, .jobs_own = true,
+	f->artifacts[0] = (struct manifest_artifact) { t_p1, t_f1, SHA, 10, NULL, 0 };
+	f->artifacts[1] = (struct manifest_artifact) { t_p2, t_f2, SHA, 20, NULL, 0 };
+	f->m = (struct manifest) { t_dot, t_oid, t_sha, NULL, 0, f->artifacts, 2, f->jobs, 0 };
+	f->in = (struct plan_input) {
+		.release = &f->m,
+		.release_id = SHA,
+		.environment = "development",
+		.repository = "sales",
+		.provider = PLAN_LOCAL,
+		.fabric_id = 1174,
+		.fabric_address = "fabrics/development",
+		.customer = "dev",
+		.control_plane = "execution",
+		.templates = f->templates,
+		.jobs_own = true,
 		.params = { "7234", "1.0.0-abc", "main/1.0.0-abc", "https://prophecy.example.net" },
 	};
 	*state = f;
@@ -73,8 +83,9 @@ static void add(struct fx *f, char *key, char *provider, int64_t fabric, const c
 	digest_bytes(shas[i], json, strlen(json));
 	f->files[i].path = t_file;
 	memcpy(f->files[i].sha256, shas[i], 65);
-	f->jobs[i] = (struct manifest_job){ key, key + strlen("jobs/"), provider, fabric, &f->files[i], 1 };
-	f->templates[i] = (struct plan_template){ shas[i], json, strlen(json) };
+	f->jobs[i] = (struct manifest_job) { key,    key + strlen("jobs/"), provider,
+					     fabric, &f->files[i],	    1 };
+	f->templates[i] = (struct plan_template) { shas[i], json, strlen(json) };
 	f->in.ntemplates = f->m.njobs;
 }
 
@@ -87,7 +98,7 @@ static void the_example_is_planned(void **state)
 	struct ps_err err = { 0 };
 
 	add(f, t_key, t_db, 1174, buf_str(&f->example));
-	add(f, t_other, t_db, 4004, "{}");		/* another fabric's: not looked at */
+	add(f, t_other, t_db, 4004, "{}"); /* another fabric's: not looked at */
 	assert_int_equal(plan_make(&p, &f->in, &err), 0);
 	plan_print(&p, &b);
 	assert_string_equal(buf_str(&b), "+ jobs/job_development\n");
@@ -95,8 +106,9 @@ static void the_example_is_planned(void **state)
 	plan_summary(&p, &b);
 	assert_string_equal(buf_str(&b), "1 new, 0 changed, 0 unchanged, 0 orphans, 2 artifacts");
 	assert_int_equal(p.nproblems, 0);
-	assert_string_equal(p.artifacts[0].path, "prophecy/artifacts/dev/execution/7234/1.0.0-abc/pipeline/"
-						 "customers_orders-1.0-py3-none-any.whl");
+	assert_string_equal(p.artifacts[0].path,
+			    "prophecy/artifacts/dev/execution/7234/1.0.0-abc/pipeline/"
+			    "customers_orders-1.0-py3-none-any.whl");
 	assert_null(strstr(p.jobs[0].bytes, "_PLACEHOLDER__"));
 	assert_int_equal(run_tasks_parse(&t, t_key, p.jobs[0].bytes, p.jobs[0].n, "prod", &err), 0);
 	assert_string_equal(t.v[1].wheel, p.artifacts[1].path);
@@ -113,18 +125,26 @@ static void the_example_is_planned(void **state)
 	buf_clear(&stored);
 }
 
-#define TASK(params) "{\"task_key\":\"a\",\"python_wheel_task\":{\"package_name\":\"sales_report\",\"entry_point\":\"main\"," \
-	"\"parameters\":[" params "]},\"libraries\":[{\"whl\":\"dbfs:/FileStore/prophecy/artifacts/dev/execution/" \
-	"__PROJECT_ID_PLACEHOLDER__/__PROJECT_RELEASE_VERSION_PLACEHOLDER__/pipeline/sales_report-1.0-py3-none-any.whl\"}]}"
+#define TASK(params)                                                                               \
+	"{\"task_key\":\"a\",\"python_wheel_task\":{\"package_name\":\"sales_report\",\"entry_"    \
+	"point\":\"main\","                                                                        \
+	"\"parameters\":[" params                                                                  \
+	"]},\"libraries\":[{\"whl\":\"dbfs:/FileStore/prophecy/artifacts/dev/execution/"           \
+	"__PROJECT_ID_PLACEHOLDER__/__PROJECT_RELEASE_VERSION_PLACEHOLDER__/pipeline/"             \
+	"sales_report-1.0-py3-none-any.whl\"}]}"
 #define JOB(head, tasks) "{" head "\"request\":{\"name\":\"x\",\"tasks\":[" tasks "]}}"
 #define GOOD JOB("\"fabric_id\":\"1174\",", TASK(""))
 
 static void changes_are_told(void **state)
 {
-	static const char was[] = "{\"fabric_id\":\"1174\",\"request\":{\"name\":\"x\",\"schedule\":{},\"tasks\":["
-		"{\"task_key\":\"z\"},{\"task_key\":\"a\",\"python_wheel_task\":{\"package_name\":\"sales_report\","
-		"\"entry_point\":\"main\",\"parameters\":[\"-i\",\"dev\"]},\"libraries\":[{\"whl\":\"dbfs:/FileStore/"
-		"prophecy/artifacts/dev/execution/7234/1.0.0-abc/pipeline/sales_report-1.0-py3-none-any.whl\"}]}]}}";
+	static const char was[] =
+		"{\"fabric_id\":\"1174\",\"request\":{\"name\":\"x\",\"schedule\":{},\"tasks\":["
+		"{\"task_key\":\"z\"},{\"task_key\":\"a\",\"python_wheel_task\":{\"package_name\":"
+		"\"sales_report\","
+		"\"entry_point\":\"main\",\"parameters\":[\"-i\",\"dev\"]},\"libraries\":[{\"whl\":"
+		"\"dbfs:/FileStore/"
+		"prophecy/artifacts/dev/execution/7234/1.0.0-abc/pipeline/"
+		"sales_report-1.0-py3-none-any.whl\"}]}]}}";
 	struct fx *f = *state;
 	struct plan_known known[] = {
 		{ "jobs/other", "other", SHA, was, strlen(was) },
@@ -148,11 +168,11 @@ static void changes_are_told(void **state)
 	f->in.nknown = 3;
 	assert_int_equal(plan_make(&p, &f->in, &err), 0);
 	plan_print(&p, &b);
-	assert_string_equal(buf_str(&b),
-		"- jobs/gone\n= jobs/job_development\n~ jobs/other\n"
-		"    ~ request.schedule  {} → (none)\n"
-		"    ~ request.tasks[a].python_wheel_task.parameters  [\"-i\",\"dev\"] → [\"-i\",\"qa\"]\n"
-		"    ~ request.tasks[z]  {\"task_key\":\"z\"} → (none)\n");
+	assert_string_equal(buf_str(&b), "- jobs/gone\n= jobs/job_development\n~ jobs/other\n"
+					 "    ~ request.schedule  {} → (none)\n"
+					 "    ~ request.tasks[a].python_wheel_task.parameters  "
+					 "[\"-i\",\"dev\"] → [\"-i\",\"qa\"]\n"
+					 "    ~ request.tasks[z]  {\"task_key\":\"z\"} → (none)\n");
 	/* What was there before is no part of what an approval speaks of. */
 	assert_string_equal(p.digest, first);
 	assert_true(plan_changes(&p));
@@ -181,26 +201,33 @@ static const struct problem_row rows[] = {
 	{ "problem none", GOOD, NULL, t_db, PLAN_LOCAL, 0, 0, 0 },
 	{ "problem fabric differs", JOB("\"fabricId\":\"4004\",", TASK("")),
 	  "names fabric 4004, the project file 1174", t_db, PLAN_LOCAL, 0, 0, 0 },
-	{ "problem task kind on a local fabric", JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"),
-	  "task 'n' is spark_jar_task: a local fabric runs python_wheel_task only", t_db, PLAN_LOCAL, 0, 0, 0 },
-	{ "problem no task kind elsewhere", JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"), NULL, t_db,
-	  PLAN_DATABRICKS, 0, 0, 0 },
-	{ "problem foreign wheel", JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/prophecy/artifacts/o/p.jar\"}]}"),
-	  "which is not an artifact of this release", t_db, PLAN_DATABRICKS, 0, 0, 0 },
-	{ "problem no user library", JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/jars/p.jar\"}]}"),
-	  NULL, t_db, PLAN_DATABRICKS, 0, 0, 0 },
-	{ "problem placeholder unknown", JOB("\"x\":\"__X_PLACEHOLDER__\",", TASK("")), "unknown placeholder", t_db,
+	{ "problem task kind on a local fabric",
+	  JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"),
+	  "task 'n' is spark_jar_task: a local fabric runs python_wheel_task only", t_db,
 	  PLAN_LOCAL, 0, 0, 0 },
+	{ "problem no task kind elsewhere", JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"),
+	  NULL, t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	{ "problem foreign wheel",
+	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/prophecy/"
+		  "artifacts/o/p.jar\"}]}"),
+	  "which is not an artifact of this release", t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	{ "problem no user library",
+	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/jars/p.jar\"}]}"),
+	  NULL, t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	{ "problem placeholder unknown", JOB("\"x\":\"__X_PLACEHOLDER__\",", TASK("")),
+	  "unknown placeholder", t_db, PLAN_LOCAL, 0, 0, 0 },
 	{ "problem provider", "{}", "is for airflow", t_af, PLAN_LOCAL, 0, 0, 0 },
 	{ "problem customer", GOOD, "needs the project's customer", t_db, PLAN_LOCAL, true, 0, 0 },
 	{ "problem project id", GOOD, "needs the project's id", t_db, PLAN_LOCAL, 0, true, 0 },
-	{ "problem derive", GOOD, "derive 'jobs/job_production' from 'jobs/job_development': not in this version", t_db,
+	{ "problem derive", GOOD,
+	  "derive 'jobs/job_production' from 'jobs/job_development': not in this version", t_db,
 	  PLAN_LOCAL, 0, 0, true },
 };
 
 static void check_problem(struct fx *f, const struct problem_row *r)
 {
-	static const struct plan_derive derive = { "jobs/job_development", "jobs/job_production", "prod", true };
+	static const struct plan_derive derive = { "jobs/job_development", "jobs/job_production",
+						   "prod", true };
 	struct plan p = { 0 };
 	struct ps_err err = { 0 };
 
@@ -249,11 +276,15 @@ int main(int argc, char **argv)
 	size_t n = 0;
 
 	for (; n < PS_NELEM(rows); n++)
-		tests[n] = (struct CMUnitTest){ .name = rows[n].name, .test_func = check_row,
-						.initial_state = (void *)&rows[n] };
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(the_example_is_planned, fx_init, fx_clear);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(changes_are_told, fx_init, fx_clear);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(a_missing_template_is_our_failure, fx_init, fx_clear);
+		tests[n] = (struct CMUnitTest) { .name = rows[n].name,
+						 .test_func = check_row,
+						 .initial_state = (void *)&rows[n] };
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(the_example_is_planned,
+									fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(changes_are_told, fx_init,
+									fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		a_missing_template_is_our_failure, fx_init, fx_clear);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("plan", tests, n, NULL, NULL);
 }

@@ -3,7 +3,10 @@
 
 #include "agent/deploy/fabric/fabric.h"
 
-static const struct { const struct fabric_driver *driver; const char *fact; } drivers[] = {
+static const struct {
+	const struct fabric_driver *driver;
+	const char *fact;
+} drivers[] = {
 	{ &fabric_local, "driver local" },
 };
 

@@ -1,9 +1,10 @@
 /*
  * fabric – one place where jobs run, behind one const table per provider.
  *
- * Every ability looks first at what is there, then does what is missing, and can be called again after
- * a crash at any point: the journal says that a step was begun, never that it was not done. A driver
- * knows artifacts, definitions and whose place it writes to; it knows nothing of how they were decided.
+ * Every ability looks first at what is there, then does what is missing, and can be called again
+ * after a crash at any point: the journal says that a step was begun, never that it was not done. A
+ * driver knows artifacts, definitions and whose place it writes to; it knows nothing of how they
+ * were decided.
  */
 #ifndef PS_FABRIC_H
 #define PS_FABRIC_H
@@ -14,45 +15,48 @@ struct buf;
 
 /* What an ability tells besides its return code. */
 enum fabric_outcome {
-	FABRIC_NOT_DONE,	/* nothing happened, or what happened has no effect */
-	FABRIC_DONE,		/* done now */
-	FABRIC_ALREADY,		/* it was so before */
-	FABRIC_UNKNOWN,		/* asked for, and no answer: look again before the next try */
+	FABRIC_NOT_DONE, /* nothing happened, or what happened has no effect */
+	FABRIC_DONE,	 /* done now */
+	FABRIC_ALREADY,	 /* it was so before */
+	FABRIC_UNKNOWN,	 /* asked for, and no answer: look again before the next try */
 };
 
 struct fabric_file {
-	const char *path;	/* artifact: below FileStore; definition: below the set, "jobs/x.json" */
-	const char *sha256;	/* bytes in the content store */
+	const char *path; /* artifact: below FileStore; definition: below the set, "jobs/x.json" */
+	const char *sha256; /* bytes in the content store */
 };
 
-/* All jobs of one project at once. The set's name is the digest of its stamp, which lists everything. */
+/* All jobs of one project at once. The set's name is the digest of its stamp, which lists
+ * everything. */
 struct fabric_set {
 	const char *digest;
-	const char *stamp;	/* bytes of release.json */
+	const char *stamp; /* bytes of release.json */
 	const struct fabric_file *files;
 	size_t nfiles;
 };
 
 struct fabric_target {
-	const char *dir;	/* of a local fabric, absolute */
-	const char *content;	/* content store to take bytes from, absolute */
-	const char *place;	/* "<repository>" or "<repository>/<project>" */
-	const char *owner;	/* bytes that say whose place that is */
+	const char *dir;     /* of a local fabric, absolute */
+	const char *content; /* content store to take bytes from, absolute */
+	const char *place;   /* "<repository>" or "<repository>/<project>" */
+	const char *owner;   /* bytes that say whose place that is */
 };
 
 struct fabric_driver {
-	const char *name;	/* the provider's word in penstock.yml */
+	const char *name; /* the provider's word in penstock.yml */
 	/* PS_ECONFLICT: the path has other bytes. It never gets them. */
 	int (*put_artifact)(const struct fabric_target *t, const struct fabric_file *f,
 			    enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
-	/* Makes the set ready without any effect on what runs. PS_ECONFLICT: the place is another's. */
+	/* Makes the set ready without any effect on what runs. PS_ECONFLICT: the place is
+	 * another's. */
 	int (*put_jobs)(const struct fabric_target *t, const struct fabric_set *s,
 			enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* From now on the set is what runs. */
 	int (*switch_jobs)(const struct fabric_target *t, const struct fabric_set *s,
 			   enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* Appends the stamp of the set that is in force. PS_ENOENT: none is. */
-	int (*observe)(const struct fabric_target *t, struct buf *stamp, struct ps_err *err) PS_MUSTCHECK;
+	int (*observe)(const struct fabric_target *t, struct buf *stamp,
+		       struct ps_err *err) PS_MUSTCHECK;
 };
 
 extern const struct fabric_driver fabric_local;
@@ -61,6 +65,6 @@ extern const struct fabric_driver fabric_local;
 const struct fabric_driver *fabric_driver_find(const char *provider);
 /* Fills out with "driver <name>" of every one, static texts; returns how many. */
 size_t fabric_driver_list(const char **out, size_t max);
-const char *fabric_outcome_word(enum fabric_outcome o);	/* not done, done, already there, unknown */
+const char *fabric_outcome_word(enum fabric_outcome o); /* not done, done, already there, unknown */
 
 #endif

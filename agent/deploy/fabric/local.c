@@ -7,10 +7,9 @@
  *	DIR/jobs/<place>/sets/<16 digits>/jobs/x.json
  *	DIR/jobs/<place>/current -> sets/<16 digits>	renamed once per switch
  *
- * Nothing here depends on when or how often it was done: after a crash anywhere, doing it again gives
- * the same bytes. Leftovers have names that begin with .tmp-, and whoever writes to a folder next
- * removes them. Old sets stay. Below DIR no link is
- * followed but our own.
+ * Nothing here depends on when or how often it was done: after a crash anywhere, doing it again
+ * gives the same bytes. Leftovers have names that begin with .tmp-, and whoever writes to a folder
+ * next removes them. Old sets stay. Below DIR no link is followed but our own.
  */
 #include "config.h"
 
@@ -31,8 +30,8 @@ enum { SET_DIGITS = 16, STAMP_MAX = 16 << 20 };
 
 /* ---- folders ---- */
 
-/* Makes the folder name in dfd; durable when it returns. Its mode is right at once (the umask of who
- * deploys is 022): a mode set afterwards would be missing after a crash in between. */
+/* Makes the folder name in dfd; durable when it returns. Its mode is right at once (the umask of
+ * who deploys is 022): a mode set afterwards would be missing after a crash in between. */
 static int make_folder(int dfd, const char *name, struct ps_err *err)
 {
 	if (FAIL_AT("local.mkdir") || (mkdirat(dfd, name, 0755) < 0 && errno != EEXIST) ||
@@ -41,7 +40,8 @@ static int make_folder(int dfd, const char *name, struct ps_err *err)
 	return 0;
 }
 
-/* Opens path (clean, relative) below dfd part by part, making what is missing when make. An fd or PS_E*. */
+/* Opens path (clean, relative) below dfd part by part, making what is missing when make. An fd or
+ * PS_E*. */
 static int open_below(int dfd, const char *path, bool make, struct ps_err *err)
 {
 	char *parts = xstrdup(path), *save = NULL;
@@ -49,16 +49,19 @@ static int open_below(int dfd, const char *path, bool make, struct ps_err *err)
 
 	if (at < 0)
 		rc = ps_err_errno(err, "cannot open '%s'", path);
-	for (char *part = strtok_r(parts, "/", &save); rc == 0 && part; part = strtok_r(NULL, "/", &save)) {
+	for (char *part = strtok_r(parts, "/", &save); rc == 0 && part;
+	     part = strtok_r(NULL, "/", &save)) {
 		int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 		if (next < 0 && errno == ENOENT && make) {
 			rc = make_folder(at, part, err);
 			if (rc == 0)
-				next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+				next = openat(at, part,
+					      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		}
 		if (rc == 0 && next < 0 && (errno == ELOOP || errno == ENOTDIR))
-			rc = ps_err_set(err, PS_ECONFLICT, "'%s' of '%s' is not a folder", part, path);
+			rc = ps_err_set(err, PS_ECONFLICT, "'%s' of '%s' is not a folder", part,
+					path);
 		else if (rc == 0 && next < 0)
 			rc = ps_err_errno(err, "cannot open '%s' of '%s'", part, path);
 		if (next >= 0) {
@@ -73,8 +76,8 @@ static int open_below(int dfd, const char *path, bool make, struct ps_err *err)
 }
 
 /*
- * The fabric's folder, locked for as long as the descriptor is open: one ability at a time writes there,
- * so a leftover that it finds has no owner any more. -1 in *fd after an error.
+ * The fabric's folder, locked for as long as the descriptor is open: one ability at a time writes
+ * there, so a leftover that it finds has no owner any more. -1 in *fd after an error.
  */
 static int lock_fabric(int *fd, const struct fabric_target *t, bool make, struct ps_err *err)
 {
@@ -130,8 +133,9 @@ static int sweep(int dfd, struct ps_err *err)
 
 /* ---- artifacts ---- */
 
-/* 1 when name holds exactly these bytes, 0 when it is not there, PS_ECONFLICT when it holds others. */
-static int look_at(int dfd, const char *name, const char *sha256, const char *path, struct ps_err *err)
+/* 1 when name holds exactly these bytes, 0 when it is not there, PS_ECONFLICT with others. */
+static int look_at(int dfd, const char *name, const char *sha256, const char *path,
+		   struct ps_err *err)
 {
 	int fd = openat(dfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc;
 	char got[DIGEST_HEX];
@@ -146,9 +150,11 @@ static int look_at(int dfd, const char *name, const char *sha256, const char *pa
 	if (rc < 0)
 		ps_err_prefix(err, "'%s'", path);
 	else if (strcmp(got, sha256) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT, "'%s' is there with other bytes (%.12s, not %.12s): an artifact's "
-				"path never gets others", path, got, sha256);
-	else if (fsync(fd) < 0 || fsync(dfd) < 0)	/* the crash may have come before these */
+		rc = ps_err_set(err, PS_ECONFLICT,
+				"'%s' is there with other bytes (%.12s, not %.12s): an artifact's "
+				"path never gets others",
+				path, got, sha256);
+	else if (fsync(fd) < 0 || fsync(dfd) < 0) /* the crash may have come before these */
 		rc = ps_err_errno(err, "cannot sync '%s'", path);
 	close(fd);
 	return rc < 0 ? rc : 1;
@@ -170,7 +176,7 @@ static int write_artifact(int dfd, const char *name, const struct fabric_target 
 	if (rc == 0)
 		rc = fs_publish(dfd, tmp, name, fd, err);
 	if (rc < 0)
-		unlinkat(dfd, tmp, 0);	/* may be renamed already: then there is none */
+		unlinkat(dfd, tmp, 0); /* may be renamed already: then there is none */
 	close(fd);
 	return rc;
 }
@@ -197,7 +203,7 @@ static int local_put_artifact(const struct fabric_target *t, const struct fabric
 		if (rc == 0)
 			*outcome = FABRIC_DONE;
 	}
-	close_all((const int[]){ dfd, fd }, 2);
+	close_all((const int[]) { dfd, fd }, 2);
 	free(folder);
 	return rc;
 }
@@ -213,7 +219,8 @@ static int take_place(int pfd, const struct fabric_target *t, struct ps_err *err
 	if (rc == PS_ENOENT)
 		rc = fs_write_file(pfd, "owner.json", t->owner, strlen(t->owner), 0444, err);
 	else if (rc == 0 && strcmp(buf_str(&b), t->owner) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT, "'jobs/%s' on the fabric belongs to %s", t->place, buf_str(&b));
+		rc = ps_err_set(err, PS_ECONFLICT, "'jobs/%s' on the fabric belongs to %s",
+				t->place, buf_str(&b));
 	buf_clear(&b);
 	return rc;
 }
@@ -230,7 +237,8 @@ static int write_definition(int set, const struct fabric_target *t, const struct
 	dfd = open_below(set, slash ? folder : "", true, err);
 	rc = dfd < 0 ? dfd : cas_read(&b, t->content, f->sha256, PS_JSON_MAX, err);
 	if (rc == 0)
-		rc = fs_write_file(dfd, f->path + (slash ? slash - folder + 1 : 0), buf_str(&b), b.len, 0444, err);
+		rc = fs_write_file(dfd, f->path + (slash ? slash - folder + 1 : 0), buf_str(&b),
+				   b.len, 0444, err);
 	if (dfd >= 0)
 		close(dfd);
 	buf_clear(&b);
@@ -239,8 +247,8 @@ static int write_definition(int set, const struct fabric_target *t, const struct
 }
 
 /* Writes the set under a temporary name, whole and durable, and renames it once. */
-static int write_set(int sfd, const char *name, const struct fabric_target *t, const struct fabric_set *s,
-		     struct ps_err *err)
+static int write_set(int sfd, const char *name, const struct fabric_target *t,
+		     const struct fabric_set *s, struct ps_err *err)
 {
 	char tmp[64];
 	int dfd, rc;
@@ -252,8 +260,8 @@ static int write_set(int sfd, const char *name, const struct fabric_target *t, c
 		rc = write_definition(dfd, t, &s->files[i], err);
 	if (rc == 0)
 		rc = fs_write_file(dfd, "release.json", s->stamp, strlen(s->stamp), 0444, err);
-	if (rc == 0 && (FAIL_AT("local.set") || renameat(sfd, tmp, sfd, name) < 0 || FAIL_AT("local.set.sync") ||
-			fsync(sfd) < 0))
+	if (rc == 0 && (FAIL_AT("local.set") || renameat(sfd, tmp, sfd, name) < 0 ||
+			FAIL_AT("local.set.sync") || fsync(sfd) < 0))
 		rc = ps_err_errno(err, "cannot publish the definitions '%s'", name);
 	if (dfd >= 0)
 		close(dfd);
@@ -269,15 +277,19 @@ static int look_at_set(int sfd, const char *name, const struct fabric_set *s, st
 	char got[DIGEST_HEX];
 
 	if (dfd < 0)
-		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot open the definitions '%s'", name);
+		return errno == ENOENT
+			       ? 0
+			       : ps_err_errno(err, "cannot open the definitions '%s'", name);
 	rc = fs_read(&b, dfd, "release.json", STAMP_MAX, &why);
 	for (size_t i = 0; rc == 0 && i < s->nfiles; i++) {
-		int fd = openat(dfd, s->files[i].path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		int fd = openat(dfd, s->files[i].path,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-		rc = fd < 0 ? ps_err_errno(&why, "cannot open '%s'", s->files[i].path) :
-			      digest_fd(got, fd, NULL, &why);
+		rc = fd < 0 ? ps_err_errno(&why, "cannot open '%s'", s->files[i].path)
+			    : digest_fd(got, fd, NULL, &why);
 		if (rc == 0 && strcmp(got, s->files[i].sha256) != 0)
-			rc = ps_err_set(&why, PS_ECONFLICT, "'%s' has other bytes", s->files[i].path);
+			rc = ps_err_set(&why, PS_ECONFLICT, "'%s' has other bytes",
+					s->files[i].path);
 		if (fd >= 0)
 			close(fd);
 	}
@@ -285,8 +297,10 @@ static int look_at_set(int sfd, const char *name, const struct fabric_set *s, st
 		rc = ps_err_set(&why, PS_ECONFLICT, "'release.json' has other bytes");
 	/* A set was renamed whole: what differs now was done by somebody else. */
 	if (rc < 0)
-		rc = ps_err_set(err, rc == PS_EIO ? PS_EIO : PS_ECONFLICT, "the definitions '%s' on the fabric were "
-				"changed by hand, remove them: %s", name, why.msg);
+		rc = ps_err_set(err, rc == PS_EIO ? PS_EIO : PS_ECONFLICT,
+				"the definitions '%s' on the fabric were "
+				"changed by hand, remove them: %s",
+				name, why.msg);
 	else if (fsync(sfd) < 0)
 		rc = ps_err_errno(err, "cannot sync the definitions '%s'", name);
 	close(dfd);
@@ -322,7 +336,7 @@ static int local_put_jobs(const struct fabric_target *t, const struct fabric_set
 		if (rc == 0)
 			*outcome = FABRIC_DONE;
 	}
-	close_all((const int[]){ sfd, pfd, fd }, 3);
+	close_all((const int[]) { sfd, pfd, fd }, 3);
 	return rc;
 }
 
@@ -336,7 +350,8 @@ static int read_current(int pfd, char *out, size_t size, struct ps_err *err)
 	if (n < 0 && errno == ENOENT)
 		return 0;
 	if (n < 0 && errno == EINVAL)
-		return ps_err_set(err, PS_ECONFLICT, "'current' is no link: it was changed by hand");
+		return ps_err_set(err, PS_ECONFLICT,
+				  "'current' is no link: it was changed by hand");
 	if (n < 0)
 		return ps_err_errno(err, "cannot read 'current'");
 	out[n] = '\0';
@@ -350,8 +365,8 @@ static int write_current(int pfd, const char *target, struct ps_err *err)
 	fs_tmp_name(tmp, sizeof(tmp));
 	if (FAIL_AT("local.link") || symlinkat(target, pfd, tmp) < 0)
 		return ps_err_errno(err, "cannot make a link");
-	if (FAIL_AT("local.switch") || renameat(pfd, tmp, pfd, "current") < 0 || FAIL_AT("local.switch.sync") ||
-	    fsync(pfd) < 0)
+	if (FAIL_AT("local.switch") || renameat(pfd, tmp, pfd, "current") < 0 ||
+	    FAIL_AT("local.switch.sync") || fsync(pfd) < 0)
 		return ps_err_errno(err, "cannot switch 'current'");
 	return 0;
 }
@@ -385,7 +400,7 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 		rc = write_current(pfd, target, err);
 		*outcome = rc == 0 ? FABRIC_DONE : FABRIC_UNKNOWN;
 	}
-	close_all((const int[]){ pfd, fd }, 2);
+	close_all((const int[]) { pfd, fd }, 2);
 	free(stamp);
 	return rc;
 }
@@ -398,7 +413,7 @@ static int local_observe(const struct fabric_target *t, struct buf *stamp, struc
 		rc = pfd = open_place(fd, t, false, err);
 	if (rc >= 0)
 		rc = fs_read(stamp, pfd, "current/release.json", STAMP_MAX, err);
-	close_all((const int[]){ pfd, fd }, 2);
+	close_all((const int[]) { pfd, fd }, 2);
 	return rc;
 }
 
