@@ -203,6 +203,8 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 		peer_close(r.parent, "end");
 	if (r.core)
 		peer_close(r.core, "end");
+	if (ops->on_end && r.self)
+		ops->on_end(&r);
 	drop_offer(&r);
 	config_free(r.cfg);
 	buf_clear(&r.yaml);

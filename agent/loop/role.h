@@ -29,6 +29,7 @@ struct role_ops {
 	void (*on_core)(struct role *r, struct msg *m);		/* from core */
 	void (*on_parent)(struct role *r, struct msg *m);	/* what role.c does not know; NULL */
 	void (*on_stop)(struct role *r);			/* end children, close; NULL */
+	void (*on_end)(struct role *r);				/* after the loop's last turn: free; NULL */
 	/* What the role can and lacks, for `status`: fills at most max static texts. NULL. */
 	size_t (*facts)(struct role *r, const char **out, size_t max);
 };

@@ -37,6 +37,14 @@ int demands_open(struct store_tx *tx, struct demands *out, struct ps_err *err)
 			   "WHERE state IN ('waiting', 'active') ORDER BY event, id", "");
 }
 
+int demands_of_settled_events(struct store_tx *tx, struct demands *out, struct ps_err *err)
+{
+	return rows_select(tx, &demand_shape, out, err,
+			   "WHERE event IN (SELECT id FROM event WHERE state = 'open' AND surveyed = 1)"
+			   " AND NOT EXISTS (SELECT 1 FROM demand AS other WHERE other.event = demand.event"
+			   " AND other.state IN ('waiting', 'active')) ORDER BY event, id", "");
+}
+
 int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_err *err)
 {
 	return rows_one(tx, &demand_shape, out, err, "WHERE id = ?", "i", id);

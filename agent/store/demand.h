@@ -17,6 +17,8 @@ ROWS_STRUCT(demand, DEMAND_COLS)
 int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err) PS_MUSTCHECK;
 /* Waiting and active ones, oldest event first. */
 int demands_open(struct store_tx *tx, struct demands *out, struct ps_err *err) PS_MUSTCHECK;
+/* The demands of open events none of whose demands is open any more, by event. */
+int demands_of_settled_events(struct store_tx *tx, struct demands *out, struct ps_err *err) PS_MUSTCHECK;
 int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_err *err) PS_MUSTCHECK;
 /*
  * The one door for a change of state: waiting and active among each other, and each end. A call that

@@ -1,0 +1,379 @@
+/*
+ * core – main of penstock-core: wires store, door, queue and API to one loop; see core.h.
+ *
+ * Start-up in order: configuration from the parent → store → policy snapshot for the hooks → intake
+ * and door → queue → API. Roles are handed over by the parent as they start; until then work waits.
+ */
+#include "config.h"
+
+#include "agent/flow/core.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "agent/flow/door.h"
+#include "agent/flow/intake.h"
+#include "agent/flow/queue.h"
+#include "agent/web/api.h"
+#include "common/base/clock.h"
+#include "common/base/fsutil.h"
+#include "common/base/log.h"
+#include "common/config/policy.h"
+
+enum { TOOLCHAIN_LIMIT_MS = 600000 };
+
+static const char *const role_names[CORE_ROLES] = { "gate", "build", "deploy" };
+
+/* ---- configuration in force ---- */
+
+struct policy_now *policy_take(struct policy_now *p)
+{
+	p->refs++;
+	return p;
+}
+
+void policy_drop(struct policy_now *p)
+{
+	if (!p || --p->refs > 0)
+		return;
+	config_free(p->cfg);
+	free(p->base);
+	free(p);
+}
+
+/* Our own copy: the role's is freed at the next reload, ours when its last reader is done. */
+static int policy_make(struct core *c, struct policy_now **out, struct ps_err *err)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct policy_now *p = xcalloc(1, sizeof(*p));
+	int rc = config_parse(&p->cfg, c->paths->config, buf_str(&c->role->yaml), c->role->yaml.len, &diags, err);
+
+	p->refs = 1;
+	p->base = xstrdup(c->paths->base);
+	diag_clear(&diags);
+	if (rc == 0 && !p->cfg)
+		rc = ps_err_set(err, PS_ECONFIG, "the configuration is not valid any more");
+	if (rc < 0)
+		policy_drop(p);
+	else
+		*out = p;
+	return rc;
+}
+
+/* The snapshot that hooks and the gate program read. */
+static int publish_policy(struct core *c, struct ps_err *err)
+{
+	return policy_write(c->paths->policy, c->policy->cfg, c->paths->base, c->paths->spool, (uint32_t)geteuid(),
+			    buf_str(&c->role->yaml), c->role->yaml.len, NULL, 0, err);
+}
+
+static void on_config(struct role *r)
+{
+	struct core *c = r->self;
+	struct policy_now *fresh = NULL;
+	struct ps_err err = { 0 };
+
+	if (policy_make(c, &fresh, &err) < 0) {
+		log_error("config", NULL, "cannot use the new configuration: %s", err.msg);
+		return;
+	}
+	policy_drop(c->policy);
+	c->policy = fresh;
+	if (publish_policy(c, &err) < 0)
+		log_error("config", NULL, "hooks still read the old policy: %s", err.msg);
+	intake_on_config(c);
+	core_ask_toolchain(c);
+	core_kick(c);
+}
+
+/* ---- roles ---- */
+
+void core_kick(struct core *c)
+{
+	if (c->queue)
+		queue_kick(c->queue);
+}
+
+bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void *body)
+{
+	struct ps_err err = { 0 };
+
+	if (c->roles[to].peer && peer_send(c->roles[to].peer, type, body, &err) == 0)
+		return true;
+	log_warn("role", role_names[to], "'%s' was not sent: %s", msg_name(type),
+		 c->roles[to].peer ? err.msg : "not running");
+	return false;
+}
+
+void core_log_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct core *c = arg;
+
+	if (rc < 0)
+		log_error("store", NULL, "%s", ps_err_msg(err, rc));
+	core_kick(c);
+}
+
+static char *copy(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static void toolchain_forget(struct toolchain_now *t)
+{
+	free(t->problem);
+	free(t->sandbox_problem);
+	free(t->name);
+	free(t->prefix);
+	free(t->digest);
+	memset(t, 0, sizeof(*t));
+}
+
+static void on_toolchain(void *arg, struct msg *m, const char *problem)
+{
+	struct core *c = arg;
+	const struct wire_toolchain_info *i;
+
+	if (!m || m->type != MSG_toolchain_info) {
+		log_warn("role", "build", "did not tell its toolchain: %s", problem ? problem : "another answer");
+		return;
+	}
+	i = &m->u.toolchain_info;
+	toolchain_forget(&c->toolchain);
+	c->toolchain = (struct toolchain_now) {
+		.known = true, .problem = copy(i->problem), .sandbox_problem = copy(i->sandbox_problem),
+		.name = copy(i->name), .prefix = copy(i->prefix), .digest = i->problem ? NULL : copy(i->digest),
+	};
+	core_kick(c);
+}
+
+void core_ask_toolchain(struct core *c)
+{
+	if (c->roles[CORE_BUILD].peer)
+		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_toolchain_query, &(struct wire_toolchain_query) { 0 },
+			 TOOLCHAIN_LIMIT_MS, on_toolchain, c);
+}
+
+static void drop_facts(struct core_peer *cp)
+{
+	for (size_t i = 0; i < cp->nfacts; i++)
+		free(cp->facts[i]);
+	free(cp->facts);
+	cp->facts = NULL;
+	cp->nfacts = 0;
+}
+
+static void on_hello(struct core_peer *cp, const struct wire_hello *h)
+{
+	drop_facts(cp);
+	cp->pid = h->pid;
+	cp->facts = xcalloc(h->facts.n, sizeof(*cp->facts));
+	for (size_t i = 0; i < h->facts.n; i++)
+		cp->facts[cp->nfacts++] = xstrdup(h->facts.v[i]);
+	log_info("role", role_names[cp->no], "connected");
+	queue_on_role(cp->core->queue, cp->no, true);
+	if (cp->no == CORE_GATE)
+		intake_on_gate(cp->core);
+}
+
+static void on_role_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct core_peer *cp = arg;
+
+	if (m->type == MSG_hello)
+		on_hello(cp, &m->u.hello);
+	else if (!ask_answer(cp->core->asks, p, m) && !queue_on_msg(cp->core->queue, cp->no, m))
+		log_debug("role", role_names[cp->no], "'%s' came too late for anybody", m->name);
+}
+
+static void on_role_close(struct peer *p, const char *why, void *arg)
+{
+	struct core_peer *cp = arg;
+
+	if (cp->peer != p)
+		return;
+	cp->peer = NULL;
+	if (cp->core->role->stopping)
+		return;
+	log_warn("role", role_names[cp->no], "connection ended: %s", why);
+	if (cp->no == CORE_BUILD)
+		toolchain_forget(&cp->core->toolchain);
+	ask_peer_gone(cp->core->asks, p, "the role ended");
+	queue_on_role(cp->core->queue, cp->no, false);
+}
+
+static void on_connect(struct core *c, const char *role)
+{
+	static const struct peer_ops ops = { on_role_msg, on_role_close, MSG_ROLE_MAX, 256 << 20 };
+	int fd = peer_take_fd(c->role->parent);
+
+	for (int i = 0; i < CORE_ROLES && fd >= 0; i++) {
+		struct core_peer *cp = &c->roles[i];
+
+		if (strcmp(role_names[i], role) != 0)
+			continue;
+		if (cp->peer)
+			peer_close(cp->peer, "replaced");
+		cp->peer = peer_new(c->loop, fd, &ops, cp);
+		fd = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- the parent ---- */
+
+struct parent_ask {
+	struct core *core;
+	uint64_t id;
+	core_reply_fn *reply;
+	void *arg;
+	struct parent_ask *next;
+};
+
+static struct parent_ask *parent_asks;
+
+void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
+{
+	struct parent_ask *k = xcalloc(1, sizeof(*k));
+	struct ps_err err = { 0 };
+
+	*k = (struct parent_ask) { .core = c, .id = ++c->parent_ask, .reply = reply, .arg = arg };
+	if (!c->role->parent || peer_send(c->role->parent, MSG_ask_parent,
+					  &(struct wire_ask_parent) { .id = k->id, .what = what }, &err) < 0) {
+		reply(arg, PS_EAGENT, "the parent is gone", NULL);
+		free(k);
+		return;
+	}
+	k->next = parent_asks;
+	parent_asks = k;
+}
+
+static void on_told(const struct wire_told *t)
+{
+	for (struct parent_ask **at = &parent_asks; *at; at = &(*at)->next) {
+		struct parent_ask *k = *at;
+
+		if (k->id != t->id)
+			continue;
+		*at = k->next;
+		k->reply(k->arg, t->problem ? PS_ECONFIG : 0, t->problem, t->text);
+		free(k);
+		return;
+	}
+}
+
+static void on_parent(struct role *r, struct msg *m)
+{
+	if (m->type == MSG_connect)
+		on_connect(r->self, m->u.connect.role);
+	else if (m->type == MSG_told)
+		on_told(&m->u.told);
+}
+
+/* ---- start and end ---- */
+
+static void wake(void *arg)
+{
+	struct core *c = arg;
+	uint64_t one = 1;
+
+	if (write(c->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_error("store", NULL, "the loop cannot be woken: %s", strerror(errno));
+}
+
+static void on_wake(void *arg)
+{
+	struct core *c = arg;
+	uint64_t n;
+
+	if (read(c->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		log_error("store", NULL, "cannot read the wake-up: %s", strerror(errno));
+	store_poll(c->store);
+}
+
+static int start(struct role *r, struct ps_err *err)
+{
+	static struct core core = { .wake_fd = -1 };
+	struct core *c = &core;
+	int rc;
+
+	r->self = c;
+	c->role = r;
+	c->loop = r->loop;
+	c->paths = &r->paths;
+	c->started_ms = clock_wall_ms();
+	c->asks = asks_new(c->loop);
+	for (int i = 0; i < CORE_ROLES; i++)
+		c->roles[i] = (struct core_peer) { .core = c, .no = (enum core_role)i };
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake_fd < 0)
+		return ps_err_errno(err, "cannot make an eventfd");
+	c->store_wake = loop_readable(c->loop, c->wake_fd, on_wake, c);
+	rc = policy_make(c, &c->policy, err);
+	if (rc == 0)
+		rc = config_check_trust(c->policy->cfg, c->paths->system ? "/etc/penstock" : c->paths->base,
+					(uint32_t)geteuid(), err);
+	if (rc == 0)
+		rc = store_open(&c->store, c->paths->store, wake, c, err);
+	if (rc == 0)
+		rc = publish_policy(c, err);
+	if (rc == 0)
+		rc = queue_open(&c->queue, c, err);
+	if (rc == 0)
+		rc = intake_open(&c->intake, c, err);
+	if (rc == 0)
+		rc = door_open(&c->door, c, err);
+	if (rc == 0)
+		rc = api_open(&c->api, c, err);
+	return rc;
+}
+
+static void stop(struct role *r)
+{
+	struct core *c = r->self;
+
+	api_close(c->api);
+	door_close(c->door);
+	for (int i = 0; i < CORE_ROLES; i++)
+		if (c->roles[i].peer)
+			peer_close(c->roles[i].peer, "core ends");
+	store_close(c->store);		/* what was queued is written; done functions may still run */
+	c->store = NULL;
+	c->api = NULL;
+	c->door = NULL;
+}
+
+static void end(struct role *r)
+{
+	struct core *c = r->self;
+
+	store_close(c->store);		/* a start that failed half-way */
+	intake_close(c->intake);
+	queue_close(c->queue);
+	asks_free(c->asks);
+	for (int i = 0; i < CORE_ROLES; i++)
+		drop_facts(&c->roles[i]);
+	toolchain_forget(&c->toolchain);
+	policy_drop(c->policy);
+	loop_watch_free(c->store_wake);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
+	while (parent_asks) {
+		struct parent_ask *k = parent_asks;
+
+		parent_asks = k->next;
+		free(k);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct role_ops ops = {
+		.name = "core", .has_core = false, .start = start, .on_config = on_config,
+		.on_parent = on_parent, .on_stop = stop, .on_end = end,
+	};
+
+	return role_main(argc, argv, &ops);
+}

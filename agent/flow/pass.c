@@ -1,0 +1,95 @@
+/* pass – the frame: events in, events out, and the parts between; see pass.h. */
+#include "config.h"
+
+#include "agent/flow/pass.h"
+
+#include "agent/store/event.h"
+#include "common/base/buf.h"
+
+struct act *pass_act(struct pass *p, enum act_kind kind, int64_t id)
+{
+	struct act *a;
+
+	p->acts = xgrow(p->acts, p->nacts, &p->cap_acts, sizeof(*p->acts));
+	a = &p->acts[p->nacts++];
+	*a = (struct act) { .kind = kind, .id = id, .slot = -1 };
+	return a;
+}
+
+static void act_clear(struct act *a)
+{
+	free(a->repository);
+	free(a->name);
+	free(a->oid);
+	build_clear(&a->build);
+	deployment_clear(&a->deployment);
+	run_clear(&a->run);
+}
+
+void pass_free(struct pass *p)
+{
+	for (size_t i = 0; i < p->nacts; i++)
+		act_clear(&p->acts[i]);
+	free(p->acts);
+	policy_drop(p->view.policy);
+	free(p->view.toolchain_problem);
+	free(p->view.sandbox_problem);
+	free(p->view.toolchain_digest);
+	free(p->view.toolchain_prefix);
+	free(p);
+}
+
+/* Events whose tree nobody has looked into yet. */
+static int new_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
+{
+	struct events l = { NULL, 0 };
+	int rc = events_open_unsurveyed(tx, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		struct act *a = pass_act(p, ACT_SURVEY, l.v[i].id);
+
+		a->repository = xstrdup(l.v[i].repository_path);
+		a->name = xstrdup(l.v[i].repository_name);
+		a->oid = xstrdup(l.v[i].new);
+	}
+	events_clear(&l);
+	return rc;
+}
+
+/* Events whose demands have all ended are done, and say how. */
+static int settled_events(struct store_tx *tx, struct ps_err *err)
+{
+	struct demands l = { NULL, 0 };
+	int rc = demands_of_settled_events(tx, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0;) {
+		struct buf how = BUF_INIT;
+		int64_t event = l.v[i].event;
+
+		for (; i < l.n && l.v[i].event == event; i++)
+			buf_addf(&how, "%s%s to %s: %s", how.len ? "; " : "", l.v[i].project,
+				 l.v[i].environment, l.v[i].state);
+		rc = event_end(tx, event, "done", buf_str(&how), err);
+		buf_clear(&how);
+	}
+	demands_clear(&l);
+	return rc;
+}
+
+int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct pass *p = arg;
+	int rc = new_events(tx, p, err);
+
+	if (rc == 0)
+		rc = pass_demands(tx, p, err);
+	if (rc == 0)
+		rc = pass_builds(tx, p, err);
+	if (rc == 0)
+		rc = pass_deployments(tx, p, err);
+	if (rc == 0)
+		rc = pass_runs(tx, p, err);
+	if (rc == 0)
+		rc = settled_events(tx, err);
+	return rc;
+}

@@ -1,0 +1,67 @@
+/*
+ * pass – one look over all that is open, inside one transaction: what can go on goes on.
+ *
+ * Runs on the store's writer thread with a view of the world that the loop made (struct pass_view);
+ * writes states and reasons; and says in `acts` what the loop shall tell the roles once the commit is
+ * on disk. It is run after every change and is idempotent: with nothing to do it writes nothing.
+ * Order inside: events → demands → builds → deployments → runs, so that one pass carries a thing as
+ * far as it can come.
+ */
+#ifndef PS_PASS_H
+#define PS_PASS_H
+
+#include "agent/flow/core.h"
+#include "agent/store/build.h"
+#include "agent/store/demand.h"
+#include "agent/store/deployment.h"
+#include "agent/store/run.h"
+
+enum act_kind {
+	ACT_SURVEY,		/* ask the gate what the event's tree holds */
+	ACT_BUILD,		/* export and start a claimed build */
+	ACT_DEPLOY,		/* start a deployment whose plan is stored */
+	ACT_RUN,		/* start a claimed run */
+};
+
+struct act {
+	enum act_kind kind;
+	int64_t id, fence, slot;
+	char *repository;	/* real path */
+	char *name;		/* of the repository */
+	char *oid;		/* what to survey */
+	struct build build;	/* ACT_BUILD */
+	struct deployment deployment;	/* ACT_DEPLOY: with its plan */
+	struct run run;		/* ACT_RUN */
+};
+
+struct pass_view {
+	struct policy_now *policy;
+	const struct ps_paths *paths;
+	bool build_up, deploy_up;
+	bool toolchain_known;
+	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;	/* copies */
+	const char *const *drivers;	/* providers that the deploy role can reach */
+	size_t ndrivers;
+	int64_t now_ms;
+};
+
+struct pass {
+	struct core *core;	/* for the loop's side only: the writer never touches it */
+	struct pass_view view;
+	struct act *acts;
+	size_t nacts, cap_acts;
+};
+
+/* The run function for store_write(); arg is the struct pass. */
+int pass_run(struct store_tx *tx, void *arg, struct ps_err *err);
+struct act *pass_act(struct pass *p, enum act_kind kind, int64_t id);
+void pass_free(struct pass *p);
+
+/* Its parts, one file each. */
+int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds, struct ps_err *err) PS_MUSTCHECK;
+int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+int pass_runs(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+
+#endif

@@ -1,0 +1,200 @@
+/* queue – see queue.h. */
+#include "config.h"
+
+#include "agent/flow/queue.h"
+
+#include "agent/flow/note.h"
+#include "agent/flow/queue_parts.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum { PASS_EVERY_MS = 15000, TOOLCHAIN_EVERY_MS = 10000 };
+
+struct queue {
+	struct core *core;
+	struct loop_watch *kick, *idle, *toolchain;
+	bool passing, again;
+	int64_t *surveying;		/* events whose survey is under way */
+	size_t nsurveying, cap_surveying;
+};
+
+/* ---- passes ---- */
+
+/* Providers that the deploy role named in its hello: facts of the form "driver NAME". */
+static const char *const drivers[] = { "local" };
+
+static void pass_done(void *arg, int rc, const struct ps_err *err);
+
+static void run_pass(void *arg)
+{
+	struct queue *q = arg;
+	struct core *c = q->core;
+	const struct toolchain_now *t = &c->toolchain;
+	struct pass *p;
+
+	if (q->passing) {
+		q->again = true;
+		return;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->core = c;
+	p->view = (struct pass_view) {
+		.policy = policy_take(c->policy), .paths = c->paths,
+		.build_up = c->roles[CORE_BUILD].peer != NULL, .deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
+		.toolchain_known = t->known, .toolchain_problem = note_copy(t->problem),
+		.sandbox_problem = note_copy(t->sandbox_problem), .toolchain_digest = note_copy(t->digest),
+		.toolchain_prefix = note_copy(t->prefix), .drivers = drivers, .ndrivers = PS_NELEM(drivers),
+		.now_ms = clock_wall_ms(),
+	};
+	q->passing = true;
+	store_write(c->store, STORE_FULL, pass_run, pass_done, p);
+}
+
+void queue_kick(struct queue *q)
+{
+	loop_timer_set(q->kick, 0);
+}
+
+static void on_idle(void *arg)
+{
+	struct queue *q = arg;
+
+	queue_kick(q);
+	loop_timer_set(q->idle, PASS_EVERY_MS);
+}
+
+static void on_toolchain_timer(void *arg)
+{
+	struct queue *q = arg;
+
+	if (q->core->roles[CORE_BUILD].peer && !q->core->toolchain.digest)
+		core_ask_toolchain(q->core);
+	loop_timer_set(q->toolchain, TOOLCHAIN_EVERY_MS);
+}
+
+/* ---- surveys under way ---- */
+
+static bool survey_begin(struct queue *q, int64_t event)
+{
+	for (size_t i = 0; i < q->nsurveying; i++)
+		if (q->surveying[i] == event)
+			return false;
+	q->surveying = xgrow(q->surveying, q->nsurveying, &q->cap_surveying, sizeof(*q->surveying));
+	q->surveying[q->nsurveying++] = event;
+	return true;
+}
+
+void queue_survey_over(struct queue *q, int64_t event)
+{
+	for (size_t i = 0; i < q->nsurveying; i++)
+		if (q->surveying[i] == event) {
+			q->surveying[i] = q->surveying[--q->nsurveying];
+			return;
+		}
+}
+
+/* ---- what a pass says ---- */
+
+static void carry_out(struct queue *q, struct act *a)
+{
+	switch (a->kind) {
+	case ACT_SURVEY:
+		if (q->core->roles[CORE_GATE].peer && survey_begin(q, a->id))
+			queue_survey_start(q, q->core, a);
+		break;
+	case ACT_BUILD:
+		queue_build_start(q->core, a);
+		break;
+	case ACT_DEPLOY:
+		queue_deploy_start(q->core, a);
+		break;
+	case ACT_RUN:
+		queue_run_start(q->core, a);
+		break;
+	}
+}
+
+static void pass_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct pass *p = arg;
+	struct queue *q = p->core->queue;
+
+	q->passing = false;
+	if (rc < 0)
+		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
+	for (size_t i = 0; i < p->nacts && rc == 0; i++)
+		carry_out(q, &p->acts[i]);
+	if (q->again || (rc == 0 && p->nacts))
+		queue_kick(q);
+	q->again = false;
+	pass_free(p);
+}
+
+/* ---- roles come and go ---- */
+
+void queue_on_role(struct queue *q, enum core_role role, bool up)
+{
+	struct core *c = q->core;
+	struct pass *p;
+
+	if (role == CORE_GATE && !up)
+		q->nsurveying = 0;
+	if (role == CORE_BUILD && up) {
+		store_write(c->store, STORE_FULL, recover_builds, core_log_done, c);
+		core_ask_toolchain(c);
+	}
+	if (role == CORE_DEPLOY && up) {
+		p = xcalloc(1, sizeof(*p));
+		p->core = c;
+		p->view.policy = policy_take(c->policy);
+		store_write(c->store, STORE_FULL, recover_deployments, pass_done, p);
+	}
+	queue_kick(q);
+}
+
+bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
+{
+	struct core *c = q->core;
+
+	if (from == CORE_BUILD && m->type == MSG_build_end)
+		queue_build_end(c, &m->u.build_end);
+	else if (from == CORE_BUILD && m->type == MSG_task_state)
+		queue_task_state(c, &m->u.task_state);
+	else if (from == CORE_BUILD && m->type == MSG_run_end)
+		queue_run_end(c, m->u.run_end.run, m->u.run_end.fence, m->u.run_end.state, m->u.run_end.reason);
+	else if (from == CORE_DEPLOY && m->type == MSG_step_begin)
+		queue_step_begin(c, &m->u.step_begin);
+	else if (from == CORE_DEPLOY && m->type == MSG_step_done)
+		queue_step_done(c, &m->u.step_done);
+	else if (from == CORE_DEPLOY && m->type == MSG_deploy_end)
+		queue_deploy_end(c, &m->u.deploy_end);
+	else
+		return false;
+	return true;
+}
+
+int queue_open(struct queue **out, struct core *c, struct ps_err *err)
+{
+	struct queue *q = xcalloc(1, sizeof(*q));
+
+	(void)err;
+	q->core = c;
+	q->kick = loop_timer(c->loop, run_pass, q);
+	q->idle = loop_timer(c->loop, on_idle, q);
+	q->toolchain = loop_timer(c->loop, on_toolchain_timer, q);
+	loop_timer_set(q->idle, PASS_EVERY_MS);
+	loop_timer_set(q->toolchain, TOOLCHAIN_EVERY_MS);
+	*out = q;
+	return 0;
+}
+
+void queue_close(struct queue *q)
+{
+	if (!q)
+		return;
+	loop_watch_free(q->kick);
+	loop_watch_free(q->idle);
+	loop_watch_free(q->toolchain);
+	free(q->surveying);
+	free(q);
+}

@@ -1,0 +1,29 @@
+/*
+ * queue – the loop's side of the work: runs passes, carries out what they say, takes the answers.
+ *
+ * All decisions are in the passes and their transactions; here are only messages. An answer that
+ * comes for a claim that is no longer the row's (its fence was raised) changes nothing.
+ */
+#ifndef PS_QUEUE_H
+#define PS_QUEUE_H
+
+#include "agent/flow/core.h"
+
+int queue_open(struct queue **out, struct core *c, struct ps_err *err) PS_MUSTCHECK;
+void queue_close(struct queue *q);
+/* Soon a pass. */
+void queue_kick(struct queue *q);
+/* A role has connected (its hello was read) or is gone. */
+void queue_on_role(struct queue *q, enum core_role role, bool up);
+/* Messages of build and deploy that nobody asked for by id. False: not one of ours. */
+bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m);
+
+/*
+ * Asks for a run of a deployed job. who: as shown. repository and project may be "" (any), config
+ * NULL (the job's own). reply gets the id as text ("x7"); PS_ENOENT with what would have been right.
+ */
+void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
+		      const char *config, const char *project, const char *repository,
+		      core_reply_fn *reply, void *arg);
+
+#endif

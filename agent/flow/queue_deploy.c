@@ -1,0 +1,139 @@
+/* queue_deploy – a deployment under way: its steps into the journal, its end into the store. */
+#include "config.h"
+
+#include "agent/flow/queue_parts.h"
+
+#include "agent/flow/note.h"
+#include "common/base/fsutil.h"
+#include "common/base/log.h"
+#include "common/plan/plan.h"
+
+static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct note *n = arg;
+
+	if (n->begins)
+		return step_begin(tx, n->id, n->fence, n->n, n->text, err);
+	return step_end(tx, n->id, n->fence, n->n, n->state, n->text, err);
+}
+
+/* The journal has it: the child may go on. A lost claim stops it before it does anything. */
+static void step_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct note *n = arg;
+	struct wire_step_ok ok = { .deployment = (uint64_t)n->id, .step = (uint64_t)n->n, .stop = rc < 0 };
+
+	if (rc < 0)
+		log_warn("deploy", NULL, "d%lld step %lld: %s", (long long)n->id, (long long)n->n, ps_err_msg(err, rc));
+	core_tell(n->core, CORE_DEPLOY, MSG_step_ok, &ok);
+	note_free(n);
+}
+
+void queue_step_begin(struct core *c, const struct wire_step_begin *m)
+{
+	struct note *n = note_new(c, m->deployment, m->fence);
+
+	n->n = (int64_t)m->step;
+	n->begins = true;
+	n->text = xstrdup(m->what);
+	store_write(c->store, STORE_FULL, write_step, step_done, n);
+}
+
+void queue_step_done(struct core *c, const struct wire_step_done *m)
+{
+	struct note *n = note_new(c, m->deployment, m->fence);
+
+	n->n = (int64_t)m->step;
+	n->state = xstrdup(m->outcome);
+	n->text = note_copy(m->detail);
+	store_write(c->store, STORE_FULL, write_step, step_done, n);
+}
+
+/* What the fabric has now, by the plan that was carried out. */
+static int put_deployed(struct store_tx *tx, const struct deployment *d, struct ps_err *err)
+{
+	struct plan plan = { 0 };
+	int rc = plan_read(&plan, d->plan, strlen(d->plan), err);
+
+	for (size_t i = 0; i < plan.njobs && rc == 0; i++) {
+		const struct plan_job *j = &plan.jobs[i];
+		struct deployed_job row = {
+			.fabric = d->fabric, .repository = d->repository, .project = d->project, .job = j->key,
+			.name = j->name, .release = d->release, .digest = (char *)j->digest,
+			.deployment = d->id, .fence = d->fence,
+			.state = (char *)(j->change == PLAN_ORPHAN ? "orphan" : "live"),
+		};
+
+		rc = deployed_job_put(tx, &row, err);
+	}
+	plan_clear(&plan);
+	return rc;
+}
+
+static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct note *n = arg;
+	struct deployment d = { 0 };
+	bool good = strcmp(n->state, "deployed") == 0;
+	int rc = deployment_get(tx, n->id, &d, err);
+
+	if (rc == 0 && d.fence != n->fence)
+		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile", (long long)n->id);
+	if (rc == 0 && good)
+		rc = put_deployed(tx, &d, err);
+	if (rc == 0)
+		rc = deployment_set(tx, n->id, n->state, n->reason, NULL, 0, err);
+	if (rc == 0)
+		rc = demand_set(tx, d.demand, good ? "done" : "failed", n->reason, NULL, 0, err);
+	deployment_clear(&d);
+	return rc;
+}
+
+void queue_deploy_end(struct core *c, const struct wire_deploy_end *m)
+{
+	struct note *n;
+
+	if (strcmp(m->state, "stopped") == 0)
+		return;		/* another claim has it */
+	n = note_new(c, m->deployment, m->fence);
+	n->state = xstrdup(m->state);
+	n->reason = note_copy(m->reason);
+	store_write(c->store, STORE_FULL, write_deploy_end, note_done, n);
+}
+
+void queue_deploy_start(struct core *c, const struct act *a)
+{
+	const struct deployment *d = &a->deployment;
+	const struct conf_fabric *f = config_fabric(c->policy->cfg, d->fabric);
+	char *dir = fs_join(c->paths->fabrics, d->fabric);
+	struct wire_artifact *artifacts = NULL;
+	struct wire_rendered *jobs = NULL;
+	struct plan plan = { 0 };
+	struct ps_err err = { 0 };
+	size_t njobs = 0;
+	int rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
+
+	if (rc < 0) {
+		log_error("deploy", NULL, "d%lld: its plan cannot be read: %s", (long long)d->id, err.msg);
+		free(dir);
+		return;
+	}
+	artifacts = xcalloc(plan.nartifacts, sizeof(*artifacts));
+	for (size_t i = 0; i < plan.nartifacts; i++)
+		artifacts[i] = (struct wire_artifact) { plan.artifacts[i].sha256, plan.artifacts[i].path };
+	jobs = xcalloc(plan.njobs, sizeof(*jobs));
+	for (size_t i = 0; i < plan.njobs; i++)
+		if (plan.jobs[i].change != PLAN_ORPHAN)
+			jobs[njobs++] = (struct wire_rendered) { plan.jobs[i].key, plan.jobs[i].digest };
+	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
+		  &(struct wire_deploy_start) {
+			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,
+			  .provider = conf_provider_word(f ? f->provider : CONF_LOCAL), .fabric = d->fabric,
+			  .fabric_dir = dir, .repository = a->name, .project = d->project, .release = d->release,
+			  .content = c->paths->artifacts, .artifacts = { artifacts, plan.nartifacts },
+			  .jobs = { jobs, njobs } });
+	free(artifacts);
+	free(jobs);
+	plan_clear(&plan);
+	free(dir);
+}

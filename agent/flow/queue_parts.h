@@ -1,0 +1,41 @@
+/*
+ * queue_parts – what queue.c hands to its parts: one file for each kind of work. Not for others.
+ */
+#ifndef PS_QUEUE_PARTS_H
+#define PS_QUEUE_PARTS_H
+
+#include <jansson.h>
+
+#include "agent/flow/pass.h"
+#include "agent/flow/queue.h"
+
+/* queue_survey.c: asks the gate, stores the demands; queue_survey_over() when the event may be asked
+ * about again. */
+void queue_survey_start(struct queue *q, struct core *c, const struct act *a);
+void queue_survey_over(struct queue *q, int64_t event);
+
+/* queue_build.c. Takes over what it needs of the act. */
+void queue_build_start(struct core *c, struct act *a);
+void queue_build_end(struct core *c, const struct wire_build_end *m);
+
+/* queue_deploy.c */
+void queue_deploy_start(struct core *c, const struct act *a);
+void queue_step_begin(struct core *c, const struct wire_step_begin *m);
+void queue_step_done(struct core *c, const struct wire_step_done *m);
+void queue_deploy_end(struct core *c, const struct wire_deploy_end *m);
+
+/* queue_run.c */
+void queue_run_start(struct core *c, const struct act *a);
+void queue_task_state(struct core *c, const struct wire_task_state *m);
+void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state, const char *reason);
+
+/* queue_recover.c: after a start of ours or of a role. Run functions for store_write(). */
+int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err);
+int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err);	/* arg: a struct pass */
+
+/* What run.spec holds: the tasks as they are started. */
+struct run_spec { json_t *doc; struct wire_task *tasks; size_t n; };
+int run_spec_read(struct run_spec *s, const char *text, struct ps_err *err) PS_MUSTCHECK;
+void run_spec_clear(struct run_spec *s);
+
+#endif

@@ -1,0 +1,55 @@
+/* queue_recover – what was under way when a role, or all of us, ended. */
+#include "config.h"
+
+#include "agent/flow/queue_parts.h"
+
+#include "agent/flow/note.h"
+#include "agent/store/repository.h"
+
+/* What a role was doing when it (or all of us) ended: builds queue again, runs are lost and say so,
+ * deployments go on where the journal and the fabric say they are. */
+int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct builds l = { NULL, 0 };
+	struct runs runs = { NULL, 0 };
+	int rc = builds_under_way(tx, &l, err);
+
+	(void)arg;
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = build_requeue(tx, l.v[i].id, l.v[i].fence, "the build role ended meanwhile", err);
+	if (rc == 0)
+		rc = runs_in_state(tx, "running", &runs, err);
+	for (size_t i = 0; i < runs.n && rc == 0; i++)
+		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence, "failed",
+				"interrupted: the agent ended during the run; nothing of it goes on", err);
+	builds_clear(&l);
+	runs_clear(&runs);
+	return rc;
+}
+
+int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct pass *p = arg;
+	struct deployments l = { NULL, 0 };
+	int rc = deployments_in_state(tx, "running", &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		struct deployment *d = &l.v[i];
+		struct repository r = { 0 };
+		int64_t fence = 0;
+		struct act *a;
+
+		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence, err);
+		if (rc < 0)
+			break;
+		a = pass_act(p, ACT_DEPLOY, d->id);
+		a->fence = fence;
+		rc = repository_get(tx, d->repository, &r, err);
+		a->name = note_copy(r.name);
+		repository_clear(&r);
+		if (rc == 0)
+			rc = deployment_get(tx, d->id, &a->deployment, err);
+	}
+	deployments_clear(&l);
+	return rc;
+}

@@ -1,0 +1,77 @@
+/* queue_run – a run under way: its tasks' states and its end into the store. */
+#include "config.h"
+
+#include "agent/flow/queue_parts.h"
+
+#include "agent/flow/note.h"
+#include "common/base/fsutil.h"
+#include "common/base/log.h"
+
+static int write_task(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct note *n = arg;
+
+	return task_set(tx, n->id, n->fence, n->task, n->state, n->reason, n->text, n->at_ms, err);
+}
+
+static void task_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct note *n = arg;
+
+	if (rc < 0)
+		log_info("run", NULL, "x%lld: %s", (long long)n->id, ps_err_msg(err, rc));
+	note_free(n);
+}
+
+void queue_task_state(struct core *c, const struct wire_task_state *m)
+{
+	struct note *n = note_new(c, m->run, m->fence);
+
+	n->task = xstrdup(m->task);
+	n->state = xstrdup(m->state);
+	n->reason = note_copy(m->reason);
+	n->text = note_copy(m->last);
+	n->at_ms = m->at_ms;
+	store_write(c->store, STORE_NORMAL, write_task, task_done, n);
+}
+
+static int write_run_end(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct note *n = arg;
+
+	return run_finish(tx, n->id, n->fence, n->state, n->reason, err);
+}
+
+void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state, const char *reason)
+{
+	struct note *n = note_new(c, run, fence);
+
+	n->state = xstrdup(state);
+	n->reason = note_copy(reason);
+	store_write(c->store, STORE_FULL, write_run_end, note_done, n);
+}
+
+void queue_run_start(struct core *c, const struct act *a)
+{
+	struct run_spec spec;
+	struct ps_err err = { 0 };
+	char *dir = fs_join(c->paths->fabrics, a->run.fabric);
+	char *logs = xasprintf("%s/x%lld", c->paths->logs, (long long)a->id);
+
+	if (run_spec_read(&spec, a->run.spec, &err) < 0) {
+		queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed", err.msg);
+	} else {
+		struct wire_run_start m = { .run = (uint64_t)a->id, .fence = (uint64_t)a->fence,
+					    .slot = (uint64_t)a->slot, .fabric_dir = dir,
+					    .prefix = c->toolchain.prefix ? c->toolchain.prefix : "",
+					    .log_dir = logs };
+
+		m.tasks.v = spec.tasks;
+		m.tasks.n = spec.n;
+		if (!core_tell(c, CORE_BUILD, MSG_run_start, &m))
+			queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed", "the build role is not running");
+		run_spec_clear(&spec);
+	}
+	free(logs);
+	free(dir);
+}

@@ -1,0 +1,144 @@
+/* queue_survey – a new event: the gate tells what its tree holds, mapping tells where that goes, and
+ * the demands are stored. One transaction settles the event, so a crash asks the gate again. */
+#include "config.h"
+
+#include "agent/flow/queue_parts.h"
+
+#include "agent/flow/survey_json.h"
+#include "agent/store/event.h"
+#include "common/base/buf.h"
+#include "common/base/log.h"
+#include "common/config/mapping.h"
+
+enum { SURVEY_LIMIT_MS = 120000 };
+
+struct want {			/* one project that a rule sends somewhere */
+	char *project, *survey, *environment, *fabric;
+};
+
+struct surveying {
+	struct queue *queue;
+	struct core *core;
+	int64_t event;
+	char *name;			/* of the repository */
+	struct policy_now *policy;	/* mapped by this one */
+	struct msg answer;		/* projects, until the transaction has mapped them */
+	char *problem;
+};
+
+static void surveying_free(struct surveying *s)
+{
+	msg_clear(&s->answer);
+	policy_drop(s->policy);
+	free(s->problem);
+	free(s->name);
+	free(s);
+}
+
+static int put_demand(struct store_tx *tx, const struct ref_event *e, const struct wire_project *pr,
+		      const char *commit, const struct conf_environment *env, struct ps_err *err)
+{
+	char *survey = survey_to_json(pr);
+	struct demand d = {
+		.event = e->id, .repository = e->repository, .project = (char *)pr->path, .ref = e->ref,
+		.commit_oid = (char *)commit, .environment = env->name, .fabric = env->fabric, .survey = survey,
+	};
+	int rc = demand_insert(tx, &d, err);
+
+	free(survey);
+	return rc;
+}
+
+/* Demands for what maps, and a text for what does not. */
+static int map_projects(struct store_tx *tx, const struct surveying *s, const struct ref_event *e,
+			struct buf *nowhere, size_t *demands, struct ps_err *err)
+{
+	const struct wire_surveyed *a = &s->answer.u.surveyed;
+	int rc = 0;
+
+	for (size_t i = 0; i < a->projects.n && rc == 0; i++) {
+		const struct wire_project *pr = &a->projects.v[i];
+		const struct conf_environment *env = mapping_find(s->policy->cfg, s->name, pr->path, e->ref, NULL);
+
+		if (!env) {
+			buf_addf(nowhere, "%s%s", nowhere->len ? ", " : "", pr->path);
+			continue;
+		}
+		rc = put_demand(tx, e, pr, a->commit ? a->commit : e->new, env, err);
+		++*demands;
+	}
+	return rc;
+}
+
+static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct surveying *s = arg;
+	struct buf nowhere = BUF_INIT;
+	struct ref_event e = { 0 };
+	size_t demands = 0;
+	char *why = NULL;
+	int rc = event_get(tx, s->event, &e, err);
+
+	if (rc == 0 && (strcmp(e.state, "open") != 0 || e.surveyed))
+		goto out;	/* superseded or settled meanwhile */
+	if (rc == 0 && !s->problem)
+		rc = map_projects(tx, s, &e, &nowhere, &demands, err);
+	if (rc == 0)
+		rc = event_set_surveyed(tx, s->event, err);
+	if (s->problem)
+		why = xasprintf("its tree cannot be read: %s", s->problem);
+	else if (!s->answer.u.surveyed.projects.n)
+		why = xstrdup("no project in its tree: no pbt_project.yml was found");
+	else if (!demands)
+		why = xasprintf("maps nowhere: no rule of penstock.yml names %s for project %s", e.ref, buf_str(&nowhere));
+	if (rc == 0 && why)
+		rc = event_end(tx, s->event, "done", why, err);
+out:
+	free(why);
+	event_clear(&e);
+	buf_clear(&nowhere);
+	return rc;
+}
+
+static void written(void *arg, int rc, const struct ps_err *err)
+{
+	struct surveying *s = arg;
+
+	if (rc < 0)
+		log_error("queue", NULL, "e%lld: what its tree holds was not stored: %s", (long long)s->event,
+			  ps_err_msg(err, rc));
+	queue_survey_over(s->queue, s->event);
+	core_kick(s->core);
+	surveying_free(s);
+}
+
+static void on_surveyed(void *arg, struct msg *m, const char *problem)
+{
+	struct surveying *s = arg;
+
+	if (!m) {		/* the gate's fault, not the tree's: ask again at the next pass */
+		log_warn("queue", NULL, "e%lld: its tree was not surveyed: %s", (long long)s->event, problem);
+		queue_survey_over(s->queue, s->event);
+		surveying_free(s);
+		return;
+	}
+	if (m->u.surveyed.problem)
+		s->problem = xstrdup(m->u.surveyed.problem);
+	s->answer = *m;
+	m->type = MSG_NONE;	/* ours now */
+	s->policy = policy_take(s->core->policy);
+	store_write(s->core->store, STORE_FULL, write_survey, written, s);
+}
+
+void queue_survey_start(struct queue *q, struct core *c, const struct act *a)
+{
+	struct surveying *s = xcalloc(1, sizeof(*s));
+
+	s->queue = q;
+	s->core = c;
+	s->event = a->id;
+	s->name = xstrdup(a->name);
+	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_survey,
+		 &(struct wire_survey) { .repository = a->repository, .oid = a->oid, .content = c->paths->artifacts },
+		 SURVEY_LIMIT_MS, on_surveyed, s);
+}

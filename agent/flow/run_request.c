@@ -1,0 +1,220 @@
+/* run_request – somebody wants a deployed job to run: finds it, reads its tasks from the definition
+ * that was deployed, proves what they stand on, and queues the run. All in one transaction. */
+#include "config.h"
+
+#include "agent/flow/queue_parts.h"
+
+#include "agent/store/release.h"
+#include "common/base/buf.h"
+#include "common/base/fsutil.h"
+#include "common/base/id.h"
+#include "common/plan/manifest.h"
+#include "common/plan/tasks.h"
+
+struct request {
+	struct core *core;
+	struct policy_now *policy;
+	char *who, *job, *fabric, *config, *project, *repository, *content;
+	core_reply_fn *reply;
+	void *arg;
+	int64_t id;
+};
+
+static void request_free(struct request *r)
+{
+	policy_drop(r->policy);
+	free(r->who);
+	free(r->job);
+	free(r->fabric);
+	free(r->config);
+	free(r->project);
+	free(r->repository);
+	free(r->content);
+	free(r);
+}
+
+static json_t *strings(char *const *v, size_t n)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_string(v[i]));
+	return a;
+}
+
+/* Every task's wheel must be one of the release, and the instance asked for must be in it. */
+static int task_json(json_t **out, const struct run_task *t, const struct manifest *m, const char *config,
+		     struct ps_err *err)
+{
+	const char *file = strrchr(t->wheel, '/');
+	const struct manifest_artifact *a = manifest_artifact_named(m, file ? file + 1 : t->wheel);
+
+	if (!a)
+		return ps_err_set(err, PS_EINVAL, "task '%s' needs '%s', which the deployed release does not have",
+				  t->key, t->wheel);
+	if (config && !manifest_has_instance(a, config))
+		return ps_err_set(err, PS_EINVAL, "task '%s': %s has no config instance '%s'", t->key, a->pipeline, config);
+	*out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "key", t->key, "package", t->package, "entry",
+			 t->entry, "wheel", t->wheel, "digest", a->sha256, "parameters",
+			 strings(t->parameters, t->nparameters), "after", strings(t->after, t->nafter));
+	return *out ? 0 : ps_err_set(err, PS_EINVAL, "task '%s' holds text that is not UTF-8", t->key);
+}
+
+static int spec_of(char **spec, const struct run_tasks *tasks, const struct manifest *m, const char *config,
+		   struct ps_err *err)
+{
+	json_t *a = json_array(), *o = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < tasks->n && rc == 0; i++) {
+		rc = task_json(&o, &tasks->v[i], m, config, err);
+		if (rc == 0)
+			json_array_append_new(a, o);
+	}
+	if (rc == 0)
+		*spec = json_dumps(a, JSON_COMPACT);
+	json_decref(a);
+	return rc;
+}
+
+static const char **strs_of(const json_t *a, size_t *n)
+{
+	const char **v = xcalloc(json_array_size(a), sizeof(*v));
+
+	*n = json_array_size(a);
+	for (size_t i = 0; i < *n; i++)
+		v[i] = json_string_value(json_array_get(a, i));
+	return v;
+}
+
+int run_spec_read(struct run_spec *s, const char *text, struct ps_err *err)
+{
+	json_t *a = json_loads(text, 0, NULL);
+
+	if (!json_is_array(a)) {
+		json_decref(a);
+		return ps_err_set(err, PS_ESTORE, "a stored run is not what was written");
+	}
+	*s = (struct run_spec) { .doc = a, .n = json_array_size(a) };
+	s->tasks = xcalloc(s->n, sizeof(*s->tasks));
+	for (size_t i = 0; i < s->n; i++) {
+		const json_t *o = json_array_get(a, i);
+		struct wire_task *t = &s->tasks[i];
+
+		t->key = json_string_value(json_object_get(o, "key"));
+		t->package = json_string_value(json_object_get(o, "package"));
+		t->entry = json_string_value(json_object_get(o, "entry"));
+		t->wheel = json_string_value(json_object_get(o, "wheel"));
+		t->digest = json_string_value(json_object_get(o, "digest"));
+		t->parameters.v = strs_of(json_object_get(o, "parameters"), &t->parameters.n);
+		t->after.v = strs_of(json_object_get(o, "after"), &t->after.n);
+	}
+	return 0;
+}
+
+void run_spec_clear(struct run_spec *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free((void *)s->tasks[i].parameters.v);
+		free((void *)s->tasks[i].after.v);
+	}
+	free(s->tasks);
+	json_decref(s->doc);
+	memset(s, 0, sizeof(*s));
+}
+
+/* The one deployed job that is meant; PS_ENOENT or PS_EINVAL say what would be right. */
+static int find_job(struct store_tx *tx, const struct request *r, struct deployed_jobs *l, struct ps_err *err)
+{
+	const struct conf_fabric *f = config_fabric(r->policy->cfg, r->fabric);
+	int rc;
+
+	if (!f)
+		return ps_err_set(err, PS_ENOENT, "no fabric '%s'; see: penstock fabrics", r->fabric);
+	if (f->provider != CONF_LOCAL)
+		return ps_err_set(err, PS_ENOTSUP, "fabric '%s' is %s: running there is not in this version", r->fabric,
+				  conf_provider_word(f->provider));
+	rc = deployed_jobs_named(tx, r->fabric, r->job, r->repository, r->project, l, err);
+	if (rc == 0 && !l->n)
+		return ps_err_set(err, PS_ENOENT, "no job '%s' is deployed on fabric '%s'; see: penstock history %s",
+				  r->job, r->fabric, r->fabric);
+	if (rc == 0 && l->n > 1)
+		return ps_err_set(err, PS_EINVAL, "%zu projects have a job '%s' on fabric '%s'; name one by --repo and --project",
+				  l->n, r->job, r->fabric);
+	return rc;
+}
+
+static int queue_it(struct store_tx *tx, struct request *r, const struct deployed_job *j, struct ps_err *err)
+{
+	struct run_tasks tasks = { NULL, 0 };
+	struct release release = { 0 };
+	struct manifest m = { 0 };
+	struct buf bytes = BUF_INIT;
+	const char **keys = NULL;
+	char *spec = NULL;
+	int rc = release_get(tx, j->release, &release, err);
+
+	if (rc == 0)
+		rc = manifest_read(&m, release.manifest, strlen(release.manifest), j->release, err);
+	if (rc == 0)
+		rc = cas_read(&bytes, r->content, j->digest, PS_JSON_MAX, err);
+	if (rc == 0)
+		rc = run_tasks_parse(&tasks, j->job, buf_str(&bytes), bytes.len, r->config, err);
+	if (rc == 0)
+		rc = spec_of(&spec, &tasks, &m, r->config, err);
+	keys = xcalloc(tasks.n, sizeof(*keys));
+	for (size_t i = 0; i < tasks.n; i++)
+		keys[i] = tasks.v[i].key;
+	if (rc == 0) {
+		struct run run = { .fabric = j->fabric, .repository = j->repository, .project = j->project,
+				   .job = j->job, .config = r->config, .release = j->release, .who = r->who,
+				   .spec = spec };
+
+		rc = run_insert(tx, &run, keys, tasks.n, err);
+		r->id = run.id;
+	}
+	free(keys);
+	free(spec);
+	run_tasks_clear(&tasks);
+	manifest_clear(&m);
+	release_clear(&release);
+	buf_clear(&bytes);
+	return rc;
+}
+
+static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct request *r = arg;
+	struct deployed_jobs l = { NULL, 0 };
+	int rc = find_job(tx, r, &l, err);
+
+	if (rc == 0)
+		rc = queue_it(tx, r, &l.v[0], err);
+	deployed_jobs_clear(&l);
+	return rc;
+}
+
+static void written(void *arg, int rc, const struct ps_err *err)
+{
+	struct request *r = arg;
+	char id[ID_TEXT];
+
+	r->reply(r->arg, rc, rc < 0 ? ps_err_msg(err, rc) : NULL, rc < 0 ? NULL : id_text(id, 'x', r->id));
+	core_kick(r->core);
+	request_free(r);
+}
+
+void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
+		      const char *config, const char *project, const char *repository,
+		      core_reply_fn *reply, void *arg)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct request) {
+		.core = c, .policy = policy_take(c->policy), .who = xstrdup(who), .job = xstrdup(job),
+		.fabric = xstrdup(fabric), .config = config ? xstrdup(config) : NULL,
+		.project = xstrdup(project), .repository = xstrdup(repository),
+		.content = xstrdup(c->paths->artifacts), .reply = reply, .arg = arg,
+	};
+	store_write(c->store, STORE_FULL, write_request, written, r);
+}

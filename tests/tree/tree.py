@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""The house rules that a machine can check: who includes whom, white space, stray words.
+
+Run with the source folder as $srcdir or first argument.
+"""
+import os
+import re
+import sys
+
+SRC = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("srcdir", ".")
+
+# folder: folders it may include besides itself (docs/ARCHITECTURE.md, the table of arrows)
+LEFT = ["common/base", "common/wire", "common/config", "common/tree", "common/project", "common/plan", "common/gate"]
+MAY = {folder: LEFT[:i] for i, folder in enumerate(LEFT)}
+# the wheel sandbox's profile and the build key stand on plan alone; the tree id is pure
+COMMON = LEFT
+MAY.update({
+    "hooks": ["common/base", "common/wire", "common/config/policy"],
+    "cli": COMMON,
+    "agent": COMMON + ["agent/loop"],
+    "agent/loop": COMMON,
+    "agent/store": ["common/base", "common/config"],
+    "agent/flow": COMMON + ["agent/store", "agent/loop", "agent/web"],
+    "agent/gate": COMMON + ["agent/loop"],
+    "agent/build": COMMON + ["agent/loop"],
+    "agent/deploy": COMMON + ["agent/loop"],
+    "agent/deploy/fabric": ["common/base"],
+    "agent/web": COMMON + ["agent/flow", "agent/loop", "agent/store"],
+})
+PURE = {"agent/flow/rule.c", "agent/flow/rule.h"}	# data in, decision out
+
+
+def folder_of(path):
+    folder = os.path.dirname(path)
+    while folder and folder not in MAY:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def check_includes(path, text, bad):
+    home = folder_of(path)
+    if not home:
+        return
+    for n, line in enumerate(text.split("\n"), 1):
+        m = re.match(r'#include "([^"]+/[^"]+)"', line)
+        if not m:
+            continue
+        target = m[1]
+        ok = target.startswith(home + "/") or any(target.startswith(f + "/") or target.startswith(f + ".")
+                                                   for f in MAY[home])
+        if path in PURE and not target.startswith(("common/", "agent/flow/rule")):
+            ok = False
+        if not ok:
+            bad.append(f"{path}:{n}: {home} may not include {target}")
+
+
+def check_text(path, text, bad):
+    for n, line in enumerate(text.split("\n"), 1):
+        if line != line.rstrip():
+            bad.append(f"{path}:{n}: white space at the end of the line")
+        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            bad.append(f"{path}:{n}: unfinished by its own words")
+        if re.match(r"^ {8}", line):
+            bad.append(f"{path}:{n}: indented by blanks instead of tabs")
+    if text and not text.endswith("\n"):
+        bad.append(f"{path}: no newline at the end")
+
+
+def sources():
+    for top in ("common", "hooks", "agent", "cli", "tests"):
+        for folder, subs, names in os.walk(os.path.join(SRC, top)):
+            subs.sort()
+            for name in sorted(names):
+                if name.endswith((".c", ".h")):
+                    yield os.path.relpath(os.path.join(folder, name), SRC)
+
+
+def main():
+    bad, n = [], 0
+    for path in sources():
+        with open(os.path.join(SRC, path), encoding="utf-8") as f:
+            text = f.read()
+        check_includes(path, text, bad)
+        check_text(path, text, bad)
+        n += 1
+    print("\n".join(bad))
+    print(f"{n} files, {len(bad)} against the rules")
+    return 1 if bad else 0
+
+
+sys.exit(main())
