@@ -161,7 +161,9 @@ struct pool *pool_new(struct loop *l, size_t n, const struct config *cfg,
 	struct pool *p = xcalloc(1, sizeof(*p));
 
 	PS_BUG_IF(n < 2, "a pool of %zu workers has none left for pushes", n);
-	*p = (struct pool) { .loop = l, .cfg = cfg, .paths = paths, .ops = ops, .arg = arg, .n = n };
+	*p = (struct pool) {
+		.loop = l, .cfg = cfg, .paths = paths, .ops = ops, .arg = arg, .n = n,
+	};
 	queue_init(&p->urgent);
 	queue_init(&p->other);
 	p->overdue = loop_timer(l, on_overdue, p);

@@ -21,8 +21,8 @@ struct pool_ops {
 };
 
 /* n workers at most; paths must outlive the pool, cfg until pool_config(). */
-struct pool *pool_new(struct loop *l, size_t n, const struct config *cfg, const struct ps_paths *paths,
-		      const struct pool_ops *ops, void *arg);
+struct pool *pool_new(struct loop *l, size_t n, const struct config *cfg,
+		      const struct ps_paths *paths, const struct pool_ops *ops, void *arg);
 /* From now on cfg: idle workers are replaced at once, busy ones when they have answered. */
 void pool_config(struct pool *p, const struct config *cfg);
 /* Takes m over (its type becomes MSG_NONE). PS_EINVAL when it is no request of the gate. */

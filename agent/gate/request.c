@@ -71,8 +71,8 @@ void request_problem(const struct msg *m, const char *problem, struct buf *lines
 	case MSG_verdict:
 		buf_addf(lines, "not judged: %s\n", escape_line(text, sizeof(text), problem));
 		out->u.verdict = (struct wire_verdict) {
-			.id = id, .verdict = gate_verdict_word(GATE_UNDECIDED), .text = buf_str(lines),
-			.problem = problem,
+			.id = id, .verdict = gate_verdict_word(GATE_UNDECIDED),
+			.text = buf_str(lines), .problem = problem,
 			.refs = { m->u.judge.refs.v, m->u.judge.refs.n },
 		};
 		break;

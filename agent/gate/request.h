@@ -14,7 +14,7 @@ struct work;
 struct request_kind {
 	enum msg_type ask, answer;
 	int64_t limit_ms;		/* when the request names no deadline of its own */
-	bool urgent;			/* somebody's push waits: before the others, also in their queue */
+	bool urgent;			/* somebody's push waits: before all others */
 	/* Runs in a worker. Sends the answer itself; a failure becomes request_problem(). */
 	int (*run)(struct work *w, const struct msg *m, struct ps_err *err);
 };

@@ -27,13 +27,14 @@ int work_admit(struct work *w, const char *path, char **real, char **name, struc
 	char *found;
 
 	if (*path != '/')
-		return ps_err_set(err, PS_EINVAL, "the repository '%s' is not named by an absolute path", path);
+		return ps_err_set(err, PS_EINVAL, "the repository '%s' is not named by an "
+				  "absolute path", path);
 	found = realpath(path, NULL);
 	if (!found)
 		return ps_err_errno(err, "cannot find the repository '%s'", path);
 	if (!config_root_of(w->cfg, w->paths->base, found, name)) {
-		ps_err_set(err, PS_EPERM, "'%s' is below no root of the configuration; add its folder to "
-			   "repositories: roots", found);
+		ps_err_set(err, PS_EPERM, "'%s' is below no root of the configuration; add its "
+			   "folder to repositories: roots", found);
 		free(found);
 		return PS_EPERM;
 	}

@@ -25,16 +25,19 @@ struct work {
 void work_main(struct work *w, pid_t role) PS_NORETURN;
 
 /* Sends an answer to the role. */
-int work_reply(struct work *w, enum msg_type type, const void *body, struct ps_err *err) PS_MUSTCHECK;
+int work_reply(struct work *w, enum msg_type type, const void *body,
+	       struct ps_err *err) PS_MUSTCHECK;
 
 /*
  * The real path of a repository and its name, when it is below a root of the configuration (free
  * both); PS_EPERM when it is not. Only then libgit2 is told not to mind its owner.
  */
-int work_admit(struct work *w, const char *path, char **real, char **name, struct ps_err *err) PS_MUSTCHECK;
+int work_admit(struct work *w, const char *path, char **real, char **name,
+	       struct ps_err *err) PS_MUSTCHECK;
 /* The same, and opens it. */
 int work_open(struct work *w, const char *path, struct repo **out, struct ps_err *err) PS_MUSTCHECK;
-/* The snapshot behind a commit or tag; peeled tells which it was. tree_close() before repo_close(). */
+/* The snapshot behind a commit or tag; peeled tells which it was. tree_close() comes before
+ * repo_close(). */
 int work_tree(struct repo *r, const char *oid, struct repo_peeled *peeled, struct tree **out,
 	      struct ps_err *err) PS_MUSTCHECK;
 /* repo_id() with create; tries again for a moment while another process holds the lock. */

@@ -30,6 +30,13 @@ static bool has_dots(const char *path)
 	return false;
 }
 
+static bool is_in(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return strncmp(path, top, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
 /* dest with links resolved in all but its last part, when that is below the folder of exports. */
 static int place_of(struct work *w, const char *dest, char **out, struct ps_err *err)
 {
@@ -37,14 +44,15 @@ static int place_of(struct work *w, const char *dest, char **out, struct ps_err 
 	char *dir = NULL, *top = NULL, *parent = NULL;
 	int rc = PS_EPERM;
 
-	if (*dest != '/' || has_dots(dest) || !fs_is_clean_relative(base + 1) || base[1] == '.')
+	if (*dest != '/' || has_dots(dest) || !fs_is_clean_relative(base + 1) ||
+	    base[1] == '.')
 		return ps_err_set(err, PS_EPERM, "'%s' is no place for an export", dest);
 	dir = xstrndup(dest, base == dest ? 1 : (size_t)(base - dest));
 	top = realpath(w->paths->work_export, NULL);
 	parent = realpath(dir, NULL);
 	if (!top || !parent)
 		rc = ps_err_errno(err, "cannot find the folder of '%s'", dest);
-	else if (!ps_starts(parent, top) || (parent[strlen(top)] != '\0' && parent[strlen(top)] != '/'))
+	else if (!is_in(parent, top))
 		rc = ps_err_set(err, PS_EPERM, "'%s' is not below the folder of exports", dest);
 	else {
 		*out = fs_join(parent, base + 1);
@@ -102,13 +110,14 @@ static int put_in_place(struct work *w, const char *tmp, const char *dest, struc
 	return rc;
 }
 
-static int export_into(struct tree *t, const struct wire_export *q, const char *dir, struct ps_err *err)
+static int export_into(struct tree *t, const struct wire_export *q, const char *dir,
+		       struct ps_err *err)
 {
 	struct survey_want *want = xcalloc(q->inputs.n, sizeof(*want));
 	int rc;
 
 	for (size_t i = 0; i < q->inputs.n; i++)
-		want[i] = (struct survey_want) { .path = q->inputs.v[i].path, .oid = q->inputs.v[i].oid };
+		want[i] = (struct survey_want) { q->inputs.v[i].path, q->inputs.v[i].oid };
 	rc = survey_export(t, q->project, want, q->inputs.n, dir, export_bytes_max, err);
 	free(want);
 	return rc < 0 ? rc : write_reduced(dir, q->reduced, err);
@@ -152,7 +161,8 @@ int work_sweep_exports(const struct ps_paths *paths, struct ps_err *err)
 	int rc = 0;
 
 	if (!dir)
-		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot list '%s'", paths->work_export);
+		return errno == ENOENT ? 0 :
+			ps_err_errno(err, "cannot list '%s'", paths->work_export);
 	while (rc == 0 && (e = readdir(dir)))
 		if (ps_starts(e->d_name, tmp_prefix))
 			rc = fs_remove_tree(dirfd(dir), e->d_name, err);

@@ -24,7 +24,8 @@ static int admit_folder(struct work *w, const char *dir, struct ps_err *err)
 	if (!real)
 		return ps_err_errno(err, "cannot find the object folder '%s'", dir);
 	if (!config_root_of(w->cfg, w->paths->base, real, &name))
-		rc = ps_err_set(err, PS_EPERM, "the object folder '%s' is below no root of the configuration", real);
+		rc = ps_err_set(err, PS_EPERM, "the object folder '%s' is below no root of the "
+				"configuration", real);
 	free(name);
 	free(real);
 	return rc;
@@ -69,13 +70,14 @@ static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct g
 	return v;
 }
 
-static int tell(struct work *w, const struct wire_judge *q, struct gate_result *res, const char *id,
-		struct ps_err *err)
+static int tell(struct work *w, const struct wire_judge *q, struct gate_result *res,
+		const char *id, struct ps_err *err)
 {
 	struct wire_ref_line *v = lines_of(q, res);
 	struct wire_verdict a = {
 		.id = q->id, .verdict = gate_verdict_word(res->verdict), .repository_id = id,
-		.errors = res->all.errors, .warnings = res->all.n - res->all.errors, .problem = res->slow,
+		.errors = res->all.errors, .warnings = res->all.n - res->all.errors,
+		.problem = res->slow,
 	};
 	int rc;
 
@@ -93,7 +95,9 @@ static struct gate_command *commands_of(const struct wire_judge *q)
 	struct gate_command *v = xcalloc(q->refs.n, sizeof(*v));
 
 	for (size_t i = 0; i < q->refs.n; i++)
-		v[i] = (struct gate_command) { q->refs.v[i].old, q->refs.v[i].new, q->refs.v[i].ref };
+		v[i] = (struct gate_command) {
+			q->refs.v[i].old, q->refs.v[i].new, q->refs.v[i].ref,
+		};
 	return v;
 }
 

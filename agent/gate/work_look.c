@@ -9,7 +9,8 @@ struct values {
 	size_t n;
 };
 
-static int look_at_some(struct repo *r, const struct wire_strs *names, struct values *out, struct ps_err *err)
+static int look_at_some(struct repo *r, const struct wire_strs *names, struct values *out,
+			struct ps_err *err)
 {
 	out->v = xcalloc(names->n, sizeof(*out->v));
 	out->refs = xcalloc(names->n, sizeof(*out->refs));
@@ -21,7 +22,8 @@ static int look_at_some(struct repo *r, const struct wire_strs *names, struct va
 		if (rc < 0)
 			return rc;
 		out->v[out->n] = (struct wire_ref_value) {
-			.ref = asked, .oid = ref->oid, .target = ps_streq(asked, ref->name) ? NULL : ref->name,
+			.ref = asked, .oid = ref->oid,
+			.target = ps_streq(asked, ref->name) ? NULL : ref->name,
 		};
 	}
 	return 0;
@@ -53,7 +55,8 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 	if (rc == 0)
 		rc = work_repo_id(r, id, err);
 	if (rc == 0)
-		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) : look_at_all(r, &values, err);
+		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) :
+				 look_at_all(r, &values, err);
 	if (rc == 0) {
 		struct wire_looked a = { .id = q->id, .repository_id = id };
 

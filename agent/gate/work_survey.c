@@ -38,8 +38,8 @@ static const char *or_empty(const char *s)
 
 /* ---- pipelines ---- */
 
-static void tell_pipeline(struct told *t, const struct survey_project *p, const struct survey_pipeline *s,
-			  struct wire_pipeline *out)
+static void tell_pipeline(struct told *t, const struct survey_project *p,
+			  const struct survey_pipeline *s, struct wire_pipeline *out)
 {
 	struct buf yaml = BUF_INIT;
 	struct ps_err err = { 0 };
@@ -49,24 +49,27 @@ static void tell_pipeline(struct told *t, const struct survey_project *p, const 
 	for (size_t i = 0; i < s->ninstances; i++)
 		names[i] = s->instances[i].name;
 	*out = (struct wire_pipeline) {
-		.key = s->key, .name = or_empty(s->name), .language = s->language, .oid = *s->oid ? s->oid : NULL,
-		.wheel = s->wheel, .reduced = "", .instances = { names, s->ninstances }, .problem = s->problem,
+		.key = s->key, .name = or_empty(s->name), .language = s->language,
+		.oid = *s->oid ? s->oid : NULL, .wheel = s->wheel, .reduced = "",
+		.instances = { names, s->ninstances }, .problem = s->problem,
 	};
 	if (rc == 0 && yaml.len <= REDUCED_MAX)
 		out->reduced = keep_text(t, buf_steal(&yaml));
 	else if (!out->problem && rc < 0)
 		out->problem = keep_text(t, xstrdup(ps_err_msg(&err, rc)));
 	else if (!out->problem)
-		out->problem = keep_text(t, xasprintf("what pbt_project.yml says about it has %zu bytes, at "
-						      "most %d are taken", yaml.len, REDUCED_MAX));
+		out->problem = keep_text(t, xasprintf("what pbt_project.yml says about it has %zu "
+						      "bytes, at most %d are taken",
+						      yaml.len, REDUCED_MAX));
 	buf_clear(&yaml);
 }
 
 /* ---- jobs ---- */
 
 /* One template into the content store. A template that cannot be read is the job's problem. */
-static int put_template(struct told *t, struct tree *root, const struct survey_project *p, const char *path,
-			const char *content, char hex[65], char **problem, struct ps_err *err)
+static int put_template(struct told *t, struct tree *root, const struct survey_project *p,
+			const char *path, const char *content, char hex[65], char **problem,
+			struct ps_err *err)
 {
 	char *full = ps_streq(p->path, ".") ? xstrdup(path) : fs_join(p->path, path);
 	struct buf bytes = BUF_INIT;
@@ -75,8 +78,8 @@ static int put_template(struct told *t, struct tree *root, const struct survey_p
 
 	t->bytes += bytes.len;
 	if (rc == 0 && t->bytes > template_bytes_max)
-		rc = ps_err_set(&why, PS_ELIMIT, "the templates of all jobs are larger than %llu bytes",
-				(unsigned long long)template_bytes_max);
+		rc = ps_err_set(&why, PS_ELIMIT, "the templates of all jobs are larger than %llu "
+				"bytes", (unsigned long long)template_bytes_max);
 	if (rc < 0)
 		*problem = xasprintf("cannot take '%s': %s", full, ps_err_msg(&why, rc));
 	else
@@ -94,14 +97,16 @@ static const char *below(const char *folder, const char *path)
 }
 
 static int tell_job(struct told *t, struct tree *root, const struct survey_project *p,
-		    const struct survey_job *s, const char *content, struct wire_job *out, struct ps_err *err)
+		    const struct survey_job *s, const char *content, struct wire_job *out,
+		    struct ps_err *err)
 {
 	struct wire_file *files = xcalloc(s->ntemplates, sizeof(*files));
 	char *problem = NULL;
 	int rc = 0;
 
 	*out = (struct wire_job) {
-		.key = s->key, .name = or_empty(s->name), .scheduler = s->scheduler, .enabled = s->enabled,
+		.key = s->key, .name = or_empty(s->name), .scheduler = s->scheduler,
+		.enabled = s->enabled,
 		.provider = s->provider == SURVEY_AIRFLOW ? "airflow" : "databricks",
 		.fabric_id = s->fabric, .problem = s->problem,
 	};
@@ -113,7 +118,8 @@ static int tell_job(struct told *t, struct tree *root, const struct survey_proje
 		if (rc < 0 || problem)
 			break;
 		files[out->files.n++] = (struct wire_file) {
-			.path = below(s->key, s->templates[i].path), .digest = keep_text(t, xstrdup(hex)),
+			.path = below(s->key, s->templates[i].path),
+			.digest = keep_text(t, xstrdup(hex)),
 		};
 	}
 	if (problem && !out->problem)
@@ -145,21 +151,24 @@ static int tell_project(struct told *t, struct tree *root, const struct survey_p
 	int rc = 0;
 
 	*out = (struct wire_project) {
-		.path = p->path, .oid = p->oid, .name = or_empty(p->name), .version = or_empty(p->version),
-		.language = or_empty(p->language), .problem = first_lack(p),
+		.path = p->path, .oid = p->oid, .name = or_empty(p->name),
+		.version = or_empty(p->version), .language = or_empty(p->language),
+		.problem = first_lack(p),
 	};
 	out->pipelines.v = pipelines;
 	out->shared.v = shared;
 	out->jobs.v = jobs;
 	for (; out->pipelines.n < p->npipelines; out->pipelines.n++)
-		tell_pipeline(t, p, &p->pipelines[out->pipelines.n], &pipelines[out->pipelines.n]);
+		tell_pipeline(t, p, &p->pipelines[out->pipelines.n],
+			      &pipelines[out->pipelines.n]);
 	for (; out->shared.n < p->ninputs; out->shared.n++) {
 		const struct survey_file *f = &p->inputs[out->shared.n];
 
 		shared[out->shared.n] = (struct wire_tree_input) { f->path, f->oid, f->is_dir };
 	}
 	while (out->jobs.n < p->njobs && rc == 0) {
-		rc = tell_job(t, root, p, &p->jobs[out->jobs.n], content, &jobs[out->jobs.n], err);
+		rc = tell_job(t, root, p, &p->jobs[out->jobs.n], content,
+			      &jobs[out->jobs.n], err);
 		out->jobs.n++;
 	}
 	return rc;
@@ -172,7 +181,8 @@ static int tell_all(struct told *t, struct tree *root, const struct survey *s, c
 
 	t->projects = xcalloc(s->nprojects, sizeof(*t->projects));
 	while (t->n < s->nprojects && rc == 0) {
-		rc = tell_project(t, root, &s->projects[t->n], content, &t->projects[t->n], err);
+		rc = tell_project(t, root, &s->projects[t->n], content,
+				  &t->projects[t->n], err);
 		t->n++;
 	}
 	return rc;
@@ -207,7 +217,8 @@ int work_survey(struct work *w, const struct msg *m, struct ps_err *err)
 	struct repo *r = NULL;
 	struct tree *t = NULL;
 	int rc = *q->content == '/' ? 0 :
-		ps_err_set(err, PS_EINVAL, "the content store '%s' is not an absolute path", q->content);
+		ps_err_set(err, PS_EINVAL, "the content store '%s' is not an absolute path",
+			   q->content);
 
 	if (rc == 0)
 		rc = work_open(w, q->repository, &r, err);

@@ -36,7 +36,8 @@ static void over(struct worker *w)
 	if (w->peer || w->child || w->ended)
 		return;
 	r = take_request(w);
-	young = !r && !w->served && !w->stale && clock_boot_ns() - w->born_ns < YOUNG_MS * 1000000ll;
+	young = !r && !w->served && !w->stale &&
+		clock_boot_ns() - w->born_ns < YOUNG_MS * 1000000ll;
 	if (r) {
 		snprintf(why, sizeof(why), "the worker ended in the middle of it (%s)",
 			 spawn_status_text(how, w->status));
@@ -77,7 +78,8 @@ static void on_msg(struct peer *peer, struct msg *m, void *arg)
 {
 	struct worker *w = arg;
 
-	if (!w->now || m->type != w->now->kind->answer || request_id(m) != request_id(&w->now->m)) {
+	if (!w->now || m->type != w->now->kind->answer ||
+	    request_id(m) != request_id(&w->now->m)) {
 		peer_close(peer, "a worker answered what was not asked");
 		return;
 	}
@@ -95,7 +97,8 @@ static void on_time_up(void *arg)
 
 	if (!r)
 		return;
-	snprintf(why, sizeof(why), "it took longer than %lld ms", (long long)request_limit_ms(&r->m));
+	snprintf(why, sizeof(why), "it took longer than %lld ms",
+		 (long long)request_limit_ms(&r->m));
 	if (w->peer)
 		peer_close(w->peer, why);
 	w->ops->on_lost(w, r, why);
@@ -107,7 +110,8 @@ void worker_init(struct worker *w, struct loop *l, const struct worker_ops *ops,
 	w->timer = loop_timer(l, on_time_up, w);
 }
 
-int worker_start(struct worker *w, const struct config *cfg, const struct ps_paths *paths, struct ps_err *err)
+int worker_start(struct worker *w, const struct config *cfg, const struct ps_paths *paths,
+		 struct ps_err *err)
 {
 	static const struct peer_ops ops = { on_msg, on_close, MSG_ROLE_MAX, 64 << 20 };
 	pid_t pid, role = getpid();

@@ -47,7 +47,8 @@ bool worker_is_free(const struct worker *w);	/* worker_ask() may be called */
 void worker_ask(struct worker *w, struct request *r);
 /* Ends it as soon as it has answered what it is doing. */
 void worker_retire(struct worker *w);
-/* Closes its socket, so that it ends when it is done; then waits for it until then, and kills it. */
+/* worker_end() closes its socket, so that it ends when it is done; worker_reap() waits for that
+ * until then, and kills it. */
 void worker_end(struct worker *w);
 void worker_reap(struct worker *w, int64_t until_ns);
 void worker_clear(struct worker *w);

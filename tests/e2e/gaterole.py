@@ -102,10 +102,12 @@ class World:
         return [n for n in os.listdir(self.exports) if n.startswith(".tmp-")]
 
     def close(self):
-        for role in self.roles:
-            role.kill()
+        ends = [role.stop() for role in self.roles]     # under a sanitizer this tells of leaks too
         self.stderr.close()
+        with open(f"{self.top}/stderr") as f:
+            text = f.read()
         shutil.rmtree(self.top)
+        return text if set(ends) - {0, -signal.SIGKILL} else None
 
 
 def gone(pid):
@@ -292,7 +294,7 @@ def judge(w):
     good = w.commit("more")
     with push(w, "main") as (q, answer):
         v = role.ask("judge", id=1, repository=w.repo, name="sales/etl", deadline_ms=4000, **q)
-        answer["exit"] = v["verdict"] != "accept"
+        answer["exit"] = int(v["verdict"] != "accept")
     assert v["verdict"] == "accept" and v["errors"] == 0 and "problem" not in v, v
     assert answer["pushed"] and git(w.repo, "rev-parse", "main") == good
     assert v["refs"] == [{"ref": "refs/heads/main", "old": w.first, "new": good, "seen": w.first, "ordinal": 0}], v
@@ -464,7 +466,10 @@ def main():
             with open(f"{w.top}/stderr") as f:
                 print(f.read(), file=sys.stderr)
         finally:
-            w.close()
+            text = w.close()
+            if text is not None:
+                failed += 1
+                print(f"FAIL {case.__name__}: the role did not end well\n{text}", flush=True)
     os._exit(1 if failed else 0)
 
 
