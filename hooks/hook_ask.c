@@ -217,16 +217,17 @@ static void leave_word(const struct hook *h, enum msg_type type, const void *bod
 
 /* The intent, judged here or not at all, goes to core where it listens, else to the spool. verdict:
  * "accept" by the gate program, "none" without a policy, "timeout". */
-static void record(struct hook *h, int sock, const char *verdict, const struct wire_ref_line *refs, size_t n)
+static void record(struct hook *h, int sock, const char *verdict, const struct wire_verdict *by)
 {
 	struct wire_intent in = intent_of(h);
 	struct msg m;
 
 	in.verdict = verdict;
 	in.object_dir = in.alternates = NULL;
-	if (refs) {
-		in.refs.v = refs;
-		in.refs.n = n;
+	if (by && by->refs.n == h->nrefs) {
+		in.refs.v = by->refs.v;
+		if (by->stamp)
+			in.stamp = by->stamp;	/* the values seen are of that moment */
 	}
 	if (sock >= 0 && ask(sock, MSG_intent, &in, h->pidfd, clock_boot_ns() + (int64_t)HOOK_SPOOL_MS * MS,
 			     &m, NULL) == 0) {
@@ -238,7 +239,7 @@ static void record(struct hook *h, int sock, const char *verdict, const struct w
 }
 
 /* Time is over: the admin has said what happens then. */
-static int out_of_time(struct hook *h, int sock, const char *slow)
+static int out_of_time(struct hook *h, int sock, const char *slow, const struct wire_verdict *by)
 {
 	if (!h->policy.on_timeout_accept) {
 		hook_say("error: refused, not judged within %lld ms: %s",
@@ -248,7 +249,7 @@ static int out_of_time(struct hook *h, int sock, const char *slow)
 	}
 	hook_say("warning: not judged within %lld ms, event held: %s",
 		 (long long)((clock_boot_ns() - h->start_ns) / MS), slow);
-	record(h, sock, "timeout", NULL, 0);
+	record(h, sock, "timeout", by);
 	return 0;
 }
 
@@ -269,13 +270,12 @@ static int judge_here(struct hook *h, int sock, const struct ps_err *core_err)
 			 core_err->code ? core_err->msg : "undecided");
 		if (rc == 0 && *m.u.verdict.text)
 			hook_relay(m.u.verdict.text);
-		code = out_of_time(h, sock, slow);
+		code = out_of_time(h, sock, slow, rc == 0 ? &m.u.verdict : NULL);
 	} else {
 		hook_relay(m.u.verdict.text);
 		code = strcmp(m.u.verdict.verdict, "accept") == 0 ? 0 : 1;
 		if (code == 0)
-			record(h, sock, "accept", m.u.verdict.refs.n == h->nrefs ? m.u.verdict.refs.v : NULL,
-			       m.u.verdict.refs.n);
+			record(h, sock, "accept", &m.u.verdict);
 	}
 	if (rc == 0)
 		msg_clear(&m);
@@ -297,7 +297,7 @@ int hook_pre_receive(struct hook *h)
 		code = core == ACCEPTED ? 0 : 1;
 	} else if (!h->has_policy) {
 		hook_say("no policy: not judged, event held");
-		record(h, sock, "none", NULL, 0);
+		record(h, sock, "none", NULL);
 		code = 0;
 	} else {
 		code = judge_here(h, sock, &err);

@@ -71,13 +71,13 @@ static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct g
 }
 
 static int tell(struct work *w, const struct wire_judge *q, struct gate_result *res,
-		const char *id, struct ps_err *err)
+		const char *id, int64_t stamp, struct ps_err *err)
 {
 	struct wire_ref_line *v = lines_of(q, res);
 	struct wire_verdict a = {
 		.id = q->id, .verdict = gate_verdict_word(res->verdict), .repository_id = id,
 		.errors = res->all.errors, .warnings = res->all.n - res->all.errors,
-		.problem = res->slow,
+		.problem = res->slow, .stamp = (uint64_t)stamp,
 	};
 	int rc;
 
@@ -126,6 +126,7 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 		.deadline_ns = clock_boot_ns() + (int64_t)q->deadline_ms * 900000,
 	};
 	char *real, *name, id[REPO_ID];
+	int64_t stamp;
 	int rc = work_admit(w, q->repository, &real, &name, err);
 
 	if (rc < 0)
@@ -137,10 +138,11 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	rc = admit_quarantine(w, q, err);
 	if (rc == 0)
 		rc = id_of(real, id, err);
+	stamp = clock_boot_ns();
 	if (rc == 0)
 		rc = gate_judge(&in, &res, err);
 	if (rc == 0)
-		rc = tell(w, q, &res, id, err);
+		rc = tell(w, q, &res, id, stamp, err);
 	gate_result_clear(&res);
 	free(commands);
 	free(real);

@@ -3,6 +3,8 @@
 
 #include "agent/gate/work.h"
 
+#include "common/base/clock.h"
+
 struct values {
 	struct wire_ref_value *v;
 	struct repo_ref *refs;		/* owners of the names */
@@ -51,14 +53,16 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 	struct repo *r = NULL;
 	char id[REPO_ID];
 	int rc = work_open(w, q->repository, &r, err);
+	int64_t stamp;
 
 	if (rc == 0)
 		rc = work_repo_id(r, id, err);
+	stamp = clock_boot_ns();	/* what is read below is not older than this */
 	if (rc == 0)
 		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) :
 				 look_at_all(r, &values, err);
 	if (rc == 0) {
-		struct wire_looked a = { .id = q->id, .repository_id = id };
+		struct wire_looked a = { .id = q->id, .repository_id = id, .stamp = (uint64_t)stamp };
 
 		a.refs.v = values.v;
 		a.refs.n = values.n;

@@ -151,7 +151,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(U64, errors, 0, "findings that refuse")                                    \
 	F(U64, warnings, 0, "findings that do not")                                  \
 	F(LIST, refs, ref_line, "commands with seen and target filled in")           \
-	F(OSTR, problem, WIRE_TEXT, "undecided: what was being done when time ran out, or our failure")
+	F(OSTR, problem, WIRE_TEXT, "undecided: what was being done when time ran out, or our failure") \
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \
@@ -162,7 +163,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(U64, id, 0, "as asked")                                                    \
 	F(OSTR, problem, WIRE_TEXT, "why it could not be read")                      \
 	F(OSTR, repository_id, WIRE_ID, "penstock.id")                               \
-	F(LIST, refs, ref_value, "values now")
+	F(LIST, refs, ref_value, "values now")                                       \
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told")
 
 #define WIRE_survey(F)                                                               \
 	F(U64, id, 0, "asked by core")                                               \
