@@ -1,0 +1,47 @@
+/*
+ * view – what people may see of the store, as JSON, read-only. One function per question.
+ *
+ * A view runs on the store's reader inside store_read(), over one snapshot, with a bounded number of
+ * statements whatever the store holds. Ids are as typed (e88, b31, d12, x7; a release is the first 12
+ * digits of its id), oids and digests in full, times "2026-11-23T16:02:03.123Z", absent is null.
+ * A list is {"items": [...], "more": bool}; each item has id and state.
+ *
+ * PS_ENOENT: no such thing; PS_EINVAL: the question is not well-formed. Both say what to ask instead.
+ */
+#ifndef PS_VIEW_H
+#define PS_VIEW_H
+
+#include <jansson.h>
+
+#include "agent/store/store.h"
+#include "common/config/config.h"
+
+enum { VIEW_LIMIT = 50, VIEW_LIMIT_MAX = 1000 };
+
+struct view_ask {
+	const struct config *cfg;	/* in force; must live as long as the read */
+	const char *id;			/* of the one thing asked for: "b31", a fabric's name */
+	const char *thing;		/* why: as typed */
+	const char *state, *repository, *ref;	/* filters; NULL: all */
+	size_t limit;			/* of items; 0: VIEW_LIMIT */
+};
+
+typedef int view_fn(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err);
+
+view_fn view_events, view_event;
+view_fn view_builds, view_build;
+view_fn view_releases;
+view_fn view_fabrics;		/* those of cfg with what is live on each */
+view_fn view_history;		/* deployments of fabric a->id */
+view_fn view_runs, view_run;
+view_fn view_queue;		/* array of what waits or is under way, each with its first reason */
+view_fn view_failing;		/* array of what failed and was not made good since */
+view_fn view_why;		/* a tree: what, state, reason, lines, children; and the next command */
+
+/* The state of a build or run, for its log; task: of a run (NULL: the run itself). */
+int view_state(struct store_tx *tx, const char *id, const char *task, char *state, size_t size,
+	       struct ps_err *err) PS_MUSTCHECK;
+/* The task keys of a run in their order, as an array. */
+int view_task_keys(struct store_tx *tx, int64_t run, json_t **out, struct ps_err *err) PS_MUSTCHECK;
+
+#endif

@@ -1,0 +1,209 @@
+/* view_fabric – the fabrics of the configuration with what is live on each; what waits; what fails. */
+#include "config.h"
+
+#include "agent/store/view_put.h"
+#include "common/base/id.h"
+
+static json_t *find(json_t *items, const char *id)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(items, i, o)
+		if (strcmp(json_string_value(json_object_get(o, "id")), id) == 0)
+			return o;
+	return NULL;
+}
+
+static json_t *fabric_item(const struct conf_fabric *f)
+{
+	json_t *o = json_object();
+
+	put_text(o, "id", f->name);
+	put_text(o, "state", "none");
+	put_release(o, "release", NULL);
+	put_text(o, "version", NULL);
+	put_text(o, "since", NULL);
+	put_text(o, "provider", conf_provider_word(f->provider));
+	put_text(o, "owner", f->owner);
+	json_object_set_new(o, "fabric_id", json_integer(f->id));
+	json_object_set_new(o, "waiting", json_integer(0));
+	put_text(o, "note", f->provider == CONF_LOCAL ? NULL : "no driver in this version");
+	json_object_set_new(o, "projects", json_array());
+	return o;
+}
+
+static json_t *live_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "fabric", sql_text(q, 0));
+	put_text(o, "state", sql_int(q, 8) > 1 ? "mixed" : "live");
+	put_text(o, "repository", sql_text(q, 1));
+	put_text(o, "project", sql_text(q, 2));
+	put_release(o, "release", sql_text(q, 3));
+	put_text(o, "release_digest", sql_text(q, 3));
+	put_text(o, "version", sql_text(q, 4));
+	put_text(o, "ref", sql_text(q, 5));
+	put_time(o, "since", q, 6);
+	put_id(o, "deployment", 'd', sql_int(q, 7));
+	json_object_set_new(o, "jobs", json_integer(sql_int(q, 9)));
+	return o;
+}
+
+static json_t *waiting_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "fabric", sql_text(q, 0));
+	json_object_set_new(o, "waiting", json_integer(sql_int(q, 1)));
+	return o;
+}
+
+/* A fabric with one project shows its release; with several, the projects each show theirs. */
+static void place_live(json_t *fabric, json_t *live)
+{
+	static const char *const same[] = { "release", "version", "since" };
+	json_t *projects = json_object_get(fabric, "projects");
+	bool first = json_array_size(projects) == 0;
+	bool mixed = strcmp(json_string_value(json_object_get(live, "state")), "mixed") == 0;
+
+	json_array_append(projects, live);
+	if (mixed || strcmp(json_string_value(json_object_get(fabric, "state")), "mixed") != 0)
+		put_text(fabric, "state", mixed ? "mixed" : "live");
+	for (size_t i = 0; i < PS_NELEM(same); i++)
+		json_object_set(fabric, same[i], first ? json_object_get(live, same[i]) : json_null());
+}
+
+int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	static const char live_sql[] =
+		"SELECT d.fabric, r.name, d.project, d.release, l.version, l.ref, d.ended_ms, d.id,"
+		" (SELECT COUNT(DISTINCT j.release) FROM deployed_job j WHERE j.fabric = d.fabric"
+		" AND j.repository = d.repository AND j.project = d.project AND j.state = 'live'),"
+		" (SELECT COUNT(*) FROM deployed_job j WHERE j.fabric = d.fabric"
+		" AND j.repository = d.repository AND j.project = d.project AND j.state = 'live')"
+		" FROM deployment d JOIN label l ON l.id = d.label JOIN repository r ON r.id = d.repository"
+		" WHERE d.id IN (SELECT MAX(id) FROM deployment WHERE state = 'deployed'"
+		" GROUP BY fabric, repository, project) ORDER BY r.name, d.project";
+	json_t *items = json_array(), *live = json_array(), *waiting = json_array(), *one, *fabric;
+	size_t i;
+	int rc = view_rows(tx, sql_query(tx, err, live_sql, ""), live, VIEW_LIMIT_MAX, NULL, live_row, err);
+
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, "SELECT fabric, COUNT(*) FROM deployment WHERE state = 'waiting'"
+					     " GROUP BY fabric", ""), waiting, VIEW_LIMIT_MAX, NULL, waiting_row, err);
+	for (i = 0; i < a->cfg->nfabrics; i++)
+		json_array_append_new(items, fabric_item(&a->cfg->fabrics[i]));
+	json_array_foreach(live, i, one)
+		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
+			place_live(fabric, one);
+	json_array_foreach(waiting, i, one)
+		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
+			json_object_set(fabric, "waiting", json_object_get(one, "waiting"));
+	json_decref(live);
+	json_decref(waiting);
+	if (rc == 0)
+		*out = json_pack("{s:o, s:b}", "items", items, "more", 0);
+	else
+		json_decref(items);
+	return rc;
+}
+
+/* Columns: kind, number, state, reason, detail, since, what, ahead (-1: does not apply). */
+static json_t *work_row(sqlite3_stmt *q)
+{
+	const char *kind = sql_text(q, 0), *reason = sql_text(q, 3);
+	const struct wait_reason *w = wait_reason(reason);
+	json_t *o = json_object();
+
+	put_id(o, "id", *kind, sql_int(q, 1));
+	put_text(o, "state", sql_text(q, 2));
+	put_text(o, "reason", reason);
+	put_text(o, "detail", sql_text(q, 4) ? sql_text(q, 4) : w ? w->means : NULL);
+	put_time(o, "since", q, 5);
+	put_text(o, "what", sql_text(q, 6));
+	json_object_set_new(o, "ahead", sql_int(q, 7) < 0 ? json_null() : json_integer(sql_int(q, 7)));
+	put_text(o, "lift", w ? w->lift : NULL);
+	return o;
+}
+
+static const char *const queue_sql[] = {
+	/* held, or not looked into yet */
+	"SELECT 'e', e.id, e.state, CASE WHEN e.state = 'held' THEN 'held' ELSE NULL END,"
+	" COALESCE(e.reason, 'its projects are being read'), e.at_ms, r.name || ' ' || e.ref, -1"
+	" FROM event e JOIN repository r ON r.id = e.repository WHERE e.state = 'held' OR"
+	" (e.state = 'open' AND e.surveyed = 0) ORDER BY e.id LIMIT ?",
+	/* a demand that waits for something else than a build or deployment that is listed itself */
+	"SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"
+	" r.name || ':' || d.project || ' to ' || d.environment, -1"
+	" FROM demand d JOIN repository r ON r.id = d.repository WHERE d.state IN ('waiting', 'active')"
+	" AND NOT EXISTS (SELECT 1 FROM demand_build x JOIN build b ON b.id = x.build WHERE x.demand = d.id"
+	" AND b.state IN ('queued', 'claimed', 'running'))"
+	" AND NOT EXISTS (SELECT 1 FROM deployment y WHERE y.demand = d.id AND y.state IN ('waiting', 'running'))"
+	" ORDER BY d.id LIMIT ?",
+	"SELECT 'b', b.id, b.state, b.reason, b.detail, b.since_ms, r.name || ':' || b.project || ' ' || b.pipeline,"
+	" CASE WHEN b.state = 'queued' THEN (SELECT COUNT(*) FROM build c WHERE c.state = 'queued' AND c.id < b.id)"
+	" ELSE -1 END FROM build b JOIN repository r ON r.id = b.repository"
+	" WHERE b.state IN ('queued', 'claimed', 'running') ORDER BY b.id LIMIT ?",
+	"SELECT 'd', d.id, d.state, d.reason, d.detail, d.since_ms,"
+	" r.name || ':' || d.project || ' ' || l.version || ' to ' || d.fabric,"
+	" CASE WHEN d.state = 'waiting' THEN (SELECT COUNT(*) FROM deployment c WHERE c.fabric = d.fabric"
+	" AND c.state IN ('waiting', 'running') AND c.id < d.id) ELSE -1 END"
+	" FROM deployment d JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label"
+	" WHERE d.state IN ('waiting', 'running') ORDER BY d.id LIMIT ?",
+	"SELECT 'x', x.id, x.state, x.reason, x.detail, x.since_ms, x.job || ' on ' || x.fabric,"
+	" CASE WHEN x.state = 'queued' THEN (SELECT COUNT(*) FROM run c WHERE c.state = 'queued' AND c.id < x.id)"
+	" ELSE -1 END FROM run x WHERE x.state IN ('queued', 'running') ORDER BY x.id LIMIT ?",
+};
+
+static const char *const failing_sql[] = {
+	/* the newest build of a pipeline */
+	"SELECT 'b', b.id, b.state, b.reason, b.detail, b.since_ms, r.name || ':' || b.project || ' ' || b.pipeline, -1"
+	" FROM build b JOIN repository r ON r.id = b.repository WHERE b.state = 'failed' AND NOT EXISTS"
+	" (SELECT 1 FROM build c WHERE c.repository = b.repository AND c.project = b.project"
+	" AND c.pipeline = b.pipeline AND c.id > b.id) ORDER BY b.id DESC LIMIT ?",
+	/* the newest demand, where neither a build nor a deployment tells it already */
+	"SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"
+	" r.name || ':' || d.project || ' to ' || d.environment, -1"
+	" FROM demand d JOIN repository r ON r.id = d.repository WHERE d.state = 'failed'"
+	" AND NOT EXISTS (SELECT 1 FROM demand c WHERE c.repository = d.repository AND c.project = d.project"
+	" AND c.environment = d.environment AND c.id > d.id)"
+	" AND NOT EXISTS (SELECT 1 FROM demand_build x JOIN build b ON b.id = x.build WHERE x.demand = d.id"
+	" AND b.state = 'failed') AND NOT EXISTS (SELECT 1 FROM deployment y WHERE y.demand = d.id)"
+	" ORDER BY d.id DESC LIMIT ?",
+	"SELECT 'd', d.id, d.state, d.reason, d.detail, d.since_ms,"
+	" r.name || ':' || d.project || ' ' || l.version || ' to ' || d.fabric, -1"
+	" FROM deployment d JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label"
+	" WHERE d.state IN ('failed', 'unknown') AND NOT EXISTS (SELECT 1 FROM deployment c"
+	" WHERE c.repository = d.repository AND c.project = d.project AND c.environment = d.environment"
+	" AND c.id > d.id) ORDER BY d.id DESC LIMIT ?",
+	"SELECT 'x', x.id, x.state, x.reason, x.detail, x.since_ms, x.job || ' on ' || x.fabric, -1"
+	" FROM run x WHERE x.state IN ('failed', 'unknown') AND NOT EXISTS (SELECT 1 FROM run c"
+	" WHERE c.fabric = x.fabric AND c.job = x.job AND c.repository = x.repository AND c.project = x.project"
+	" AND c.id > x.id) ORDER BY x.id DESC LIMIT ?",
+};
+
+static int gather(struct store_tx *tx, const char *const *sql, size_t n, int64_t each, json_t **out,
+		  struct ps_err *err)
+{
+	json_t *items = json_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = view_rows(tx, sql_query(tx, err, sql[i], "i", each), items, (size_t)each, NULL, work_row, err);
+	if (rc == 0)
+		*out = json_incref(items);
+	json_decref(items);
+	return rc;
+}
+
+int view_queue(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	return gather(tx, queue_sql, PS_NELEM(queue_sql), a->limit ? (int64_t)view_limit(a) : 200, out, err);
+}
+
+int view_failing(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	return gather(tx, failing_sql, PS_NELEM(failing_sql), a->limit ? (int64_t)view_limit(a) : 20, out, err);
+}

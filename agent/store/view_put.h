@@ -1,0 +1,47 @@
+/*
+ * view_put – columns to JSON members; shared by the files view_*.c and for nobody else.
+ */
+#ifndef PS_VIEW_PUT_H
+#define PS_VIEW_PUT_H
+
+#include "agent/store/sql.h"
+#include "agent/store/view.h"
+
+/* Text from the store may be any bytes (a ref's name): what is not UTF-8 is escaped. NULL is null. */
+json_t *view_text(const char *s);
+void put_text(json_t *o, const char *key, const char *s);
+void put_id(json_t *o, const char *key, char kind, int64_t n);		/* 0 is null */
+void put_release(json_t *o, const char *key, const char *id);		/* its first 12 digits */
+void put_time(json_t *o, const char *key, sqlite3_stmt *q, int col);
+/* ended - started in ms as took_ms; null while either is missing. */
+void put_took(json_t *o, sqlite3_stmt *q, int started, int ended);
+json_t *put_line(json_t *array, const char *fmt, ...) PS_PRINTF(2, 3);
+
+size_t view_limit(const struct view_ask *a);
+/*
+ * Steps through q and appends one_row(q) for each row, at most max; frees q. Returns 0 or PS_ESTORE.
+ * *more (may be NULL) tells that there were more.
+ */
+int view_rows(struct store_tx *tx, sqlite3_stmt *q, json_t *items, size_t max, bool *more,
+	      json_t *(*one_row)(sqlite3_stmt *q), struct ps_err *err) PS_MUSTCHECK;
+/* The same as {"items": ..., "more": ...}. */
+int view_list(struct store_tx *tx, sqlite3_stmt *q, const struct view_ask *a,
+	      json_t *(*one_row)(sqlite3_stmt *q), json_t **out, struct ps_err *err) PS_MUSTCHECK;
+/* Exactly one row, or PS_ENOENT "no such <what> 'id'". */
+int view_one(struct store_tx *tx, sqlite3_stmt *q, const char *what, const char *id,
+	     json_t *(*one_row)(sqlite3_stmt *q), json_t **out, struct ps_err *err) PS_MUSTCHECK;
+/* The number in "b31"; PS_EINVAL says how an id of this kind looks. */
+int view_number(const char *id, char kind, int64_t *n, struct ps_err *err) PS_MUSTCHECK;
+
+/* What a wait reason means and the command that lifts it (NULL: none in this version). */
+struct wait_reason { const char *word, *means, *lift; };
+const struct wait_reason *wait_reason(const char *word);	/* NULL: not one of them */
+
+/* Rows of the nouns, with the columns of these texts in front of "FROM". */
+extern const char event_sql[], build_sql[], deployment_sql[], run_sql[];
+json_t *event_row(sqlite3_stmt *q);
+json_t *build_row(sqlite3_stmt *q);
+json_t *deployment_row(sqlite3_stmt *q);
+json_t *run_row(sqlite3_stmt *q);
+
+#endif

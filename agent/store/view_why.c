@@ -1,0 +1,553 @@
+/*
+ * view_why – one chain from what a person typed down to the cause he can act on.
+ *
+ * A node is { what, id, state, reason, since, lines: [...], children: [...] }. The chain of an event:
+ * event → demands → builds, release, deployment. `next` of the root is the one command to type now.
+ */
+#include "config.h"
+
+#include "agent/store/view_put.h"
+
+#include "common/base/digest.h"
+#include "common/base/id.h"
+
+static json_t *node_new(const char *what)
+{
+	json_t *n = json_object();
+
+	put_text(n, "what", what);
+	json_object_set_new(n, "lines", json_array());
+	json_object_set_new(n, "children", json_array());
+	return n;
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static void say(json_t *node, const char *fmt, ...) PS_PRINTF(2, 3);
+static void say(json_t *node, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	put_line(json_object_get(node, "lines"), "%s", text);
+	free(text);
+}
+
+static void add_child(json_t *node, json_t *child)
+{
+	json_array_append_new(json_object_get(node, "children"), child);
+}
+
+/* State, reason, since and the lines that belong to a waiting or ended thing. */
+static void put_state(json_t *node, const json_t *row)
+{
+	static const char *const same[] = { "id", "state", "reason", "since" };
+	const char *state = text_of(row, "state"), *reason = text_of(row, "reason"), *detail = text_of(row, "detail");
+	const struct wait_reason *w = wait_reason(reason);
+	bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "queued") == 0;
+
+	for (size_t i = 0; i < PS_NELEM(same); i++)
+		json_object_set(node, same[i], json_object_get(row, same[i]) ? json_object_get(row, same[i]) : json_null());
+	if (waits && w)
+		say(node, "%s%s%s", w->means, *detail ? ": " : "", detail);
+	else if (*detail)
+		say(node, "%s", detail);
+	if (!waits && *reason)
+		say(node, "%s", reason);
+	if (waits && w && w->lift)
+		say(node, "lifted by: %s", w->lift);
+}
+
+/* The deepest thing that failed, else that waits, else is under way: what the reader can act on. */
+static const json_t *deepest(const json_t *node, const char *const *states)
+{
+	const char *state = text_of(node, "state");
+	const json_t *found = NULL;
+	size_t i;
+	json_t *child;
+
+	json_array_foreach(json_object_get(node, "children"), i, child)
+		if ((found = deepest(child, states)))
+			return found;
+	if (!*text_of(node, "id") && !*text_of(node, "fabric"))
+		return NULL;		/* a step or task: its owner has the command */
+	for (; *states; states++)
+		if (strcmp(*states, state) == 0)
+			return node;
+	return NULL;
+}
+
+static char *command_for(const json_t *node)
+{
+	const char *id = text_of(node, "id"), *state = text_of(node, "state"), *fabric = text_of(node, "fabric");
+	const struct wait_reason *w = wait_reason(text_of(node, "reason"));
+
+	if (w && w->lift)
+		return xstrdup(w->lift);
+	if (*id == 'b' || *id == 'x')
+		return xasprintf("penstock log %s%s", strcmp(state, "running") == 0 ? "-f " : "", id);
+	if (*fabric)
+		return xasprintf("penstock history %s", fabric);
+	return xstrdup("penstock status");
+}
+
+static void put_next(json_t *root)
+{
+	static const char *const failed[] = { "failed", "unknown", NULL };
+	static const char *const waits[] = { "waiting", "queued", NULL };
+	static const char *const busy[] = { "running", "claimed", "active", NULL };
+	static const char *const good[] = { "deployed", "passed", NULL };
+	static const char *const *const order[] = { failed, waits, busy, good };
+	const json_t *found = NULL;
+	char *command;
+
+	for (size_t i = 0; !found && i < PS_NELEM(order); i++)
+		found = deepest(root, order[i]);
+	command = command_for(found ? found : root);
+	put_text(root, "next", command);
+	free(command);
+}
+
+/* ---- rows to nodes ---- */
+
+static json_t *build_node(const json_t *row)
+{
+	char *what = xasprintf("%s build of %s:%s %s", text_of(row, "id"), text_of(row, "repository"),
+			       text_of(row, "project"), text_of(row, "pipeline"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	if (*text_of(row, "name"))
+		say(n, "%s, SHA-256 %.12s", text_of(row, "name"), text_of(row, "digest"));
+	say(n, "tests: not run in this version");
+	return n;
+}
+
+static json_t *deployment_node(const json_t *row)
+{
+	char *what = xasprintf("%s release %s (%s) to fabric %s", text_of(row, "id"), text_of(row, "release"),
+			       text_of(row, "version"), text_of(row, "fabric"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	json_object_set(n, "fabric", json_object_get(row, "fabric"));
+	if (*text_of(row, "plan_digest"))
+		say(n, "plan %.12s", text_of(row, "plan_digest"));
+	return n;
+}
+
+static json_t *run_node(const json_t *row)
+{
+	char *what = xasprintf("%s run of %s on %s, asked by %s", text_of(row, "id"), text_of(row, "job"),
+			       text_of(row, "fabric"), text_of(row, "who"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	say(n, "release %s%s%s", text_of(row, "release"), *text_of(row, "config") ? ", config instance " : "",
+	    text_of(row, "config"));
+	return n;
+}
+
+static json_t *event_node(const json_t *row)
+{
+	const char *pusher = text_of(row, "pusher"), *kind = text_of(row, "kind");
+	char *what = xasprintf("%s %s %s %.12s -> %.12s by %s", text_of(row, "id"), text_of(row, "repository"),
+			       text_of(row, "ref"), text_of(row, "old"), text_of(row, "new"),
+			       *pusher ? pusher : "unknown");
+	json_t *n = node_new(what);
+
+	free(what);
+	json_object_set(n, "id", json_object_get(row, "id"));
+	json_object_set(n, "state", json_object_get(row, "state"));
+	json_object_set(n, "reason", json_object_get(row, "reason"));
+	json_object_set(n, "since", json_object_get(row, "at"));
+	if (*text_of(row, "reason"))
+		say(n, "%s", text_of(row, "reason"));
+	if (*text_of(row, "superseded_by"))
+		say(n, "superseded by %s", text_of(row, "superseded_by"));
+	if (strcmp(kind, "gap") == 0)
+		say(n, "no hook told of this movement: the pusher is not known");
+	else if (strcmp(kind, "inferred") == 0)
+		say(n, "the report of the push did not come; its intent and the ref agree");
+	if (strcmp(text_of(row, "state"), "held") == 0)
+		say(n, "letting a held event go is not in this version; a new push of this ref goes through");
+	if (strcmp(text_of(row, "state"), "open") == 0 && !json_is_true(json_object_get(row, "surveyed")))
+		say(n, "its projects are being read");
+	return n;
+}
+
+static json_t *demand_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "number", json_integer(sql_int(q, 0)));
+	put_text(o, "state", sql_text(q, 1));
+	put_text(o, "repository", sql_text(q, 2));
+	put_text(o, "project", sql_text(q, 3));
+	put_text(o, "environment", sql_text(q, 4));
+	put_text(o, "fabric", sql_text(q, 5));
+	put_text(o, "reason", sql_text(q, 6));
+	put_text(o, "detail", sql_text(q, 7));
+	put_time(o, "since", q, 8);
+	put_text(o, "release", sql_text(q, 9));
+	put_text(o, "commit", sql_text(q, 10));
+	put_id(o, "event", 'e', sql_int(q, 11));
+	return o;
+}
+
+static const char demand_sql[] =
+	"SELECT d.id, d.state, r.name, d.project, d.environment, d.fabric, d.reason, d.detail, d.since_ms, d.release,"
+	" d.commit_oid, d.event FROM demand d JOIN repository r ON r.id = d.repository ";
+
+/* ---- chains ---- */
+
+/* Rows of `sql` bound to n, turned into children of node. */
+static int children(struct store_tx *tx, json_t *node, const char *select, const char *where, int64_t n,
+		    json_t *(*row)(sqlite3_stmt *), json_t *(*make)(const json_t *), struct ps_err *err)
+{
+	char *sql = xasprintf("%s%s", select, where);
+	json_t *rows = json_array(), *one;
+	size_t i;
+	int rc = view_rows(tx, sql_query(tx, err, sql, "i", n), rows, VIEW_LIMIT, NULL, row, err);
+
+	json_array_foreach(rows, i, one)
+		add_child(node, make(one));
+	json_decref(rows);
+	free(sql);
+	return rc;
+}
+
+/* The end of a failed build's log, as lines of its node. */
+static int add_last_lines(struct store_tx *tx, json_t *build, struct ps_err *err)
+{
+	sqlite3_stmt *q;
+	int64_t n;
+	int rc;
+
+	if (strcmp(text_of(build, "state"), "failed") != 0 || !id_parse(text_of(build, "id"), 'b', &n))
+		return 0;
+	q = sql_query(tx, err, "SELECT last_lines FROM build WHERE id = ?", "i", n);
+	rc = sql_next(tx, q, err);
+	for (const char *s = rc > 0 ? sql_text(q, 0) : NULL; s && *s;) {
+		size_t len = strcspn(s, "\n");
+
+		say(build, "| %.*s", (int)(len < 200 ? len : 200), s);
+		s += len + (s[len] == '\n');
+	}
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+static int add_builds(struct store_tx *tx, json_t *node, int64_t demand, struct ps_err *err)
+{
+	json_t *child;
+	size_t i;
+	int rc = children(tx, node, build_sql, "JOIN demand_build y ON y.build = b.id WHERE y.demand = ? ORDER BY b.id",
+			  demand, build_row, build_node, err);
+
+	json_array_foreach(json_object_get(node, "children"), i, child)
+		if (rc == 0)
+			rc = add_last_lines(tx, child, err);
+	return rc;
+}
+
+static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, struct ps_err *err)
+{
+	char *what = xasprintf("project %s to environment %s, fabric %s", text_of(row, "project"),
+			       text_of(row, "environment"), text_of(row, "fabric"));
+	json_t *n = node_new(what);
+	int64_t demand = json_integer_value(json_object_get(row, "number"));
+	int rc;
+
+	free(what);
+	put_state(n, row);
+	json_object_set(n, "fabric", json_object_get(row, "fabric"));
+	rc = add_builds(tx, n, demand, err);
+	if (*text_of(row, "release"))
+		say(n, "release %.12s", text_of(row, "release"));
+	if (rc == 0)
+		rc = children(tx, n, deployment_sql, "WHERE d.demand = ? ORDER BY d.id", demand, deployment_row,
+			      deployment_node, err);
+	add_child(event, n);
+	return rc;
+}
+
+static int event_chain(struct store_tx *tx, const json_t *row, json_t **out, struct ps_err *err)
+{
+	char *sql = xasprintf("%sWHERE d.event = ? ORDER BY d.id", demand_sql);
+	json_t *root = event_node(row), *rows = json_array(), *one;
+	size_t i;
+	int64_t n = 0;
+	int rc = view_number(text_of(row, "id"), 'e', &n, err);
+
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, sql, "i", n), rows, VIEW_LIMIT, NULL, demand_row, err);
+	json_array_foreach(rows, i, one)
+		if (rc == 0)
+			rc = demand_chain(tx, root, one, err);
+	if (rc == 0) {
+		put_next(root);
+		*out = json_incref(root);
+	}
+	json_decref(root);
+	json_decref(rows);
+	free(sql);
+	return rc;
+}
+
+static json_t *need_node(const json_t *row)
+{
+	char *what = xasprintf("needed by %s: project %s to environment %s", text_of(row, "event"),
+			       text_of(row, "project"), text_of(row, "environment"));
+	json_t *n = node_new(what);
+
+	free(what);
+	json_object_set(n, "state", json_object_get(row, "state"));
+	json_object_set(n, "reason", json_object_get(row, "reason"));
+	return n;
+}
+
+static json_t *step_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "number", json_integer(sql_int(q, 0)));
+	put_text(o, "what", sql_text(q, 1));
+	put_text(o, "state", sql_text(q, 2));
+	put_text(o, "detail", sql_text(q, 3));
+	return o;
+}
+
+static json_t *step_node(const json_t *row)
+{
+	char *what = xasprintf("step %lld: %s", (long long)json_integer_value(json_object_get(row, "number")),
+			       text_of(row, "what"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	return n;
+}
+
+static json_t *task_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "what", sql_text(q, 0));
+	put_text(o, "state", sql_text(q, 1));
+	put_text(o, "reason", sql_text(q, 2));
+	put_text(o, "last", sql_text(q, 3));
+	return o;
+}
+
+static json_t *task_node(const json_t *row)
+{
+	char *what = xasprintf("task %s", text_of(row, "what"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	if (*text_of(row, "last"))
+		say(n, "last line: %s", text_of(row, "last"));
+	return n;
+}
+
+/* One row by number as the root, with what belongs below it. */
+static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed, json_t **out, struct ps_err *err)
+{
+	static const struct {
+		char kind;
+		const char *noun, *select, *id;
+		json_t *(*row)(sqlite3_stmt *);
+		json_t *(*node)(const json_t *);
+	} nouns[] = {
+		{ 'b', "build", build_sql, "b.id", build_row, build_node },
+		{ 'd', "deployment", deployment_sql, "d.id", deployment_row, deployment_node },
+		{ 'x', "run", run_sql, "x.id", run_row, run_node },
+		{ 'e', "event", event_sql, "e.id", event_row, event_node },
+	};
+	json_t *row = NULL, *root = NULL;
+	size_t i = 0;
+	char *sql;
+	int rc;
+
+	while (nouns[i].kind != kind)
+		i++;
+	sql = xasprintf("%sWHERE %s = ?", nouns[i].select, nouns[i].id);
+	rc = view_one(tx, sql_query(tx, err, sql, "i", n), nouns[i].noun, typed, nouns[i].row, &row, err);
+	free(sql);
+	if (rc < 0)
+		return rc;
+	if (kind == 'e') {
+		rc = event_chain(tx, row, out, err);
+		json_decref(row);
+		return rc;
+	}
+	root = nouns[i].node(row);
+	if (kind == 'b') {
+		rc = add_last_lines(tx, root, err);
+		if (rc == 0)
+			rc = children(tx, root, demand_sql, "JOIN demand_build y ON y.demand = d.id WHERE y.build = ? ORDER BY d.id",
+				      n, demand_row, need_node, err);
+	} else if (kind == 'd') {
+		rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
+			      step_row, step_node, err);
+		if (rc == 0)
+			rc = children(tx, root, event_sql, "WHERE e.id = (SELECT m.event FROM demand m JOIN deployment d"
+				      " ON d.demand = m.id WHERE d.id = ?)", n, event_row, event_node, err);
+	} else {
+		rc = children(tx, root, "SELECT task, state, reason, last FROM task ", "WHERE run = ? ORDER BY n", n,
+			      task_row, task_node, err);
+	}
+	if (rc == 0) {
+		put_next(root);
+		*out = json_incref(root);
+	}
+	json_decref(root);
+	json_decref(row);
+	return rc;
+}
+
+static json_t *label_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "release", sql_text(q, 0));
+	put_text(o, "version", sql_text(q, 1));
+	put_text(o, "ref", sql_text(q, 2));
+	put_text(o, "commit", sql_text(q, 3));
+	put_id(o, "event", 'e', sql_int(q, 4));
+	put_text(o, "pusher", sql_text(q, 5));
+	put_text(o, "project", sql_text(q, 6));
+	put_text(o, "repository", sql_text(q, 7));
+	put_time(o, "created", q, 8);
+	return o;
+}
+
+static int release_chain(struct store_tx *tx, const char *release, json_t **out, struct ps_err *err)
+{
+	char *sql = xasprintf("%sWHERE d.release = ? ORDER BY d.id DESC", deployment_sql);
+	json_t *labels = json_array(), *rows = json_array(), *one, *root;
+	size_t i;
+	char *what;
+	int rc = view_rows(tx, sql_query(tx, err, "SELECT l.release, l.version, l.ref, l.commit_oid, l.event, l.pusher,"
+					 " l.project, r.name, l.created_ms FROM label l JOIN repository r ON r.id ="
+					 " l.repository WHERE l.release = ? ORDER BY l.id DESC", "t", release),
+			   labels, VIEW_LIMIT, NULL, label_row, err);
+
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, sql, "t", release), rows, VIEW_LIMIT, NULL, deployment_row, err);
+	one = json_array_get(labels, 0);
+	what = xasprintf("release %.12s of %s:%s", release, text_of(one, "repository"), text_of(one, "project"));
+	root = node_new(what);
+	json_object_set_new(root, "id", json_stringn(release, 12));
+	put_text(root, "state", json_array_size(rows) ? "done" : "none");
+	put_text(root, "reason", NULL);
+	json_object_set(root, "since", json_object_get(one, "created"));
+	json_array_foreach(labels, i, one)
+		say(root, "%s: %s at %.12s, %s, by %s", text_of(one, "version"), text_of(one, "ref"),
+		    text_of(one, "commit"), text_of(one, "event"),
+		    *text_of(one, "pusher") ? text_of(one, "pusher") : "unknown");
+	json_array_foreach(rows, i, one)
+		add_child(root, deployment_node(one));
+	put_next(root);
+	if (rc == 0)
+		*out = json_incref(root);
+	json_decref(root);
+	json_decref(labels);
+	json_decref(rows);
+	free(what);
+	free(sql);
+	return rc;
+}
+
+/* ---- what was meant ---- */
+
+static json_t *first_text(sqlite3_stmt *q)
+{
+	return view_text(sql_text(q, 0));
+}
+
+/* A release by the beginning of its id or by the version of a label: 1 and its id, or 0. */
+static int find_release(struct store_tx *tx, const char *thing, char id[DIGEST_HEX], struct ps_err *err)
+{
+	size_t len = strlen(thing);
+	json_t *found = json_array();
+	char *like = NULL;
+	int rc;
+
+	if (len >= 4 && len <= PS_DIGEST_HEX && digest_is_hex(thing, len)) {
+		like = xasprintf("%s%%", thing);
+		rc = view_rows(tx, sql_query(tx, err, "SELECT id FROM release WHERE id LIKE ? ORDER BY id LIMIT 2", "t", like),
+			       found, 2, NULL, first_text, err);
+		free(like);
+	} else {
+		rc = view_rows(tx, sql_query(tx, err, "SELECT release FROM label WHERE version = ? ORDER BY id DESC LIMIT 1",
+					     "t", thing), found, 1, NULL, first_text, err);
+	}
+	if (rc == 0 && json_array_size(found) > 1)
+		rc = ps_err_set(err, PS_EINVAL, "'%s' is the beginning of more than one release; give more of it", thing);
+	if (rc == 0 && json_array_size(found) == 1) {
+		snprintf(id, DIGEST_HEX, "%s", json_string_value(json_array_get(found, 0)));
+		rc = 1;
+	}
+	json_decref(found);
+	return rc;
+}
+
+/* The newest event of a ref as typed: its full name, else a branch, else a tag. 1: *row, or 0. */
+static int find_ref(struct store_tx *tx, const struct view_ask *a, json_t **row, struct ps_err *err)
+{
+	static const char *const prefixes[] = { "", "refs/heads/", "refs/tags/" };
+	char *sql = xasprintf("%sWHERE e.ref = ? AND (CAST(? AS TEXT) IS NULL OR r.name = ?) ORDER BY e.id DESC LIMIT 1",
+			      event_sql);
+	int rc = PS_ENOENT;
+
+	for (size_t i = 0; rc == PS_ENOENT && i < PS_NELEM(prefixes); i++) {
+		char *ref = xasprintf("%s%s", prefixes[i], a->thing);
+
+		rc = view_one(tx, sql_query(tx, err, sql, "ttt", ref, a->repository, a->repository), "ref", a->thing,
+			      event_row, row, err);
+		free(ref);
+	}
+	free(sql);
+	return rc == 0 ? 1 : rc == PS_ENOENT ? 0 : rc;
+}
+
+int view_why(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	char kind = a->thing ? id_kind(a->thing) : 0, release[DIGEST_HEX];
+	json_t *row = NULL;
+	int64_t n;
+	int rc;
+
+	if (!a->thing || !*a->thing)
+		return ps_err_set(err, PS_EINVAL, "say what: a ref, e88, b31, d12, x7 or a release");
+	if (kind && strchr("ebdx", kind) && id_parse(a->thing, kind, &n))
+		return chain_of(tx, kind, n, a->thing, out, err);
+	rc = find_ref(tx, a, &row, err);
+	if (rc > 0) {
+		rc = event_chain(tx, row, out, err);
+		json_decref(row);
+		return rc;
+	}
+	if (rc == 0)
+		rc = find_release(tx, a->thing, release, err);
+	if (rc > 0)
+		return release_chain(tx, release, out, err);
+	if (rc == 0)
+		rc = ps_err_set(err, PS_ENOENT, "nothing is known of '%s': no such ref has moved, and no event, build, "
+				"deployment, run or release is called so", a->thing);
+	return rc;
+}

@@ -1,0 +1,290 @@
+/* The views over a store that was filled by SQL: what a person reads of each kind of thing. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/store/sql.h"
+#include "agent/store/view.h"
+#include "common/base/buf.h"
+#include "common/base/fsutil.h"
+
+#define OID1 "1111111111111111111111111111111111111111"
+#define OID2 "2222222222222222222222222222222222222222"
+#define SHA "aaaaaaaaaaaa" "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/*
+ * e1 main: built (b1), deployed (d1) and run (x1 passed, x2 failed). e2 feature: maps nowhere.
+ * e3 main: b2 failed. e4 main: waits for a builder (b3). e5 tag: d2 waits for an approval.
+ * e6: held.
+ */
+static const char *const fill[] = {
+	"INSERT INTO repository (id, uid, path, name, adopted_ms) VALUES (1, 'u1', '/srv/shop.git', 'shop', 1000)",
+	"INSERT INTO push (id, push, repository, pusher, uid, judged, boot, stamp, pid, pid_start, ended, at_ms)"
+	" VALUES (1, 'p-1', 1, 'ana', 1000, 'gate', 'b', 1, 10, 1, 1, 1000)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (1, 1, 'refs/heads/main', 1, '" OID1 "', '" OID2 "', 'sure', 1, 0, 'ana', 'done',"
+	" NULL, NULL, 'b', 1, 1000, 1)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (2, 1, 'refs/heads/feature', 1, '" OID1 "', '" OID2 "', 'sure', 1, 0, 'ana',"
+	" 'done', 'maps nowhere: no rule of penstock.yml names refs/heads/feature for project .', NULL, 'b', 2, 2000, 1)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (3, 1, 'refs/heads/broken', 2, '" OID2 "', '" OID1 "', 'inferred', 1, 0, 'ana',"
+	" 'done', NULL, NULL, 'b', 3, 3000, 1)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (4, 1, 'refs/heads/main', 2, '" OID2 "', '" OID1 "', 'sure', 1, 0, 'bo', 'open',"
+	" NULL, NULL, 'b', 4, 4000, 1)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (5, 1, 'refs/tags/v1.0', 1, '" OID1 "', '" OID2 "', 'sure', 1, 0, 'kim', 'open',"
+	" NULL, NULL, 'b', 5, 5000, 1)",
+	"INSERT INTO event (id, repository, ref, seq, old, new, kind, push, k, pusher, state, reason, superseded_by, boot,"
+	" stamp, at_ms, surveyed) VALUES (6, 1, 'refs/heads/x', 1, '" OID1 "', '" OID2 "', 'gap', NULL, -1, NULL, 'held',"
+	" 'the pusher is unknown', NULL, 'b', 6, 6000, 0)",
+	"INSERT INTO build (id, key, repository, project, commit_oid, pipeline, spec, state, reason, detail, since_ms, slot,"
+	" fence, lease_ms, digest, name, size, toolchain, prefix, last_lines, created_ms, started_ms, ended_ms)"
+	" VALUES (1, 'k1', 1, '.', '" OID2 "', 'pipelines/a', '{}', 'passed', NULL, NULL, 1500, -1, 1, 0, '" SHA "',"
+	" 'a-1.0-py3-none-any.whl', 12, 't', '/p', NULL, 1100, 1200, 1500)",
+	"INSERT INTO build (id, key, repository, project, commit_oid, pipeline, spec, state, reason, detail, since_ms, slot,"
+	" fence, lease_ms, digest, name, size, toolchain, prefix, last_lines, created_ms, started_ms, ended_ms)"
+	" VALUES (2, 'k2', 1, '.', '" OID1 "', 'pipelines/b', '{}', 'failed', 'exit status 1', NULL, 3500, -1, 1, 0, NULL,"
+	" NULL, NULL, 't', '/p', 'line one\nSyntaxError: bad', 3100, 3200, 3500)",
+	"INSERT INTO build (id, key, repository, project, commit_oid, pipeline, spec, state, reason, detail, since_ms, slot,"
+	" fence, lease_ms, digest, name, size, toolchain, prefix, last_lines, created_ms, started_ms, ended_ms)"
+	" VALUES (3, 'k3', 1, '.', '" OID1 "', 'pipelines/a', '{}', 'queued', 'builder', '1 of 1 slots busy', 4500, -1, 1,"
+	" 0, NULL, NULL, NULL, 't', '/p', NULL, 4100, NULL, NULL)",
+	"INSERT INTO release (id, project, manifest, created_ms) VALUES ('" SHA "', '.', '{}', 1600)",
+	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
+	" VALUES (1, '" SHA "', 1, '.', 'refs/heads/main', '" OID2 "', '1.0-aaaaaaaaaaaa', 1, 'ana', 1600)",
+	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
+	" VALUES (2, '" SHA "', 1, '.', 'refs/tags/v1.0', '" OID2 "', 'v1.0', 5, 'kim', 5600)",
+	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
+	" since_ms, survey, release, created_ms, ended_ms) VALUES (1, 1, 1, '.', 'refs/heads/main', '" OID2 "',"
+	" 'development', 'development', 'done', NULL, NULL, 1900, '{}', '" SHA "', 1000, 1900)",
+	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
+	" since_ms, survey, release, created_ms, ended_ms) VALUES (2, 3, 1, '.', 'refs/heads/broken', '" OID1 "',"
+	" 'development', 'development', 'failed', 'build b2 of pipelines/b failed: exit status 1', NULL, 3600, '{}', NULL, 3000, 3600)",
+	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
+	" since_ms, survey, release, created_ms) VALUES (3, 4, 1, '.', 'refs/heads/main', '" OID1 "', 'development',"
+	" 'development', 'waiting', 'builder', '1 of 1 slots busy', 4500, '{}', NULL, 4000)",
+	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
+	" since_ms, survey, release, created_ms) VALUES (4, 5, 1, '.', 'refs/tags/v1.0', '" OID2 "', 'production',"
+	" 'production', 'waiting', 'approval', 'prod_support 0/1', 5700, '{}', '" SHA "', 5000)",
+	"INSERT INTO demand_build (demand, build, pipeline) VALUES (1, 1, 'pipelines/a')",
+	"INSERT INTO demand_build (demand, build, pipeline) VALUES (2, 2, 'pipelines/b')",
+	"INSERT INTO demand_build (demand, build, pipeline) VALUES (3, 3, 'pipelines/a')",
+	"INSERT INTO demand_build (demand, build, pipeline) VALUES (4, 1, 'pipelines/a')",
+	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, reason, detail,"
+	" since_ms, fence, lease_ms, plan_digest, tries, created_ms, started_ms, ended_ms) VALUES (1, 1, '" SHA "', 1, 1, '.',"
+	" 'development', 'development', 'deployed', NULL, NULL, 1900, 1, 0, 'pd', 1, 1600, 1700, 1900)",
+	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, reason, detail,"
+	" since_ms, fence, lease_ms, plan_digest, tries, created_ms) VALUES (2, 4, '" SHA "', 2, 1, '.', 'production',"
+	" 'production', 'waiting', 'approval', 'prod_support 0/1', 5700, 0, 0, NULL, 0, 5700)",
+	"INSERT INTO step (deployment, n, what, state, detail) VALUES (1, 1, 'artifact a.whl', 'done', NULL)",
+	"INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment, fence, remote_id,"
+	" state) VALUES ('development', 1, '.', 'jobs/j', 'j', '" SHA "', 'dd', 1, 1, NULL, 'live')",
+	"INSERT INTO run (id, fabric, repository, project, job, config, release, who, state, reason, since_ms, slot, fence,"
+	" spec, created_ms, started_ms, ended_ms) VALUES (1, 'development', 1, '.', 'jobs/j', 'dev', '" SHA "', 'ana',"
+	" 'passed', NULL, 2900, -1, 1, '[]', 2100, 2200, 2900)",
+	"INSERT INTO run (id, fabric, repository, project, job, config, release, who, state, reason, since_ms, slot, fence,"
+	" spec, created_ms, started_ms, ended_ms) VALUES (2, 'development', 1, '.', 'jobs/j', 'prod', '" SHA "', 'ana',"
+	" 'failed', 'task one failed', 3900, -1, 1, '[]', 3100, 3200, 3900)",
+	"INSERT INTO task (run, n, task, state, reason, last, started_ms, ended_ms) VALUES (2, 0, 'one', 'failed',"
+	" 'exit status 1', 'boom', 3200, 3900)",
+	"INSERT INTO task (run, n, task, state) VALUES (2, 1, 'two', 'upstream failed')",
+};
+
+static struct fx {
+	char dir[64], *path;
+	struct store *st;
+	int wake[2];
+	struct config *cfg;
+} fx;
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+	assert_int_equal(write(fx.wake[1], "x", 1), 1);
+}
+
+struct job {
+	view_fn *view;
+	const struct view_ask *ask;
+	json_t *out;
+	int rc;
+	struct ps_err err;
+	bool done;
+};
+
+static int run_fill(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int rc = 0;
+
+	(void)arg;
+	for (size_t i = 0; i < PS_NELEM(fill) && rc >= 0; i++)
+		rc = sql_run(tx, err, fill[i], "");
+	return rc < 0 ? rc : 0;
+}
+
+static int run_view(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct job *j = arg;
+
+	return j->view(tx, j->ask, &j->out, err);
+}
+
+static void on_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct job *j = arg;
+
+	j->rc = rc;
+	if (err)
+		j->err = *err;
+	j->done = true;
+}
+
+static void wait_done(struct job *j)
+{
+	char c;
+
+	while (!j->done) {
+		assert_int_equal(read(fx.wake[0], &c, 1), 1);
+		store_poll(fx.st);
+	}
+}
+
+static int setup(void **state)
+{
+	static const char yaml[] =
+		"teams: { developers: { members: [ana] } }\n"
+		"fabrics:\n  development: { id: 1174, owner: developers, provider: local }\n"
+		"  production: { id: 4004, owner: developers, provider: local }\n"
+		"  airflow: { id: 5005, owner: developers, provider: airflow, airflow: { host: 'http://127.0.0.1:1' } }\n"
+		"environments: []\n";
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct job j = { .done = false };
+	struct ps_err err;
+
+	(void)state;
+	snprintf(fx.dir, sizeof(fx.dir), "/tmp/ps-view-XXXXXX");
+	assert_non_null(mkdtemp(fx.dir));
+	assert_int_equal(pipe(fx.wake), 0);
+	fx.path = fs_join(fx.dir, "store.db");
+	assert_int_equal(store_open(&fx.st, fx.path, on_wake, NULL, &err), 0);
+	assert_int_equal(config_parse(&fx.cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err), 0);
+	diag_clear(&diags);
+	assert_non_null(fx.cfg);
+	store_write(fx.st, STORE_FULL, run_fill, on_done, &j);
+	wait_done(&j);
+	if (j.rc < 0)
+		fail_msg("%s", j.err.msg);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ps_err err;
+
+	(void)state;
+	store_close(fx.st);
+	config_free(fx.cfg);
+	close(fx.wake[0]);
+	close(fx.wake[1]);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, fx.dir, &err), 0);
+	free(fx.path);
+	return 0;
+}
+
+/* What a row expects: texts that must be in the compact JSON, and one that must not. */
+static const struct row {
+	const char *name;
+	view_fn *view;
+	struct view_ask ask;
+	int rc;
+	const char *has[6], *lacks;
+} rows[] = {
+	{ "events", view_events, { .limit = 0 }, 0,
+	  { "\"id\":\"e6\"", "\"state\":\"held\"", "\"repository\":\"shop\"", "\"new\":\"" OID2 "\"", "\"more\":false", "\"pusher\":null" }, NULL },
+	{ "events of a ref", view_events, { .ref = "refs/heads/main" }, 0, { "\"id\":\"e4\"", "\"id\":\"e1\"" }, "\"e2\"" },
+	{ "events in a state", view_events, { .state = "held" }, 0, { "\"id\":\"e6\"" }, "\"e1\"" },
+	{ "events of a repository", view_events, { .repository = "other" }, 0, { "\"items\":[]" }, "\"e1\"" },
+	{ "events, two of them", view_events, { .limit = 2 }, 0, { "\"e6\"", "\"e5\"", "\"more\":true" }, "\"e4\"" },
+	{ "event", view_event, { .id = "e1" }, 0, { "\"id\":\"e1\"", "\"push\":\"p-1\"", "\"at\":\"1970-01-01T00:00:01.000Z\"" }, "items" },
+	{ "event unknown", view_event, { .id = "e99" }, PS_ENOENT, { NULL }, NULL },
+	{ "event no id", view_event, { .id = "b1" }, PS_EINVAL, { NULL }, NULL },
+	{ "builds", view_builds, { .limit = 0 }, 0,
+	  { "\"id\":\"b3\"", "\"reason\":\"builder\"", "\"key\":\"k1\"", "\"took_ms\":300", "\"digest\":\"" SHA "\"" }, NULL },
+	{ "builds failed", view_builds, { .state = "failed" }, 0, { "\"id\":\"b2\"" }, "\"b1\"" },
+	{ "build", view_build, { .id = "b2" }, 0, { "SyntaxError: bad", "\"event\":\"e3\"", "\"tests\":\"not run in this version\"" }, NULL },
+	{ "releases", view_releases, { .limit = 0 }, 0,
+	  { "\"id\":\"aaaaaaaaaaaa\"", "\"state\":\"live\"", "\"version\":\"v1.0\"", "\"fabrics\":[\"development\"]", "\"labels\":2" }, NULL },
+	{ "releases in another state", view_releases, { .state = "none" }, 0, { "\"items\":[]" }, NULL },
+	{ "fabrics", view_fabrics, { .limit = 0 }, 0,
+	  { "\"id\":\"development\",\"state\":\"live\",\"release\":\"aaaaaaaaaaaa\"", "\"id\":\"production\",\"state\":\"none\"",
+	    "\"waiting\":1", "\"fabric_id\":5005", "no driver in this version" }, NULL },
+	{ "history", view_history, { .id = "development" }, 0, { "\"id\":\"d1\"", "\"pusher\":\"ana\"", "\"took_ms\":200" }, "\"d2\"" },
+	{ "history of no fabric", view_history, { .id = "qa" }, PS_ENOENT, { NULL }, NULL },
+	{ "runs", view_runs, { .limit = 0 }, 0, { "\"id\":\"x2\"", "\"config\":\"prod\"", "\"who\":\"ana\"" }, NULL },
+	{ "run", view_run, { .id = "x2" }, 0, { "\"id\":\"one\"", "\"last\":\"boom\"", "\"state\":\"upstream failed\"" }, NULL },
+	{ "queue", view_queue, { .limit = 0 }, 0,
+	  { "\"id\":\"b3\"", "\"reason\":\"builder\"", "\"id\":\"d2\"", "\"reason\":\"approval\"", "\"id\":\"e6\"", "\"ahead\":0" }, "\"e4\"" },
+	{ "failing", view_failing, { .limit = 0 }, 0, { "\"id\":\"b2\"", "\"id\":\"x2\"" }, "\"e3\"" },
+	{ "why a branch", view_why, { .thing = "main" }, 0,
+	  { "\"id\":\"e4\"", "project . to environment development", "b3 build of shop:. pipelines/a",
+	    "waits for a free slot: 1 of 1 slots busy", "tests: not run in this version", "\"next\":\"penstock builds --state running\"" }, NULL },
+	{ "why what maps nowhere", view_why, { .thing = "refs/heads/feature" }, 0, { "maps nowhere", "\"next\":\"penstock status\"" }, NULL },
+	{ "why a failed build", view_why, { .thing = "refs/heads/broken" }, 0,
+	  { "| SyntaxError: bad", "\"next\":\"penstock log b2\"", "the report of the push did not come" }, NULL },
+	{ "why a tag", view_why, { .thing = "v1.0" }, 0, { "\"id\":\"e5\"", "have not approved: prod_support 0/1", "b1 build" }, NULL },
+	{ "why held", view_why, { .thing = "e6" }, 0, { "the pusher is unknown", "by unknown", "no hook told" }, NULL },
+	{ "why a build", view_why, { .thing = "b1" }, 0, { "needed by e1", "needed by e5" }, NULL },
+	{ "why a deployment", view_why, { .thing = "d1" }, 0, { "step 1: artifact a.whl", "e1 shop refs/heads/main", "penstock history development" }, NULL },
+	{ "why a run", view_why, { .thing = "x2" }, 0, { "task one", "last line: boom", "\"next\":\"penstock log x2\"" }, NULL },
+	{ "why a release", view_why, { .thing = "aaaaaaaaaaaa" }, 0, { "release aaaaaaaaaaaa of shop:.", "v1.0: refs/tags/v1.0", "d2 release" }, NULL },
+	{ "why a version", view_why, { .thing = "1.0-aaaaaaaaaaaa" }, 0, { "release aaaaaaaaaaaa" }, NULL },
+	{ "why nothing", view_why, { .thing = "nothing" }, PS_ENOENT, { NULL }, NULL },
+	{ "why empty", view_why, { .thing = "" }, PS_EINVAL, { NULL }, NULL },
+};
+
+static void check_row(void **state)
+{
+	const struct row *r = *state;
+	struct view_ask ask = r->ask;
+	struct job j = { .view = r->view, .ask = &ask };
+	char *text;
+
+	ask.cfg = fx.cfg;
+	store_read(fx.st, run_view, on_done, &j);
+	wait_done(&j);
+	if (r->rc != j.rc)
+		fail_msg("rc %d, wanted %d: %s", j.rc, r->rc, j.err.msg);
+	if (r->rc < 0) {
+		assert_true(j.err.msg[0]);
+		assert_null(j.out);
+		return;
+	}
+	text = json_dumps(j.out, JSON_COMPACT);
+	assert_non_null(text);
+	for (size_t i = 0; i < PS_NELEM(r->has) && r->has[i]; i++)
+		if (!strstr(text, r->has[i]))
+			fail_msg("'%s' is not in %s", r->has[i], text);
+	if (r->lacks && strstr(text, r->lacks))
+		fail_msg("'%s' is in %s", r->lacks, text);
+	free(text);
+	json_decref(j.out);
+}
+
+int main(int argc, char **argv)
+{
+	struct CMUnitTest t[PS_NELEM(rows)];
+
+	for (size_t i = 0; i < PS_NELEM(rows); i++)
+		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
+					     .initial_state = (void *)&rows[i] };
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return _cmocka_run_group_tests("view", t, PS_NELEM(t), setup, teardown);
+}
