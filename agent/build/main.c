@@ -20,8 +20,10 @@
 
 #include "agent/build/job.h"
 #include "agent/build/sandbox.h"
+#include "agent/build/toolchain_make.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
+#include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/base/spawn.h"
@@ -264,6 +266,40 @@ static size_t build_facts(struct role *r, const char **out, size_t max)
 	return max ? 1 : 0;
 }
 
+/* ---- penstock-build --make-toolchain INSTANCE NAME FILE: the admin's, not the agent's ---- */
+
+static void print_line(void *arg, const char *line)
+{
+	char text[1024];
+
+	(void)arg;
+	printf("%s\n", escape_line(text, sizeof(text), line));
+	fflush(stdout);
+}
+
+static int make_main(int argc, char **argv)
+{
+	struct ps_paths paths;
+	struct ps_err err = { 0 };
+	char text[1200];
+	int rc;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: penstock toolchain make NAME FILE\n");
+		return 2;
+	}
+	rc = ps_paths_init(&paths, strcmp(argv[2], "-") == 0 ? NULL : argv[2], &err);
+	if (rc == 0) {
+		rc = toolchain_make(paths.toolchains, argv[3], argv[4], print_line, NULL, &err);
+		if (rc == 0)
+			printf("toolchain '%s' is in %s/%s\n", argv[3], paths.toolchains, argv[3]);
+		ps_paths_clear(&paths);
+	}
+	if (rc < 0)
+		fprintf(stderr, "error: %s\n", escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
+	return rc < 0 ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct role_ops ops = {
@@ -271,5 +307,7 @@ int main(int argc, char **argv)
 		.on_stop = build_stop, .facts = build_facts,
 	};
 
+	if (argc > 1 && strcmp(argv[1], "--make-toolchain") == 0)
+		return make_main(argc, argv);
 	return role_main(argc, argv, &ops);
 }

@@ -19,9 +19,10 @@
 static const char script[] =
 	"set -euo pipefail\n"
 	"umask 022\n"
+	"shopt -s dotglob\n"
 	"cd " PROFILE_EXPORT "\n"
 	"tar --sort=name --mtime=@" PROFILE_EPOCH " --mode=u=rwX,go=rX --owner=0 --group=0"
-	" --numeric-owner -cf - . | tar --no-overwrite-dir --no-same-owner -C " PROFILE_BUILD " -xf -\n"
+	" --numeric-owner -cf - -- * | tar --no-same-owner -C " PROFILE_BUILD " -xf -\n"
 	"cd " PROFILE_BUILD "/\"$1\"\n"
 	"exec python setup.py -q bdist_wheel --dist-dir " PROFILE_OUT "\n";
 

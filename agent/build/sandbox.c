@@ -175,6 +175,8 @@ static int arg_files(struct room *r, struct ps_err *err)
 	if (s->prefix)
 		args(r, "--ro-bind", s->prefix, PROFILE_TOOLCHAIN, NULL);
 	arg_java(r);
+	/* bubblewrap gives a missing parent the mode 0700 in some cases: make it ourselves */
+	args(r, "--perms", "0755", "--dir", "/dbfs", NULL);
 	for (size_t i = 0; i < s->nbinds; i++)
 		args(r, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from,
 		     s->binds[i].to, NULL);
