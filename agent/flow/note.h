@@ -15,6 +15,7 @@ struct note {
 	int64_t n, at_ms, size;
 	char *state, *reason, *digest, *name, *text, *task;
 	bool begins;			/* a step: before it, not after */
+	bool again;			/* set by the write: start it again */
 };
 
 struct note *note_new(struct core *c, uint64_t id, uint64_t fence);

@@ -36,6 +36,9 @@ void pass_free(struct pass *p)
 	free(p->view.sandbox_problem);
 	free(p->view.toolchain_digest);
 	free(p->view.toolchain_prefix);
+	for (size_t i = 0; i < p->view.ndrivers; i++)
+		free(p->view.drivers[i]);
+	free(p->view.drivers);
 	free(p);
 }
 

@@ -40,13 +40,14 @@ struct pass_view {
 	bool build_up, deploy_up;
 	bool toolchain_known;
 	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;	/* copies */
-	const char *const *drivers;	/* providers that the deploy role can reach */
+	char **drivers;			/* providers that the deploy role can reach */
 	size_t ndrivers;
 	int64_t now_ms;
 };
 
 struct pass {
 	struct core *core;	/* for the loop's side only: the writer never touches it */
+	int64_t only;		/* recover_deployments(): this one; 0: all */
 	struct pass_view view;
 	struct act *acts;
 	size_t nacts, cap_acts;

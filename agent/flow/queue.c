@@ -21,7 +21,13 @@ struct queue {
 /* ---- passes ---- */
 
 /* Providers that the deploy role named in its hello: facts of the form "driver NAME". */
-static const char *const drivers[] = { "local" };
+static void find_drivers(struct pass_view *v, const struct core_peer *deploy)
+{
+	v->drivers = xcalloc(deploy->nfacts, sizeof(*v->drivers));
+	for (size_t i = 0; i < deploy->nfacts; i++)
+		if (ps_starts(deploy->facts[i], "driver "))
+			v->drivers[v->ndrivers++] = xstrdup(deploy->facts[i] + strlen("driver "));
+}
 
 static void pass_done(void *arg, int rc, const struct ps_err *err);
 
@@ -43,9 +49,9 @@ static void run_pass(void *arg)
 		.build_up = c->roles[CORE_BUILD].peer != NULL, .deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
 		.toolchain_known = t->known, .toolchain_problem = note_copy(t->problem),
 		.sandbox_problem = note_copy(t->sandbox_problem), .toolchain_digest = note_copy(t->digest),
-		.toolchain_prefix = note_copy(t->prefix), .drivers = drivers, .ndrivers = PS_NELEM(drivers),
-		.now_ms = clock_wall_ms(),
+		.toolchain_prefix = note_copy(t->prefix), .now_ms = clock_wall_ms(),
 	};
+	find_drivers(&p->view, &c->roles[CORE_DEPLOY]);
 	q->passing = true;
 	store_write(c->store, STORE_FULL, pass_run, pass_done, p);
 }
@@ -114,20 +120,44 @@ static void carry_out(struct queue *q, struct act *a)
 	}
 }
 
+static void carry_out_all(struct queue *q, struct pass *p, int rc, const struct ps_err *err)
+{
+	if (rc < 0)
+		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
+	for (size_t i = 0; i < p->nacts && rc == 0; i++)
+		carry_out(q, &p->acts[i]);
+	if (rc == 0 && p->nacts)
+		queue_kick(q);
+	pass_free(p);
+}
+
 static void pass_done(void *arg, int rc, const struct ps_err *err)
 {
 	struct pass *p = arg;
 	struct queue *q = p->core->queue;
 
 	q->passing = false;
-	if (rc < 0)
-		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
-	for (size_t i = 0; i < p->nacts && rc == 0; i++)
-		carry_out(q, &p->acts[i]);
-	if (q->again || (rc == 0 && p->nacts))
+	if (q->again)
 		queue_kick(q);
 	q->again = false;
-	pass_free(p);
+	carry_out_all(q, p, rc, err);
+}
+
+static void recovered(void *arg, int rc, const struct ps_err *err)
+{
+	struct pass *p = arg;
+
+	carry_out_all(p->core->queue, p, rc, err);
+}
+
+void queue_deploy_again(struct core *c, int64_t only)
+{
+	struct pass *p = xcalloc(1, sizeof(*p));
+
+	p->core = c;
+	p->only = only;
+	p->view.policy = policy_take(c->policy);
+	store_write(c->store, STORE_FULL, recover_deployments, recovered, p);
 }
 
 /* ---- roles come and go ---- */
@@ -135,7 +165,6 @@ static void pass_done(void *arg, int rc, const struct ps_err *err)
 void queue_on_role(struct queue *q, enum core_role role, bool up)
 {
 	struct core *c = q->core;
-	struct pass *p;
 
 	if (role == CORE_GATE && !up)
 		q->nsurveying = 0;
@@ -143,12 +172,8 @@ void queue_on_role(struct queue *q, enum core_role role, bool up)
 		store_write(c->store, STORE_FULL, recover_builds, core_log_done, c);
 		core_ask_toolchain(c);
 	}
-	if (role == CORE_DEPLOY && up) {
-		p = xcalloc(1, sizeof(*p));
-		p->core = c;
-		p->view.policy = policy_take(c->policy);
-		store_write(c->store, STORE_FULL, recover_deployments, pass_done, p);
-	}
+	if (role == CORE_DEPLOY && up)
+		queue_deploy_again(c, 0);
 	queue_kick(q);
 }
 

@@ -70,6 +70,9 @@ static int put_deployed(struct store_tx *tx, const struct deployment *d, struct 
 	return rc;
 }
 
+enum { TRIES_MAX = 5 };
+
+/* A child that died leaves the outcome unknown: the steps look first, so it is started again. */
 static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
@@ -79,26 +82,46 @@ static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	if (rc == 0 && d.fence != n->fence)
 		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile", (long long)n->id);
+	if (rc == 0 && strcmp(n->state, "unknown") == 0 && d.tries < TRIES_MAX) {
+		n->again = true;
+		goto out;
+	}
 	if (rc == 0 && good)
 		rc = put_deployed(tx, &d, err);
 	if (rc == 0)
 		rc = deployment_set(tx, n->id, n->state, n->reason, NULL, 0, err);
 	if (rc == 0)
 		rc = demand_set(tx, d.demand, good ? "done" : "failed", n->reason, NULL, 0, err);
+out:
 	deployment_clear(&d);
 	return rc;
 }
 
+static void deploy_end_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct note *n = arg;
+
+	if (rc == 0 && n->again) {
+		log_warn("deploy", NULL, "d%lld is started again: %s", (long long)n->id, n->reason ? n->reason : "unknown outcome");
+		queue_deploy_again(n->core, n->id);
+	}
+	note_done(arg, rc, err);
+}
+
+static void end_deployment(struct core *c, uint64_t id, uint64_t fence, const char *state, const char *reason)
+{
+	struct note *n = note_new(c, id, fence);
+
+	n->state = xstrdup(state);
+	n->reason = note_copy(reason);
+	store_write(c->store, STORE_FULL, write_deploy_end, deploy_end_done, n);
+}
+
 void queue_deploy_end(struct core *c, const struct wire_deploy_end *m)
 {
-	struct note *n;
-
 	if (strcmp(m->state, "stopped") == 0)
 		return;		/* another claim has it */
-	n = note_new(c, m->deployment, m->fence);
-	n->state = xstrdup(m->state);
-	n->reason = note_copy(m->reason);
-	store_write(c->store, STORE_FULL, write_deploy_end, note_done, n);
+	end_deployment(c, m->deployment, m->fence, m->state, m->reason);
 }
 
 void queue_deploy_start(struct core *c, const struct act *a)
@@ -114,7 +137,7 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	int rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
 
 	if (rc < 0) {
-		log_error("deploy", NULL, "d%lld: its plan cannot be read: %s", (long long)d->id, err.msg);
+		end_deployment(c, (uint64_t)d->id, (uint64_t)a->fence, "failed", err.msg);
 		free(dir);
 		return;
 	}
@@ -125,6 +148,7 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	for (size_t i = 0; i < plan.njobs; i++)
 		if (plan.jobs[i].change != PLAN_ORPHAN)
 			jobs[njobs++] = (struct wire_rendered) { plan.jobs[i].key, plan.jobs[i].digest };
+	/* not connected: its hello starts what is running again */
 	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
 		  &(struct wire_deploy_start) {
 			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,

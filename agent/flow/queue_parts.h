@@ -23,6 +23,8 @@ void queue_deploy_start(struct core *c, const struct act *a);
 void queue_step_begin(struct core *c, const struct wire_step_begin *m);
 void queue_step_done(struct core *c, const struct wire_step_done *m);
 void queue_deploy_end(struct core *c, const struct wire_deploy_end *m);
+/* queue.c: starts a running deployment (0: all) again, with a new fence. */
+void queue_deploy_again(struct core *c, int64_t only);
 
 /* queue_run.c */
 void queue_run_start(struct core *c, const struct act *a);

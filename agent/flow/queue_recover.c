@@ -39,6 +39,8 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 		int64_t fence = 0;
 		struct act *a;
 
+		if (p->only && d->id != p->only)
+			continue;
 		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence, err);
 		if (rc < 0)
 			break;
