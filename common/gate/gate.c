@@ -1,0 +1,254 @@
+/*
+ * gate – see gate.h. The way of a push: every command by itself (may this ref be named at all),
+ * its value now, its new tree, its old side, the rules, and at the end one text for all.
+ */
+#include "config.h"
+
+#include "common/gate/gate.h"
+
+#include "common/base/clock.h"
+#include "common/gate/judge.h"
+#include "common/gate/report.h"
+
+static const char reserved[] = "refs/penstock";
+
+struct push {
+	const struct gate_input *in;
+	struct gate_result *out;
+	struct repo *repo;
+	struct bench bench;
+	const struct project_paths **projects;	/* per ref, of its new tree */
+};
+
+const char *gate_verdict_word(enum gate_verdict v)
+{
+	static const char *const words[] = { "accept", "refuse", "undecided" };
+
+	return words[v];
+}
+
+/* ---- rules about the push itself ---- */
+
+static void push_hit(struct gate_ref *ref, enum rule_id id, const char *name, const char *text)
+{
+	diag_add_key(&ref->findings, rule_table[id].severity, name, name, 1, 1, rule_table[id].code, "%s", text);
+}
+
+static int by_target(const void *pa, const void *pb)
+{
+	const struct gate_ref *a = *(const struct gate_ref *const *)pa, *b = *(const struct gate_ref *const *)pb;
+	int c = strcmp(a->target, b->target);
+
+	return c ? c : (a > b) - (a < b);
+}
+
+/* Also two names of one ref: a symbolic one and its target. */
+static void find_twice(struct push *p)
+{
+	struct gate_ref **sorted = xcalloc(p->out->nrefs + 1, sizeof(*sorted));
+
+	for (size_t i = 0; i < p->out->nrefs; i++)
+		sorted[i] = &p->out->refs[i];
+	qsort(sorted, p->out->nrefs, sizeof(*sorted), by_target);
+	for (size_t i = 1; i < p->out->nrefs; i++)
+		if (strcmp(sorted[i - 1]->target, sorted[i]->target) == 0)
+			push_hit(sorted[i], RULE_TWICE, sorted[i]->target, "named twice in one push; push each ref once");
+	free(sorted);
+}
+
+static bool is_reserved(const char *ref)
+{
+	size_t n = strlen(reserved);
+
+	return strncmp(ref, reserved, n) == 0 && (!ref[n] || ref[n] == '/');
+}
+
+/* ---- one ref ---- */
+
+static void undecided(struct push *p, struct gate_ref *ref, const char *what)
+{
+	ref->verdict = GATE_UNDECIDED;
+	if (!p->out->slow)
+		p->out->slow = xstrdup(what);
+}
+
+/* The judgement of the tree behind an oid, made once. *out is NULL when it leads to no tree. */
+static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled, struct judged **out,
+		     struct ps_err *err)
+{
+	struct tree *t;
+	int rc = repo_peel(p->repo, oid, peeled, err);
+
+	*out = NULL;
+	if (rc == PS_EINVAL)
+		return 0;		/* a blob, or a tag of one */
+	if (rc < 0)
+		return rc;
+	*out = bench_find(&p->bench, peeled->tree);
+	if (*out)
+		return 0;
+	rc = repo_tree(&t, p->repo, peeled->tree, err);
+	return rc < 0 ? rc : bench_judge(&p->bench, t, peeled->tree, NULL, out, err);
+}
+
+/* The old side: what the ref holds now, else the nearest ancestor that any ref holds. */
+static int judge_old(struct push *p, const struct gate_ref *ref, const char *new_oid, struct judged **old,
+		     struct ps_err *err)
+{
+	struct repo_peeled peeled;
+	char held[TREE_OID];
+	bool found = true;
+	int rc = 0;
+
+	*old = NULL;
+	if (*ref->seen && !repo_oid_is_zero(ref->seen))
+		memcpy(held, ref->seen, sizeof(held));
+	else
+		rc = repo_nearest_held(p->repo, new_oid, NULL, held, &found, err);
+	return rc < 0 || !found ? rc : judge_oid(p, held, &peeled, old, err);
+}
+
+static int judge_ref(struct push *p, size_t i, struct ps_err *err)
+{
+	const struct gate_command *c = &p->in->commands[i];
+	struct gate_ref *ref = &p->out->refs[i];
+	struct judged *now, *old = NULL;
+	struct repo_peeled peeled;
+	int rc;
+
+	rc = judge_oid(p, c->new_oid, &peeled, &now, err);
+	if (rc < 0)
+		return rc;
+	memcpy(ref->commit, peeled.commit, sizeof(ref->commit));
+	memcpy(ref->tree, peeled.tree, sizeof(ref->tree));
+	if (!now)
+		return 0;
+	p->projects[i] = &now->projects;
+	if (!now->rules.late && bench_needs_old(now))
+		rc = judge_old(p, ref, c->new_oid, &old, err);
+	if (rc < 0)
+		return rc;
+	if (now->rules.late || (old && old->rules.late)) {
+		undecided(p, ref, now->rules.late ? now->rules.slow : old->rules.slow);
+		return 0;
+	}
+	return bench_compare(now, old, p->in->config && !p->in->config->repo.existing_errors_warn, &ref->findings, err);
+}
+
+/* Reads the ref as it is now. What cannot be read has no seen value; the ref is judged all the same. */
+static void look(struct push *p, size_t i)
+{
+	struct gate_ref *ref = &p->out->refs[i];
+	struct repo_ref now;
+	struct ps_err err;
+
+	if (repo_ref_read(p->repo, p->in->commands[i].ref, &now, &err) < 0) {
+		ref->target = xstrdup(p->in->commands[i].ref);
+		return;
+	}
+	ref->target = now.name;
+	memcpy(ref->seen, now.oid, sizeof(ref->seen));
+}
+
+static void one_ref(struct push *p, size_t i)
+{
+	const struct gate_command *c = &p->in->commands[i];
+	struct gate_ref *ref = &p->out->refs[i];
+	struct ps_err err = { 0 };
+	int rc = 0;
+
+	if (is_reserved(c->ref) || is_reserved(ref->target))
+		push_hit(ref, RULE_RESERVED, c->ref, "refs below refs/penstock/ are penstock's own");
+	else if (p->in->deadline_ns && clock_boot_ns() > p->in->deadline_ns)
+		undecided(p, ref, c->ref);
+	else if (!repo_oid_is_zero(c->new_oid))
+		rc = judge_ref(p, i, &err);
+	if (rc == PS_ELIMIT)		/* bounds of ours are no reason to refuse */
+		push_hit(ref, RULE_UNCHECKED, c->ref, err.msg);
+	else if (rc < 0)
+		undecided(p, ref, ps_err_msg(&err, rc));
+}
+
+/* ---- the whole ---- */
+
+static bool same_place(const struct diag *a, const struct diag *b)
+{
+	return a->line == b->line && a->col == b->col && strcmp(a->path, b->path) == 0 &&
+		strcmp(a->code, b->code) == 0 && strcmp(a->text, b->text) == 0;
+}
+
+/* All findings of all refs, each once; an error of one ref beats the same warning of another. */
+static void merge(struct gate_result *r)
+{
+	struct diag_list every = DIAG_LIST_INIT;
+
+	for (size_t i = 0; i < r->nrefs; i++) {
+		diag_sort(&r->refs[i].findings);
+		for (size_t k = 0; k < r->refs[i].findings.n; k++) {
+			const struct diag *d = &r->refs[i].findings.v[k];
+
+			diag_add_key(&every, d->severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+		}
+	}
+	diag_sort(&every);		/* equal but for severity: the error stands first */
+	for (size_t i = 0; i < every.n; i++) {
+		const struct diag *d = &every.v[i];
+
+		if (i == 0 || !same_place(&every.v[i - 1], d))
+			diag_add_key(&r->all, d->severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+	}
+	diag_clear(&every);
+}
+
+static void settle(struct push *p)
+{
+	struct gate_result *r = p->out;
+
+	r->verdict = GATE_ACCEPT;
+	for (size_t i = 0; i < r->nrefs; i++) {
+		if (r->refs[i].findings.errors)
+			r->refs[i].verdict = GATE_REFUSE;
+		if (r->refs[i].verdict == GATE_REFUSE || (r->refs[i].verdict == GATE_UNDECIDED && r->verdict == GATE_ACCEPT))
+			r->verdict = r->refs[i].verdict;
+	}
+	merge(r);
+	report_text(&r->text, p->in, r, p->projects);
+}
+
+int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)
+{
+	struct push p = { .in = in, .out = out,
+			  .bench = { .config = in->config, .deadline_ns = in->deadline_ns } };
+	int rc;
+
+	*out = (struct gate_result) { .verdict = GATE_UNDECIDED };
+	rc = repo_open(&p.repo, in->repo_path, in->quarantine, err);
+	if (rc < 0)
+		return rc;
+	out->nrefs = in->ncommands;
+	out->refs = xcalloc(in->ncommands + 1, sizeof(*out->refs));
+	p.projects = xcalloc(in->ncommands + 1, sizeof(*p.projects));
+	for (size_t i = 0; i < in->ncommands; i++)
+		look(&p, i);
+	find_twice(&p);
+	for (size_t i = 0; i < in->ncommands; i++)	/* no early exit: later refs deserve findings too */
+		one_ref(&p, i);
+	settle(&p);
+	bench_clear(&p.bench);
+	free(p.projects);
+	repo_close(p.repo);
+	return 0;
+}
+
+void gate_result_clear(struct gate_result *r)
+{
+	for (size_t i = 0; i < r->nrefs; i++) {
+		free(r->refs[i].target);
+		diag_clear(&r->refs[i].findings);
+	}
+	free(r->refs);
+	diag_clear(&r->all);
+	free(r->slow);
+	buf_clear(&r->text);
+	*r = (struct gate_result) { .verdict = GATE_UNDECIDED };
+}

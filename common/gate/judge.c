@@ -1,0 +1,178 @@
+/* judge – see judge.h. */
+#include "config.h"
+
+#include "common/gate/judge.h"
+
+static bool inside(const char *project, const char *within)
+{
+	size_t n = strlen(within);
+
+	return !n || strcmp(project, within) == 0 || (strncmp(project, within, n) == 0 && project[n] == '/');
+}
+
+static void keep_within(struct project_paths *p, const char *within)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (inside(p->v[i], within))
+			p->v[kept++] = p->v[i];
+		else
+			free(p->v[i]);
+	}
+	p->n = kept;
+}
+
+static void judged_free(struct judged *j)
+{
+	rules_clear(&j->rules);
+	project_paths_clear(&j->projects);
+	tree_close(j->t);
+	free(j->name);
+	free(j);
+}
+
+int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within, struct judged **out,
+		struct ps_err *err)
+{
+	struct judged *j = xcalloc(1, sizeof(*j));
+	int rc;
+
+	j->t = t;
+	j->name = xstrdup(name ? name : "");
+	j->rules = (struct rules) { .t = t, .config = b->config, .deadline_ns = b->deadline_ns };
+	rc = project_find(t, &j->projects, err);
+	if (rc == 0) {
+		keep_within(&j->projects, within ? within : "");
+		rc = rules_run(&j->rules, &j->projects, err);
+	}
+	if (rc < 0) {
+		judged_free(j);
+		return rc;
+	}
+	b->v = xgrow(b->v, b->n, &b->cap, sizeof(*b->v));
+	b->v[b->n++] = j;
+	*out = j;
+	return 0;
+}
+
+struct judged *bench_find(const struct bench *b, const char *name)
+{
+	for (size_t i = 0; *name && i < b->n; i++)
+		if (strcmp(b->v[i]->name, name) == 0)
+			return b->v[i];
+	return NULL;
+}
+
+void bench_clear(struct bench *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		judged_free(b->v[i]);
+	free(b->v);
+	*b = (struct bench) { .config = NULL };
+}
+
+bool bench_needs_old(const struct judged *now)
+{
+	return now->rules.found.errors || now->rules.ndead;
+}
+
+static int by_key(const void *pa, const void *pb)
+{
+	const struct diag *a = *(const struct diag *const *)pa, *b = *(const struct diag *const *)pb;
+	int c = strcmp(a->code, b->code);
+
+	return c ? c : strcmp(a->key, b->key);
+}
+
+/* The old side's findings by code and key. */
+static const struct diag **index_of(const struct judged *old, size_t *n)
+{
+	const struct diag_list *l = &old->rules.found;
+	const struct diag **v = xcalloc(l->n + 1, sizeof(*v));
+
+	*n = l->n;
+	for (size_t i = 0; i < l->n; i++)
+		v[i] = &l->v[i];
+	qsort(v, *n, sizeof(*v), by_key);
+	return v;
+}
+
+/* Had the old side this pipeline, as an entry or (for a declared one) as a folder? */
+static int had_pipeline(const struct judged *old, const struct rule_dead *d, bool *had, struct ps_err *err)
+{
+	struct project p;
+	char *path;
+	int rc;
+
+	*had = false;
+	if (d->declared) {
+		path = project_at(d->project, d->pipeline);
+		*had = tree_is_dir(old->t, path);
+		free(path);
+		return 0;
+	}
+	rc = project_read(old->t, d->project, &p, err);
+	if (rc < 0)
+		return rc == PS_ENOENT ? 0 : rc;
+	*had = p.doc && doc_get(doc_get(p.doc->root, "pipelines"), d->pipeline);
+	project_clear(&p);
+	return 0;
+}
+
+static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt, ...)
+	PS_PRINTF(4, 5);
+
+static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt, ...)
+{
+	char *key = xasprintf("%s|%s %s", d->project, d->job, d->pipeline), *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	diag_add_key(out, rule_table[id].severity, key, d->file, d->at.line, d->at.col, rule_table[id].code, "%s", text);
+	free(text);
+	free(key);
+}
+
+static int dead_references(const struct judged *now, const struct judged *old, struct diag_list *out,
+			   struct ps_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < now->rules.ndead && rc == 0; i++) {
+		const struct rule_dead *d = &now->rules.dead[i];
+		bool had = false;
+
+		if (old)
+			rc = had_pipeline(old, d, &had, err);
+		if (rc == 0 && had)
+			tell(out, RULE_REMOVED, d, "%s of '%s' is removed, but job '%s' still names it",
+			     d->declared ? "the folder" : "the entry", d->pipeline, d->job);
+		else if (rc == 0 && !d->declared)	/* a missing folder is told at its entry */
+			tell(out, RULE_REFERENCE, d, "job '%s' names '%s', which is not declared", d->job, d->pipeline);
+	}
+	return rc;
+}
+
+int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors, struct diag_list *out,
+		  struct ps_err *err)
+{
+	const struct diag_list *l = &now->rules.found;
+	const struct diag **before = NULL;
+	size_t n = 0;
+
+	if (old && !keep_errors)
+		before = index_of(old, &n);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct diag *d = &l->v[i];
+		enum diag_severity severity = d->severity;
+
+		if (before && bsearch(&d, before, n, sizeof(*before), by_key))
+			severity = DIAG_WARNING;
+		diag_add_key(out, severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+	}
+	free(before);
+	return dead_references(now, old, out, err);
+}

@@ -1,0 +1,209 @@
+/* rules – see rules.h: the table, the walk over projects, and how a rule reads a file. */
+#include "config.h"
+
+#include "common/gate/rules.h"
+
+#include "common/base/clock.h"
+
+enum { FINDINGS_MAX = 10000 };
+
+#define RULE_ROW(id, c, s, t, w) [RULE_##id] = { .code = c, .severity = s, .text = t, .why = w },
+const struct rule rule_table[RULE_COUNT] = { RULES(RULE_ROW) };
+
+void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at, const char *key,
+	      const char *fmt, ...)
+{
+	char *text, *full;
+	va_list ap;
+
+	if (r->found.n >= FINDINGS_MAX)
+		return;			/* a stranger's file may hold a million of them */
+	full = xasprintf("%s|%s", r->p ? r->p->path : "", key);
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	diag_add_key(&r->found, rule_table[id].severity, full, path, at.line, at.col, rule_table[id].code,
+		     "%s", text);
+	free(text);
+	free(full);
+}
+
+bool rules_in_time(struct rules *r, const char *what)
+{
+	if (!r->late && r->deadline_ns && clock_boot_ns() > r->deadline_ns) {
+		r->late = true;
+		r->slow = xstrdup(what);
+	}
+	return !r->late;
+}
+
+/* Only the two markers that no text has by chance: a bare row of '=' underlines a heading. */
+static struct doc_pos conflict(const struct buf *b)
+{
+	struct doc_pos at = { 0, 0 };
+	unsigned line = 1;
+
+	for (const char *p = buf_str(b), *end = p + b->len; p < end; line++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+		if (end - p >= 8 && (memcmp(p, "<<<<<<< ", 8) == 0 || memcmp(p, ">>>>>>> ", 8) == 0))
+			return (struct doc_pos) { line, 1 };
+		if (!nl)
+			break;
+		p = nl + 1;
+	}
+	return at;
+}
+
+int rules_read(struct rules *r, const char *relative, size_t max, struct buf *bytes, bool *is_there,
+	       bool *usable, struct ps_err *err)
+{
+	char *path = project_at(r->p->path, relative);
+	struct doc_pos at;
+	int rc = 0;
+
+	*is_there = rules_in_time(r, path) && tree_is_file(r->t, path);
+	*usable = false;
+	if (*is_there)
+		rc = tree_read(r->t, path, max, bytes, err);
+	if (rc == PS_ELIMIT) {
+		rule_hit(r, RULE_UNCHECKED, path, (struct doc_pos) { 1, 1 }, relative,
+			 "larger than %zu bytes: not checked", max);
+		rc = 0;
+	} else if (rc == 0 && *is_there) {
+		at = conflict(bytes);
+		*usable = !at.line;
+		if (at.line)
+			rule_hit(r, RULE_CONFLICT, path, at, relative, "merge conflict marker");
+	}
+	free(path);
+	return rc;
+}
+
+static void json_fault(struct rules *r, enum rule_id id, const char *relative, int rc, enum doc_kind top,
+		       const struct doc_fault *fault)
+{
+	char *path = project_at(r->p->path, relative);
+
+	if (rc == PS_ELIMIT)
+		rule_hit(r, RULE_UNCHECKED, path, fault->at, relative, "%s: not checked", fault->text);
+	else if (rc < 0)
+		rule_hit(r, id, path, fault->at, relative, "not JSON: %s", fault->text);
+	else
+		rule_hit(r, id, path, (struct doc_pos) { 1, 1 }, relative, "holds %s, not an object",
+			 doc_kind_word(top));
+	free(path);
+}
+
+int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out, bool *is_there,
+	       struct ps_err *err)
+{
+	struct buf b = BUF_INIT;
+	struct doc_fault fault;
+	bool usable;
+	int rc = rules_read(r, relative, PS_JSON_MAX, &b, is_there, &usable, err), bad;
+
+	*out = NULL;
+	if (rc == 0 && usable) {
+		bad = doc_json(out, buf_str(&b), b.len, &fault);
+		if (bad < 0 || (*out)->root->kind != DOC_MAP) {
+			json_fault(r, id, relative, bad, bad < 0 ? DOC_NULL : (*out)->root->kind, &fault);
+			if (bad == 0)
+				doc_free(*out);
+			*out = NULL;
+		}
+	}
+	buf_clear(&b);
+	return rc;
+}
+
+int rules_json_shape(struct rules *r, enum rule_id id, const char *relative, struct ps_err *err)
+{
+	struct buf b = BUF_INIT;
+	struct doc_fault fault;
+	enum doc_kind top;
+	bool is_there, usable;
+	int rc = rules_read(r, relative, PS_JSON_MAX, &b, &is_there, &usable, err), bad;
+
+	if (rc == 0 && usable) {
+		bad = doc_json_scan(&top, buf_str(&b), b.len, &fault);
+		if (bad < 0 || top != DOC_MAP)
+			json_fault(r, id, relative, bad, top, &fault);
+	}
+	buf_clear(&b);
+	return rc;
+}
+
+/* The project file itself: when it cannot be read, nothing below it can be found. */
+static bool project_usable(struct rules *r)
+{
+	const struct project *p = r->p;
+	struct doc_pos at = conflict(&p->bytes);
+
+	if (at.line) {
+		rule_hit(r, RULE_CONFLICT, p->file, at, PROJECT_FILE, "merge conflict marker");
+		return false;
+	}
+	if (p->rc == PS_ELIMIT)
+		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked", p->fault.text);
+	else if (p->rc < 0)
+		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s", p->fault.text);
+	else if (!doc_is(p->doc->root, DOC_MAP))
+		rule_hit(r, RULE_TOP, p->file, (struct doc_pos) { 1, 1 }, PROJECT_FILE, "holds %s, not a map",
+			 p->doc->root ? doc_kind_word(p->doc->root->kind) : "nothing");
+	return p->rc == 0 && doc_is(p->doc->root, DOC_MAP);
+}
+
+static int run_project(struct rules *r, struct ps_err *err)
+{
+	const struct doc_pair *e;
+	const char *language;
+	int rc = 0;
+
+	if (!project_usable(r))
+		return 0;
+	language = doc_string(doc_get(r->p->doc->root, "language"));
+	r->language = language ? language : "";
+	rules_project(r);
+	for (size_t i = 0; rc == 0 && !r->late && (e = project_next(r->p, PROJECT_PIPELINES, &i));)
+		if (project_key_is_safe(e->key))
+			rc = rules_pipeline(r, e, err);
+	for (size_t i = 0; rc == 0 && !r->late && (e = project_next(r->p, PROJECT_JOBS, &i));)
+		if (project_key_is_safe(e->key))
+			rc = rules_job(r, e, err);
+	return rc;
+}
+
+int rules_run(struct rules *r, const struct project_paths *projects, struct ps_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < projects->n && rc == 0; i++) {
+		struct project p;
+
+		if (!rules_in_time(r, projects->v[i]))
+			break;
+		rc = project_read(r->t, projects->v[i], &p, err);
+		if (rc < 0)
+			break;
+		r->p = &p;
+		rc = run_project(r, err);
+		r->p = NULL;
+		project_clear(&p);
+	}
+	return rc;
+}
+
+void rules_clear(struct rules *r)
+{
+	for (size_t i = 0; i < r->ndead; i++) {
+		free(r->dead[i].project);
+		free(r->dead[i].pipeline);
+		free(r->dead[i].file);
+		free(r->dead[i].job);
+	}
+	free(r->dead);
+	free(r->slow);
+	diag_clear(&r->found);
+	*r = (struct rules) { .t = NULL };
+}
