@@ -154,7 +154,8 @@ int repo_nearest_held(struct repo *r, const char *hex, const char *except, char 
 		return rc;
 	git_oid_fromstr(&oid, p.commit);
 	if (n && (rc = git_revwalk_new(&walk, r->git)) == 0 && (rc = git_revwalk_push(walk, &oid)) == 0) {
-		git_revwalk_sorting(walk, GIT_SORT_TIME);
+		/* unsorted is git's own order, made while walking: any sorting reads the whole history first */
+		git_revwalk_sorting(walk, GIT_SORT_NONE);
 		for (int i = 0; i < REPO_WALK_MAX && !*found && git_revwalk_next(&oid, walk) == 0; i++) {
 			if (!bsearch(&oid, tips, n, sizeof(*tips), oid_order))
 				continue;
