@@ -5,6 +5,7 @@
 
 #include "agent/flow/note.h"
 #include "agent/flow/survey_json.h"
+#include "common/base/fsutil.h"
 #include "common/base/log.h"
 
 enum { EXPORT_LIMIT_MS = 300000 };
@@ -86,9 +87,10 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 {
 	struct core *c = s->core;
 	char *log = xasprintf("%s/b%lld.log", c->paths->logs, (long long)s->build.id);
+	char *code = fs_join(s->build.pipeline, "code");	/* where its setup.py is */
 	struct wire_build_start m = {
 		.build = (uint64_t)s->build.id, .fence = (uint64_t)s->fence, .slot = (uint64_t)s->slot,
-		.export = s->dest, .pipeline = s->build.pipeline, .wheel = spec->wheel,
+		.export = s->dest, .pipeline = code, .wheel = spec->wheel,
 		.prefix = s->build.prefix, .log = log, .inputs = { spec->inputs, spec->n },
 	};
 	struct note *n;
@@ -99,6 +101,7 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 		n = note_new(c, (uint64_t)s->build.id, (uint64_t)s->fence);
 		store_write(c->store, STORE_NORMAL, write_build_started, note_done, n);
 	}
+	free(code);
 	free(log);
 }
 

@@ -304,7 +304,8 @@ class Instance:
             found += [os.path.join(folder, n) for n in subs + names if n.startswith(".tmp-")]
         for part in ("export", "build", "run"):
             top = os.path.join(self.dir, "work", part)
-            found += [os.path.join(top, n) for n in (os.listdir(top) if os.path.isdir(top) else [])]
+            found += [os.path.join(top, n) for n in (os.listdir(top) if os.path.isdir(top) else [])
+                      if not n.startswith("toolchain-")]	# the digest, remembered
         return found
 
 
