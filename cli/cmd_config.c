@@ -9,14 +9,6 @@
 #include "common/base/fsutil.h"
 #include "common/config/which.h"
 
-static json_t *finding(const struct diag *d)
-{
-	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "id", d->code ? d->code : "",
-			 "state", d->severity == DIAG_ERROR ? "error" : "warning",
-			 "line", d->line ? (int)d->line : 1, "col", d->line ? (int)d->col : 1,
-			 "path", d->path, "text", d->text);
-}
-
 static int check_exec(struct cli *cli, const struct cmd_args *a)
 {
 	struct diag_list diags = DIAG_LIST_INIT;
@@ -32,7 +24,7 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 		json_t *items = json_array();
 
 		for (size_t i = 0; i < diags.n; i++)
-			json_array_append_new(items, finding(&diags.v[i]));
+			json_array_append_new(items, show_finding(&diags.v[i]));
 		items = json_pack("{s:o}", "items", items);
 		show_json(items);
 		json_decref(items);

@@ -12,6 +12,14 @@ void show_json(const json_t *doc)
 	putchar('\n');
 }
 
+json_t *show_finding(const struct diag *d)
+{
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "id", d->code ? d->code : "",
+			 "state", d->severity == DIAG_ERROR ? "error" : "warning",
+			 "line", d->line ? (int)d->line : 1, "col", d->line ? (int)d->col : 1,
+			 "path", d->path, "text", d->text);
+}
+
 const char *show_text(const json_t *item, const char *key)
 {
 	const char *text = json_string_value(json_object_get(item, key));

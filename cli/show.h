@@ -7,8 +7,11 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
+#include "common/base/diag.h"
 
 void show_json(const json_t *doc);
+/* A finding as an item of a list; its id is the rule's code. */
+json_t *show_finding(const struct diag *d);
 /* Asks for a list and shows it. `nothing` goes to stderr when it is empty. Returns an exit code. */
 int show_list(struct cli *cli, const char *path, const struct column *cols, const char *nothing);
 /* Member `key` of an object as text; "" when it is not there. */

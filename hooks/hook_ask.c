@@ -133,17 +133,18 @@ static int commands_file(const struct hook *h, struct ps_err *err)
 	return fd;
 }
 
-static pid_t start_gate(const struct hook *h, int in, int result, struct ps_err *err)
+static pid_t start_gate(const struct hook *h, int in, int result, int64_t until_ns, struct ps_err *err)
 {
-	char number[16];
+	char number[16], budget[24];
 	const char *argv[] = { h->gate, "check", "--pre-receive", "--policy", h->policy_path,
-			       "--result-fd", number, NULL };
+			       "--result-fd", number, "--budget", budget, NULL };
 	const char **env = gate_env(h);
 	struct spawn s = { .argv = argv, .env = env, .in = in, .out = -1, .errout = STDERR_FILENO,
 			   .keep = &result, .nkeep = 1, .new_group = true };
 	pid_t pid;
 
 	snprintf(number, sizeof(number), "%d", result);
+	snprintf(budget, sizeof(budget), "%lld", (long long)ms_left(until_ns));
 	pid = spawn_start(&s, err);
 	free_env(env);
 	return pid;
@@ -164,7 +165,7 @@ static int run_gate(const struct hook *h, int64_t until_ns, struct msg *m, struc
 		close(in);
 		return ps_err_errno(err, "cannot make a socketpair");
 	}
-	pid = start_gate(h, in, pair[1], err);
+	pid = start_gate(h, in, pair[1], until_ns, err);
 	close(in);
 	close(pair[1]);
 	rc = pid < 0 ? (int)pid : frame_recv(pair[0], m, MSG_HOOK_MAX, NULL, until_ns, err);

@@ -12,8 +12,6 @@
 #include "common/base/fsutil.h"
 #include "common/gate/gate.h"
 
-enum { TEXT_MAX = WIRE_TEXT * 8 };
-
 /* The quarantine's folders come from a message: they too must be below a root, or a finding could
  * show what the pusher may not read. */
 static int admit_folder(struct work *w, const char *dir, struct ps_err *err)
@@ -45,17 +43,6 @@ static int admit_quarantine(struct work *w, const struct wire_judge *q, struct p
 	return rc;
 }
 
-/* Text that would not fit into the message ends with its last whole line that does. */
-static void cut_text(struct buf *text)
-{
-	if (text->len <= TEXT_MAX)
-		return;
-	text->len = TEXT_MAX;
-	while (text->len && text->data[text->len - 1] != '\n')
-		text->len--;
-	text->data[text->len] = '\0';
-}
-
 static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct gate_result *res)
 {
 	struct wire_ref_line *v = xcalloc(q->refs.n, sizeof(*v));
@@ -70,7 +57,7 @@ static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct g
 	return v;
 }
 
-static int tell(struct work *w, const struct wire_judge *q, struct gate_result *res,
+static int tell(struct work *w, const struct wire_judge *q, const struct gate_result *res,
 		const char *id, int64_t stamp, struct ps_err *err)
 {
 	struct wire_ref_line *v = lines_of(q, res);
@@ -81,7 +68,6 @@ static int tell(struct work *w, const struct wire_judge *q, struct gate_result *
 	};
 	int rc;
 
-	cut_text(&res->text);
 	a.text = buf_str(&res->text);
 	a.refs.v = v;
 	a.refs.n = q->refs.n;

@@ -200,6 +200,17 @@ static void merge(struct gate_result *r)
 	diag_clear(&every);
 }
 
+/* Ends with the last whole line that fits: names and paths of strangers may be very long. */
+static void cut_text(struct buf *text)
+{
+	if (text->len <= GATE_TEXT_MAX)
+		return;
+	text->len = GATE_TEXT_MAX;
+	while (text->len && text->data[text->len - 1] != '\n')
+		text->len--;
+	text->data[text->len] = '\0';
+}
+
 static void settle(struct push *p)
 {
 	struct gate_result *r = p->out;
@@ -213,6 +224,7 @@ static void settle(struct push *p)
 	}
 	merge(r);
 	report_text(&r->text, p->in, r, p->projects);
+	cut_text(&r->text);
 }
 
 int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)

@@ -20,7 +20,7 @@ enum gate_verdict { GATE_ACCEPT, GATE_REFUSE, GATE_UNDECIDED };
 /* "accept", "refuse", "undecided": the words of the wire. */
 const char *gate_verdict_word(enum gate_verdict v);
 
-enum { GATE_LINES_MAX = 12, GATE_DIAGS_MAX = 50 };
+enum { GATE_LINES_MAX = 12, GATE_DIAGS_MAX = 50, GATE_TEXT_MAX = 256 * 1024 };
 
 struct gate_command {			/* one line of pre-receive's stdin */
 	const char *old_oid, *new_oid;	/* as claimed; all zeros: create, delete */
@@ -52,7 +52,7 @@ struct gate_result {
 	size_t nrefs;
 	struct diag_list all;		/* of all refs, sorted, each once */
 	char *slow;			/* undecided: what was being done when time ran out; else NULL */
-	struct buf text;		/* whole lines for the pusher, escaped, '\n' behind each */
+	struct buf text;		/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
 };
 
 /* Negative: not even the repository could be read; out is then empty. gate_result_clear() always. */
