@@ -38,10 +38,4 @@ view_fn view_queue;		/* array of what waits or is under way, each with its first
 view_fn view_failing;		/* array of what failed and was not made good since */
 view_fn view_why;		/* a tree: what, state, reason, lines, children; and the next command */
 
-/* The state of a build or run, for its log; task: of a run (NULL: the run itself). */
-int view_state(struct store_tx *tx, const char *id, const char *task, char *state, size_t size,
-	       struct ps_err *err) PS_MUSTCHECK;
-/* The task keys of a run in their order, as an array. */
-int view_task_keys(struct store_tx *tx, int64_t run, json_t **out, struct ps_err *err) PS_MUSTCHECK;
-
 #endif

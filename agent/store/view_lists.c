@@ -267,41 +267,6 @@ int view_run(struct store_tx *tx, const struct view_ask *a, json_t **out, struct
 	return rc;
 }
 
-int view_task_keys(struct store_tx *tx, int64_t run, json_t **out, struct ps_err *err)
-{
-	json_t *keys = json_array();
-	int rc = view_rows(tx, sql_query(tx, err, "SELECT task FROM task WHERE run = ? ORDER BY n", "i", run),
-			   keys, VIEW_LIMIT_MAX, NULL, text_row, err);
-
-	if (rc == 0)
-		*out = json_incref(keys);
-	json_decref(keys);
-	return rc;
-}
-
-int view_state(struct store_tx *tx, const char *id, const char *task, char *state, size_t size, struct ps_err *err)
-{
-	bool is_build = id && id[0] == 'b';
-	json_t *found = NULL;
-	sqlite3_stmt *q;
-	int64_t n;
-	int rc = view_number(id, is_build ? 'b' : 'x', &n, err);
-
-	if (rc < 0)
-		return rc;
-	if (is_build)
-		q = sql_query(tx, err, "SELECT state FROM build WHERE id = ?", "i", n);
-	else if (task)
-		q = sql_query(tx, err, "SELECT state FROM task WHERE run = ? AND task = ?", "it", n, task);
-	else
-		q = sql_query(tx, err, "SELECT state FROM run WHERE id = ?", "i", n);
-	rc = view_one(tx, q, is_build ? "build" : task ? "task of this run" : "run", task ? task : id, text_row, &found, err);
-	if (rc == 0)
-		snprintf(state, size, "%s", json_string_value(found));
-	json_decref(found);
-	return rc;
-}
-
 /* The newest label of each release; live where a fabric's newest good deployment is of it. */
 static json_t *release_row(sqlite3_stmt *q)
 {

@@ -1,0 +1,220 @@
+/* api – the table of the API, and how a request finds its row; see api.h. */
+#include "config.h"
+
+#include "agent/web/api.h"
+
+#include "agent/web/api_parts.h"
+
+#define PREFIX "/api/v1"
+
+struct api {
+	struct core *core;
+	struct http *http;
+};
+
+static const struct route routes[] = {
+	{ .path = "/status", .view = status_view, .finish = status_finish },
+	{ .path = "/events", .view = view_events },
+	{ .path = "/events/*", .view = view_event },
+	{ .path = "/builds", .view = view_builds },
+	{ .path = "/builds/*", .view = view_build },
+	{ .path = "/builds/*/log", .act = log_build },
+	{ .path = "/releases", .view = view_releases },
+	{ .path = "/fabrics", .view = view_fabrics },
+	{ .path = "/fabrics/*/history", .view = view_history },
+	{ .path = "/runs", .view = view_runs },
+	{ .path = "/runs/*", .view = view_run },
+	{ .path = "/runs/*/log", .act = log_run },
+	{ .path = "/why", .view = view_why },
+	{ .post = true, .path = "/runs", .act = act_run },
+	{ .post = true, .path = "/adopt", .act = act_adopt },
+	{ .post = true, .path = "/reload", .act = act_reload },
+	{ .post = true, .path = "/stop", .act = act_stop },
+};
+
+/* Does path fit the pattern? *id gets what stands for '*' (free it). */
+static bool path_fits(const char *pattern, const char *path, char **id)
+{
+	for (; *pattern && *pattern != '*'; pattern++, path++)
+		if (*pattern != *path)
+			return false;
+	if (*pattern == '*') {
+		size_t n = strcspn(path, "/");
+
+		if (n == 0 || strcmp(pattern + 1, path + n) != 0)
+			return false;
+		*id = xstrndup(path, n);
+		return true;
+	}
+	return *path == '\0';
+}
+
+static void request_free(struct request *r)
+{
+	policy_drop(r->policy);
+	json_decref(r->out);
+	buf_clear(&r->bytes);
+	free(r->id);
+	free(r->thing);
+	free(r->state);
+	free(r->repository);
+	free(r->ref);
+	free(r->task);
+	free(r->logs);
+	free(r);
+}
+
+void request_done(struct request *r, int status, const json_t *doc)
+{
+	http_reply_json(r->call, status, doc);
+	request_free(r);
+}
+
+void request_fail(struct request *r, int rc, const char *detail, const char *next)
+{
+	http_reply_problem(r->call, http_status(rc, r->route->post), detail, next);
+	request_free(r);
+}
+
+void request_bytes(struct request *r, const char *type)
+{
+	http_reply_bytes(r->call, type, buf_str(&r->bytes), r->bytes.len);
+	request_free(r);
+}
+
+static char *copy_param(const struct http_call *c, const char *name)
+{
+	const char *v = http_param(c, name);
+
+	return v ? xstrdup(v) : NULL;
+}
+
+/* A number of the query; PS_EINVAL when it is none. Absent is 0. */
+static int number_param(const struct http_call *c, const char *name, int64_t *out, struct ps_err *err)
+{
+	const char *v = http_param(c, name);
+	char *end;
+
+	*out = v ? strtoll(v, &end, 10) : 0;
+	if (!v || (*v >= '0' && *v <= '9' && *end == '\0' && *out < INT64_MAX))
+		return 0;
+	return ps_err_set(err, PS_EINVAL, "%s is no number: '%s'", name, v);
+}
+
+static int take_params(struct request *r, struct ps_err *err)
+{
+	int64_t limit;
+	int rc = number_param(r->call, "limit", &limit, err);
+
+	if (rc == 0)
+		rc = number_param(r->call, "offset", &r->offset, err);
+	if (rc < 0)
+		return rc;
+	r->thing = copy_param(r->call, "thing");
+	r->state = copy_param(r->call, "state");
+	r->repository = copy_param(r->call, "repository");
+	r->ref = copy_param(r->call, "ref");
+	r->task = copy_param(r->call, "task");
+	r->ask = (struct view_ask) {
+		.cfg = r->policy->cfg, .id = r->id, .thing = r->thing, .state = r->state,
+		.repository = r->repository, .ref = r->ref, .limit = (size_t)limit,
+	};
+	return 0;
+}
+
+static int run_view(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct request *r = arg;
+
+	return r->route->view(tx, &r->ask, &r->out, err);
+}
+
+static void view_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct request *r = arg;
+
+	if (rc < 0) {
+		request_fail(r, rc, ps_err_msg(err, rc), rc == PS_ENOENT ? "penstock status" : NULL);
+		return;
+	}
+	if (r->route->finish)
+		r->route->finish(r);
+	request_done(r, 200, r->out);
+}
+
+/* The row for this path; with *other_method set when only the method is wrong. */
+static const struct route *find_route(const char *path, bool post, char **id, bool *other_method)
+{
+	*other_method = false;
+	for (size_t i = 0; i < PS_NELEM(routes); i++) {
+		if (!path_fits(routes[i].path, path, id))
+			continue;
+		if (routes[i].post == post)
+			return &routes[i];
+		PS_FREE(*id);
+		*other_method = true;
+	}
+	return NULL;
+}
+
+static int identify(struct request *r, struct ps_err *err)
+{
+	uint32_t uid;
+	int rc = http_peer(r->call, &uid, err);
+
+	if (rc == 0)
+		rc = auth_person(&r->who, r->policy->cfg, uid, http_header(r->call, "Penstock-As"), err);
+	return rc < 0 ? rc : auth_may_look(&r->who, r->policy->cfg, err);
+}
+
+static void on_call(struct http_call *call, void *arg)
+{
+	struct api *a = arg;
+	const char *path = http_path(call);
+	bool other_method, ours = ps_starts(path, PREFIX "/");
+	char *id = NULL;
+	const struct route *route = find_route(ours ? path + strlen(PREFIX) : "", http_is_post(call), &id, &other_method);
+	struct ps_err err = { 0 };
+	struct request *r;
+	int rc;
+
+	if (!route) {
+		http_reply_problem(call, other_method ? 405 : 404, other_method ? "this path has another method" :
+				   "there is no such path below " PREFIX, NULL);
+		return;
+	}
+	r = xcalloc(1, sizeof(*r));
+	*r = (struct request) { .core = a->core, .call = call, .route = route, .id = id,
+				.policy = policy_take(a->core->policy) };
+	rc = identify(r, &err);
+	if (rc == 0)
+		rc = take_params(r, &err);
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else if (route->act)
+		route->act(r);
+	else
+		store_read(a->core->store, run_view, view_done, r);
+}
+
+int api_open(struct api **out, struct core *c, struct ps_err *err)
+{
+	struct api *a = xcalloc(1, sizeof(*a));
+	int rc;
+
+	a->core = c;
+	rc = http_open(&a->http, c->loop, c->paths->api_sock, on_call, a, err);
+	if (rc < 0)
+		free(a);
+	else
+		*out = a;
+	return rc;
+}
+
+void api_close(struct api *a)
+{
+	if (!a)
+		return;
+	http_close(a->http);
+	free(a);
+}

@@ -1,0 +1,20 @@
+/*
+ * api – the HTTP API of an instance, /api/v1, on its Unix socket.
+ *
+ * One table (api.c) says for each path: a view of the store that answers it, or an action of flow.
+ * Who asks comes from SO_PEERCRED (auth.h). Errors are problem documents of RFC 9457 with one member
+ * of ours: `next`, the command to type now.
+ */
+#ifndef PS_API_H
+#define PS_API_H
+
+#include "agent/flow/core.h"
+
+struct api;
+
+/* Listens on paths->api_sock. The core must outlive it; its policy may change meanwhile. */
+int api_open(struct api **out, struct core *c, struct ps_err *err) PS_MUSTCHECK;
+/* Ends every connection; answers that are still on their way are dropped. NULL is fine. */
+void api_close(struct api *a);
+
+#endif

@@ -1,0 +1,109 @@
+/* api_act – the requests that change something: checked here, done by flow. */
+#include "config.h"
+
+#include "agent/flow/queue.h"
+#include "agent/web/api_parts.h"
+
+static const char *member(const json_t *body, const char *name)
+{
+	return json_string_value(json_object_get(body, name));
+}
+
+/* The reply of flow_run_request(): text is the id. */
+static void run_reply(void *arg, int rc, const char *problem, const char *text)
+{
+	struct request *r = arg;
+	json_t *doc;
+
+	if (rc < 0 || problem) {
+		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
+		return;
+	}
+	doc = json_pack("{s:s, s:s}", "id", text, "state", "queued");
+	request_done(r, 201, doc);
+	json_decref(doc);
+}
+
+void act_run(struct request *r)
+{
+	const char *job, *fabric, *project, *repository;
+	struct ps_err err = { 0 };
+	json_t *body = NULL;
+	int rc = http_body(r->call, &body, &err);
+
+	job = member(body, "job");
+	fabric = member(body, "fabric");
+	project = member(body, "project");
+	repository = member(body, "repository");
+	if (rc == 0 && (!job || !fabric))
+		rc = ps_err_set(&err, PS_EINVAL, "the body must name a job and a fabric");
+	if (rc == 0)
+		rc = auth_may_run(&r->who, r->policy->cfg, fabric, &err);
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), rc == PS_ENOENT ? "penstock fabrics" : NULL);
+	else
+		flow_run_request(r->core, r->who.shown, job, fabric, member(body, "config"), project ? project : "",
+				 repository ? repository : "", run_reply, r);
+	json_decref(body);
+}
+
+/* What the reply of a plain action is called: by the row's own path. */
+static void plain_reply(void *arg, int rc, const char *problem, const char *text)
+{
+	static const struct { const char *path, *id, *state; } words[] = {
+		{ "/adopt", "repository", "adopted" }, { "/reload", "config", "reloaded" }, { "/stop", "agent", "stopping" },
+	};
+	struct request *r = arg;
+	size_t i = 0;
+	json_t *doc;
+
+	if (rc < 0 || problem) {
+		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
+		return;
+	}
+	while (strcmp(words[i].path, r->route->path) != 0)
+		i++;
+	doc = json_pack("{s:s, s:s, s:s?}", "id", words[i].id, "state", words[i].state, "text", text);
+	request_done(r, 200, doc);
+	json_decref(doc);
+}
+
+static bool admin_only(struct request *r)
+{
+	struct ps_err err = { 0 };
+	int rc = auth_is_admin(&r->who, &err);
+
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	return rc == 0;
+}
+
+void act_adopt(struct request *r)
+{
+	struct ps_err err = { 0 };
+	json_t *body = NULL;
+	int rc;
+
+	if (!admin_only(r))
+		return;
+	rc = http_body(r->call, &body, &err);
+	if (rc == 0 && !member(body, "repository"))
+		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else
+		flow_adopt(r->core, member(body, "repository"), plain_reply, r);
+	json_decref(body);
+}
+
+void act_reload(struct request *r)
+{
+	if (admin_only(r))
+		flow_ask_parent(r->core, "reload", plain_reply, r);
+}
+
+void act_stop(struct request *r)
+{
+	if (admin_only(r))
+		flow_ask_parent(r->core, "stop", plain_reply, r);
+}

@@ -1,0 +1,54 @@
+/*
+ * api_parts – what the files of the API share: one request from its first byte to its answer.
+ */
+#ifndef PS_API_PARTS_H
+#define PS_API_PARTS_H
+
+#include "agent/store/view.h"
+#include "agent/web/auth.h"
+#include "agent/web/http.h"
+
+struct request;
+
+struct route {
+	bool post;
+	const char *path;		/* behind /api/v1; '*' stands for one part, the id */
+	view_fn *view;			/* a read: runs on the store's reader, its JSON is the answer */
+	void (*finish)(struct request *r);	/* on the loop, completes r->out; NULL */
+	void (*act)(struct request *r);	/* everything else: answers by itself */
+};
+
+struct request {
+	struct core *core;
+	struct http_call *call;
+	const struct route *route;
+	struct policy_now *policy;	/* the one in force when it came */
+	struct person who;
+	char *id, *thing, *state, *repository, *ref, *task;	/* owned; ask points to them */
+	struct view_ask ask;
+	json_t *out;
+	int64_t offset, next;		/* logs */
+	bool ended;
+	struct buf bytes;
+	char end_state[32];
+	char *logs;			/* folder or file of the log */
+};
+
+/* Each ends the request. */
+void request_done(struct request *r, int status, const json_t *doc);
+void request_fail(struct request *r, int rc, const char *detail, const char *next);
+void request_bytes(struct request *r, const char *type);	/* r->bytes */
+
+/* api_status.c */
+int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err);
+void status_finish(struct request *r);
+/* api_act.c */
+void act_run(struct request *r);
+void act_adopt(struct request *r);
+void act_reload(struct request *r);
+void act_stop(struct request *r);
+/* api_log.c */
+void log_build(struct request *r);
+void log_run(struct request *r);
+
+#endif

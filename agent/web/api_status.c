@@ -1,0 +1,133 @@
+/* api_status – what the store cannot know of the status: roles, walls, what this version lacks. */
+#include "config.h"
+
+#include <unistd.h>
+
+#include "agent/web/api_parts.h"
+#include "common/base/clock.h"
+
+/* Named so that nobody waits for it. */
+static const char *const missing[] = {
+	"the tests of a project: nothing waits for them",
+	"approvals and deployments by hand: such deployments wait",
+	"fabrics of providers databricks and airflow: deployments there wait",
+	"plan, promote, rollback, pin, lock, freeze, windows, orphans",
+	"signatures of releases",
+	"letting held events go; reconcile on a timer",
+	"hooks beside ours in one repository",
+	"a user of its own for each role",
+	"Scala and SQL projects: they are not built",
+	"notifications, tokens, pages",
+};
+
+int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	json_t *fabrics = NULL, *queue = NULL, *failing = NULL;
+	int rc = view_fabrics(tx, a, &fabrics, err);
+
+	if (rc == 0)
+		rc = view_queue(tx, a, &queue, err);
+	if (rc == 0)
+		rc = view_failing(tx, a, &failing, err);
+	if (rc == 0)
+		*out = json_pack("{s:O, s:O, s:O}", "fabrics", json_object_get(fabrics, "items"), "queue", queue,
+				 "failing", failing);
+	json_decref(fabrics);
+	json_decref(queue);
+	json_decref(failing);
+	return rc;
+}
+
+static void add(json_t *array, const char *fmt, ...) PS_PRINTF(2, 3);
+static void add(json_t *array, const char *fmt, ...)
+{
+	json_t *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = json_vsprintf(fmt, ap);
+	va_end(ap);
+	if (text)		/* not UTF-8: a role told nonsense */
+		json_array_append_new(array, text);
+}
+
+static json_t *roles_of(const struct core *c, json_t *warnings)
+{
+	static const char *const names[CORE_ROLES] = { "gate", "build", "deploy" };
+	json_t *roles = json_array();
+
+	json_array_append_new(roles, json_pack("{s:s, s:s, s:I}", "id", "core", "state", "running",
+					       "pid", (json_int_t)getpid()));
+	for (int i = 0; i < CORE_ROLES; i++) {
+		bool up = c->roles[i].peer != NULL;
+
+		json_array_append_new(roles, json_pack("{s:s, s:s, s:I}", "id", names[i], "state",
+						       up ? "running" : "unknown", "pid", (json_int_t)c->roles[i].pid));
+		if (!up)
+			add(warnings, "the %s role is not running", names[i]);
+	}
+	return roles;
+}
+
+static json_t *facts_of(const struct core *c, const struct config *cfg)
+{
+	json_t *facts = json_array();
+
+	if (!cfg->roles.n && geteuid() == 0)
+		add(facts, "all roles run as root: the walls between roles are conventions");
+	else if (!cfg->roles.n)
+		add(facts, "all roles run as one user: the walls between roles are conventions");
+	if (cfg->trusted_caller)
+		add(facts, "trusted_caller is on: the agent's own user may speak as any member");
+	for (size_t i = 0; i < cfg->nfabrics; i++)
+		if (cfg->fabrics[i].self_approval)
+			add(facts, "self_approval is on for fabric %s", cfg->fabrics[i].name);
+	for (int i = 0; i < CORE_ROLES; i++)
+		for (size_t k = 0; k < c->roles[i].nfacts; k++)
+			add(facts, "%s", c->roles[i].facts[k]);
+	return facts;
+}
+
+static json_t *toolchain_of(const struct toolchain_now *t, json_t *warnings)
+{
+	json_t *o = json_object();
+
+	if (t->problem)
+		add(warnings, "no toolchain: %s", t->problem);
+	if (t->sandbox_problem)
+		add(warnings, "no sandbox: %s", t->sandbox_problem);
+	json_object_set_new(o, "id", t->name ? json_string(t->name) : json_null());
+	json_object_set_new(o, "state", json_string(t->digest ? "ready" : t->known ? "none" : "unknown"));
+	json_object_set_new(o, "prefix", t->prefix ? json_string(t->prefix) : json_null());
+	json_object_set_new(o, "digest", t->digest ? json_string(t->digest) : json_null());
+	return o;
+}
+
+void status_finish(struct request *r)
+{
+	const struct core *c = r->core;
+	const struct config *cfg = r->policy->cfg;
+	json_t *warnings = json_array(), *lacks = json_array(), *busy = json_array(), *agent, *item;
+	char since[CLOCK_TEXT];
+	size_t i;
+
+	agent = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", "agent", "state", "running",
+			  "version", PACKAGE_VERSION, "instance", c->paths->base, "policy_digest", cfg->digest,
+			  "since", clock_text_ms(since, c->started_ms), "slots", (json_int_t)cfg->builder.slots);
+	for (i = 0; i < PS_NELEM(missing); i++)
+		add(lacks, "%s", missing[i]);
+	json_object_set_new(r->out, "agent", agent ? agent : json_object());
+	json_object_set_new(r->out, "roles", roles_of(c, warnings));
+	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, warnings));
+	json_object_set_new(r->out, "warnings", warnings);
+	json_object_set_new(r->out, "facts", facts_of(c, cfg));
+	json_object_set_new(r->out, "missing", lacks);
+	json_array_foreach(json_object_get(r->out, "queue"), i, item) {
+		const char *id = json_string_value(json_object_get(item, "id"));
+		const char *state = json_string_value(json_object_get(item, "state"));
+
+		if (id && *id == 'b' && state && strcmp(state, "queued") != 0)
+			json_array_append(busy, json_object_get(item, "id"));
+	}
+	json_object_set_new(r->out, "building", busy);
+}
