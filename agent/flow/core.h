@@ -81,6 +81,9 @@ void core_log_done(void *arg, int rc, const struct ps_err *err);
 /* reply is called once, on the loop: problem NULL means done; text says what. */
 typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *text);
 
+/* Records a baseline for the repository at this path, unless it has one: its refs as they are make no
+ * event. In intake. */
+void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
 /* "reload" and "stop" are the parent's to do. */
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg);
 

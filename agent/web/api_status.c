@@ -73,9 +73,9 @@ static json_t *facts_of(const struct core *c, const struct config *cfg)
 {
 	json_t *facts = json_array();
 
-	if (!cfg->roles.n && geteuid() == 0)
+	if (!cfg->nroles && geteuid() == 0)
 		add(facts, "all roles run as root: the walls between roles are conventions");
-	else if (!cfg->roles.n)
+	else if (!cfg->nroles)
 		add(facts, "all roles run as one user: the walls between roles are conventions");
 	if (cfg->trusted_caller)
 		add(facts, "trusted_caller is on: the agent's own user may speak as any member");

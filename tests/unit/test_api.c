@@ -1,0 +1,308 @@
+/* The API as the command line meets it: our server on a filled store, the real client in front. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/flow/queue.h"
+#include "agent/loop/child.h"
+#include "agent/web/api.h"
+#include "common/base/fsutil.h"
+#include "common/base/spawn.h"
+#include "common/wire/frame.h"
+#include "tests/support/store_fill.h"
+
+static struct fx {
+	char dir[64], *program;
+	struct ps_paths paths;
+	struct policy_now policy;
+	struct core core;
+	struct loop_watch *wake;
+	int status;
+	char asked[256];		/* what flow was asked to do */
+} fx;
+
+/* ---- the parts of core that are not under test ---- */
+
+struct policy_now *policy_take(struct policy_now *p)
+{
+	p->refs++;
+	return p;
+}
+
+void policy_drop(struct policy_now *p)
+{
+	if (p)
+		p->refs--;
+}
+
+void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
+		      const char *config, const char *project, const char *repository,
+		      core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "%s|%s|%s|%s|%s|%s", who, job, fabric, config ? config : "", project, repository);
+	if (strcmp(job, "absent") == 0)
+		reply(arg, PS_ENOENT, "no job 'absent' is deployed on fabric 'development'", NULL);
+	else
+		reply(arg, 0, NULL, strcmp(job, "good") == 0 ? "x1" : "x2");
+}
+
+void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "adopt %s", repository);
+	reply(arg, 0, NULL, "a baseline was recorded");
+}
+
+void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "%s", what);
+	reply(arg, PS_ECONFIG, "penstock.yml:1:1: error: bad [PS-CONF-001]", NULL);
+}
+
+static void on_wake(void *arg)
+{
+	uint64_t n;
+
+	(void)arg;
+	if (read(fx.core.wake_fd, &n, sizeof(n)) == sizeof(n))
+		store_poll(fx.core.store);
+}
+
+static void wake(void *arg)
+{
+	uint64_t one = 1;
+
+	(void)arg;
+	if (write(fx.core.wake_fd, &one, sizeof(one)) < 0)
+		abort();
+}
+
+static void filled(void *arg, int rc, const struct ps_err *err)
+{
+	(void)arg;
+	if (rc < 0)
+		fail_msg("%s", ps_err_msg(err, rc));
+	loop_stop(fx.core.loop);
+}
+
+static void write_at(const char *dir, const char *name, const char *text)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct ps_err err;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fs_write_file(fd, name, text, strlen(text), 0644, &err), 0);
+	close(fd);
+}
+
+static void make_instance(void)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct buf yaml = BUF_INIT;
+	struct ps_err err;
+	char *run;
+
+	snprintf(fx.dir, sizeof(fx.dir), "/tmp/ps-api-XXXXXX");
+	assert_non_null(mkdtemp(fx.dir));
+	assert_int_equal(ps_paths_init(&fx.paths, fx.dir, &err), 0);
+	assert_int_equal(ps_paths_make(&fx.paths, &err), 0);
+	config_initial(&yaml, "nobody-here", geteuid(), fx.dir, NULL);
+	write_at(fx.dir, "penstock.yml", buf_str(&yaml));
+	write_at(fx.paths.logs, "b2.log", "line one\n\033[31mSyntaxError: bad\n");
+	run = ps_paths_run_logs(&fx.paths, 2);
+	assert_int_equal(mkdir(run, 0755), 0);
+	write_at(run, "one.log", "boom\n");
+	free(run);
+	assert_int_equal(config_parse(&fx.policy.cfg, "penstock.yml", buf_str(&yaml), yaml.len, &diags, &err), 0);
+	assert_non_null(fx.policy.cfg);
+	fx.policy.base = fx.dir;
+	diag_clear(&diags);
+	buf_clear(&yaml);
+}
+
+static int setup(void **state)
+{
+	struct core *c = &fx.core;
+	struct ps_err err;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);	/* as every role does */
+	fx.program = fs_find_program("penstock");
+	assert_non_null(fx.program);
+	make_instance();
+	c->paths = &fx.paths;
+	c->policy = &fx.policy;
+	c->started_ms = 1000;
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(loop_new(&c->loop, &err), 0);
+	c->store_wake = loop_readable(c->loop, c->wake_fd, on_wake, NULL);
+	assert_int_equal(store_open(&c->store, fx.paths.store, wake, NULL, &err), 0);
+	store_write(c->store, STORE_FULL, store_fill_run, filled, NULL);
+	assert_int_equal(loop_run(c->loop, &err), 0);
+	assert_int_equal(api_open(&c->api, c, &err), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ps_err err;
+
+	(void)state;
+	api_close(fx.core.api);
+	store_close(fx.core.store);
+	loop_watch_free(fx.core.store_wake);
+	loop_free(fx.core.loop);
+	close(fx.core.wake_fd);
+	assert_int_equal(fx.policy.refs, 0);
+	config_free(fx.policy.cfg);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, fx.dir, &err), 0);
+	ps_paths_clear(&fx.paths);
+	free(fx.program);
+	return 0;
+}
+
+/* ---- cases ---- */
+
+#define ARGS_MAX 8
+
+static const struct row {
+	const char *name;
+	const char *args[ARGS_MAX];
+	int code;
+	const char *has[5];	/* in stdout and stderr together */
+	const char *asked;	/* of flow; NULL: does not matter */
+} rows[] = {
+	{ "status", { "status" }, 0, { "development", "live", "waiting: approval", "failing",
+	  "not in this version: the tests of a project" }, NULL },
+	{ "status tells what to type", { "status" }, 0, { "next: penstock -C ", " why b2" }, NULL },
+	{ "status as JSON", { "status", "--json" }, 0, { "\"missing\": [", "\"policy_digest\"", "\"id\": \"gate\"", "\"trusted_caller is on" }, NULL },
+	{ "events", { "events" }, 0, { "e6", "held", "refs/heads/main" }, NULL },
+	{ "events filtered", { "events", "--state", "held", "--json" }, 0, { "\"id\": \"e6\"", "\"more\": false" }, NULL },
+	{ "events, too many", { "events", "-n", "2" }, 0, { "there are more" }, NULL },
+	{ "events, nothing", { "events", "--repo", "other" }, 0, { "no event yet" }, NULL },
+	{ "events, no number", { "events", "-n", "x" }, 2, { "error: limit is no number: 'x'" }, NULL },
+	{ "builds", { "builds" }, 0, { "b3", "queued: builder", "a-1.0-py3-none-any.whl" }, NULL },
+	{ "releases", { "releases" }, 0, { "aaaaaaaaaaaa", "live", "v1.0", "development" }, NULL },
+	{ "fabrics", { "fabrics" }, 0, { "airflow", "no driver in this version", "1174" }, NULL },
+	{ "history", { "history", "development" }, 0, { "d1", "deployed", "refs/heads/main", "1970-01-01T00:00:01Z" }, NULL },
+	{ "history of no fabric", { "history", "qa" }, 1, { "error: the configuration has no fabric 'qa'", "next: penstock" }, NULL },
+	{ "runs", { "runs" }, 0, { "x1", "x2", "passed", "failed" }, NULL },
+	{ "one run", { "runs", "x2" }, 0, { "one", "boom", "upstream failed", "next: " }, NULL },
+	{ "one run that is not there", { "runs", "x9" }, 1, { "no such run: 'x9'" }, NULL },
+	{ "why", { "why", "main" }, 0, { "e4", "waits for a free slot: 1 of 1 slots busy", "tests: not run in this version", "next: " }, NULL },
+	{ "why as JSON", { "why", "b2", "--json" }, 0, { "\"state\": \"failed\"", "needed by e3" }, NULL },
+	{ "why nothing", { "why", "nothing" }, 1, { "nothing is known of 'nothing'" }, NULL },
+	{ "log is escaped", { "log", "b2" }, 0, { "line one\n\\x1b[31mSyntaxError: bad\n" }, NULL },
+	{ "log raw", { "log", "b2", "--raw" }, 0, { "\033[31mSyntaxError" }, NULL },
+	{ "log to its end", { "log", "-f", "b2" }, 0, { "SyntaxError: bad\n" }, NULL },
+	{ "log of a run", { "log", "x2" }, 0, { "== one\nboom\n== two\n" }, NULL },
+	{ "log of a task", { "log", "x2/one" }, 0, { "boom\n" }, NULL },
+	{ "log of no task", { "log", "x2/three" }, 1, { "x2 has no task 'three'" }, NULL },
+	{ "log as JSON", { "log", "b2", "--json" }, 0, { "\"state\": \"failed\"", "\"ended\": true" }, NULL },
+	{ "log of what goes on", { "log", "b3" }, 0, { "b3 is queued" }, NULL },
+	{ "log of nothing", { "log", "e1" }, 2, { "'e1' has no log" }, NULL },
+	{ "run passes", { "--as", "ana", "run", "good", "--fabric", "development" }, 0, { "x1", "passed" }, "(as ana)|good|development|||" },
+	{ "run fails", { "--as", "ana", "run", "bad", "-f", "development", "-i", "prod" }, 1, { "x2", "failed" }, "(as ana)|bad|development|prod||" },
+	{ "run without waiting", { "--as", "ana", "run", "good", "-f", "development", "--no-wait" }, 0, { "x1 queued" }, NULL },
+	{ "run, no such job", { "--as", "ana", "run", "absent", "-f", "development" }, 1, { "no job 'absent'" }, NULL },
+	{ "run, not in the team", { "--as", "ana", "run", "good", "-f", "production" }, 1,
+	  { "fabric 'production' belongs to team 'prod_support' and 'ana' is not in it" }, NULL },
+	{ "run, no fabric", { "run", "good" }, 2, { "--fabric is missing" }, NULL },
+	{ "run, bad time", { "run", "good", "-f", "development", "-t", "soon" }, 2, { "'soon' is no time" }, NULL },
+	{ "as nobody", { "--as", "mallory", "status" }, 1, { "'mallory' is in no team" }, NULL },
+	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
+	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
+};
+
+static void on_child(struct child *c, int status, void *arg)
+{
+	(void)c;
+	(void)arg;
+	fx.status = status;
+	loop_stop(fx.core.loop);
+}
+
+static void check_row(void **state)
+{
+	const struct row *r = *state;
+	const char *argv[ARGS_MAX + 4] = { fx.program, "-C", fx.dir };
+	static const char *const env[] = { "LC_ALL=C.UTF-8", NULL };
+	struct spawn s = { .argv = argv, .env = env, .in = -1 };
+	struct child *child;
+	struct buf out = BUF_INIT;
+	struct ps_err err = { 0 };
+	int fds[2];
+	pid_t pid;
+
+	for (size_t i = 0; i < ARGS_MAX && r->args[i]; i++)
+		argv[3 + i] = r->args[i];
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_true(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) > 0);	/* nobody reads until the child ended */
+	s.out = s.errout = fds[1];
+	fx.asked[0] = '\0';
+	pid = spawn_start(&s, &err);
+	if (pid < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(child_watch(&child, fx.core.loop, pid, on_child, NULL, &err), 0);
+	assert_int_equal(loop_run(fx.core.loop, &err), 0);
+	close(fds[1]);
+	assert_int_equal(fs_read_fd(&out, fds[0], 1 << 20, &err), 0);
+	close(fds[0]);
+	if (!WIFEXITED(fx.status) || WEXITSTATUS(fx.status) != r->code)
+		fail_msg("status %d, wanted exit %d: %s", fx.status, r->code, buf_str(&out));
+	for (size_t i = 0; i < PS_NELEM(r->has) && r->has[i]; i++)
+		if (!strstr(buf_str(&out), r->has[i]))
+			fail_msg("'%s' is not in: %s", r->has[i], buf_str(&out));
+	if (r->asked && !strstr(fx.asked, r->asked))
+		fail_msg("flow was asked '%s', wanted '%s'", fx.asked, r->asked);
+	buf_clear(&out);
+}
+
+/* Clients that hang up before the answer, or send what is no HTTP, harm nobody. */
+static void check_rude(void **state)
+{
+	static const char *const texts[] = {
+		"GET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "\x01\x02\x03\r\n\r\n", "GET /api/v1/",
+		"POST /api/v1/runs HTTP/1.1\r\nContent-Length: 9999999999\r\n\r\n", "DELETE /api/v1/status HTTP/1.1\r\n\r\n",
+		"GET /api/v1/why?thing=%zz HTTP/1.1\r\n\r\n", "GET /../../etc/passwd HTTP/1.1\r\n\r\n",
+	};
+	static const struct row after = { "after", { "builds" }, 0, { "b3" }, NULL };
+	const struct row *row = &after;
+	struct ps_err err;
+
+	(void)state;
+	for (size_t i = 0; i < 20 * PS_NELEM(texts); i++) {
+		const char *text = texts[i % PS_NELEM(texts)];
+		int fd = frame_connect(fx.paths.api_sock, 1000, &err);
+
+		assert_true(fd >= 0);
+		assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+		close(fd);
+	}
+	check_row((void **)&row);
+}
+
+int main(int argc, char **argv)
+{
+	struct CMUnitTest t[PS_NELEM(rows) + 1];
+	size_t n = 0;
+
+	for (; n < PS_NELEM(rows); n++)
+		t[n] = (struct CMUnitTest) { .name = rows[n].name, .test_func = check_row,
+					     .initial_state = (void *)&rows[n] };
+	t[n++] = (struct CMUnitTest) cmocka_unit_test(check_rude);
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return _cmocka_run_group_tests("api", t, n, setup, teardown);
+}
