@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/gate/gate.h"
+#include "common/project/survey.h"
 #include "tests/support/gitdir.h"
 
 static struct ps_err err;
@@ -427,6 +428,38 @@ static void check_of_work_tree_and_revision(void **state)
 	assert_int_equal(gate_check_rev(&c, &l, &n, &err), PS_ENOENT);
 }
 
+/* Wounded files are judged and surveyed like any other; what comes out does not matter here. */
+static void mutants_never_crash(void **state)
+{
+	static const char pool[] = " \n:-'\"#[]{}&*!|,?a1<";
+	uint32_t seed = 7;
+
+	(void)state;
+	make_repo();
+	for (int round = 0; round < 300; round++) {
+		const char *const *file = good[round % PS_NELEM(good)];
+		struct diag_list l = DIAG_LIST_INIT;
+		struct gate_check c = { .path = "r", .config = config };
+		char *text = xstrdup(file[1]);
+		struct survey survey;
+		struct tree *t;
+
+		for (int wound = 0; wound < 3; wound++) {
+			seed = seed * 1664525u + 1013904223u;
+			text[(seed >> 8) % strlen(file[1])] = pool[(seed >> 24) % (sizeof(pool) - 1)];
+		}
+		put("r", file[0], text);
+		assert_int_equal(gate_check_path(&c, &l, NULL, &err), 0);
+		diag_clear(&l);
+		assert_int_equal(tree_dir_open(&t, "r", &err), 0);
+		assert_int_equal(survey_tree(t, &survey, &err), 0);
+		survey_clear(&survey);
+		tree_close(t);
+		put("r", file[0], file[1]);
+		free(text);
+	}
+}
+
 static void example_passes_without_a_warning(void **state)
 {
 	struct gate_check c = { .path = TEST_SRCDIR "/examples/sales" };
@@ -449,7 +482,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest pushes[] = {
 		CASE(accepted_push_says_where_it_goes), CASE(everything_wrong_is_told_at_once),
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
-		CASE(rules_of_the_push), CASE(many_findings_are_cut), CASE(check_of_work_tree_and_revision),
+		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut), CASE(check_of_work_tree_and_revision),
 		CASE(example_passes_without_a_warning),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes)];
