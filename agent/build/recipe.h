@@ -20,7 +20,7 @@ struct recipe_job {
 	const char *export;		/* laid out as /build; removed at the end */
 	const char *work;		/* a folder of this job alone; made and removed */
 	const char *artifacts;		/* content store */
-	const char *pipeline;		/* folder of setup.py, relative to the export */
+	const char *pipeline;		/* its folder, relative to the export */
 	const char *artifact;		/* expected file name; NULL: any, of the recipe's kind */
 	const char *project_digest;	/* SHA-256 of pbt_project.yml in the key; NULL: not told */
 	const struct recipe_input *inputs;

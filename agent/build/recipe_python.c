@@ -15,7 +15,8 @@
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
 
-/* $1: the pipeline's folder. pipefail is why this is bash. A change here raises the revision. */
+/* $1: the pipeline's folder; setup.py is in code/ below it. pipefail is why this is bash. A change here
+ * raises the recipe's revision. */
 static const char script[] =
 	"set -euo pipefail\n"
 	"umask 022\n"
@@ -23,7 +24,7 @@ static const char script[] =
 	"cd " PROFILE_EXPORT "\n"
 	"tar --sort=name --mtime=@" PROFILE_EPOCH " --mode=u=rwX,go=rX --owner=0 --group=0"
 	" --numeric-owner -cf - -- * | tar --no-same-owner -C " PROFILE_BUILD " -xf -\n"
-	"cd " PROFILE_BUILD "/\"$1\"\n"
+	"cd " PROFILE_BUILD "/\"$1\"/code\n"
 	"exec python setup.py -q bdist_wheel --dist-dir " PROFILE_OUT "\n";
 
 static void on_output(void *arg, const char *bytes, size_t n)

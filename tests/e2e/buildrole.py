@@ -167,8 +167,8 @@ class World:
 
 
 def project(setup=SETUP, pipeline=PIPELINE):
-    return {"pipelines/orders/setup.py": setup, "pipelines/orders/orders/__init__.py": "",
-            "pipelines/orders/orders/pipeline.py": pipeline}
+    return {"pipelines/orders/code/setup.py": setup, "pipelines/orders/code/orders/__init__.py": "",
+            "pipelines/orders/code/orders/pipeline.py": pipeline}
 
 
 # ---- toolchains ----
@@ -275,7 +275,7 @@ def broken_build_fails_with_its_last_lines(w):
     assert end["state"] == "failed" and "SyntaxError" in end["last_lines"], end
     end = w.build(project("import os; os.kill(os.getpid(), 9)"))
     assert end["state"] == "failed" and "killed by signal 9" in end["reason"], end
-    end = w.build({"pipelines/orders/README": "no setup.py"})
+    end = w.build({"pipelines/orders/code/README": "none"})
     assert end["state"] == "failed" and "setup.py" in end["last_lines"], end
     assert w.artifacts() == []
 
@@ -309,7 +309,7 @@ def export_must_be_what_the_key_says(w):
             with open(f"{dest}/{path}", "w") as f:
                 f.write(text)
         return change
-    for change, want in ((write("pipelines/orders/setup.py"), "'pipelines/orders' is"),
+    for change, want in ((write("pipelines/orders/code/setup.py"), "'pipelines/orders' is"),
                          (write("functions/g.py"), "'functions' is"),
                          (write("pipelines/other/x"), "'pipelines/other' is in the export"),
                          (write("secret"), "'secret' is in the export"),
@@ -599,4 +599,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
