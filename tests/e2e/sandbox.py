@@ -146,7 +146,7 @@ LIMITS = [
      "exit status 1"),
     ("processes", "processes=40", "import subprocess, time\nv = []\ntry:\n"
      "    while True: v.append(subprocess.Popen(['/bin/sleep', '60']))\n"
-     "except OSError: time.sleep(1.5); raise SystemExit(1)", "limit of 40 processes"),
+     "except OSError: time.sleep(4); raise SystemExit(1)", "limit of 40 processes"),
 ]
 
 
