@@ -43,6 +43,17 @@ static uid_t slot_uid(uint64_t slot)
 	return PROFILE_UID_SLOT + (geteuid() == 0 ? (uid_t)(slot % PROFILE_SLOTS_MAX) : 0);
 }
 
+const char *job_mark(const struct ps_paths *paths)
+{
+	static char mark[DIGEST_HEX];
+
+	if (!mark[0]) {
+		digest_bytes(mark, paths->work_build, strlen(paths->work_build));
+		mark[16] = '\0';
+	}
+	return mark;
+}
+
 /* Between the key and now somebody may have changed the toolchain: its artifact would lie. */
 static int check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
 			   struct ps_err *err)
@@ -76,7 +87,8 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 			.pipeline = m->pipeline, .artifact = m->wheel,
 			.project_digest = m->project_digest, .inputs = inputs,
 			.ninputs = m->inputs.n, .prefix = m->prefix, .java = t.java,
-			.uid = slot_uid(m->slot), .limits = limits_of(env->cfg), .log = log,
+			.uid = slot_uid(m->slot), .mark = job_mark(env->paths),
+			.limits = limits_of(env->cfg), .log = log,
 		}, end);
 	}
 	free(work);
@@ -127,7 +139,8 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 	struct run_line line = { m, sock };
 	char *java = toolchain_java(), reason[512];
 	bool passed = localrun_do(&(struct localrun) {
-		.run = m, .java = java, .limits = limits_of(env->cfg),
+		.run = m, .java = java, .mark = job_mark(env->paths),
+		.limits = limits_of(env->cfg),
 		.log_max = env->cfg->builder.output, .on_state = on_task, .arg = &line,
 	}, reason);
 

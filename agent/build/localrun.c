@@ -113,7 +113,7 @@ static int run_inside(struct task_run *t, struct sandbox_result *res, struct ps_
 		rc = sandbox_run(&(struct sandbox_spec) {
 			.argv = argv, .prefix = r->run->prefix, .java = r->java, .binds = binds,
 			.nbinds = PS_NELEM(binds), .watched = data, .cwd = "/tmp",
-			.uid = PROFILE_UID_RUN, .limits = r->limits, .on_output = on_output,
+			.uid = PROFILE_UID_RUN, .mark = r->mark, .limits = r->limits, .on_output = on_output,
 			.on_tick = on_tick, .arg = t,
 		}, res, err);
 	free(argv);

@@ -16,6 +16,7 @@
 struct localrun {
 	const struct wire_run_start *run;
 	const char *java;			/* NULL: none */
+	const char *mark;			/* sandbox.h */
 	struct sandbox_limits limits;
 	int64_t log_max;
 	/* Told as it happens; state as in the wire table. last and reason may be NULL. */

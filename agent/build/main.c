@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/build/job.h"
@@ -87,6 +86,22 @@ static void job_note(struct job *j, unsigned what)
 	loop_defer_free(j->role->loop, j, free);
 }
 
+/* A job that was killed cannot have reaped its sandbox: what it left came to us, its subreaper. */
+static void end_orphans(struct build_role *self)
+{
+	pid_t *keep = NULL;
+	size_t n = 0, cap = 0;
+
+	for (struct job *j = self->jobs; j; j = j->next) {
+		if (!j->child)
+			continue;
+		keep = xgrow(keep, n, &cap, sizeof(*keep));
+		keep[n++] = child_pid(j->child);
+	}
+	sandbox_orphans(keep, n);
+	free(keep);
+}
+
 static void on_job_exit(struct child *c, int status, void *arg)
 {
 	struct job *j = arg;
@@ -94,6 +109,8 @@ static void on_job_exit(struct child *c, int status, void *arg)
 	(void)c;
 	j->child = NULL;
 	j->status = status;
+	if (status != 0)
+		end_orphans(j->role->self);
 	job_note(j, SEEN_EXIT);
 }
 
@@ -222,19 +239,21 @@ static int clean_work(const char *dir, struct ps_err *err)
 
 static int build_start(struct role *r, struct ps_err *err)
 {
+	size_t left = sandbox_sweep(job_mark(&r->paths));
+
+	if (left)
+		log_info("build", NULL, "ended %zu processes of an earlier build role", left);
 	umask(022);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return ps_err_errno(err, "cannot become a subreaper");
 	return clean_work(r->paths.work_build, err);
 }
 
-/*
- * Every job dies with its process, and all inside with the job. As subreaper we inherit what the jobs
- * leave, and so end only when nothing of a sandbox lives any more.
- */
+/* Every job dies with its process, and all inside with the job. We end when nothing of it lives. */
 static void build_stop(struct role *r)
 {
 	struct build_role *self = r->self;
 
-	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (struct job *j = self->jobs, *next; j; j = next) {
 		next = j->next;
 		if (j->child) {
@@ -246,8 +265,7 @@ static void build_stop(struct role *r)
 		if (j->peer)
 			peer_close(j->peer, "the role ends");
 	}
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	sandbox_orphans(NULL, 0);
 }
 
 static struct build_role state;

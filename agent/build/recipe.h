@@ -27,6 +27,7 @@ struct recipe_job {
 	size_t ninputs;
 	const char *prefix, *java;	/* toolchain; java may be NULL */
 	uid_t uid;
+	const char *mark;		/* sandbox.h */
 	struct sandbox_limits limits;
 	struct runlog *log;
 };

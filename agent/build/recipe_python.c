@@ -53,7 +53,7 @@ static int run_setup(const struct recipe_job *job, const char *out, struct sandb
 	return sandbox_run(&(struct sandbox_spec) {
 		.argv = argv, .prefix = job->prefix, .java = job->java, .binds = binds,
 		.nbinds = PS_NELEM(binds), .watched = out, .cwd = "/tmp", .build_dir = true,
-		.uid = job->uid, .limits = job->limits, .on_output = on_output, .arg = job->log,
+		.uid = job->uid, .mark = job->mark, .limits = job->limits, .on_output = on_output, .arg = job->log,
 	}, res, err);
 }
 

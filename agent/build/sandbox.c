@@ -298,7 +298,8 @@ static int start(struct room *r, struct ps_err *err)
 	const char *bwrap = find_bwrap();
 	int out[2] = { -1, -1 }, status[2] = { -1, -1 }, fd, rc;
 	const char **argv = NULL;
-	char number[16];
+	char number[16], mark[128];
+	const char *const env[] = { mark, NULL };
 
 	if (!bwrap)
 		return ps_err_set(err, PS_ENOENT,
@@ -315,8 +316,10 @@ static int start(struct room *r, struct ps_err *err)
 		goto out;
 	snprintf(number, sizeof(number), "%d", fd);
 	argv = make_argv(r, bwrap, number);
+	if (r->spec->mark)
+		snprintf(mark, sizeof(mark), SANDBOX_MARK "=%s", r->spec->mark);
 	r->pid = spawn_start(&(struct spawn) {
-		.argv = argv,
+		.argv = argv, .env = r->spec->mark ? env : NULL,
 		.in = -1, .out = out[1], .errout = out[1], .keep = r->keep, .nkeep = r->nkeep,
 	}, err);
 	rc = r->pid < 0 ? (int)r->pid : 0;

@@ -19,6 +19,9 @@
 
 #include "common/base/err.h"
 
+/* The one variable of bubblewrap's own environment; the command inside does not get it. */
+#define SANDBOX_MARK "PENSTOCK_SANDBOX"
+
 struct sandbox_bind {
 	const char *from;	/* on the host; must be there */
 	const char *to;		/* inside */
@@ -43,6 +46,7 @@ struct sandbox_spec {
 	const char *cwd;
 	bool build_dir;				/* a tmpfs at /build */
 	uid_t uid;				/* inside; as root also outside */
+	const char *mark;			/* told to bubblewrap alone, for sandbox_sweep(); NULL */
 	struct sandbox_limits limits;
 	/* Bytes of stdout and stderr as they come; may be NULL. */
 	void (*on_output)(void *arg, const char *bytes, size_t n);
@@ -71,6 +75,17 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 /* Runs /usr/bin/true inside, in a child of its own. True when that works; else why (512 bytes) says
  * what stands in the way and what to do. uid as in the spec. */
 bool sandbox_probe(uid_t uid, char why[512]);
+
+/*
+ * bubblewrap's inner process is bound to the outer one only some milliseconds after its start: who is
+ * killed in between leaves it behind. These two find such a one.
+ *
+ * sandbox_sweep() ends every process that was started with this mark, whoever its parent is now, and
+ * returns their number. sandbox_orphans() ends and reaps all children of the caller, who must be a
+ * subreaper, except the `n` of keep; at return none is left.
+ */
+size_t sandbox_sweep(const char *mark);
+void sandbox_orphans(const pid_t *keep, size_t n);
 
 /* A memfd with the filter, rewound; or PS_E*. */
 int sandbox_seccomp(struct ps_err *err) PS_MUSTCHECK;

@@ -13,6 +13,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -121,6 +125,64 @@ void sandbox_measure(pid_t top, struct sandbox_use *use)
 		use->tasks += v[i].tasks;
 	}
 	free(v);
+}
+
+size_t sandbox_sweep(const char *mark)
+{
+	char *want = xasprintf(SANDBOX_MARK "=%s", mark), path[64];
+	size_t n, found, total = 0;
+
+	do {
+		struct proc *v = read_all(&n);
+
+		found = 0;
+		for (size_t i = 0; i < n; i++) {
+			struct buf env = BUF_INIT;
+
+			snprintf(path, sizeof(path), "/proc/%d/environ", (int)v[i].pid);
+			/* a zombie has none, so this ends when all are dead */
+			if (fs_read(&env, AT_FDCWD, path, 4096, NULL) == 0 &&
+			    ps_streq(buf_str(&env), want)) {
+				kill(v[i].pid, SIGKILL);
+				found++;
+			}
+			buf_clear(&env);
+		}
+		free(v);
+		total += found;
+		if (found)
+			nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
+	} while (found);
+	free(want);
+	return total;
+}
+
+static bool is_kept(pid_t pid, const pid_t *keep, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] == pid)
+			return true;
+	return false;
+}
+
+void sandbox_orphans(const pid_t *keep, size_t nkeep)
+{
+	size_t n, found;
+
+	do {
+		struct proc *v = read_all(&n);
+
+		found = 0;
+		for (size_t i = 0; i < n; i++) {
+			if (v[i].parent != getpid() || is_kept(v[i].pid, keep, nkeep))
+				continue;
+			/* its own children come to us before it can be reaped: look again */
+			kill(v[i].pid, SIGKILL);
+			if (waitpid(v[i].pid, NULL, 0) == v[i].pid)
+				found++;
+		}
+		free(v);
+	} while (found);
 }
 
 /* Takes fd over. */

@@ -49,15 +49,17 @@ def main():
 WHEEL = "orders-1.0-py3-none-any.whl"
 
 
-def alive(mark):
+def alive(*words):
+    """Processes with exactly this command line; for one word: with it anywhere in it."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline") as f:
-                if mark in f.read().replace("\0", " "):
-                    found.append(int(pid))
+                line = f.read()
         except OSError:
-            pass
+            continue
+        if line == "".join(w + "\0" for w in words) or len(words) == 1 and words[0] in line:
+            found.append(int(pid))
     return found
 
 
@@ -498,7 +500,7 @@ def nothing_survives(w, how):
     dest, inputs = w.export(project(sleeper(mark)))
     w.role.send("build_start", build=1, fence=1, slot=0, export=dest, pipeline="pipelines/orders", wheel=WHEEL,
                 prefix=f"{w.top}/toolchains/default", log=f"{w.top}/logs/b1.log", inputs=inputs)
-    until("both run", lambda: len(alive(f"sleep {mark}")) >= 2)
+    until("both run", lambda: len(alive("/bin/sleep", mark)) == 2)
     if how == "kill":
         w.role.kill()
         until("nothing survives a killed role", lambda: not alive(mark) and not alive(w.top))
@@ -535,11 +537,51 @@ def killed_job_is_answered_for(w):
     dest, inputs = w.export(project(sleeper(mark)))
     w.role.send("build_start", build=5, fence=2, slot=0, export=dest, pipeline="pipelines/orders", wheel=WHEEL,
                 prefix=f"{w.top}/toolchains/default", log=f"{w.top}/logs/b5.log", inputs=inputs)
-    until("it runs", lambda: alive(f"sleep {mark}"))
+    until("it runs", lambda: alive("/bin/sleep", mark))
     os.kill(w.role.children()[0], signal.SIGKILL)
     end = w.role.recv()
     assert end["state"] == "again" and "killed by signal 9" in end["reason"] and end["build"] == 5, end
-    until("nothing survives", lambda: not alive(f"sleep {mark}"))
+    until("nothing survives", lambda: not alive("/bin/sleep", mark))
+
+
+def sandbox_killed_at_any_moment_leaves_nothing(w):
+    """bubblewrap binds its inner process to the outer one late: before that a kill leaves it behind."""
+    w.toolchain()
+    for n in range(12):
+        mark = f"7{os.getpid()}"
+        f = Fabric(w) if n == 0 else f
+        if n == 0:
+            f.task("a", f"import subprocess\ndef main(): subprocess.run(['/bin/sleep', '{mark}'])\n")
+        f.start()
+        until("a job", w.role.children)
+        time.sleep(n * 0.002)
+        os.kill(w.role.children()[0], signal.SIGKILL)
+        while w.role.recv()["type"] != "run_end":
+            pass
+        assert not w.role.children() and not alive("/bin/sleep", mark), (n, w.role.children())
+    for n in range(8):
+        f.start()
+        until("a job", w.role.children)
+        time.sleep(n * 0.0025)
+        w.role.kill()
+        w.role = wire.Role(BUILD, w.top, w.yaml)
+        w.query()
+        left = marked(w)
+        assert not left, left
+
+
+def marked(w):
+    """Living processes that carry the instance's mark."""
+    mark = b"PENSTOCK_SANDBOX=" + hashlib.sha256(f"{w.top}/work/build".encode()).hexdigest()[:16].encode()
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                if mark in f.read():
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
 
 
 def several_at_once(w):
@@ -573,7 +615,8 @@ CASES = [toolchain_is_found, toolchain_digest_is_of_content, toolchain_make_refu
          export_must_be_what_the_key_says, limits_end_a_build, run_in_dependency_order,
          failed_task_ends_what_needs_it, deployed_wheel_is_checked_first, entry_point_or_function,
          task_can_only_write_its_data, last_line_is_told_while_it_runs, nothing_survives_kill,
-         nothing_survives_stop, nothing_survives_the_parent, killed_job_is_answered_for, several_at_once,
+         nothing_survives_stop, nothing_survives_the_parent, killed_job_is_answered_for,
+         sandbox_killed_at_any_moment_leaves_nothing, several_at_once,
          failed_seal_is_ours]
 
 

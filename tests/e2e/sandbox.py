@@ -17,6 +17,7 @@ import time
 
 TRY = os.path.abspath(os.environ.get("SANDBOX_TRY", "./sandbox_try"))
 PY = "/usr/bin/python3"
+UID = 60601 + os.getpid() % 400      # as root the limit of processes counts per uid, also of other tests
 failures = 0
 
 
@@ -95,13 +96,13 @@ def as_user(uid):
 def inside(top, uid, argv, options=(), **more):
     out = f"{top}/work/one/out"
     binds = ["-r", f"{top}/work/one/export:/export", "-w", f"{out}:/out"]
-    return subprocess.run(as_user(uid) + [f"{top}/sandbox_try", *binds, *options, *argv],
+    return subprocess.run(as_user(uid) + [f"{top}/sandbox_try", "-u", str(UID), *binds, *options, *argv],
                           capture_output=True, text=True, timeout=60, **more)
 
 
 def own(top, uid):
     for name in ("work/one/out", "work/one", "work/one/export"):
-        os.chown(f"{top}/{name}", uid or 60601, uid or 60601)
+        os.chown(f"{top}/{name}", uid or UID, uid or UID)
 
 
 def reach(top, uid, port, abstract, host_pid, fd):
@@ -127,7 +128,7 @@ def reach(top, uid, port, abstract, host_pid, fd):
         check(f"{who}: {name}: not inside", "REACHED" not in p.stdout and p.returncode < 100,
               p.stdout + p.stderr)
     p = inside(top, uid, ["/bin/sh", "-c", "echo made > /out/x; cat /export/file; hostname; id -u"])
-    check(f"{who}: what is allowed works", p.stdout == "given\npenstock\n60601\n"
+    check(f"{who}: what is allowed works", p.stdout == f"given\npenstock\n{UID}\n"
           and open(f"{top}/work/one/out/x").read() == "made\n", p.stdout + p.stderr)
 
 
@@ -159,12 +160,14 @@ def limits(top, uid):
         own(top, uid)
 
 
-def alive(mark):
+def alive(*words):
+    """Processes with exactly this command line."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if mark in open(f"/proc/{pid}/cmdline").read().replace("\0", " "):
-                found.append(int(pid))
+            with open(f"/proc/{pid}/cmdline") as f:
+                if f.read() == "".join(w + "\0" for w in words):
+                    found.append(int(pid))
         except OSError:
             pass
     return found
@@ -182,16 +185,16 @@ def wait_for(what, condition):
 def ends_with_caller(top, uid):
     """The caller is killed: nothing inside survives, not even who left his session."""
     mark = f"4{os.getpid()}{uid}"
-    p = subprocess.Popen(as_user(uid) + [f"{top}/sandbox_try", "/bin/sh", "-c",
+    p = subprocess.Popen(as_user(uid) + [f"{top}/sandbox_try", "-u", str(UID), "/bin/sh", "-c",
                          f"setsid sleep {mark} & setsid sleep {mark} & wait"],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for("sandbox runs", lambda: len([x for x in alive(f"sleep {mark}")]) >= 3)
+    wait_for("sandbox runs", lambda: len(alive("sleep", mark)) == 2)
     p.send_signal(signal.SIGKILL)
     p.wait()
-    wait_for(f"uid {uid or os.getuid()}: nothing survives its caller", lambda: not alive(mark))
+    wait_for(f"uid {uid or os.getuid()}: nothing survives its caller", lambda: not alive("sleep", mark))
     p = inside(top, uid, ["/bin/sh", "-c", f"setsid sleep {mark} & exit 3"])
     check("a process left behind is dead when we get the answer",
-          p.returncode == 3 and not alive(mark), p.stderr)
+          p.returncode == 3 and not alive("sleep", mark), p.stderr)
 
 
 def main():
@@ -222,7 +225,7 @@ def main():
                 host.kill()
                 host.wait()
                 host = subprocess.Popen(as_user(uid) + ["/bin/sleep", "98765"])
-                wait_for("helper runs", lambda: alive("sleep 98765") == [host.pid])
+                wait_for("helper runs", lambda: host.pid in alive("/bin/sleep", "98765"))
             reach(top, uid, listener.getsockname()[1], abstract, host.pid, fd)
             limits(top, uid)
             ends_with_caller(top, uid)

@@ -1,7 +1,7 @@
 /*
  * sandbox_try – one command in the sandbox, for tests that stand outside.
  *
- *	sandbox_try [-t TOOLCHAIN] [-j JAVA_HOME] [-r FROM:TO]... [-w FROM:TO]... [-W WATCHED]
+ *	sandbox_try [-u UID] [-t TOOLCHAIN] [-j JAVA_HOME] [-r FROM:TO]... [-w FROM:TO]... [-W WATCHED]
  *		    [-l wall=MS,quiet=MS,memory=MB,disk=MB,processes=N] [-f FD]... COMMAND ARG...
  *	sandbox_try --probe
  *
@@ -61,8 +61,10 @@ int main(int argc, char **argv)
 		return yes ? 0 : 1;
 	}
 	spec.limits.disk = 256 << 20;
-	while ((opt = getopt(argc, argv, "+t:j:r:w:W:l:f:")) != -1) {
-		if (opt == 't')
+	while ((opt = getopt(argc, argv, "+u:t:j:r:w:W:l:f:")) != -1) {
+		if (opt == 'u')
+			spec.uid = (uid_t)atoi(optarg);
+		else if (opt == 't')
 			spec.prefix = optarg;
 		else if (opt == 'j')
 			spec.java = optarg;
