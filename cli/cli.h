@@ -38,6 +38,8 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *
 	PS_PRINTF(4, 5);
 /* The same from an error of ours. */
 int cli_fail_err(struct cli *cli, const struct ps_err *err, const char *next);
+/* A path as a shell reads it back. free() it. */
+char *cli_quote(const char *path);
 /* The start of a command line for this instance: "penstock -C DIR" or "penstock". Static buffer. */
 const char *cli_self(const struct cli *cli);
 

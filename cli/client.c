@@ -120,11 +120,12 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 
 static int no_agent(struct cli *cli, const struct ps_err *err)
 {
-	char *start = cli->paths.system ? xstrdup("systemctl start penstock")
-					: xasprintf("penstockd --detach %s", cli->paths.base);
+	char *dir = cli_quote(cli->paths.base);
+	char *start = cli->paths.system ? xstrdup("systemctl start penstock") : xasprintf("penstockd --detach %s", dir);
 	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : NULL);
 
 	free(start);
+	free(dir);
 	return code;
 }
 

@@ -135,7 +135,7 @@ static int which_exec(struct cli *cli, const struct cmd_args *a)
 }
 
 const struct cmd cmd_which = {
-	.name = "which", .usage = "[--repo R] [--project P] [--all] REF", .group = "Check",
+	.name = "which", .usage = "[--repo R] [--project P] [--all] REF", .group = "Look",
 	.help = "Say which environment a ref goes to, and by which rule of penstock.yml",
 	.more = "The first rule that matches wins. In patterns * stays within one part of a path, ** crosses '/'.\n"
 		"Without --repo and --project only rules for every project can be told.",

@@ -125,6 +125,8 @@ out:
 
 static int report_init(struct cli *cli, const struct ps_paths *p, bool made, bool toolchain)
 {
+	char *dir;
+
 	if (cli->json) {
 		json_t *doc = json_pack("{s:s, s:s}", "id", p->base, "state", made ? "made" : "exists");
 
@@ -132,12 +134,14 @@ static int report_init(struct cli *cli, const struct ps_paths *p, bool made, boo
 		json_decref(doc);
 		return CLI_OK;
 	}
+	dir = cli_quote(p->base);
 	printf("%s '%s'\n", made ? "made the instance" : "there is an instance already in", p->base);
 	if (!made && toolchain)
 		printf("note: its penstock.yml was not changed; name the toolchain there under 'toolchains:'\n");
 	if (made && !toolchain)
-		printf("note: builds wait until there is a toolchain: penstock -C %s toolchain make NAME FILE\n", p->base);
-	printf("next: penstockd --detach %s\n", p->base);
+		printf("note: builds wait until there is a toolchain: penstock -C %s toolchain make NAME FILE\n", dir);
+	printf("next: penstockd --detach %s\n", dir);
+	free(dir);
 	return CLI_OK;
 }
 

@@ -68,7 +68,8 @@ int view_event(struct store_tx *tx, const struct view_ask *a, json_t **out, stru
 
 const char build_sql[] =
 	"SELECT b.id, b.state, b.key, r.name, b.project, b.commit_oid, b.pipeline, b.reason, b.detail, b.since_ms,"
-	" b.digest, b.name, b.size, b.toolchain, b.created_ms, b.started_ms, b.ended_ms, b.slot"
+	" b.digest, b.name, b.size, b.toolchain, b.created_ms, b.started_ms, b.ended_ms,"
+	" CASE WHEN b.state = 'failed' THEN b.last_lines ELSE NULL END"
 	" FROM build b JOIN repository r ON r.id = b.repository ";
 
 json_t *build_row(sqlite3_stmt *q)
@@ -93,6 +94,8 @@ json_t *build_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 15);
 	put_time(o, "ended", q, 16);
 	put_took(o, q, 15, 16);
+	put_text(o, "last_lines", sql_text(q, 17));
+	json_object_set_new(o, "tests", json_string("not run in this version"));
 	return o;
 }
 
@@ -112,36 +115,25 @@ static json_t *need_row(sqlite3_stmt *q)
 	return o;
 }
 
-static json_t *text_row(sqlite3_stmt *q)
-{
-	return view_text(sql_text(q, 0));
-}
-
 int view_build(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
 	char *sql = xasprintf("%sWHERE b.id = ?", build_sql);
-	json_t *build = NULL, *demands = json_array(), *last = NULL;
+	json_t *build = NULL, *demands = json_array();
 	int64_t n;
 	int rc = view_number(a->id, 'b', &n, err);
 
 	if (rc == 0)
 		rc = view_one(tx, sql_query(tx, err, sql, "i", n), "build", a->id, build_row, &build, err);
 	if (rc == 0)
-		rc = view_one(tx, sql_query(tx, err, "SELECT last_lines FROM build WHERE id = ?", "i", n), "build", a->id,
-			      text_row, &last, err);
-	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, "SELECT d.event, d.project, d.ref, d.environment FROM demand_build x"
 					     " JOIN demand d ON d.id = x.demand WHERE x.build = ? ORDER BY d.id", "i", n),
 			       demands, VIEW_LIMIT_MAX, NULL, need_row, err);
 	if (rc == 0) {
 		json_object_set(build, "demands", demands);
-		json_object_set(build, "last_lines", last);
-		json_object_set_new(build, "tests", json_string("not run in this version"));
 		*out = json_incref(build);
 	}
 	json_decref(build);
 	json_decref(demands);
-	json_decref(last);
 	free(sql);
 	return rc;
 }

@@ -128,6 +128,12 @@ static json_t *build_node(const json_t *row)
 	put_state(n, row);
 	if (*text_of(row, "name"))
 		say(n, "%s, SHA-256 %.12s", text_of(row, "name"), text_of(row, "digest"));
+	for (const char *at = text_of(row, "last_lines"); *at;) {	/* why it failed, most likely */
+		size_t len = strcspn(at, "\n");
+
+		say(n, "| %.*s", (int)(len < 200 ? len : 200), at);
+		at += len + (at[len] == '\n');
+	}
 	say(n, "tests: not run in this version");
 	return n;
 }
@@ -228,38 +234,10 @@ static int children(struct store_tx *tx, json_t *node, const char *select, const
 	return rc;
 }
 
-/* The end of a failed build's log, as lines of its node. */
-static int add_last_lines(struct store_tx *tx, json_t *build, struct ps_err *err)
-{
-	sqlite3_stmt *q;
-	int64_t n;
-	int rc;
-
-	if (strcmp(text_of(build, "state"), "failed") != 0 || !id_parse(text_of(build, "id"), 'b', &n))
-		return 0;
-	q = sql_query(tx, err, "SELECT last_lines FROM build WHERE id = ?", "i", n);
-	rc = sql_next(tx, q, err);
-	for (const char *s = rc > 0 ? sql_text(q, 0) : NULL; s && *s;) {
-		size_t len = strcspn(s, "\n");
-
-		say(build, "| %.*s", (int)(len < 200 ? len : 200), s);
-		s += len + (s[len] == '\n');
-	}
-	sql_done(q);
-	return rc < 0 ? rc : 0;
-}
-
 static int add_builds(struct store_tx *tx, json_t *node, int64_t demand, struct ps_err *err)
 {
-	json_t *child;
-	size_t i;
-	int rc = children(tx, node, build_sql, "JOIN demand_build y ON y.build = b.id WHERE y.demand = ? ORDER BY b.id",
-			  demand, build_row, build_node, err);
-
-	json_array_foreach(json_object_get(node, "children"), i, child)
-		if (rc == 0)
-			rc = add_last_lines(tx, child, err);
-	return rc;
+	return children(tx, node, build_sql, "JOIN demand_build y ON y.build = b.id WHERE y.demand = ? ORDER BY b.id",
+			demand, build_row, build_node, err);
 }
 
 static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, struct ps_err *err)
@@ -396,10 +374,8 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 	}
 	root = nouns[i].node(row);
 	if (kind == 'b') {
-		rc = add_last_lines(tx, root, err);
-		if (rc == 0)
-			rc = children(tx, root, demand_sql, "JOIN demand_build y ON y.demand = d.id WHERE y.build = ? ORDER BY d.id",
-				      n, demand_row, need_node, err);
+		rc = children(tx, root, demand_sql, "JOIN demand_build y ON y.demand = d.id WHERE y.build = ? ORDER BY d.id",
+			      n, demand_row, need_node, err);
 	} else if (kind == 'd') {
 		rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
 			      step_row, step_node, err);

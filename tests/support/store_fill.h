@@ -85,6 +85,9 @@ static const char *const store_fill[] = {
 	"INSERT INTO run (id, fabric, repository, project, job, config, release, who, state, reason, since_ms, slot, fence,"
 	" spec, created_ms, started_ms, ended_ms) VALUES (2, 'development', 1, '.', 'jobs/j', 'prod', '" SHA "', 'ana',"
 	" 'failed', 'task one failed', 3900, -1, 1, '[]', 3100, 3200, 3900)",
+	"INSERT INTO run (id, fabric, repository, project, job, config, release, who, state, reason, detail, since_ms, slot,"
+	" fence, spec, created_ms) VALUES (3, 'development', 1, '.', 'jobs/k', NULL, '" SHA "', 'ana', 'queued', 'builder',"
+	" '1 of 1 slots busy', 4100, -1, 0, '[]', 4100)",
 	"INSERT INTO task (run, n, task, state, reason, last, started_ms, ended_ms) VALUES (2, 0, 'one', 'failed',"
 	" 'exit status 1', 'boom', 3200, 3900)",
 	"INSERT INTO task (run, n, task, state) VALUES (2, 1, 'two', 'upstream failed')",

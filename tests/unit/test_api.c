@@ -27,6 +27,7 @@ static struct fx {
 	struct policy_now policy;
 	struct core core;
 	struct loop_watch *wake;
+	pid_t pid;			/* of the client */
 	int status;
 	char asked[256];		/* what flow was asked to do */
 } fx;
@@ -51,10 +52,12 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 {
 	(void)c;
 	snprintf(fx.asked, sizeof(fx.asked), "%s|%s|%s|%s|%s|%s", who, job, fabric, config ? config : "", project, repository);
+	if (strcmp(job, "wait") == 0)
+		kill(fx.pid, SIGINT);	/* Ctrl-C once the work is under way */
 	if (strcmp(job, "absent") == 0)
 		reply(arg, PS_ENOENT, "no job 'absent' is deployed on fabric 'development'", NULL);
 	else
-		reply(arg, 0, NULL, strcmp(job, "good") == 0 ? "x1" : "x2");
+		reply(arg, 0, NULL, strcmp(job, "good") == 0 ? "x1" : strcmp(job, "bad") == 0 ? "x2" : "x3");
 }
 
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
@@ -216,6 +219,9 @@ static const struct row {
 	{ "run passes", { "--as", "ana", "run", "good", "--fabric", "development" }, 0, { "x1", "passed" }, "(as ana)|good|development|||" },
 	{ "run fails", { "--as", "ana", "run", "bad", "-f", "development", "-i", "prod" }, 1, { "x2", "failed" }, "(as ana)|bad|development|prod||" },
 	{ "run without waiting", { "--as", "ana", "run", "good", "-f", "development", "--no-wait" }, 0, { "x1 queued" }, NULL },
+	{ "run, time is up", { "--as", "ana", "run", "slow", "-f", "development", "-t", "0" }, 1,
+	  { "the time is up; x3 goes on; next: penstock" }, NULL },
+	{ "run, Ctrl-C", { "--as", "ana", "run", "wait", "-f", "development" }, 130, { "stopped watching; x3 goes on" }, NULL },
 	{ "run, no such job", { "--as", "ana", "run", "absent", "-f", "development" }, 1, { "no job 'absent'" }, NULL },
 	{ "run, not in the team", { "--as", "ana", "run", "good", "-f", "production" }, 1,
 	  { "fabric 'production' belongs to team 'prod_support' and 'ana' is not in it" }, NULL },
@@ -244,7 +250,6 @@ static void check_row(void **state)
 	struct buf out = BUF_INIT;
 	struct ps_err err = { 0 };
 	int fds[2];
-	pid_t pid;
 
 	for (size_t i = 0; i < ARGS_MAX && r->args[i]; i++)
 		argv[3 + i] = r->args[i];
@@ -252,10 +257,10 @@ static void check_row(void **state)
 	assert_true(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) > 0);	/* nobody reads until the child ended */
 	s.out = s.errout = fds[1];
 	fx.asked[0] = '\0';
-	pid = spawn_start(&s, &err);
-	if (pid < 0)
+	fx.pid = spawn_start(&s, &err);
+	if (fx.pid < 0)
 		fail_msg("%s", err.msg);
-	assert_int_equal(child_watch(&child, fx.core.loop, pid, on_child, NULL, &err), 0);
+	assert_int_equal(child_watch(&child, fx.core.loop, fx.pid, on_child, NULL, &err), 0);
 	assert_int_equal(loop_run(fx.core.loop, &err), 0);
 	close(fds[1]);
 	assert_int_equal(fs_read_fd(&out, fds[0], 1 << 20, &err), 0);
