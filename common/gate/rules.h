@@ -56,7 +56,7 @@
 	  "the job can never finish")                                                                      \
 	X(PROPHECY_JOB, "PS-JOB-038", DIAG_ERROR, "prophecy-job.json is a JSON object",                    \
 	  "Prophecy cannot open the job otherwise")                                                        \
-	X(PROPHECY_JOB_LACKS, "PS-JOB-039", DIAG_WARNING, "prophecy-job.json is there and has its parts",  \
+	X(PROPHECY_JOB_LACKS, "PS-JOB-102", DIAG_WARNING, "prophecy-job.json is there and has its parts",  \
 	  "Prophecy cannot open the job otherwise")                                                        \
 	X(USES_INSTANCE, "PS-JOB-048", DIAG_WARNING, "the config instance that a task picks exists",       \
 	  "the run fails at its start")                                                                    \

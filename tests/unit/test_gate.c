@@ -137,7 +137,7 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "031 no path", F_JOB, JOB("{\"DLTPipelineComponent\": {\"id\": \"x\", \"nodeName\": \"n\"}}", ""), "" },
 	{ "038 invalid", F_PJOB, "{", F_PJOB ":1:2: error: not JSON: parse error: premature EOF [PS-JOB-038]\n" },
 	{ "038 missing", F_PJOB, NULL,
-	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/prophecy-job.json' [PS-JOB-039]\n" },
+	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/prophecy-job.json' [PS-JOB-102]\n" },
 	{ "048 instance", F_JOB, JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
 	  "[\"-i\", \"qa\"]}}"), F_JOB ":1:185: warning: task 't' picks config instance 'qa', which 'pipelines/a' does not have "
 	  "[PS-JOB-048]\n" },
