@@ -1,249 +1,349 @@
-/* rule – see rule.h. reach() is the heart: it makes the tail be what was seen, with the best
- * explanation there is; everything else decides whether it may. */
+/* rule – see rule.h and design: each function below is one row of the table in EVENTS, reach() the
+ * word they share. What is not here yet: splitting a gap for a report that lies inside it. */
 #include "config.h"
 
 #include "agent/flow/rule.h"
 
-int rule_time_cmp(struct rule_time a, struct rule_time b)
+/* The table as it becomes while steps are decided. */
+struct rule {
+	const struct rule_table *t;
+	const struct rule_learnt *l;
+	struct rule_steps *out;
+	const char *tail;
+	struct rule_stamp last;
+	bool *used;			/* per intent */
+};
+
+const char *rule_kind_word(enum rule_kind k)
 {
-	if (a.boot != b.boot)
-		return a.boot < b.boot ? -1 : 1;
-	return a.stamp < b.stamp ? -1 : a.stamp > b.stamp;
+	static const char *const words[] = { "sure", "inferred", "gap" };
+
+	return words[k];
 }
 
-void rule_ref_clear(struct rule_ref *r)
+bool rule_is_zero(const char *oid)
 {
-	PS_FREE(r->events);
-	PS_FREE(r->intents);
-	memset(r, 0, sizeof(*r));
+	return *oid && oid[strspn(oid, "0")] == '\0';
 }
 
-struct rule_event *rule_add_event(struct rule_ref *r, const struct rule_event *e)
+/* Not there, in the object format of the value that is. */
+static const char *zero_like(const char *oid)
 {
-	r->events = xgrow(r->events, r->nevents, &r->cap_events, sizeof(*r->events));
-	r->events[r->nevents] = *e;
-	return &r->events[r->nevents++];
+	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+	size_t n = strlen(oid), most = sizeof(zeros) - 1;
+
+	return zeros + (n < most ? most - n : 0);
 }
 
-struct rule_intent *rule_add_intent(struct rule_ref *r, const struct rule_intent *in)
+/* Is the stored stamp older than (or, with `same`, as old as) the one learnt now? */
+static bool older(const struct rule *r, struct rule_stamp stored, const char *boot, int64_t ns, bool same)
 {
-	r->intents = xgrow(r->intents, r->nintents, &r->cap_intents, sizeof(*r->intents));
-	r->intents[r->nintents] = *in;
-	return &r->intents[r->nintents++];
+	if (strcmp(stored.boot, boot) == 0)
+		return stored.ns < ns || (same && stored.ns == ns);
+	return strcmp(stored.boot, r->t->boot_now) != 0;
 }
 
-static void oid_copy(char out[RULE_OID], const char *oid)
+static struct rule_step *step(struct rule *r, enum rule_do what)
 {
-	snprintf(out, RULE_OID, "%s", oid);
+	struct rule_steps *o = r->out;
+
+	o->v = xgrow(o->v, o->n, &o->cap, sizeof(*o->v));
+	o->v[o->n] = (struct rule_step) { .what = what, .k = -1, .seen = { r->l->boot, r->l->to } };
+	return &o->v[o->n++];
 }
 
-static void set_baseline(struct rule_ref *r, const char *value, struct rule_time at)
+static void baseline(struct rule *r, const char *value)
 {
-	r->known = r->changed = true;
-	r->seq = 0;
-	r->at = at;
-	oid_copy(r->tail, value);
+	struct rule_step *s = step(r, RULE_BASELINE);
+
+	s->new = value;
+	s->seen.ns = r->l->from;
+	r->tail = value;
+	r->last = s->seen;
 }
 
-/* The only place that makes an event: it begins at the tail and becomes it. */
-static struct rule_event *append(struct rule_ref *r, const char *new, enum rule_kind kind,
-				 int64_t push, int64_t k, struct rule_time at)
+static void append(struct rule *r, enum rule_kind kind, const char *new, int64_t push, int64_t k)
 {
-	struct rule_event e = { .seq = r->seq + 1, .kind = kind, .push = push, .k = k, .mark = RULE_NEW };
+	struct rule_step *s = step(r, RULE_APPEND);
 
-	/* a report that was late is still after what stands before it on the ref */
-	e.at = rule_time_cmp(at, r->at) < 0 ? r->at : at;
-	oid_copy(e.old, r->tail);
-	oid_copy(e.new, new);
-	oid_copy(r->tail, new);
-	r->seq = e.seq;
-	r->at = e.at;
-	r->changed = true;
-	return rule_add_event(r, &e);
+	s->kind = kind;
+	s->old = r->tail;
+	s->new = new;
+	s->push = push;
+	s->k = k;
+	r->tail = new;
+	/* a report that came late must not make the ref look older than it was known to be */
+	if (older(r, r->last, s->seen.boot, s->seen.ns, true))
+		r->last = s->seen;
+	else
+		s->seen = r->last;
 }
 
-static void intent_set(struct rule_intent *in, enum rule_intent_state state, const char *reason)
+static void use(struct rule *r, size_t i)
 {
-	in->state = state;
-	in->reason = reason;
-	if (in->mark != RULE_NEW)
-		in->mark = RULE_CHANGED;
+	step(r, RULE_USE)->at = i;
+	r->used[i] = true;
 }
 
-/*
- * The shortest chain of open intents from → … → to, each begun before t: breadth first over values.
- * chain gets indexes in order; returns how many, 0 when there is none. nintents places are needed.
- */
-static size_t find_chain(const struct rule_ref *r, const char *from, const char *to,
-			 struct rule_time t, size_t *chain)
+/* ---- chains ---- */
+
+struct search {
+	size_t *queue, *prev;		/* intents in the order they were reached, and from which */
+	size_t n;
+	bool *seen;
+};
+
+enum { NO_PREV = SIZE_MAX };
+
+static bool may_lead(const struct rule *r, size_t i, size_t not_this)
 {
-	size_t n = r->nintents, head = 0, tail = 0, len = 0;
-	size_t *queue = xcalloc(n + 1, sizeof(*queue));		/* intents in the order they were reached */
-	size_t *before = xcalloc(n + 1, sizeof(*before));	/* whom each was reached from; n: the start */
-	bool *taken = xcalloc(n + 1, sizeof(*taken));
-	size_t found = n;
+	const struct rule_intent *in = &r->t->intents[i];
 
-	for (bool first = true; found == n && (first || head < tail); first = false) {
-		size_t parent = first ? n : queue[head++];
-		const char *at = first ? from : r->intents[parent].new;
+	return i != not_this && !r->used[i] && older(r, in->begun, r->l->boot, r->l->to, true);
+}
 
-		for (size_t i = 0; i < n && found == n; i++) {
-			const struct rule_intent *in = &r->intents[i];
+/* Takes all intents that begin at `value`: those of the push in question first. */
+static void spread(const struct rule *r, struct search *s, const char *value, size_t from, size_t not_this)
+{
+	for (int own = 1; own >= 0; own--)
+		for (size_t i = 0; i < r->t->nintents; i++) {
+			const struct rule_intent *in = &r->t->intents[i];
 
-			if (taken[i] || in->state != RULE_OPEN || rule_time_cmp(in->at, t) >= 0 ||
-			    strcmp(in->old, at) != 0)
+			if (s->seen[i] || (in->push == r->l->push) != own || strcmp(in->old, value) != 0 ||
+			    !may_lead(r, i, not_this))
 				continue;
-			taken[i] = true;
-			before[i] = parent;
-			queue[tail++] = i;
-			if (strcmp(in->new, to) == 0)
-				found = i;
+			s->seen[i] = true;
+			s->prev[s->n] = from;
+			s->queue[s->n++] = i;
 		}
-	}
-	for (size_t i = found; i != n; i = before[i])
-		len++;
-	for (size_t i = found, at = len; i != n; i = before[i])
-		chain[--at] = i;
-	free(queue);
-	free(before);
-	free(taken);
-	return len;
 }
 
-/* Makes v the tail as of t: nothing, inferred events, or one gap. */
-static void reach(struct rule_ref *r, const char *v, struct rule_time t)
+/* The shortest way from the tail to v over open intents; where it ends in s->queue, or NO_PREV. */
+static size_t find_way(const struct rule *r, struct search *s, const char *v, size_t not_this)
 {
-	size_t *chain, n;
+	spread(r, s, r->tail, NO_PREV, not_this);
+	for (size_t at = 0; at < s->n; at++) {
+		const char *here = r->t->intents[s->queue[at]].new;
 
-	if (!r->known) {
-		/* never looked at: an open intent that ends here says where it began */
-		for (size_t i = 0; i < r->nintents; i++)
-			if (r->intents[i].state == RULE_OPEN && strcmp(r->intents[i].new, v) == 0 &&
-			    rule_time_cmp(r->intents[i].at, t) < 0) {
-				set_baseline(r, r->intents[i].old, r->intents[i].at);
-				break;
-			}
-		if (!r->known)
-			set_baseline(r, v, t);
+		if (strcmp(here, v) == 0)
+			return at;
+		spread(r, s, here, at, not_this);
 	}
-	if (strcmp(v, r->tail) == 0 || rule_time_cmp(t, r->at) <= 0)
+	return NO_PREV;
+}
+
+static void walk(struct rule *r, const struct search *s, size_t end)
+{
+	const struct rule_intent *in = &r->t->intents[s->queue[end]];
+
+	if (s->prev[end] != NO_PREV)
+		walk(r, s, s->prev[end]);
+	append(r, RULE_INFERRED, in->new, in->push, -1);
+	use(r, s->queue[end]);
+}
+
+/* The ref had value v: whatever is missing up to there becomes events. not_this: an intent that is
+ * about to get an event of its own. */
+static void reach(struct rule *r, const char *v, size_t not_this)
+{
+	size_t n = r->t->nintents, end;
+	struct search s = { .n = 0 };
+
+	if (strcmp(v, r->tail) == 0)
 		return;
-	chain = xcalloc(r->nintents + 1, sizeof(*chain));
-	n = find_chain(r, r->tail, v, t, chain);
-	for (size_t i = 0; i < n; i++) {
-		struct rule_intent *in = &r->intents[chain[i]];
-
-		append(r, in->new, RULE_INFERRED, in->push, -1, t);
-		intent_set(in, RULE_USED, NULL);
-	}
-	if (n == 0)
-		append(r, v, RULE_GAP, 0, -1, t);
-	free(chain);
+	s.queue = xcalloc(n + 1, sizeof(*s.queue));
+	s.prev = xcalloc(n + 1, sizeof(*s.prev));
+	s.seen = xcalloc(n + 1, sizeof(*s.seen));
+	end = find_way(r, &s, v, not_this);
+	if (end != NO_PREV)
+		walk(r, &s, end);
+	else
+		append(r, RULE_GAP, v, 0, -1);
+	free(s.queue);
+	free(s.prev);
+	free(s.seen);
 }
 
-void rule_intent(struct rule_ref *r, const struct rule_intent *in)
+/* A value that was read: nothing when it may have been read before the last event. */
+static void reach_read(struct rule *r, const char *v)
 {
-	struct rule_intent *mine;
+	if (older(r, r->last, r->l->boot, r->l->from, false))
+		reach(r, v, NO_PREV);
+}
 
-	for (size_t i = 0; i < r->nintents; i++)
-		if (r->intents[i].push == in->push && r->intents[i].ordinal == in->ordinal)
+/* ---- the rows ---- */
+
+static void learn_intent(struct rule *r)
+{
+	const struct rule_learnt *l = r->l;
+
+	if (l->recorded)
+		return;
+	if (l->value && !r->tail)
+		baseline(r, l->value);
+	else if (l->value)
+		reach_read(r, l->value);
+	if (strcmp(l->old, l->new) != 0)
+		step(r, RULE_OPEN);
+}
+
+static size_t own_intent(const struct rule *r)
+{
+	for (size_t i = 0; i < r->t->nintents; i++) {
+		const struct rule_intent *in = &r->t->intents[i];
+
+		if (in->push == r->l->push && strcmp(in->old, r->l->old) == 0 && strcmp(in->new, r->l->new) == 0)
+			return i;
+	}
+	return NO_PREV;
+}
+
+static bool is_movement(const struct rule_event *e, const struct rule_learnt *l)
+{
+	return strcmp(e->old, l->old) == 0 && strcmp(e->new, l->new) == 0;
+}
+
+static struct rule_stamp began(const struct rule_learnt *l)
+{
+	return l->begun.boot ? l->begun : (struct rule_stamp) { l->boot, l->from };
+}
+
+/* The event this report is about, when it is there already but nobody has vouched for it. */
+static size_t find_unconfirmed(const struct rule *r)
+{
+	const struct rule_learnt *l = r->l;
+	struct rule_stamp begun = began(l);
+
+	for (size_t i = 0; i < r->t->nevents; i++) {
+		const struct rule_event *e = &r->t->events[i];
+
+		if (e->kind == RULE_INFERRED && e->push == l->push && is_movement(e, l))
+			return i;
+	}
+	for (size_t i = 0; i < r->t->nevents; i++) {
+		const struct rule_event *e = &r->t->events[i];
+
+		if (e->kind != RULE_SURE && e->push != l->push && is_movement(e, l) &&
+		    !older(r, e->seen, begun.boot, begun.ns, false))
+			return i;
+	}
+	return NO_PREV;
+}
+
+static void confirm(struct rule *r, size_t at, size_t own)
+{
+	const struct rule_event *e = &r->t->events[at];
+	struct rule_step *s;
+
+	if (e->push && e->push != r->l->push)
+		step(r, RULE_REOPEN)->at = at;
+	s = step(r, RULE_CONFIRM);
+	s->at = at;
+	s->push = r->l->push;
+	s->k = r->l->k;
+	if (e->push != r->l->push && own != NO_PREV)
+		use(r, own);		/* its own was used when it was inferred */
+}
+
+/* Does a gap that was seen after this push began hold its movement? It will be split there; until
+ * then it stays inside, held. */
+static bool is_inside_gap(const struct rule *r)
+{
+	struct rule_stamp begun = began(r->l);
+
+	for (size_t i = 0; i < r->t->nevents; i++) {
+		const struct rule_event *e = &r->t->events[i];
+
+		if (e->kind == RULE_GAP && !older(r, e->seen, begun.boot, begun.ns, false))
+			return true;
+	}
+	return false;
+}
+
+static void learn_report(struct rule *r)
+{
+	const struct rule_learnt *l = r->l;
+	size_t own = own_intent(r), at;
+
+	if (strcmp(l->old, l->new) == 0)
+		return;
+	for (size_t i = 0; i < r->t->nevents; i++) {
+		const struct rule_event *e = &r->t->events[i];
+
+		if (e->kind == RULE_SURE && e->push == l->push && e->k == l->k)
 			return;
-	if (in->seen[0])
-		reach(r, in->seen, in->at);
-	mine = rule_add_intent(r, in);
-	mine->mark = RULE_NEW;
-	mine->state = RULE_OPEN;
-	mine->reason = NULL;
-	if (strcmp(in->old, in->new) == 0)
-		intent_set(mine, RULE_VOID, "nothing to move");
-}
-
-/* The push did what it had announced: the first such intent is used up. */
-static void use_intent(struct rule_ref *r, int64_t push, const char *old, const char *new)
-{
-	struct rule_intent *best = NULL;
-
-	for (size_t i = 0; i < r->nintents; i++) {
-		struct rule_intent *in = &r->intents[i];
-
-		if (in->push == push && in->state == RULE_OPEN && strcmp(in->old, old) == 0 &&
-		    strcmp(in->new, new) == 0 && (!best || in->ordinal < best->ordinal))
-			best = in;
 	}
-	if (best)
-		intent_set(best, RULE_USED, NULL);
-}
-
-/* An event that push may have made and that is told already, or is about to be. */
-static struct rule_event *event_of(struct rule_ref *r, int64_t push, enum rule_kind kind, int64_t k,
-				   const char *old, const char *new)
-{
-	for (size_t i = 0; i < r->nevents; i++) {
-		struct rule_event *e = &r->events[i];
-
-		if (e->push == push && e->kind == kind &&
-		    (kind == RULE_SURE ? e->k == k : strcmp(e->old, old) == 0 && strcmp(e->new, new) == 0))
-			return e;
+	at = find_unconfirmed(r);
+	if (at != NO_PREV) {
+		confirm(r, at, own);
+		return;
 	}
-	return NULL;
+	if (!r->tail)
+		baseline(r, l->old);
+	if (strcmp(l->old, r->tail) != 0 && is_inside_gap(r))
+		return;
+	reach(r, l->old, own);		/* also when it comes late: what follows must join */
+	append(r, RULE_SURE, l->new, l->push, l->k);
+	if (own != NO_PREV && !r->used[own])
+		use(r, own);
 }
 
-enum rule_said rule_report(struct rule_ref *r, int64_t push, int64_t k, const char *old,
-			   const char *new, struct rule_time at, int64_t *seq)
+/* A ref that was never seen before its push ended: where the push began, if that explains it. */
+static void late_baseline(struct rule *r)
 {
-	struct rule_event *e = event_of(r, push, RULE_SURE, k, old, new);
+	const char *v = r->l->value;
 
-	if (e) {
-		*seq = e->seq;
-		return RULE_SAID_AGAIN;
-	}
-	e = event_of(r, push, RULE_INFERRED, k, old, new);
-	if (e) {
-		e->kind = RULE_SURE;
-		e->k = k;
-		e->mark = e->mark == RULE_NEW ? RULE_NEW : RULE_CHANGED;
-		*seq = e->seq;
-		return RULE_SAID_SURE;
-	}
-	if (strcmp(old, new) == 0) {	/* what did not exist was deleted */
-		*seq = 0;
-		return RULE_SAID_INSIDE;
-	}
-	if (!r->known)
-		set_baseline(r, old, at);
-	if (strcmp(old, r->tail) != 0)
-		reach(r, old, at);
-	if (strcmp(old, r->tail) != 0) {	/* not newer than the last event: inside one that is there */
-		*seq = r->seq;
-		return RULE_SAID_INSIDE;
-	}
-	*seq = append(r, new, RULE_SURE, push, k, at)->seq;
-	use_intent(r, push, old, new);
-	return RULE_SAID_NEW;
-}
-
-static void void_open(struct rule_ref *r, int64_t push, const char *reason)
-{
-	for (size_t i = 0; i < r->nintents; i++)
-		if (r->intents[i].push == push && r->intents[i].state == RULE_OPEN)
-			intent_set(&r->intents[i], RULE_VOID, reason);
-}
-
-void rule_end(struct rule_ref *r, int64_t push, const char *value, struct rule_time at)
-{
-	reach(r, value, at);
-	void_open(r, push, "push ended, ref did not move");
-}
-
-void rule_end_blind(struct rule_ref *r, int64_t push, const char *reason)
-{
-	void_open(r, push, reason);
-}
-
-void rule_look(struct rule_ref *r, const char *value, struct rule_time at)
-{
-	for (size_t i = 0; i < r->nintents; i++)
-		if (r->intents[i].state == RULE_OPEN)
+	for (size_t i = 0; i < r->t->nintents; i++)
+		if (strcmp(r->t->intents[i].new, v) == 0) {
+			baseline(r, r->t->intents[i].old);
+			r->last.ns--;	/* this same look may go on from there */
 			return;
-	reach(r, value, at);
+		}
+	baseline(r, v);
+}
+
+static void learn_end(struct rule *r)
+{
+	if (r->l->value && !r->tail)
+		late_baseline(r);
+	if (r->l->value)
+		reach_read(r, r->l->value);
+	for (size_t i = 0; i < r->t->nintents; i++)
+		if (r->t->intents[i].push == r->l->push && !r->used[i])
+			step(r, RULE_VOID)->at = i;
+}
+
+static void learn_look(struct rule *r)
+{
+	if (r->l->lives || !r->l->value)
+		return;
+	if (!r->tail)
+		baseline(r, r->l->value);
+	else
+		reach_read(r, r->l->value);
+}
+
+void rule_apply(const struct rule_table *t, const struct rule_learnt *l, struct rule_steps *out)
+{
+	static void (*const rows[])(struct rule *) = {
+		[RULE_INTENT] = learn_intent, [RULE_REPORT] = learn_report,
+		[RULE_END] = learn_end, [RULE_LOOK] = learn_look,
+	};
+	struct rule r = { .t = t, .l = l, .out = out, .tail = t->tail, .last = t->last };
+	const char *any = l->value ? l->value : l->old;
+
+	r.used = xcalloc(t->nintents + 1, sizeof(*r.used));
+	if (!r.tail && t->adopted && any && !(l->thing == RULE_INTENT && l->recorded)) {
+		baseline(&r, zero_like(any));
+		r.last.ns--;		/* that was before anything that is learnt now */
+	}
+	rows[l->thing](&r);
+	free(r.used);
+}
+
+void rule_steps_clear(struct rule_steps *s)
+{
+	PS_FREE(s->v);
+	s->n = s->cap = 0;
 }
