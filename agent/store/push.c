@@ -15,7 +15,7 @@ ROWS_SHAPE(intent,
 	   " FROM intent JOIN push ON push.id = intent.push) AS intent", INTENT_COLS)
 
 static const struct state_move moves[] = {
-	{ "open", "used" }, { "open", "void" }, { "used", "open" },
+	{ "open", "used" }, { "open", "void" }, { "used", "open" }, { "used", "void" },
 };
 
 /* How much was judged, least first. */
@@ -72,9 +72,9 @@ int pushes_open(struct store_tx *tx, struct pushes *out, struct ps_err *err)
 	return rows_select(tx, &push_shape, out, err, "WHERE ended = 0 ORDER BY id", "");
 }
 
-int push_set_ended(struct store_tx *tx, int64_t id, struct ps_err *err)
+int push_set_ended(struct store_tx *tx, int64_t id, bool ended, struct ps_err *err)
 {
-	int rc = sql_run(tx, err, "UPDATE push SET ended = 1 WHERE id = ?", "i", id);
+	int rc = sql_run(tx, err, "UPDATE push SET ended = ? WHERE id = ?", "ii", (int64_t)ended, id);
 
 	return rc < 0 ? rc : 0;
 }

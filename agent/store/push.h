@@ -28,8 +28,8 @@ int push_put(struct store_tx *tx, struct push *p, struct ps_err *err) PS_MUSTCHE
 int push_get(struct store_tx *tx, int64_t id, struct push *out, struct ps_err *err) PS_MUSTCHECK;
 /* Those that are not over yet. */
 int pushes_open(struct store_tx *tx, struct pushes *out, struct ps_err *err) PS_MUSTCHECK;
-/* receive-pack is over and what it left was settled. */
-int push_set_ended(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* receive-pack is over and what it left was settled; false: something more was said of it. */
+int push_set_ended(struct store_tx *tx, int64_t id, bool ended, struct ps_err *err) PS_MUSTCHECK;
 /* "ana", or "root (as ana)"; NULL when unknown. free() it. */
 char *push_shown(const struct push *p);
 void push_clear(struct push *p);
@@ -40,7 +40,7 @@ int intent_get(struct store_tx *tx, int64_t push, const char *ref, int64_t ordin
 int intent_insert(struct store_tx *tx, const struct intent *i, struct ps_err *err) PS_MUSTCHECK;
 /* Somebody could read the ref after all. */
 int intent_set_seen(struct store_tx *tx, const struct intent *i, const char *seen, struct ps_err *err) PS_MUSTCHECK;
-/* The one door: open → used, void; used → open (its event turned out to be another push's). */
+/* The one door: open → used, void; used → open, void (its event turned out to be another push's). */
 int intent_set_state(struct store_tx *tx, const struct intent *i, const char *state, const char *reason,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* Open ones of this ref, oldest first, at most limit. */

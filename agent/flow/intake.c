@@ -1,0 +1,119 @@
+/* intake – see intake.h: the parts put together, and what starts them. */
+#include "config.h"
+
+#include "agent/flow/intake.h"
+
+#include "agent/flow/ending.h"
+#include "agent/flow/look.h"
+#include "agent/flow/spooling.h"
+#include "agent/flow/word.h"
+#include "common/base/buf.h"
+#include "common/base/id.h"
+
+enum {
+	TICK_MS = 2000,
+	REPORT_LINES = 10,		/* of events; one for the rest and one for the command make twelve */
+};
+
+static void tick(void *arg)
+{
+	struct intake *in = arg;
+
+	spooling_take(in->spool);
+	endings_tick(in->endings);
+	loop_timer_set(in->tick, TICK_MS);
+}
+
+int intake_open(struct intake **out, struct core *c, struct ps_err *err)
+{
+	struct intake *in = xcalloc(1, sizeof(*in));
+
+	(void)err;			/* nothing here can fail; what follows goes through store and gate */
+	in->core = c;
+	in->endings = endings_new(c);
+	in->looks = looks_new(c);
+	in->spool = spooling_new(c);
+	in->tick = loop_timer(c->loop, tick, in);
+	loop_timer_set(in->tick, 0);
+	endings_resume(in->endings);
+	*out = in;
+	return 0;
+}
+
+void intake_close(struct intake *in)
+{
+	if (!in)
+		return;
+	loop_watch_free(in->tick);
+	words_forget(in->core);
+	endings_free(in->endings);
+	looks_free(in->looks);
+	spooling_free(in->spool);
+	in->core->intake = NULL;
+	free(in);
+}
+
+void intake_on_gate(struct core *c)
+{
+	struct intake *in = c->intake;
+
+	if (!in)
+		return;
+	in->looks_due = true;
+	spooling_take(in->spool);
+	endings_on_gate(in->endings);
+}
+
+void intake_on_spool(struct core *c, int64_t started)
+{
+	struct intake *in = c->intake;
+
+	if (!in)
+		return;
+	endings_on_spool(in->endings, started);
+	if (in->looks_due && c->roles[CORE_GATE].peer) {
+		in->looks_due = false;
+		looks_start(in->looks);
+	}
+}
+
+void intake_on_config(struct core *c)
+{
+	struct intake *in = c->intake;
+
+	if (!in)
+		return;
+	in->looks_due = true;		/* a new root may hold repositories with our hook */
+	spooling_take(in->spool);
+}
+
+void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *arg)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real)
+		reply(arg, PS_ENOENT, "there is no such repository", NULL);
+	else
+		looks_add(c->intake->looks, real, reply, arg);
+	free(real);
+}
+
+char *intake_report_text(const struct events *events)
+{
+	struct buf b = BUF_INIT;
+	char id[ID_TEXT];
+
+	for (size_t i = 0; i < events->n && i < REPORT_LINES; i++) {
+		const struct ref_event *e = &events->v[i];
+
+		buf_addf(&b, "penstock: event %s %s", id_text(id, 'e', e->id), e->ref);
+		if (strcmp(e->state, "open") != 0)
+			buf_addf(&b, ": %s%s%s", e->state, e->reason ? ": " : "", e->reason ? e->reason : "");
+		buf_addch(&b, '\n');
+	}
+	if (events->n > REPORT_LINES)
+		buf_addf(&b, "penstock: and %zu more\n", events->n - REPORT_LINES);
+	if (events->n)
+		buf_addf(&b, "  penstock why %s\n", id_text(id, 'e', events->v[0].id));
+	return buf_steal(&b);
+}

@@ -1,0 +1,168 @@
+/* spooling – see spooling.h. */
+#include "config.h"
+
+#include "agent/flow/spooling.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "agent/flow/intake.h"
+#include "agent/flow/word.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/wire/spool.h"
+
+enum { NEVER_MAX = 256 };
+
+/* What can never be stored, until the next take sets it aside. */
+struct never { char *push; enum msg_type type; char *why; };
+
+struct spooling {
+	struct core *core;
+	bool busy, again;
+	int64_t started;		/* of the take under way */
+	struct spool_batch batch;
+	size_t at;
+	bool stored;			/* something of this batch: what is left may go on now */
+	struct never never[NEVER_MAX];
+	size_t nnever;
+	char why[1200];
+};
+
+struct spooling *spooling_new(struct core *c)
+{
+	struct spooling *s = xcalloc(1, sizeof(*s));
+
+	s->core = c;
+	return s;
+}
+
+static void forget_never(struct spooling *s)
+{
+	for (size_t i = 0; i < s->nnever; i++) {
+		free(s->never[i].push);
+		free(s->never[i].why);
+	}
+	s->nnever = 0;
+}
+
+void spooling_free(struct spooling *s)
+{
+	if (!s)
+		return;
+	spool_batch_clear(&s->batch);
+	forget_never(s);
+	free(s);
+}
+
+bool spooling_idle(const struct spooling *s)
+{
+	return !s->busy;
+}
+
+/* A reason to set it aside. */
+static const char *check(const struct msg *m, uint32_t uid, void *arg)
+{
+	struct spooling *s = arg;
+	const char *path = m->type == MSG_intent ? m->u.intent.repository : m->u.report.repository;
+	const char *push = m->type == MSG_intent ? m->u.intent.push : m->u.report.push;
+
+	for (size_t i = 0; i < s->nnever; i++)
+		if (s->never[i].type == m->type && strcmp(s->never[i].push, push) == 0) {
+			snprintf(s->why, sizeof(s->why), "%s", s->never[i].why);
+			return s->why;
+		}
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return "its repository is not there any more";
+	return word_refused(s->core, path, uid);
+}
+
+static void go_on(struct spooling *s);
+
+static void never(struct spooling *s, const struct word *w, const char *why)
+{
+	if (s->nnever == NEVER_MAX)
+		return;
+	s->never[s->nnever++] = (struct never) { xstrdup(word_push(w)), w->m.type, xstrdup(why) };
+}
+
+static void on_stored(struct word *w, int rc, const struct ps_err *err)
+{
+	struct spooling *s = w->arg;
+	struct ps_err why = { 0 };
+
+	if (rc == 0) {
+		s->stored = true;
+		rc = spool_retire(s->core->paths->spool, w->spool_name, &why);
+		if (rc < 0)
+			log_error("spool", w->spool_name, "stored, but %s", why.msg);
+		else
+			log_info("spool", w->spool_name, "%s of %s taken", msg_name(w->m.type), w->name);
+	} else if (rc == PS_EPERM || rc == PS_ECONFLICT) {
+		never(s, w, ps_err_msg(err, rc));
+	} else {
+		log_warn("spool", w->spool_name, "stays: %s", ps_err_msg(err, rc));
+	}
+	go_on(s);
+}
+
+static void take_entry(struct spooling *s, struct spool_entry *e)
+{
+	struct ps_err err = { 0 };
+	struct word *w;
+
+	if (word_new(&w, s->core, &e->msg, e->uid, &err) < 0) {
+		log_warn("spool", e->name, "stays: %s", err.msg);	/* the configuration changed just now */
+		go_on(s);
+		return;
+	}
+	w->sync = STORE_FULL;		/* the file goes when this is stored */
+	w->spool_name = xstrdup(e->name);
+	w->fn = on_stored;
+	w->arg = s;
+	word_record(w);
+}
+
+static void start(struct spooling *s)
+{
+	struct ps_err err = { 0 };
+
+	s->again = false;
+	s->started = clock_boot_ns();
+	s->at = 0;
+	s->stored = false;
+	spool_batch_clear(&s->batch);
+	if (spool_take(&s->batch, s->core->paths->spool, check, s, &err) < 0)
+		log_error("spool", NULL, "%s", err.msg);
+	forget_never(s);
+}
+
+/* The next entry, the next batch, or the end. */
+static void go_on(struct spooling *s)
+{
+	if (s->at < s->batch.n) {
+		take_entry(s, &s->batch.v[s->at++]);
+		return;
+	}
+	if (s->again || (s->batch.more && s->stored)) {
+		start(s);
+		if (s->batch.n) {
+			go_on(s);
+			return;
+		}
+	}
+	s->busy = false;
+	spool_batch_clear(&s->batch);
+	intake_on_spool(s->core, s->started);
+}
+
+void spooling_take(struct spooling *s)
+{
+	if (s->busy) {
+		s->again = true;
+		return;
+	}
+	s->busy = true;
+	start(s);
+	go_on(s);
+}
