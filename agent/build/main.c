@@ -241,6 +241,7 @@ static int build_start(struct role *r, struct ps_err *err)
 {
 	size_t left = sandbox_sweep(job_mark(&r->paths));
 
+	sandbox_cgroup_sweep(job_mark(&r->paths));
 	if (left)
 		log_info("build", NULL, "ended %zu processes of an earlier build role", left);
 	umask(022);

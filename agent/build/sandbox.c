@@ -24,11 +24,13 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
+#include "common/base/log.h"
 #include "common/base/spawn.h"
 #include "common/plan/profile.h"
 
 enum { TICK_MS = 500, KEEP_MAX = 8, SHM_SIZE = 64 << 20, FIRST_MAX = 300 };
 #define MS_NS INT64_C(1000000)
+#define MEMORY_WHY "more than %lld MB of memory used, stopped"
 
 /* One sandbox being run. */
 struct room {
@@ -42,6 +44,7 @@ struct room {
 	int out, status_fd;		/* read ends: output of the command; what bubblewrap tells */
 	struct buf told;
 	struct buf first;		/* first bytes of output: bubblewrap's own words when it fails */
+	struct sandbox_cgroup *group;	/* NULL: memory is measured only */
 	int64_t began, last_output;	/* CLOCK_BOOTTIME, ns */
 	int64_t disk_before, next_disk;
 	unsigned tasks_peak;
@@ -318,10 +321,16 @@ static int start(struct room *r, struct ps_err *err)
 	argv = make_argv(r, bwrap, number);
 	if (r->spec->mark)
 		snprintf(mark, sizeof(mark), SANDBOX_MARK "=%s", r->spec->mark);
+	if (r->group && !sandbox_cgroup_enter(r->group, false)) {
+		sandbox_cgroup_remove(r->group);
+		r->group = NULL;
+	}
 	r->pid = spawn_start(&(struct spawn) {
 		.argv = argv, .env = r->spec->mark ? env : NULL,
 		.in = -1, .out = out[1], .errout = out[1], .keep = r->keep, .nkeep = r->nkeep,
 	}, err);
+	if (r->group && !sandbox_cgroup_enter(r->group, true))
+		log_warn("build", NULL, "cannot leave the sandbox's cgroup");	/* limited with it */
 	rc = r->pid < 0 ? (int)r->pid : 0;
 	if (rc < 0)
 		goto out;
@@ -416,8 +425,8 @@ static void check_limits(struct room *r)
 		r->res->memory_peak = use.memory;
 	if (use.tasks > r->tasks_peak)
 		r->tasks_peak = use.tasks;
-	if (l->memory && use.memory > l->memory)
-		stop_it(r, "more than %lld MB of memory used, stopped", (long long)(l->memory >> 20));
+	if (l->memory && (use.memory > l->memory || (r->group && sandbox_cgroup_hit(r->group))))
+		stop_it(r, MEMORY_WHY, (long long)(l->memory >> 20));
 	check_disk(r, now);
 	if (r->spec->on_tick)
 		r->spec->on_tick(r->spec->arg);
@@ -481,6 +490,10 @@ static void conclude(struct room *r)
 	int code = told_code(r);
 	size_t n;
 
+	if (r->group && sandbox_cgroup_peak(r->group) > res->memory_peak)
+		res->memory_peak = sandbox_cgroup_peak(r->group);
+	if (r->group && sandbox_cgroup_hit(r->group) && code != 0)
+		stop_it(r, MEMORY_WHY, (long long)(r->spec->limits.memory >> 20));
 	if (r->over)
 		return;
 	if (code < 0) {
@@ -517,6 +530,8 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 		return ps_err_errno(err, "cannot become a subreaper");
 	if (spec->watched)
 		r.disk_before = sandbox_blocks(spec->watched, &entries);
+	if (spec->mark && spec->limits.memory)
+		r.group = sandbox_cgroup_make(spec->mark, spec->limits.memory);
 	rc = start(&r, err);
 	if (r.pid > 0) {
 		r.began = r.last_output = clock_boot_ns();
@@ -535,6 +550,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 		close(r.out);
 	if (r.status_fd >= 0)
 		close(r.status_fd);
+	sandbox_cgroup_remove(r.group);
 	buf_clear(&r.args);
 	buf_clear(&r.command);
 	buf_clear(&r.told);

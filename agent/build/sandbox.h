@@ -31,7 +31,7 @@ struct sandbox_bind {
 struct sandbox_limits {		/* 0: no such limit */
 	int64_t wall_ms;
 	int64_t quiet_ms;	/* without output */
-	int64_t memory;		/* bytes, PSS of all processes */
+	int64_t memory;		/* bytes: a cgroup where one can be made, and PSS of all processes */
 	int64_t disk;		/* bytes: each tmpfs, one file, and the growth of `watched` */
 	unsigned processes;	/* threads count */
 };
@@ -86,6 +86,19 @@ bool sandbox_probe(uid_t uid, char why[512]);
  */
 size_t sandbox_sweep(const char *mark);
 void sandbox_orphans(const pid_t *keep, size_t n);
+
+/*
+ * sandbox_cgroup.c: a memory cgroup named by mark and our pid. _make returns NULL where there is none
+ * to have. _enter moves the caller in (or back out); what it starts meanwhile stays in. _hit: the
+ * kernel ended a process for memory. _sweep removes what a killed role left.
+ */
+struct sandbox_cgroup;
+struct sandbox_cgroup *sandbox_cgroup_make(const char *mark, int64_t memory);
+bool sandbox_cgroup_enter(const struct sandbox_cgroup *g, bool leave);
+bool sandbox_cgroup_hit(const struct sandbox_cgroup *g);
+int64_t sandbox_cgroup_peak(const struct sandbox_cgroup *g);
+void sandbox_cgroup_remove(struct sandbox_cgroup *g);		/* NULL is fine */
+void sandbox_cgroup_sweep(const char *mark);
 
 /* A memfd with the filter, rewound; or PS_E*. */
 int sandbox_seccomp(struct ps_err *err) PS_MUSTCHECK;

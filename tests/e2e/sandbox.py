@@ -137,6 +137,8 @@ LIMITS = [
     ("quiet time", "quiet=1000", "import time; time.sleep(60)", "no output for 1 s"),
     ("memory", "memory=100", "import time\na = []\nwhile True: a.append(b'x' * 5000000); time.sleep(.02)",
      "more than 100 MB of memory"),
+    ("memory at once", "memory=100", "import time\na = b'x' * (1 << 30); time.sleep(60)",
+     "more than 100 MB of memory"),
     ("memory of many", "memory=200", "import os, time\nfor i in range(5): os.fork()\n"
      "a = os.urandom(20 << 20); time.sleep(60)", "more than 200 MB of memory"),
     ("disk", "disk=8", "import time\nfor i in range(1000):\n"
@@ -233,6 +235,9 @@ def main():
         host.kill()
         host.wait()
         shutil.rmtree(top)
+    left = [d for d, _, _ in os.walk("/sys/fs/cgroup") if "/penstock-sandbox_try-" in d
+            and not os.path.exists("/proc/" + d.rsplit("-", 1)[1])]
+    check("no cgroup is left", not left, str(left))
     print(f"{failures} failures")
     return 1 if failures else 0
 

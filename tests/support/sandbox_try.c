@@ -48,7 +48,8 @@ int main(int argc, char **argv)
 {
 	struct sandbox_bind binds[16];
 	struct sandbox_spec spec = { .cwd = "/tmp", .build_dir = true, .uid = PROFILE_UID_SLOT,
-				     .binds = binds, .on_output = print };
+				     .binds = binds, .on_output = print,
+				     .mark = "sandbox_try" };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };
 	char why[512], *colon;
