@@ -121,6 +121,7 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 			rc = need_build(tx, p, d, &pr, &pr.pipelines.v[i], err);
 		if (rc == 0)
 			rc = demand_set_toolchain(tx, d->id, p->view.toolchain_digest, err);
+		d->toolchain = xstrdup(p->view.toolchain_digest);	/* the release may come in this very pass */
 		*keyed = rc == 0;
 	}
 	free(why);

@@ -1,0 +1,402 @@
+/* Units of the pass: what can go on goes on, what cannot says why. The store is real, the roles are
+ * the view that each row gives; no loop and no process. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/flow/pass.h"
+#include "agent/flow/survey_json.h"
+#include "agent/store/event.h"
+#include "agent/store/repository.h"
+#include "common/base/fsutil.h"
+
+#define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ZERO "0000000000000000000000000000000000000000"
+#define TREE "1111111111111111111111111111111111111111"
+#define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
+
+static const char yaml[] =
+	"teams:\n  devs: { members: [ana] }\n"
+	"fabrics:\n  dev: { id: 1, owner: devs, provider: local }\n"
+	"  air: { id: 2, owner: devs, provider: airflow, airflow: { host: http://127.0.0.1:1 } }\n"
+	"environments:\n"
+	"  - { name: development, refs: [refs/heads/main], fabric: dev, deploy: auto }\n"
+	"  - { name: airflow, refs: [refs/heads/air], fabric: air, deploy: auto }\n"
+	"  - { name: asked, refs: [refs/heads/asked], fabric: dev, deploy: approve, approvals: 1 }\n"
+	"  - { name: byhand, refs: [refs/heads/byhand], fabric: dev, deploy: manual }\n"
+	"projects:\n  '**:**': { id: 7, owner: devs, customer: c, control_plane: p, url: http://127.0.0.1:2 }\n"
+	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n"
+	"builders: { default: { slots: 1 } }\n";
+
+struct fx {
+	char dir[64];
+	struct ps_paths paths;
+	struct store *st;
+	struct policy_now policy;
+	int wake[2], rc;
+	bool done;
+	struct pass *pass;
+	const char *ref;		/* what the next write makes */
+	int64_t event;
+	struct demand demand;
+};
+
+void policy_drop(struct policy_now *p)		/* core.c has the real one; ours lives in the fixture */
+{
+	(void)p;
+}
+
+static void on_wake(void *arg)
+{
+	assert_int_equal(write(((struct fx *)arg)->wake[1], "x", 1), 1);
+}
+
+static int setup(void **state)
+{
+	struct fx *f = xcalloc(1, sizeof(*f));
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct ps_err err;
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/ps-pass-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(ps_paths_init(&f->paths, f->dir, &err), 0);
+	assert_int_equal(ps_paths_make(&f->paths, &err), 0);
+	assert_int_equal(pipe(f->wake), 0);
+	assert_int_equal(store_open(&f->st, f->paths.store, on_wake, f, &err), 0);
+	assert_int_equal(config_parse(&f->policy.cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err), 0);
+	assert_non_null(f->policy.cfg);
+	diag_clear(&diags);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fx *f = *state;
+	struct ps_err err;
+
+	store_close(f->st);
+	close(f->wake[0]);
+	close(f->wake[1]);
+	demand_clear(&f->demand);
+	config_free(f->policy.cfg);
+	ps_paths_clear(&f->paths);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
+	free(f);
+	return 0;
+}
+
+static void on_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct fx *f = arg;
+
+	f->rc = rc;
+	f->done = true;
+	if (rc < 0)
+		print_message("%s\n", ps_err_msg(err, rc));
+}
+
+/* pass_run gets the pass, everything else the fixture. */
+static int run_in_tx(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	return pass_run(tx, ((struct fx *)arg)->pass, err);
+}
+
+static int do_write(struct fx *f, store_run_fn *run)
+{
+	f->done = false;
+	store_write(f->st, STORE_FULL, run, on_done, f);
+	while (!f->done) {
+		struct pollfd p = { .fd = f->wake[0], .events = POLLIN };
+		char c[64];
+
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_true(read(f->wake[0], c, sizeof(c)) > 0);
+		store_poll(f->st);
+	}
+	return f->rc;
+}
+
+/* A surveyed event of f->ref with a demand for a project of one pipeline. */
+static int make_demand(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python", .oid = TREE,
+					  .wheel = "a-1.0-py3-none-any.whl", .reduced = "name: p\n" };
+	const struct wire_project pr = { .path = ".", .oid = TREE, .name = "p", .version = "1.0",
+					 .language = "python", .pipelines = { &pl, 1 } };
+	struct repository r = { 0 };
+	struct ref_event e = { .ref = (char *)f->ref, .old = (char *)ZERO, .new = (char *)OID, .kind = (char *)"sure",
+			       .k = -1, .pusher = (char *)"ana", .state = (char *)"open", .boot = (char *)"b", .stamp = 2 };
+	const struct conf_environment *env = NULL;
+	char *survey = survey_to_json(&pr);
+	int rc = repository_put(tx, "u1", "/srv/x.git", "x", &r, err);
+
+	for (size_t i = 0; i < f->policy.cfg->nenvironments; i++)
+		if (strcmp(f->policy.cfg->environments[i].refs.v[0], f->ref) == 0)
+			env = &f->policy.cfg->environments[i];
+	e.repository = r.id;
+	if (rc == 0)
+		rc = ref_baseline(tx, r.id, f->ref, ZERO, "b", 1, err);
+	if (rc == 0)
+		rc = event_append(tx, &e, err);
+	if (rc == 0)
+		rc = event_set_surveyed(tx, e.id, err);
+	f->event = e.id;
+	if (rc == 0 && env) {
+		struct demand d = { .event = e.id, .repository = r.id, .project = (char *)".", .ref = (char *)f->ref,
+				    .commit_oid = (char *)OID, .environment = env->name, .fabric = env->fabric,
+				    .survey = survey };
+
+		rc = demand_insert(tx, &d, err);
+		f->demand.id = d.id;
+	}
+	free(survey);
+	repository_clear(&r);
+	return rc;
+}
+
+static int read_demand(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	int64_t id = f->demand.id;
+
+	demand_clear(&f->demand);
+	return demand_get(tx, id, &f->demand, err);
+}
+
+static char *maybe(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+/* One pass with this view; the demand afterwards is in f->demand. Returns the pass: its acts. */
+static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem, const char *sandbox)
+{
+	static char *local[] = { (char *)"local" };
+	struct pass *p = xcalloc(1, sizeof(*p));
+
+	p->view = (struct pass_view) {
+		.policy = &f->policy, .paths = &f->paths, .build_up = true, .deploy_up = true,
+		.toolchain_known = true, .toolchain_problem = maybe(problem), .sandbox_problem = maybe(sandbox),
+		.toolchain_digest = maybe(toolchain), .toolchain_prefix = maybe(toolchain ? "/t" : NULL), .now_ms = 1000,
+	};
+	p->view.ndrivers = 1;
+	p->view.drivers = xmemdup(local, sizeof(local));
+	p->view.drivers[0] = xstrdup("local");
+	f->pass = p;
+	assert_int_equal(do_write(f, run_in_tx), 0);
+	assert_int_equal(do_write(f, read_demand), 0);
+	return p;
+}
+
+static size_t count(const struct pass *p, enum act_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nacts; i++)
+		n += p->acts[i].kind == kind;
+	return n;
+}
+
+static int64_t claimed_build, claimed_fence;
+
+static int pass_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct build_result r = { .state = "passed", .digest = DIGEST, .name = "a-1.0-py3-none-any.whl", .size = 1 };
+	int rc = build_started(tx, claimed_build, claimed_fence, err);
+
+	(void)arg;
+	return rc < 0 ? rc : build_finish(tx, claimed_build, claimed_fence, &r, err);
+}
+
+static void take_claim(struct pass *p)
+{
+	assert_int_equal(count(p, ACT_BUILD), 1);
+	claimed_build = p->acts[0].id;
+	claimed_fence = p->acts[0].fence;
+	pass_free(p);
+}
+
+static void waits_for_a_toolchain(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	p = do_pass(f, NULL, "there is none", NULL);
+	assert_int_equal(p->nacts, 0);
+	assert_string_equal(f->demand.state, "waiting");
+	assert_string_equal(f->demand.reason, "toolchain");
+	assert_string_equal(f->demand.detail, "there is none");
+	pass_free(p);
+}
+
+static void waits_for_a_sandbox(void **state)
+{
+	struct fx *f = *state;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	pass_free(do_pass(f, DIGEST, NULL, "no user namespaces"));
+	pass_free(do_pass(f, DIGEST, NULL, "no user namespaces"));
+	assert_string_equal(f->demand.reason, "sandbox");
+}
+
+static void builds_releases_deploys(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	assert_string_equal(f->demand.state, "active");
+	assert_non_null(f->demand.release);
+	pass_free(p);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(p->nacts, 0);		/* idempotent: nothing is said twice */
+	pass_free(p);
+}
+
+static void second_demand_shares_the_build(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	f->ref = "refs/heads/byhand";
+	assert_int_equal(do_write(f, make_demand), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(p->nacts, 0);		/* same key: the build under way is theirs too */
+	pass_free(p);
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.reason, "manual");
+}
+
+static void same_content_is_one_release(void **state)
+{
+	struct fx *f = *state;
+	char *first;
+
+	f->ref = "refs/heads/asked";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	first = xstrdup(f->demand.release);
+	f->ref = "refs/heads/byhand";		/* everything is built: keyed and released in one pass */
+	assert_int_equal(do_write(f, make_demand), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.release, first);
+	free(first);
+}
+
+static void slot_taken_says_builder(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	f->ref = "refs/heads/byhand";
+	assert_int_equal(do_write(f, make_demand), 0);
+	p = do_pass(f, ZERO ZERO, NULL, NULL);	/* another toolchain: another key */
+	assert_int_equal(p->nacts, 0);
+	pass_free(p);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.reason, "builder");
+	assert_non_null(strstr(f->demand.detail, "1 of 1 slots busy"));
+}
+
+static void gates_of_a_deployment(void **state)
+{
+	static const struct { const char *ref, *reason; } rows[] = {
+		{ "refs/heads/asked", "approval" }, { "refs/heads/byhand", "manual" }, { "refs/heads/air", "fabric" },
+	};
+	struct fx *f = *state;
+
+	for (size_t i = 0; i < PS_NELEM(rows); i++) {
+		f->ref = rows[i].ref;
+		assert_int_equal(do_write(f, make_demand), 0);
+		if (i == 0) {
+			take_claim(do_pass(f, DIGEST, NULL, NULL));
+			assert_int_equal(do_write(f, pass_the_build), 0);
+		}
+		pass_free(do_pass(f, DIGEST, NULL, NULL));
+		assert_string_equal(f->demand.state, "waiting");
+		assert_string_equal(f->demand.reason, rows[i].reason);
+	}
+	assert_non_null(strstr(f->demand.detail, "no driver in this version"));
+}
+
+static int fail_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct build_result r = { .state = "failed", .reason = "setup.py: exit status 1" };
+
+	(void)arg;
+	return build_finish(tx, claimed_build, claimed_fence, &r, err);
+}
+
+static void failed_build_ends_the_demand(void **state)
+{
+	struct fx *f = *state;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, fail_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.state, "failed");
+	assert_non_null(strstr(f->demand.reason, "setup.py: exit status 1"));
+	f->ref = "refs/heads/byhand";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));	/* a failure is not remembered: built again on demand */
+}
+
+static int late_answer(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct build_result r = { .state = "passed", .digest = DIGEST, .name = "x", .size = 1 };
+
+	(void)arg;
+	return build_finish(tx, claimed_build, claimed_fence + 1, &r, err);
+}
+
+static void late_answers_change_nothing(void **state)
+{
+	struct fx *f = *state;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, late_answer), PS_ESTALE);
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(waits_for_a_toolchain), CASE(waits_for_a_sandbox), CASE(builds_releases_deploys),
+		CASE(second_demand_shares_the_build),
+		CASE(same_content_is_one_release), CASE(slot_taken_says_builder), CASE(gates_of_a_deployment),
+		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
+	};
+
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return cmocka_run_group_tests_name("pass", tests, NULL, NULL);
+}
