@@ -37,7 +37,7 @@ const struct cmd cmd_toolchain_make = {
 	.name = "toolchain make", .usage = "NAME FILE", .group = "Administer",
 	.help = "Make a toolchain for builds and runs from a requirements file (needs the package index)",
 	.more = "FILE lists packages as pip reads them. The toolchain is made once, outside the sandbox, in the\n"
-		"instance's folder toolchains/NAME; name it in penstock.yml under 'toolchains:' if it is not yet there.",
-	.example = "toolchain make pyspark toolchain.txt",
+		"instance's folder toolchains/NAME. The one called default is used, and a single one whatever its name.",
+	.example = "toolchain make default toolchain.txt",
 	.needs = CMD_INSTANCE, .min = 2, .max = 2, .exec = make_exec,
 };

@@ -2,6 +2,7 @@
 # The commands that need no agent, each as a person would type it: exit code and text.
 set -u
 build=$PWD
+src=$(cd "${srcdir:-$(dirname "$0")/../..}" && pwd)
 top=$(mktemp -d "${TMPDIR:-/tmp}/ps-cli-XXXXXX") || exit 99
 trap 'rm -rf "$top"' EXIT
 export LC_ALL=C.UTF-8 HOME=$top GIT_CONFIG_NOSYSTEM=1
@@ -41,6 +42,7 @@ for c in status why events builds log check which releases fabrics history run r
 	"toolchain make" "config check" reload stop; do
 	# shellcheck disable=SC2086
 	try "help of $c" 0 "usage: penstock $c" "example: penstock " -- help $c
+	must "$c is in the manual page" grep -q "^\\*$c\\*\|, \\*$c\\* " "$src/docs/man/penstock.1.scd"
 done
 try "unknown" 2 "error: unknown command 'statsu'" "hint: the nearest is status" -- statsu
 try "unknown and far" 2 "error: unknown command 'zzzzzzz'" -- zzzzzzz
