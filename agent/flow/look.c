@@ -17,6 +17,7 @@
 enum {
 	AT_ONCE = 4,
 	LIMIT_MS = 120000,
+	AGAIN_MS = 300000,		/* after a look that failed */
 	WALK_DEPTH = 8,			/* below a root: groups within groups */
 	WALK_DIRS = 20000,
 };
@@ -37,9 +38,15 @@ struct looks {
 	struct core *core;
 	struct look *first, **last;
 	size_t asked;
+	struct loop_watch *again;
 };
 
 static void go_on(struct looks *l);
+
+static void again(void *arg)
+{
+	looks_start(arg);
+}
 
 struct looks *looks_new(struct core *c)
 {
@@ -47,6 +54,7 @@ struct looks *looks_new(struct core *c)
 
 	l->core = c;
 	l->last = &l->first;
+	l->again = loop_timer(c->loop, again, l);
 	return l;
 }
 
@@ -69,6 +77,7 @@ void looks_free(struct looks *l)
 		ask_forget(l->core->asks, k);
 		look_free(k);
 	}
+	loop_watch_free(l->again);
 	free(l);
 }
 
@@ -80,6 +89,8 @@ static void look_end(struct look *k, int rc, const char *problem)
 			       k->looked.type == MSG_looked ? k->looked.u.looked.refs.n : 0,
 			       k->events ? ", some had moved: see penstock events" : "");
 
+	if (problem && !l->core->role->stopping)
+		loop_timer_set(l->again, AGAIN_MS);
 	if (problem)
 		log_warn("look", k->path, "%s", problem);
 	else

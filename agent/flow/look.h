@@ -2,7 +2,7 @@
  * look – repositories are looked at: the first time for a baseline, at each start for what moved.
  *
  * A few at a time, in the order they were asked for. Without a gate nothing is looked at; its next
- * start begins anew.
+ * start begins anew. After one that failed all are looked at again in a while.
  */
 #ifndef PS_LOOK_H
 #define PS_LOOK_H
