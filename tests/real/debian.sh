@@ -1,0 +1,135 @@
+#!/bin/bash
+# ./quickstart on a Debian 12 that has nothing yet: once as root, once as a user with sudo, each in a
+# folder made by debootstrap, and each a second time; then what lies outside its folder is told apart.
+#
+#   debian.sh ARCHIVE FOLDER      (as root; FOLDER is emptied)
+#
+# Mirror, certificates and pip's settings are those of this machine, read at run time.
+set -euo pipefail
+
+here=$(CDPATH= cd "$(dirname "$0")" && pwd -P)
+enter=$here/in-debian.sh
+
+# ---- inside: the machine is the fresh Debian, we are root in it ----
+
+# Every file outside the folder of the quickstart and the temporary mounts: path, size, time.
+files() {
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path "$1" \) -prune -o \
+		! -type d -printf '%p\t%s\t%T@\n' | sort
+}
+
+# What apt leaves besides the files of packages, and pip's cache: the only things allowed.
+allowed() {
+	grep -vE '^(/var/(lib|cache|log)/|/etc/(ld\.so\.cache|passwd|group|g?shadow|subg?uid|alternatives/|ssl/certs/|java-|ca-certificates|\.pwd\.lock|mailcap))|/__pycache__/|^(/root|/home/[a-z]+)/\.cache/pip/|^/usr/(lib/jvm/|share/(info|mime|applications)/|lib/locale/)|-(/|$)' || true
+}
+
+run_quickstart() {
+	local dir=$1 run=$2
+	echo "---- quickstart --once, run $run, as $(id -un)"
+	(cd "$dir" && time ./quickstart --once)
+}
+
+inside() {
+	local who=$1 home=$2 dir=$2/penstock left
+	mkdir -p "$dir"
+	tar -xf /archive.tar.* --strip-components=1 -C "$dir"
+	chown -R "$who:" "$home"
+	rm /archive.tar.*
+	cat /var/lib/dpkg/info/*.list | sort -u >/var/lib/before.dpkg
+	files "$dir" >/var/lib/before
+	for run in 1 2; do
+		if [ "$who" = root ]; then
+			run_quickstart "$dir" $run
+		else
+			setpriv --reuid "$who" --regid "$who" --init-groups -- env HOME="$home" USER="$who" \
+				"$here_inside" --run "$dir" $run
+		fi
+		files "$dir" >/var/lib/after$run
+		left=$(ps -eo pid=,args= | grep -v -e '^ *1 ' -e 'ps -eo' -e 'grep' -e "^ *$$ " -e "$here_inside" || true)
+		[ -z "$left" ] || { echo "FAIL: processes left behind:"; echo "$left"; exit 1; }
+	done
+	cat /var/lib/dpkg/info/*.list | sort -u >/var/lib/packages
+	comm -13 /var/lib/before /var/lib/after1 | cut -f1 | sort | comm -23 - /var/lib/packages | allowed >/var/lib/extra
+	comm -13 /var/lib/after1 /var/lib/after2 | cut -f1 | grep -vE '^/var/lib/(before|after1|packages|extra)' >>/var/lib/extra || true
+	echo "files outside the folder: $(comm -13 /var/lib/before /var/lib/after1 | wc -l) new or changed by run 1," \
+		"$(comm -13 /var/lib/after1 /var/lib/after2 | wc -l) by run 2"
+	if [ -s /var/lib/extra ]; then
+		echo "FAIL: left outside $dir, and no package's nor a cache:"
+		cat /var/lib/extra
+		exit 1
+	fi
+}
+
+here_inside=/debian.sh
+case ${1:-} in
+--inside) shift; inside "$@"; exit 0 ;;
+--run) run_quickstart "$2" "$3"; exit 0 ;;
+esac
+
+# ---- outside ----
+
+archive=$1 work=$2
+
+# The mirror that apt on this machine uses for bookworm main, and what apt is told about reaching it.
+mirror() {
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+		awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
+}
+
+# Certificates and settings that this machine's pip and apt work with, into root $1; prints the
+# environment lines to run with.
+carry_settings() {
+	local root=$1 name value
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
+	echo "127.0.0.1 debian12" >>"$root/etc/hosts"
+	apt-config dump | grep -iE '^Acquire::[a-z]+::(proxy|cainfo|verify)' >"$root/etc/apt/apt.conf.d/90machine" || true
+	[ ! -f /etc/pip.conf ] || cp -L /etc/pip.conf "$root/etc/pip.conf"
+	mkdir -p "$root/opt/settings"
+	while IFS='=' read -r name value; do
+		case $name in
+		PIP_* | SSL_CERT_FILE | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | http_proxy | https_proxy | no_proxy) ;;
+		*) continue ;;
+		esac
+		if [ -e "$value" ]; then	# a certificate file, a folder of wheels
+			cp -rL "$value" "$root/opt/settings/$name"
+			value=/opt/settings/$name
+		fi
+		printf '%s=%s\0' "$name" "$value"
+	done < <(env)
+}
+
+make_root() {
+	local root=$1
+	cp -a "$work/base" "$root"
+	mapfile -d '' settings < <(carry_settings "$root")
+	cp "$here/debian.sh" "$root/debian.sh"
+	case $archive in *.xz) cp "$archive" "$root/archive.tar.xz" ;; *) cp "$archive" "$root/archive.tar.gz" ;; esac
+}
+
+try() {
+	local who=$1 home=$2
+	"$enter" "$work/$who" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME="$home" \
+		"${settings[@]}" /bin/bash "$here_inside" --inside "$who" "$home"
+}
+
+rm -rf "$work"
+mkdir -p "$work"
+from=$(mirror)
+[ -n "$from" ] || { echo "apt knows no mirror for bookworm main" >&2; exit 1; }
+echo "---- debootstrap"
+debootstrap --variant=minbase bookworm "$work/base" "$from" >"$work/debootstrap.log" 2>&1 ||
+	{ tail -n 20 "$work/debootstrap.log"; exit 1; }
+# a machine has procps, and its admin gave the user sudo before
+make_root "$work/root"
+try root /root
+rm -rf "$work/root"
+
+make_root "$work/tester"
+"$enter" "$work/tester" /bin/sh -ec '
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends sudo >/dev/null 2>&1
+	useradd -m -s /bin/bash tester
+	echo "tester ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/tester'
+try tester /home/tester
+rm -rf "$work"
+echo "quickstart works on a fresh Debian 12, as root and with sudo, twice each"
