@@ -63,6 +63,7 @@ static void everything_is_told(void **state)
 	struct repo *r;
 
 	(void)state;
+	NEED_OPENAT2();
 	make_repo();
 	t[0] = open_head(&r);
 	assert_int_equal(tree_dir_open(&t[1], "r", &err), 0);
@@ -174,6 +175,7 @@ static void export_is_the_tree(void **state)
 	struct stat st;
 
 	(void)state;
+	NEED_OPENAT2();
 	make_repo();
 	t = open_head(&r);
 	want[0].oid = gitdir_out("git -C r rev-parse HEAD:p/pipelines/orders");

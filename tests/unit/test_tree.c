@@ -45,6 +45,7 @@ static void folder_and_git_tree_look_the_same(void **state)
 	struct tree_entry e;
 
 	(void)state;
+	NEED_OPENAT2();
 	make_repo();
 	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
 	assert_int_equal(repo_peel(r, gitdir_out("git -C r rev-parse HEAD"), &p, &err), 0);
@@ -80,6 +81,7 @@ static void folder_on_disk_gets_gits_id(void **state)
 	char oid[65];
 
 	(void)state;
+	NEED_OPENAT2();
 	make_repo();
 	gitdir_sh("git -C r archive HEAD | (mkdir out && cd out && tar x) && mkdir -p out/empty/er");
 	assert_int_equal(tree_id_of_dir("out", oid, &err), 0);
