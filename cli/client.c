@@ -8,7 +8,7 @@
 
 #include "common/base/fsutil.h"
 
-enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, ANSWER_MS = 30000 };
+enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, ACT_MS = 60000 };
 
 struct answer {
 	struct buf body;
@@ -87,7 +87,7 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
+		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(body ? ACT_MS : LOOK_MS));
 		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 		curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
 		curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);

@@ -90,8 +90,8 @@ static char *command_for(const json_t *node)
 	const char *id = text_of(node, "id"), *state = text_of(node, "state"), *fabric = text_of(node, "fabric");
 	const struct wait_reason *w = wait_reason(text_of(node, "reason"));
 
-	if (w && w->lift)
-		return xstrdup(w->lift);
+	if (w)
+		return xstrdup(w->lift ? w->lift : "penstock status");
 	if (*id == 'b' || *id == 'x')
 		return xasprintf("penstock log %s%s", strcmp(state, "running") == 0 ? "-f " : "", id);
 	if (*fabric)
@@ -104,8 +104,9 @@ static void put_next(json_t *root)
 	static const char *const failed[] = { "failed", "unknown", NULL };
 	static const char *const waits[] = { "waiting", "queued", NULL };
 	static const char *const busy[] = { "running", "claimed", "active", NULL };
-	static const char *const good[] = { "deployed", "passed", NULL };
-	static const char *const *const order[] = { failed, waits, busy, good };
+	static const char *const live[] = { "deployed", NULL };
+	static const char *const good[] = { "passed", NULL };
+	static const char *const *const order[] = { failed, waits, busy, live, good };
 	const json_t *found = NULL;
 	char *command;
 
@@ -240,6 +241,19 @@ static int add_builds(struct store_tx *tx, json_t *node, int64_t demand, struct 
 			demand, build_row, build_node, err);
 }
 
+/* Does something below say already why this waits or has failed? */
+static bool child_tells(const json_t *node)
+{
+	static const char *const states[] = { "failed", "unknown", "waiting", "queued", NULL };
+	size_t i;
+	json_t *child;
+
+	json_array_foreach(json_object_get(node, "children"), i, child)
+		if (deepest(child, states))
+			return true;
+	return false;
+}
+
 static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, struct ps_err *err)
 {
 	char *what = xasprintf("project %s to environment %s, fabric %s", text_of(row, "project"),
@@ -252,11 +266,13 @@ static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, s
 	put_state(n, row);
 	json_object_set(n, "fabric", json_object_get(row, "fabric"));
 	rc = add_builds(tx, n, demand, err);
-	if (*text_of(row, "release"))
-		say(n, "release %.12s", text_of(row, "release"));
 	if (rc == 0)
 		rc = children(tx, n, deployment_sql, "WHERE d.demand = ? ORDER BY d.id", demand, deployment_row,
 			      deployment_node, err);
+	if (child_tells(n))
+		json_array_clear(json_object_get(n, "lines"));
+	if (*text_of(row, "release"))
+		say(n, "release %.12s", text_of(row, "release"));
 	add_child(event, n);
 	return rc;
 }
