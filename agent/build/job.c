@@ -15,7 +15,9 @@
 #include "common/wire/frame.h"
 
 static const char *const recipe_words[] = {
-	[RECIPE_PASSED] = "passed", [RECIPE_FAILED] = "failed", [RECIPE_AGAIN] = "again",
+	[RECIPE_PASSED] = "passed",
+	[RECIPE_FAILED] = "failed",
+	[RECIPE_AGAIN] = "again",
 };
 
 static void tell(int sock, enum msg_type type, const void *body)
@@ -24,7 +26,7 @@ static void tell(int sock, enum msg_type type, const void *body)
 
 	if (frame_send(sock, type, body, -1, 0, &err) < 0) {
 		log_error("build", NULL, "cannot tell the role '%s': %s", msg_name(type), err.msg);
-		_exit(1);		/* the role tells core that we ended without a word */
+		_exit(1); /* the role tells core that we ended without a word */
 	}
 }
 
@@ -32,9 +34,11 @@ static struct sandbox_limits limits_of(const struct config *cfg)
 {
 	const struct conf_builder *b = &cfg->builder;
 
-	return (struct sandbox_limits) { .wall_ms = b->time_ms, .quiet_ms = b->quiet_ms,
-					 .memory = b->memory, .disk = b->disk,
-					 .processes = b->processes };
+	return (struct sandbox_limits){ .wall_ms = b->time_ms,
+		                        .quiet_ms = b->quiet_ms,
+		                        .memory = b->memory,
+		                        .disk = b->disk,
+		                        .processes = b->processes };
 }
 
 /* A user has one uid to give: the same in every sandbox. */
@@ -56,18 +60,20 @@ const char *job_mark(const struct ps_paths *paths)
 
 /* Between the key and now somebody may have changed the toolchain: its artifact would lie. */
 static int check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
-			   struct ps_err *err)
+                           struct ps_err *err)
 {
 	char hex[DIGEST_HEX];
 	int rc = want ? toolchain_digest(t, env->paths->work_build, hex, err) : 0;
 
 	if (rc == 0 && want && strcmp(want, hex) != 0)
-		rc = ps_err_set(err, PS_ESTALE, "the toolchain '%s' has changed since the build was asked for", t->prefix);
+		rc = ps_err_set(err, PS_ESTALE,
+		                "the toolchain '%s' has changed since the build was asked for",
+		                t->prefix);
 	return rc;
 }
 
 static void build_logged(const struct job_env *env, const struct wire_build_start *m,
-			 struct recipe_end *end, struct runlog *log)
+                         struct recipe_end *end, struct runlog *log)
 {
 	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
@@ -75,21 +81,31 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 	struct ps_err err = { 0 };
 
 	for (size_t i = 0; i < m->inputs.n; i++)
-		inputs[i] = (struct recipe_input) { m->inputs.v[i].path, m->inputs.v[i].oid,
-						    m->inputs.v[i].is_dir };
+		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,
+			                           m->inputs.v[i].is_dir };
 	if (check_toolchain(env, m->toolchain, &t, &err) < 0) {
-		*end = (struct recipe_end) { .state = RECIPE_AGAIN };
+		*end = (struct recipe_end){ .state = RECIPE_AGAIN };
 		snprintf(end->reason, sizeof(end->reason), "%s", err.msg);
 	} else {
 		runlog_say(log, "building %s", m->pipeline);
-		recipe_python.build(&(struct recipe_job) {
-			.export = m->export, .work = work, .artifacts = env->paths->artifacts,
-			.pipeline = m->pipeline, .artifact = m->wheel,
-			.project_digest = m->project_digest, .inputs = inputs,
-			.ninputs = m->inputs.n, .prefix = m->prefix, .java = t.java,
-			.uid = slot_uid(m->slot), .mark = job_mark(env->paths),
-			.limits = limits_of(env->cfg), .log = log,
-		}, end);
+		recipe_python.build(
+			&(struct recipe_job){
+				.export = m->export,
+				.work = work,
+				.artifacts = env->paths->artifacts,
+				.pipeline = m->pipeline,
+				.artifact = m->wheel,
+				.project_digest = m->project_digest,
+				.inputs = inputs,
+				.ninputs = m->inputs.n,
+				.prefix = m->prefix,
+				.java = t.java,
+				.uid = slot_uid(m->slot),
+				.mark = job_mark(env->paths),
+				.limits = limits_of(env->cfg),
+				.log = log,
+			},
+			end);
 	}
 	free(work);
 	free(inputs);
@@ -110,44 +126,67 @@ void job_build(const struct job_env *env, const struct wire_build_start *m, int 
 	if (log)
 		runlog_tail(log, &tail);
 	runlog_close(log);
-	tell(sock, MSG_build_end, &(struct wire_build_end) {
-		.build = m->build, .fence = m->fence, .state = recipe_words[end.state],
-		.reason = end.reason[0] ? end.reason : NULL,
-		.digest = end.state == RECIPE_PASSED ? end.digest : NULL,
-		.name = end.name, .size = end.size, .last_lines = buf_str(&tail),
-	});
+	tell(sock, MSG_build_end,
+	     &(struct wire_build_end){
+		     .build = m->build,
+		     .fence = m->fence,
+		     .state = recipe_words[end.state],
+		     .reason = end.reason[0] ? end.reason : NULL,
+		     .digest = end.state == RECIPE_PASSED ? end.digest : NULL,
+		     .name = end.name,
+		     .size = end.size,
+		     .last_lines = buf_str(&tail),
+	     });
 	buf_clear(&tail);
 	free(end.name);
 }
 
 /* What on_task() needs to say whose task it is. */
-struct run_line { const struct wire_run_start *m; int sock; };
+struct run_line {
+	const struct wire_run_start *m;
+	int sock;
+};
 
 static void on_task(void *arg, const struct wire_task *t, const char *state, const char *last,
-		    const char *reason)
+                    const char *reason)
 {
 	struct run_line *line = arg;
 
-	tell(line->sock, MSG_task_state, &(struct wire_task_state) {
-		.run = line->m->run, .fence = line->m->fence, .task = t->key, .state = state,
-		.at_ms = clock_wall_ms(), .last = last, .reason = reason,
-	});
+	tell(line->sock, MSG_task_state,
+	     &(struct wire_task_state){
+		     .run = line->m->run,
+		     .fence = line->m->fence,
+		     .task = t->key,
+		     .state = state,
+		     .at_ms = clock_wall_ms(),
+		     .last = last,
+		     .reason = reason,
+	     });
 }
 
 void job_run(const struct job_env *env, const struct wire_run_start *m, int sock)
 {
 	struct run_line line = { m, sock };
 	char *java = toolchain_java(), reason[512];
-	bool passed = localrun_do(&(struct localrun) {
-		.run = m, .java = java, .mark = job_mark(env->paths),
-		.limits = limits_of(env->cfg),
-		.log_max = env->cfg->builder.output, .on_state = on_task, .arg = &line,
-	}, reason);
+	bool passed = localrun_do(
+		&(struct localrun){
+			.run = m,
+			.java = java,
+			.mark = job_mark(env->paths),
+			.limits = limits_of(env->cfg),
+			.log_max = env->cfg->builder.output,
+			.on_state = on_task,
+			.arg = &line,
+		},
+		reason);
 
-	tell(sock, MSG_run_end, &(struct wire_run_end) {
-		.run = m->run, .fence = m->fence, .state = passed ? "passed" : "failed",
-		.reason = passed ? NULL : reason,
-	});
+	tell(sock, MSG_run_end,
+	     &(struct wire_run_end){
+		     .run = m->run,
+		     .fence = m->fence,
+		     .state = passed ? "passed" : "failed",
+		     .reason = passed ? NULL : reason,
+	     });
 	free(java);
 }
 

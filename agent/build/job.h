@@ -15,7 +15,8 @@ struct job_env {
 	const struct ps_paths *paths;
 };
 
-/* The mark (sandbox.h) of everything this instance starts: opaque, because it can be read inside. */
+/* The mark (sandbox.h) of everything this instance starts: opaque, because it can be read inside.
+ */
 const char *job_mark(const struct ps_paths *paths);
 /* Answers with one build_end. */
 void job_build(const struct job_env *env, const struct wire_build_start *m, int sock);

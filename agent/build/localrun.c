@@ -21,7 +21,7 @@ struct task_run {
 	const struct localrun *r;
 	const struct wire_task *task;
 	struct runlog *log;
-	char said[512];			/* the last line that was told */
+	char said[512]; /* the last line that was told */
 };
 
 static void on_output(void *arg, const char *bytes, size_t n)
@@ -55,10 +55,13 @@ static int check_wheel(const struct localrun *r, const struct wire_task *t, stru
 	else if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
 		rc = ps_err_errno(err, "cannot open the deployed wheel '%s'", t->wheel);
 	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		rc = ps_err_set(err, PS_EINVAL, "the deployed wheel '%s' is not a regular file", t->wheel);
+		rc = ps_err_set(err, PS_EINVAL, "the deployed wheel '%s' is not a regular file",
+		                t->wheel);
 	else if ((rc = digest_fd(hex, fd, NULL, err)) == 0 && strcmp(hex, t->digest) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT, "the deployed wheel '%s' has digest %.12s, the release says %.12s: not run",
-				t->wheel, hex, t->digest);
+		rc = ps_err_set(
+			err, PS_ECONFLICT,
+			"the deployed wheel '%s' has digest %.12s, the release says %.12s: not run",
+			t->wheel, hex, t->digest);
 	if (fd >= 0)
 		close(fd);
 	free(path);
@@ -66,7 +69,8 @@ static int check_wheel(const struct localrun *r, const struct wire_task *t, stru
 	return rc;
 }
 
-/* The fabric's data folder: of the one uid that runs on any fabric, where there are uids to give. */
+/* The fabric's data folder: of the one uid that runs on any fabric, where there are uids to give.
+ */
 static int make_data(const char *data, struct ps_err *err)
 {
 	int rc = fs_mkdirs(data, 0755, err);
@@ -110,12 +114,23 @@ static int run_inside(struct task_run *t, struct sandbox_result *res, struct ps_
 	if (rc == 0 && !launcher)
 		rc = ps_err_set(err, PS_ENOENT, "task.py is not installed beside this program");
 	if (rc == 0)
-		rc = sandbox_run(&(struct sandbox_spec) {
-			.argv = argv, .prefix = r->run->prefix, .java = r->java, .binds = binds,
-			.nbinds = PS_NELEM(binds), .watched = data, .cwd = "/tmp",
-			.uid = PROFILE_UID_RUN, .mark = r->mark, .limits = r->limits, .on_output = on_output,
-			.on_tick = on_tick, .arg = t,
-		}, res, err);
+		rc = sandbox_run(
+			&(struct sandbox_spec){
+				.argv = argv,
+				.prefix = r->run->prefix,
+				.java = r->java,
+				.binds = binds,
+				.nbinds = PS_NELEM(binds),
+				.watched = data,
+				.cwd = "/tmp",
+				.uid = PROFILE_UID_RUN,
+				.mark = r->mark,
+				.limits = r->limits,
+				.on_output = on_output,
+				.on_tick = on_tick,
+				.arg = t,
+			},
+			res, err);
 	free(argv);
 	free(launcher);
 	free(wheel);
@@ -138,7 +153,7 @@ static char *log_path(const char *dir, const char *key)
 }
 
 static enum task_state run_task(const struct localrun *r, const struct wire_task *task, char *why,
-				size_t size)
+                                size_t size)
 {
 	struct task_run t = { .r = r, .task = task };
 	char *path = log_path(r->run->log_dir, task->key);
@@ -150,7 +165,8 @@ static enum task_state run_task(const struct localrun *r, const struct wire_task
 	if (rc == 0)
 		rc = check_wheel(r, task, &err);
 	if (rc == 0 && !r->java)
-		runlog_say(t.log, "no Java runtime was found on this machine: Spark will not start");
+		runlog_say(t.log,
+		           "no Java runtime was found on this machine: Spark will not start");
 	if (rc == 0)
 		rc = run_inside(&t, &res, &err);
 	*why = '\0';
@@ -161,7 +177,7 @@ static enum task_state run_task(const struct localrun *r, const struct wire_task
 	if (t.log && *why)
 		runlog_say(t.log, "%s", why);
 	r->on_state(r->arg, task, *why ? "failed" : "passed", t.log ? runlog_last(t.log) : NULL,
-		    *why ? why : NULL);
+	            *why ? why : NULL);
 	runlog_close(t.log);
 	free(path);
 	return *why ? TASK_FAILED : TASK_PASSED;
@@ -176,8 +192,8 @@ static ptrdiff_t task_index(const struct wire_run_start *run, const char *key)
 }
 
 /* 1: may run now; 0: something before it is not over; -1: it never can. why names the culprit. */
-static int ready(const struct wire_run_start *run, const enum task_state *state, size_t i, char *why,
-		 size_t size)
+static int ready(const struct wire_run_start *run, const enum task_state *state, size_t i,
+                 char *why, size_t size)
 {
 	const struct wire_task *t = &run->tasks.v[i];
 	int answer = 1;
@@ -187,7 +203,7 @@ static int ready(const struct wire_run_start *run, const enum task_state *state,
 
 		if (on < 0 || state[on] == TASK_FAILED || state[on] == TASK_UPSTREAM) {
 			snprintf(why, size, "needs '%s', which %s", t->after.v[k],
-				 on < 0 ? "is not a task" : "did not pass");
+			         on < 0 ? "is not a task" : "did not pass");
 			return -1;
 		}
 		if (state[on] == TASK_QUEUED)
@@ -208,7 +224,8 @@ bool localrun_do(const struct localrun *r, char reason[512])
 		before = left;
 		for (size_t i = 0; i < run->tasks.n; i++) {
 			const struct wire_task *t = &run->tasks.v[i];
-			int may = state[i] == TASK_QUEUED ? ready(run, state, i, why, sizeof(why)) : 0;
+			int may = state[i] == TASK_QUEUED ? ready(run, state, i, why, sizeof(why))
+			                                  : 0;
 
 			if (may == 0)
 				continue;

@@ -3,9 +3,10 @@
  * sandbox of its own.
  *
  * Inside, the fabric's FileStore is read-only at its Databricks path, its data folder writable at
- * /dbfs/data, everything else scratch that is gone with the task. A task's wheel must have the digest
- * that was deployed, or the task fails before anything of it runs. A task whose dependency did not
- * pass is "upstream failed"; the others still run. Straight-line code for a process of its own.
+ * /dbfs/data, everything else scratch that is gone with the task. A task's wheel must have the
+ * digest that was deployed, or the task fails before anything of it runs. A task whose dependency
+ * did not pass is "upstream failed"; the others still run. Straight-line code for a process of its
+ * own.
  */
 #ifndef PS_LOCALRUN_H
 #define PS_LOCALRUN_H
@@ -15,13 +16,13 @@
 
 struct localrun {
 	const struct wire_run_start *run;
-	const char *java;			/* NULL: none */
-	const char *mark;			/* sandbox.h */
+	const char *java; /* NULL: none */
+	const char *mark; /* sandbox.h */
 	struct sandbox_limits limits;
 	int64_t log_max;
 	/* Told as it happens; state as in the wire table. last and reason may be NULL. */
 	void (*on_state)(void *arg, const struct wire_task *t, const char *state, const char *last,
-			 const char *reason);
+	                 const char *reason);
 	void *arg;
 };
 

@@ -1,9 +1,9 @@
 /*
  * penstock-build – the build role: a sandbox per build and one per task of a run on a local fabric.
  *
- * It reads exported trees and sealed artifacts; credentials, repositories and the network are none of
- * its business (see the NEEDED entries of this program). It keeps no state: what core asked for and
- * was not answered is asked again after a restart. Core decides how many jobs run at once.
+ * It reads exported trees and sealed artifacts; credentials, repositories and the network are none
+ * of its business (see the NEEDED entries of this program). It keeps no state: what core asked for
+ * and was not answered is asked again after a restart. Core decides how many jobs run at once.
  */
 #include "config.h"
 
@@ -30,22 +30,23 @@
 
 enum { SEEN_EOF = 1, SEEN_EXIT = 2 };
 
-/* One child at work. It is over when its socket is closed and its process has ended, in any order. */
+/* One child at work. It is over when its socket is closed and its process has ended, in any order.
+ */
 struct job {
 	struct job *next;
 	struct role *role;
 	struct peer *peer;
 	struct child *child;
-	enum msg_type asked;		/* build_start, run_start, toolchain_query */
+	enum msg_type asked; /* build_start, run_start, toolchain_query */
 	uint64_t id, fence;
 	unsigned seen;
-	bool answered;			/* its last word has gone to core */
+	bool answered; /* its last word has gone to core */
 	int status;
 };
 
 struct build_role {
 	struct job *jobs;
-	char sandbox[600];		/* for `status` */
+	char sandbox[600]; /* for `status` */
 };
 
 /* ---- the end of a job ---- */
@@ -58,14 +59,20 @@ static void answer_for(struct job *j)
 	spawn_status_text(how, j->status);
 	snprintf(why, sizeof(why), "its process ended without an answer: %s", how);
 	if (j->asked == MSG_build_start)
-		role_tell_core(j->role, MSG_build_end, &(struct wire_build_end) {
-			.build = j->id, .fence = j->fence, .state = "again", .reason = why });
+		role_tell_core(j->role, MSG_build_end,
+		               &(struct wire_build_end){ .build = j->id,
+		                                         .fence = j->fence,
+		                                         .state = "again",
+		                                         .reason = why });
 	else if (j->asked == MSG_run_start)
-		role_tell_core(j->role, MSG_run_end, &(struct wire_run_end) {
-			.run = j->id, .fence = j->fence, .state = "failed", .reason = why });
+		role_tell_core(j->role, MSG_run_end,
+		               &(struct wire_run_end){ .run = j->id,
+		                                       .fence = j->fence,
+		                                       .state = "failed",
+		                                       .reason = why });
 	else
-		role_tell_core(j->role, MSG_toolchain_info, &(struct wire_toolchain_info) {
-			.id = j->id, .problem = why });
+		role_tell_core(j->role, MSG_toolchain_info,
+		               &(struct wire_toolchain_info){ .id = j->id, .problem = why });
 }
 
 static void job_note(struct job *j, unsigned what)
@@ -145,7 +152,8 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 {
 	struct job_env env = { r->cfg, &r->paths };
 
-	/* our sockets to parent and core must end with the role, not with us; nor is the loop ours */
+	/* our sockets to parent and core must end with the role, not with us; nor is the loop ours
+	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(sock, 3) < 0 ||
 	    fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || syscall(SYS_close_range, 4, ~0u, 0) < 0)
 		_exit(1);
@@ -188,7 +196,7 @@ static void job_start(struct role *r, const struct msg *m, uint64_t id, uint64_t
 	struct job *j = xcalloc(1, sizeof(*j));
 	struct ps_err err = { 0 };
 
-	*j = (struct job) { .role = r, .asked = m->type, .id = id, .fence = fence };
+	*j = (struct job){ .role = r, .asked = m->type, .id = id, .fence = fence };
 	if (job_fork(j, m, &err) < 0) {
 		log_error("build", msg_name(m->type), "%s", err.msg);
 		answer_for(j);
@@ -213,7 +221,7 @@ static void on_core(struct role *r, struct msg *m)
 		break;
 	default:
 		log_warn("build", NULL, "core sent '%s', which is nothing for a build role",
-			 m->type == MSG_NONE ? m->name : msg_name(m->type));
+		         m->type == MSG_NONE ? m->name : msg_name(m->type));
 	}
 }
 
@@ -227,8 +235,8 @@ static int clean_work(const char *dir, struct ps_err *err)
 	int rc = 0;
 
 	if (!d)
-		return errno == ENOENT ? fs_mkdirs(dir, 0755, err) :
-					 ps_err_errno(err, "cannot list '%s'", dir);
+		return errno == ENOENT ? fs_mkdirs(dir, 0755, err)
+		                       : ps_err_errno(err, "cannot list '%s'", dir);
 	while (rc == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    !ps_starts(e->d_name, "toolchain-"))
@@ -277,8 +285,9 @@ static size_t build_facts(struct role *r, const char **out, size_t max)
 
 	r->self = &state;
 	if (sandbox_probe(PROFILE_UID_SLOT, why))
-		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: %s", geteuid() == 0 ?
-			 "bubblewrap, one uid per slot" : "bubblewrap, user namespace");
+		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: %s",
+		         geteuid() == 0 ? "bubblewrap, one uid per slot"
+		                        : "bubblewrap, user namespace");
 	else
 		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: not available: %s", why);
 	out[0] = state.sandbox;
@@ -315,15 +324,20 @@ static int make_main(int argc, char **argv)
 		ps_paths_clear(&paths);
 	}
 	if (rc < 0)
-		fprintf(stderr, "error: %s\n", escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
+		fprintf(stderr, "error: %s\n",
+		        escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
 	return rc < 0 ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct role_ops ops = {
-		.name = "build", .has_core = true, .start = build_start, .on_core = on_core,
-		.on_stop = build_stop, .facts = build_facts,
+		.name = "build",
+		.has_core = true,
+		.start = build_start,
+		.on_core = on_core,
+		.on_stop = build_stop,
+		.facts = build_facts,
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--make-toolchain") == 0)

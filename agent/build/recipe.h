@@ -14,40 +14,43 @@
 #include "agent/build/sandbox.h"
 #include "common/base/digest.h"
 
-struct recipe_input { const char *path, *oid; bool is_dir; };
+struct recipe_input {
+	const char *path, *oid;
+	bool is_dir;
+};
 
 struct recipe_job {
-	const char *export;		/* laid out as /build; removed at the end */
-	const char *work;		/* a folder of this job alone; made and removed */
-	const char *artifacts;		/* content store */
-	const char *pipeline;		/* its folder, relative to the export */
-	const char *artifact;		/* expected file name; NULL: any, of the recipe's kind */
-	const char *project_digest;	/* SHA-256 of pbt_project.yml in the key; NULL: not told */
+	const char *export;         /* laid out as /build; removed at the end */
+	const char *work;           /* a folder of this job alone; made and removed */
+	const char *artifacts;      /* content store */
+	const char *pipeline;       /* its folder, relative to the export */
+	const char *artifact;       /* expected file name; NULL: any, of the recipe's kind */
+	const char *project_digest; /* SHA-256 of pbt_project.yml in the key; NULL: not told */
 	const struct recipe_input *inputs;
 	size_t ninputs;
-	const char *prefix, *java;	/* toolchain; java may be NULL */
+	const char *prefix, *java; /* toolchain; java may be NULL */
 	uid_t uid;
-	const char *mark;		/* sandbox.h */
+	const char *mark; /* sandbox.h */
 	struct sandbox_limits limits;
 	struct runlog *log;
 };
 
 enum recipe_state {
 	RECIPE_PASSED,
-	RECIPE_FAILED,			/* the pipeline's doing: the same again would fail again */
-	RECIPE_AGAIN,			/* ours: no sandbox, a wrong export, a full disk */
+	RECIPE_FAILED, /* the pipeline's doing: the same again would fail again */
+	RECIPE_AGAIN,  /* ours: no sandbox, a wrong export, a full disk */
 };
 
 struct recipe_end {
 	enum recipe_state state;
-	char reason[1024];		/* first cause; empty when passed */
+	char reason[1024]; /* first cause; empty when passed */
 	char digest[DIGEST_HEX];
-	char *name;			/* file name; free() */
+	char *name; /* file name; free() */
 	uint64_t size;
 };
 
 struct recipe {
-	const char *name;		/* in the build key, with the revision that profile.h gives */
+	const char *name; /* in the build key, with the revision that profile.h gives */
 	void (*build)(const struct recipe_job *job, struct recipe_end *end);
 };
 
@@ -57,6 +60,6 @@ extern const struct recipe recipe_python;
 int recipe_verify(const struct recipe_job *job, struct ps_err *err) PS_MUSTCHECK;
 /* Takes the one file of folder `out` into the content store. PS_EINVAL: not what was expected. */
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
-		struct recipe_end *end, struct ps_err *err) PS_MUSTCHECK;
+                struct recipe_end *end, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

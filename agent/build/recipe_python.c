@@ -1,5 +1,6 @@
 /*
- * recipe_python – one wheel by `python setup.py bdist_wheel` (setuptools and wheel of the toolchain).
+ * recipe_python – one wheel by `python setup.py bdist_wheel` (setuptools and wheel of the
+ * toolchain).
  *
  * The export is copied to a tmpfs, sorted, with fixed modes and times: what the file system of the
  * export did with them cannot reach the wheel, and nothing of an earlier build can either.
@@ -15,8 +16,8 @@
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
 
-/* $1: the pipeline's folder; setup.py is in code/ below it. pipefail is why this is bash. A change here
- * raises the recipe's revision. */
+/* $1: the pipeline's folder; setup.py is in code/ below it. pipefail is why this is bash. A change
+ * here raises the recipe's revision. */
 static const char script[] =
 	"set -euo pipefail\n"
 	"umask 022\n"
@@ -42,7 +43,7 @@ static int make_out(const struct recipe_job *job, const char *out, struct ps_err
 }
 
 static int run_setup(const struct recipe_job *job, const char *out, struct sandbox_result *res,
-		     struct ps_err *err)
+                     struct ps_err *err)
 {
 	const struct sandbox_bind binds[] = {
 		{ job->export, PROFILE_EXPORT, false },
@@ -50,14 +51,27 @@ static int run_setup(const struct recipe_job *job, const char *out, struct sandb
 	};
 	const char *const argv[] = { "/usr/bin/bash", "-c", script, "build", job->pipeline, NULL };
 
-	return sandbox_run(&(struct sandbox_spec) {
-		.argv = argv, .prefix = job->prefix, .java = job->java, .binds = binds,
-		.nbinds = PS_NELEM(binds), .watched = out, .cwd = "/tmp", .build_dir = true,
-		.uid = job->uid, .mark = job->mark, .limits = job->limits, .on_output = on_output, .arg = job->log,
-	}, res, err);
+	return sandbox_run(
+		&(struct sandbox_spec){
+			.argv = argv,
+			.prefix = job->prefix,
+			.java = job->java,
+			.binds = binds,
+			.nbinds = PS_NELEM(binds),
+			.watched = out,
+			.cwd = "/tmp",
+			.build_dir = true,
+			.uid = job->uid,
+			.mark = job->mark,
+			.limits = job->limits,
+			.on_output = on_output,
+			.arg = job->log,
+		},
+		res, err);
 }
 
-static void conclude(struct recipe_end *end, enum recipe_state state, const char *what, const char *why)
+static void conclude(struct recipe_end *end, enum recipe_state state, const char *what,
+                     const char *why)
 {
 	end->state = state;
 	snprintf(end->reason, sizeof(end->reason), "%.100s%.900s", what, why);
@@ -70,11 +84,12 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	struct ps_err err = { 0 };
 	int rc;
 
-	*end = (struct recipe_end) { .state = RECIPE_AGAIN };
+	*end = (struct recipe_end){ .state = RECIPE_AGAIN };
 	if ((rc = recipe_verify(job, &err)) < 0) {
 		conclude(end, RECIPE_AGAIN, "the export is not what the key says: ", err.msg);
 	} else if ((rc = fs_remove_tree(AT_FDCWD, job->work, &err)) < 0 ||
-		   (rc = make_out(job, out, &err)) < 0 || (rc = run_setup(job, out, &res, &err)) < 0) {
+	           (rc = make_out(job, out, &err)) < 0 ||
+	           (rc = run_setup(job, out, &res, &err)) < 0) {
 		conclude(end, RECIPE_AGAIN, "", ps_err_msg(&err, rc));
 	} else if (res.end == SANDBOX_BROKEN) {
 		conclude(end, RECIPE_AGAIN, "", res.why);
@@ -87,7 +102,7 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	}
 	if (end->state == RECIPE_PASSED)
 		runlog_say(job->log, "sealed %s, %llu bytes, %s", end->name,
-			   (unsigned long long)end->size, end->digest);
+		           (unsigned long long)end->size, end->digest);
 	else
 		runlog_say(job->log, "%s", end->reason);
 	/* what cannot be removed now is removed at the role's start */

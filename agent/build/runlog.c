@@ -17,9 +17,9 @@ struct runlog {
 	char *path;
 	int64_t written, max;
 	bool full, broken;
-	struct buf line;		/* the unfinished one */
-	struct buf out;			/* finished ones of this call, written at once */
-	char *tail[TAIL_LINES];		/* a ring; next is the oldest */
+	struct buf line;        /* the unfinished one */
+	struct buf out;         /* finished ones of this call, written at once */
+	char *tail[TAIL_LINES]; /* a ring; next is the oldest */
 	size_t next;
 	char last[LAST_MAX + 1];
 };
@@ -70,8 +70,10 @@ static void put_line(struct runlog *l, const char *text, size_t n)
 	clock_text_ms(now, clock_wall_ms());
 	if (l->max && l->written + (int64_t)(l->out.len + n) + CLOCK_TEXT > l->max) {
 		l->full = true;
-		buf_addf(&l->out, "%s penstock: the log has reached its limit of %lld bytes; the rest is not kept\n",
-			 now, (long long)l->max);
+		buf_addf(&l->out,
+		         "%s penstock: the log has reached its limit of %lld bytes; the rest is "
+		         "not kept\n",
+		         now, (long long)l->max);
 		return;
 	}
 	buf_addf(&l->out, "%s ", now);

@@ -2,9 +2,9 @@
  * runlog – the log file of one build or task: each line `<ISO time with ms> text`, appended as it
  * comes, so `log -f` reads on by byte offset.
  *
- * Foreign bytes are kept as they are (who prints them escapes them); a line longer than 8 KiB is cut
- * into several. Past `max` bytes nothing more is written but one line that says so; the last lines
- * are still known. Lines of our own begin with "penstock: ".
+ * Foreign bytes are kept as they are (who prints them escapes them); a line longer than 8 KiB is
+ * cut into several. Past `max` bytes nothing more is written but one line that says so; the last
+ * lines are still known. Lines of our own begin with "penstock: ".
  */
 #ifndef PS_RUNLOG_H
 #define PS_RUNLOG_H
@@ -15,7 +15,8 @@
 struct runlog;
 
 /* Appends to path (made when missing, its folder too). max 0: no limit. */
-int runlog_open(struct runlog **out, const char *path, int64_t max, struct ps_err *err) PS_MUSTCHECK;
+int runlog_open(struct runlog **out, const char *path, int64_t max,
+                struct ps_err *err) PS_MUSTCHECK;
 void runlog_bytes(struct runlog *l, const char *bytes, size_t n);
 void runlog_say(struct runlog *l, const char *fmt, ...) PS_PRINTF(2, 3);
 /* The last line of output that is not blank, without its end; "" before the first. */

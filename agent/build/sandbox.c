@@ -36,19 +36,19 @@ enum { TICK_MS = 500, KEEP_MAX = 8, SHM_SIZE = 64 << 20, FIRST_MAX = 300 };
 struct room {
 	const struct sandbox_spec *spec;
 	struct sandbox_result *res;
-	struct buf args;		/* options, NUL between them; they go by memfd */
-	struct buf command;		/* likewise: what runs inside, with inside's paths only */
-	int keep[KEEP_MAX];		/* descriptors bubblewrap may have */
+	struct buf args;    /* options, NUL between them; they go by memfd */
+	struct buf command; /* likewise: what runs inside, with inside's paths only */
+	int keep[KEEP_MAX]; /* descriptors bubblewrap may have */
 	size_t nkeep;
-	pid_t pid;			/* bubblewrap outside; 0: reaped */
-	int out, status_fd;		/* read ends: output of the command; what bubblewrap tells */
+	pid_t pid;          /* bubblewrap outside; 0: reaped */
+	int out, status_fd; /* read ends: output of the command; what bubblewrap tells */
 	struct buf told;
-	struct buf first;		/* first bytes of output: bubblewrap's own words when it fails */
-	struct sandbox_cgroup *group;	/* NULL: memory is measured only */
-	int64_t began, last_output;	/* CLOCK_BOOTTIME, ns */
+	struct buf first; /* first bytes of output: bubblewrap's own words when it fails */
+	struct sandbox_cgroup *group; /* NULL: memory is measured only */
+	int64_t began, last_output;   /* CLOCK_BOOTTIME, ns */
 	int64_t disk_before, next_disk;
 	unsigned tasks_peak;
-	bool over;			/* ended by us */
+	bool over; /* ended by us */
 };
 
 static void arg(struct room *r, const char *text)
@@ -69,7 +69,8 @@ static void args(struct room *r, ...)
 	va_end(ap);
 }
 
-static void arg_num(struct room *r, const char *fmt, long long n) __attribute__((format(printf, 2, 0)));
+static void arg_num(struct room *r, const char *fmt, long long n)
+	__attribute__((format(printf, 2, 0)));
 static void arg_num(struct room *r, const char *fmt, long long n)
 {
 	char text[64];
@@ -84,7 +85,7 @@ static int keep_fd(struct room *r, int fd, struct ps_err *err)
 	PS_BUG_IF(r->nkeep == KEEP_MAX, "too many descriptors for one sandbox");
 	if (fd < 0)
 		return ps_err_errno(err, "cannot make a file in memory");
-	if (fd < 3) {		/* 0-2 are the command's */
+	if (fd < 3) { /* 0-2 are the command's */
 		int up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
 		close(fd);
@@ -139,7 +140,7 @@ static void arg_java(struct room *r)
 		char *end = real && ps_starts(real, "/etc/") ? strchr(real + 5, '/') : NULL;
 
 		if (end)
-			*end = '\0';	/* /etc/java-17-openjdk: the whole of it, once */
+			*end = '\0'; /* /etc/java-17-openjdk: the whole of it, once */
 		if (real && ps_starts(real, "/etc/") && !ps_streq(real, bound)) {
 			args(r, "--ro-bind", real, real, NULL);
 			free(bound);
@@ -160,8 +161,8 @@ static int arg_files(struct room *r, struct ps_err *err)
 
 	snprintf(passwd, sizeof(passwd), PROFILE_USER ":x:%u:%u::/tmp:/bin/sh\n", s->uid, s->uid);
 	snprintf(group, sizeof(group), PROFILE_USER ":x:%u:\n", s->uid);
-	args(r, "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin",
-	     "/sbin", "--symlink", "usr/lib", "/lib", NULL);
+	args(r, "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink",
+	     "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib", NULL);
 	if (stat("/usr/lib64", &st) == 0)
 		args(r, "--symlink", "usr/lib64", "/lib64", NULL);
 	args(r, "--proc", "/proc", "--dev", "/dev", NULL);
@@ -173,7 +174,7 @@ static int arg_files(struct room *r, struct ps_err *err)
 	    (rc = etc_file(r, "/etc/group", group, err)) < 0 ||
 	    (rc = etc_file(r, "/etc/hosts", "127.0.0.1 localhost " PROFILE_HOST "\n", err)) < 0 ||
 	    (rc = etc_file(r, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n",
-			   err)) < 0)
+	                   err)) < 0)
 		return rc;
 	if (s->prefix)
 		args(r, "--ro-bind", s->prefix, PROFILE_TOOLCHAIN, NULL);
@@ -183,7 +184,7 @@ static int arg_files(struct room *r, struct ps_err *err)
 	for (size_t i = 0; i < s->nbinds; i++)
 		args(r, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from,
 		     s->binds[i].to, NULL);
-	args(r, "--remount-ro", "/dev", "--remount-ro", "/", NULL);	/* those two have no size */
+	args(r, "--remount-ro", "/dev", "--remount-ro", "/", NULL); /* those two have no size */
 	return 0;
 }
 
@@ -207,7 +208,7 @@ static void put(struct room *r, const char *text)
 static void make_command(struct room *r)
 {
 	static const char *const drop[] = { "--clear-groups", "--no-new-privs", "--inh-caps=-all",
-					    "--bounding-set=-all", "--" };
+		                            "--bounding-set=-all", "--" };
 	const struct sandbox_limits *l = &r->spec->limits;
 	char uid[16];
 
@@ -288,7 +289,8 @@ static const char **make_argv(struct room *r, const char *bwrap, const char *arg
 
 static const char *find_bwrap(void)
 {
-	static const char *const places[] = { "/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap" };
+	static const char *const places[] = { "/usr/bin/bwrap", "/usr/local/bin/bwrap",
+		                              "/bin/bwrap" };
 
 	for (size_t i = 0; i < PS_NELEM(places); i++)
 		if (access(places[i], X_OK) == 0)
@@ -306,7 +308,7 @@ static int start(struct room *r, struct ps_err *err)
 
 	if (!bwrap)
 		return ps_err_set(err, PS_ENOENT,
-				  "bubblewrap is not installed: apt-get install bubblewrap");
+		                  "bubblewrap is not installed: apt-get install bubblewrap");
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
 		rc = ps_err_errno(err, "cannot make a pipe");
 		goto out;
@@ -325,12 +327,19 @@ static int start(struct room *r, struct ps_err *err)
 		sandbox_cgroup_remove(r->group);
 		r->group = NULL;
 	}
-	r->pid = spawn_start(&(struct spawn) {
-		.argv = argv, .env = r->spec->mark ? env : NULL,
-		.in = -1, .out = out[1], .errout = out[1], .keep = r->keep, .nkeep = r->nkeep,
-	}, err);
+	r->pid = spawn_start(
+		&(struct spawn){
+			.argv = argv,
+			.env = r->spec->mark ? env : NULL,
+			.in = -1,
+			.out = out[1],
+			.errout = out[1],
+			.keep = r->keep,
+			.nkeep = r->nkeep,
+		},
+		err);
 	if (r->group && !sandbox_cgroup_enter(r->group, true))
-		log_warn("build", NULL, "cannot leave the sandbox's cgroup");	/* limited with it */
+		log_warn("build", NULL, "cannot leave the sandbox's cgroup"); /* limited with it */
 	rc = r->pid < 0 ? (int)r->pid : 0;
 	if (rc < 0)
 		goto out;
@@ -367,7 +376,7 @@ static void stop_it(struct room *r, const char *fmt, ...)
 	va_end(ap);
 	r->res->end = SANDBOX_LIMIT;
 	if (r->pid > 0)
-		kill(r->pid, SIGKILL);		/* --die-with-parent takes the rest along */
+		kill(r->pid, SIGKILL); /* --die-with-parent takes the rest along */
 }
 
 static void read_output(struct room *r)
@@ -379,8 +388,7 @@ static void read_output(struct room *r)
 	for (int i = 0; i < 16 && (n = read(r->out, block, sizeof(block))) > 0; i++) {
 		r->last_output = clock_boot_ns();
 		if (r->first.len < FIRST_MAX)
-			buf_add(&r->first, block,
-				(size_t)n < FIRST_MAX ? (size_t)n : FIRST_MAX);
+			buf_add(&r->first, block, (size_t)n < FIRST_MAX ? (size_t)n : FIRST_MAX);
 		if (r->spec->on_output)
 			r->spec->on_output(r->spec->arg, block, (size_t)n);
 	}
@@ -500,31 +508,37 @@ static void conclude(struct room *r)
 		res->end = SANDBOX_BROKEN;
 		n = strcspn(buf_str(&r->first), "\n");
 		snprintf(res->why, sizeof(res->why), "the sandbox could not be made%s%.*s",
-			 n ? ": " : "", (int)n, buf_str(&r->first));
+		         n ? ": " : "", (int)n, buf_str(&r->first));
 		return;
 	}
 	res->end = SANDBOX_EXITED;
 	res->status = code;
 	if (code == 128 + SIGXFSZ)
 		snprintf(res->why, sizeof(res->why), "a file grew past %lld MB",
-			 (long long)(r->spec->limits.disk >> 20));
+		         (long long)(r->spec->limits.disk >> 20));
 	else if (code > 128 && code < 128 + 65)
 		snprintf(res->why, sizeof(res->why), "killed by signal %d", code - 128);
 	else
 		snprintf(res->why, sizeof(res->why), "exit status %d", code);
 	if (code && r->spec->limits.processes && r->tasks_peak >= r->spec->limits.processes)
 		snprintf(res->why + strlen(res->why), sizeof(res->why) - strlen(res->why),
-			 "; the limit of %u processes was reached", r->spec->limits.processes);
+		         "; the limit of %u processes was reached", r->spec->limits.processes);
 }
 
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, struct ps_err *err)
 {
-	struct room r = { .spec = spec, .res = res, .args = BUF_INIT,
-			  .command = BUF_INIT, .told = BUF_INIT, .first = BUF_INIT, .out = -1, .status_fd = -1 };
+	struct room r = { .spec = spec,
+		          .res = res,
+		          .args = BUF_INIT,
+		          .command = BUF_INIT,
+		          .told = BUF_INIT,
+		          .first = BUF_INIT,
+		          .out = -1,
+		          .status_fd = -1 };
 	size_t entries;
 	int rc;
 
-	*res = (struct sandbox_result) { .end = SANDBOX_BROKEN };
+	*res = (struct sandbox_result){ .end = SANDBOX_BROKEN };
 	PS_BUG_IF(spec->uid == 0, "a sandbox with uid 0");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return ps_err_errno(err, "cannot become a subreaper");
@@ -563,8 +577,11 @@ static void probe_child(uid_t uid, int tell) PS_NORETURN;
 static void probe_child(uid_t uid, int tell)
 {
 	static const char *const argv[] = { "/usr/bin/true", NULL };
-	struct sandbox_spec spec = { .argv = argv, .cwd = "/tmp", .uid = uid,
-				     .limits = { .wall_ms = 20000, .disk = 1 << 20, .processes = 64 } };
+	struct sandbox_spec spec = { .argv = argv,
+		                     .cwd = "/tmp",
+		                     .uid = uid,
+		                     .limits = {
+					     .wall_ms = 20000, .disk = 1 << 20, .processes = 64 } };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };
 	int rc = sandbox_run(&spec, &res, &err);

@@ -1,7 +1,7 @@
 /*
- * sandbox_cgroup – a memory cgroup for one sandbox, where the role may make one below its own (v1, or
- * v2 with the memory controller handed down). It stops what measuring twice a second is too slow for,
- * and counts what sits in a tmpfs. Where it cannot be made, measuring alone is the limit.
+ * sandbox_cgroup – a memory cgroup for one sandbox, where the role may make one below its own (v1,
+ * or v2 with the memory controller handed down). It stops what measuring twice a second is too slow
+ * for, and counts what sits in a tmpfs. Where it cannot be made, measuring alone is the limit.
  */
 #include "config.h"
 
@@ -18,17 +18,18 @@
 
 /* The files of the two versions. */
 static const struct version {
-	const char *mount, *line;	/* line of /proc/self/cgroup: "N:" and this, then the path */
+	const char *mount, *line; /* line of /proc/self/cgroup: "N:" and this, then the path */
 	const char *limit, *swap, *swap_value, *events, *peak;
 } versions[] = {
-	{ "/sys/fs/cgroup/memory", ":memory:", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes",
-	  NULL, "memory.oom_control", "memory.max_usage_in_bytes" },
-	{ "/sys/fs/cgroup", "0::", "memory.max", "memory.swap.max", "0", "memory.events", "memory.peak" },
+	{ "/sys/fs/cgroup/memory", ":memory:", "memory.limit_in_bytes",
+	  "memory.memsw.limit_in_bytes", NULL, "memory.oom_control", "memory.max_usage_in_bytes" },
+	{ "/sys/fs/cgroup", "0::", "memory.max", "memory.swap.max", "0", "memory.events",
+	  "memory.peak" },
 };
 
 struct sandbox_cgroup {
 	const struct version *v;
-	char *base, *path;		/* our own group; the sandbox's */
+	char *base, *path; /* our own group; the sandbox's */
 };
 
 static int put(const char *dir, const char *file, const char *text)
@@ -45,7 +46,8 @@ static int put(const char *dir, const char *file, const char *text)
 	return rc;
 }
 
-/* The number behind `word` in a file of the group (the whole file for ""); -1 when there is none. */
+/* The number behind `word` in a file of the group (the whole file for ""); -1 when there is none.
+ */
 static int64_t number(const struct sandbox_cgroup *g, const char *file, const char *word)
 {
 	char *path = fs_join(g->path, file);
@@ -91,7 +93,8 @@ static bool limit_it(const struct sandbox_cgroup *g, int64_t memory)
 	if (put(g->path, g->v->limit, text) < 0)
 		return false;
 	/* no swap file, or a kernel without swap accounting: then there is nothing to limit */
-	if (put(g->path, g->v->swap, g->v->swap_value ? g->v->swap_value : text) < 0 && errno == EBUSY)
+	if (put(g->path, g->v->swap, g->v->swap_value ? g->v->swap_value : text) < 0 &&
+	    errno == EBUSY)
 		return false;
 	return true;
 }
@@ -137,7 +140,7 @@ void sandbox_cgroup_remove(struct sandbox_cgroup *g)
 	if (!g)
 		return;
 	if (g->path)
-		rmdir(g->path);		/* busy only when we were wrong that all is dead: swept at start */
+		rmdir(g->path); /* busy only when we were wrong that all is dead: swept at start */
 	free(g->path);
 	free(g->base);
 	free(g);

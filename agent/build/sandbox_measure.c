@@ -1,6 +1,7 @@
 /*
- * sandbox_measure – what a sandbox holds now: memory as the sum of PSS (shared pages once; RSS would
- * count a forked worker's heap twice, and Java does not start under RLIMIT_AS), and disk as blocks.
+ * sandbox_measure – what a sandbox holds now: memory as the sum of PSS (shared pages once; RSS
+ * would count a forked worker's heap twice, and Java does not start under RLIMIT_AS), and disk as
+ * blocks.
  *
  * A sandbox is found by descent: what is started inside has bubblewrap as an ancestor, because the
  * pid namespace gives orphans to its own first process.
@@ -48,10 +49,11 @@ static bool read_stat(pid_t pid, struct proc *p)
 		return false;
 	text[n] = '\0';
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
-			  &parent, &threads) != 2)
+	if (!at ||
+	    sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+	           &parent, &threads) != 2)
 		return false;
-	*p = (struct proc) { .pid = pid, .parent = (pid_t)parent, .tasks = (unsigned)threads };
+	*p = (struct proc){ .pid = pid, .parent = (pid_t)parent, .tasks = (unsigned)threads };
 	return true;
 }
 
@@ -115,7 +117,7 @@ void sandbox_measure(pid_t top, struct sandbox_use *use)
 	size_t n;
 	struct proc *v = read_all(&n);
 
-	*use = (struct sandbox_use) { 0 };
+	*use = (struct sandbox_use){ 0 };
 	if (n)
 		qsort(v, n, sizeof(*v), by_pid);
 	for (size_t i = 0; i < n; i++) {
@@ -151,7 +153,7 @@ size_t sandbox_sweep(const char *mark)
 		free(v);
 		total += found;
 		if (found)
-			nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
+			nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 	} while (found);
 	free(want);
 	return total;

@@ -1,7 +1,8 @@
 /*
- * sandbox_seccomp – what the kernel refuses inside. A list of denials, not of permissions: pipelines
- * bring any Python and a JVM, and a filter that breaks them would be switched off. Each row is a way
- * to change namespaces, to reach past the network namespace, or kernel surface that no build needs.
+ * sandbox_seccomp – what the kernel refuses inside. A list of denials, not of permissions:
+ * pipelines bring any Python and a JVM, and a filter that breaks them would be switched off. Each
+ * row is a way to change namespaces, to reach past the network namespace, or kernel surface that no
+ * build needs.
  */
 #include "config.h"
 
@@ -15,8 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const struct { int nr; int error; } denied[] = {
-	/* namespaces and mounts; clone3 hides its flags from a filter: ENOSYS makes libc use clone */
+static const struct {
+	int nr;
+	int error;
+} denied[] = {
+	/* namespaces and mounts; clone3 hides its flags from a filter: ENOSYS makes libc use clone
+	 */
 	{ SCMP_SYS(clone3), ENOSYS },
 	{ SCMP_SYS(setns), EPERM },
 	{ SCMP_SYS(mount), EPERM },
@@ -58,13 +63,13 @@ static const struct { int nr; int error; } denied[] = {
 static int only_known_families(scmp_filter_ctx ctx)
 {
 	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				  SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+	                          SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
 
 	for (int family = 0; rc == 0 && family < AF_NETLINK; family++) {
 		if (family == AF_UNIX || family == AF_INET || family == AF_INET6)
 			continue;
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+		                      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
 	}
 	return rc;
 }
@@ -74,17 +79,17 @@ static int add_rules(scmp_filter_ctx ctx)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < PS_NELEM(denied); i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((unsigned)denied[i].error),
-				      denied[i].nr, 0);
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((unsigned)denied[i].error), denied[i].nr,
+		                      0);
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
-				      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+		                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-				      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+		                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
+		                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
 	return rc == 0 ? only_known_families(ctx) : rc;
 }
 

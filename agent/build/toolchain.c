@@ -10,18 +10,24 @@
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
 
-#define HOW_TO_MAKE "make one: penstock toolchain make default FILE (examples/toolchain.txt is a FILE)"
+#define HOW_TO_MAKE                                                                                \
+	"make one: penstock toolchain make default FILE (examples/toolchain.txt is a FILE)"
 
-struct found { char *name, *prefix; };
-struct found_list { struct found *v; size_t n, cap; };
+struct found {
+	char *name, *prefix;
+};
+struct found_list {
+	struct found *v;
+	size_t n, cap;
+};
 
 static void found_add(struct found_list *l, const char *name, const char *prefix)
 {
-	for (size_t i = 0; i < l->n; i++)	/* the configuration comes first and wins */
+	for (size_t i = 0; i < l->n; i++) /* the configuration comes first and wins */
 		if (ps_streq(l->v[i].name, name))
 			return;
 	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
-	l->v[l->n++] = (struct found) { xstrdup(name), xstrdup(prefix) };
+	l->v[l->n++] = (struct found){ xstrdup(name), xstrdup(prefix) };
 }
 
 static void found_clear(struct found_list *l)
@@ -65,7 +71,7 @@ static void find_made(struct found_list *l, const char *folder, struct buf *unfi
 }
 
 static const struct found *choose(const struct found_list *l, const char *name, struct buf *problem,
-				  const char *unfinished)
+                                  const char *unfinished)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (ps_streq(l->v[i].name, name ? name : "default"))
@@ -75,34 +81,39 @@ static const struct found *choose(const struct found_list *l, const char *name, 
 	else if (l->n == 1)
 		return &l->v[0];
 	else if (l->n)
-		buf_addf(problem, "%zu toolchains and none is called 'default': name one so under toolchains: in penstock.yml", l->n);
+		buf_addf(problem,
+		         "%zu toolchains and none is called 'default': name one so under "
+		         "toolchains: in penstock.yml",
+		         l->n);
 	else if (*unfinished)
-		buf_addf(problem, "toolchain '%s' was not finished; make it again: penstock toolchain make %s FILE",
-			 unfinished, unfinished);
+		buf_addf(problem,
+		         "toolchain '%s' was not finished; make it again: penstock toolchain make "
+		         "%s FILE",
+		         unfinished, unfinished);
 	else
 		buf_adds(problem, "there is no toolchain; " HOW_TO_MAKE);
 	return NULL;
 }
 
 bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
-		    struct toolchain *out, struct buf *problem)
+                    struct toolchain *out, struct buf *problem)
 {
 	struct found_list l = { 0 };
 	struct buf unfinished = BUF_INIT;
 	const struct found *f;
 
-	*out = (struct toolchain) { 0 };
+	*out = (struct toolchain){ 0 };
 	for (size_t i = 0; cfg && i < cfg->ntoolchains; i++)
 		found_add(&l, cfg->toolchains[i].name, cfg->toolchains[i].prefix);
 	find_made(&l, folder, &unfinished);
 	f = choose(&l, name, problem, buf_str(&unfinished));
 	if (f && !has(f->prefix, "bin/python", X_OK)) {
 		buf_addf(problem, "toolchain '%s' has no bin/python in '%s'; " HOW_TO_MAKE, f->name,
-			 f->prefix);
+		         f->prefix);
 		f = NULL;
 	}
 	if (f)
-		*out = (struct toolchain) { xstrdup(f->name), xstrdup(f->prefix), toolchain_java() };
+		*out = (struct toolchain){ xstrdup(f->name), xstrdup(f->prefix), toolchain_java() };
 	found_clear(&l);
 	buf_clear(&unfinished);
 	return f != NULL;
@@ -113,7 +124,7 @@ void toolchain_clear(struct toolchain *t)
 	free(t->name);
 	free(t->prefix);
 	free(t->java);
-	*t = (struct toolchain) { 0 };
+	*t = (struct toolchain){ 0 };
 }
 
 /* JAVA_HOME of a java program, all links followed; NULL when it is none. */
@@ -132,8 +143,8 @@ static char *home_of(const char *java)
 char *toolchain_java(void)
 {
 	static const char *const folders[] = {
-		"/usr/lib/jvm/*/bin/java", "/opt/*/bin/java", "/opt/*/*/bin/java",
-		"/usr/local/*/bin/java", "/usr/local/*/*/bin/java",
+		"/usr/lib/jvm/*/bin/java", "/opt/*/bin/java",         "/opt/*/*/bin/java",
+		"/usr/local/*/bin/java",   "/usr/local/*/*/bin/java",
 	};
 	const char *env = getenv("JAVA_HOME");
 	char *home = home_of("/usr/bin/java"), *java;

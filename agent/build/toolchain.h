@@ -2,14 +2,15 @@
  * toolchain – which Python prefix builds and runs use, and the digest that names what it is.
  *
  * A toolchain is a venv the admin made: one that `penstock toolchain make` finished (a folder with
- * the marker, below the instance's toolchains/), or a prefix that penstock.yml names. The one called
- * `default` wins; a single one needs no name. The JVM is looked for outside the prefix and bound
- * beside it.
+ * the marker, below the instance's toolchains/), or a prefix that penstock.yml names. The one
+ * called `default` wins; a single one needs no name. The JVM is looked for outside the prefix and
+ * bound beside it.
  *
  * The digest covers path, mode and bytes of every file of the prefix, byte-compiled files included:
  * they are what Python executes, `toolchain make` compiles everything beforehand, and the sandbox
  * binds the prefix read-only, so neither building nor running changes them. Of /usr, which is bound
- * whole, it covers name and version of the packages that a build stands on; without dpkg their files.
+ * whole, it covers name and version of the packages that a build stands on; without dpkg their
+ * files.
  */
 #ifndef PS_TOOLCHAIN_H
 #define PS_TOOLCHAIN_H
@@ -20,7 +21,7 @@
 
 struct toolchain {
 	char *name, *prefix;
-	char *java;		/* JAVA_HOME on this machine; NULL: none, Spark will not start */
+	char *java; /* JAVA_HOME on this machine; NULL: none, Spark will not start */
 };
 
 /*
@@ -28,7 +29,7 @@ struct toolchain {
  * folder. False when there is none: problem says why and what to do.
  */
 bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
-		    struct toolchain *out, struct buf *problem);
+                    struct toolchain *out, struct buf *problem);
 void toolchain_clear(struct toolchain *t);
 
 /* JAVA_HOME by the java of /usr/bin, the environment, or the usual folders. free(); NULL: none. */
@@ -36,6 +37,6 @@ char *toolchain_java(void);
 
 /* The digest; cache (a folder of ours) keeps it as long as no file of the prefix changed. */
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],
-		     struct ps_err *err) PS_MUSTCHECK;
+                     struct ps_err *err) PS_MUSTCHECK;
 
 #endif

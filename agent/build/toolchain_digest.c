@@ -57,10 +57,10 @@ static int add_link(struct walk *w, int dirfd, const char *name, struct ps_err *
 }
 
 static int walk_dir(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-		    struct ps_err *err);
+                    struct ps_err *err);
 
 static int walk_entry(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-		      struct ps_err *err)
+                      struct ps_err *err)
 {
 	struct stat st;
 	char text[160];
@@ -73,8 +73,8 @@ static int walk_entry(struct walk *w, int dirfd, const char *name, const char *r
 	add_text(w, text);
 	if (!w->content) {
 		snprintf(text, sizeof(text), "%lld %lld.%09ld %llu", (long long)st.st_size,
-			 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-			 (unsigned long long)st.st_ino);
+		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+		         (unsigned long long)st.st_ino);
 		add_text(w, text);
 	}
 	if (S_ISDIR(st.st_mode))
@@ -93,7 +93,7 @@ static int bytewise(const struct dirent **a, const struct dirent **b)
 }
 
 static int walk_dir(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-		    struct ps_err *err)
+                    struct ps_err *err)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc = 0, n;
 	struct dirent **list;
@@ -128,7 +128,7 @@ static int walk_dir(struct walk *w, int dirfd, const char *name, const char *rel
 
 static int tree_digest(const char *path, bool content, char hex[DIGEST_HEX], struct ps_err *err)
 {
-	char *real = realpath(path, NULL);	/* the prefix itself may be a link */
+	char *real = realpath(path, NULL); /* the prefix itself may be a link */
 	struct walk w = { .content = content };
 	int rc;
 
@@ -144,7 +144,8 @@ static int tree_digest(const char *path, bool content, char hex[DIGEST_HEX], str
 }
 
 /* tree_digest() of the content, remembered in cache under the name of path. */
-static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HEX], struct ps_err *err)
+static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HEX],
+                         struct ps_err *err)
 {
 	char list[DIGEST_HEX], id[DIGEST_HEX], *file, *text;
 	struct buf old = BUF_INIT;
@@ -173,25 +174,46 @@ static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HE
 
 /*
  * Interpreter, its library, libc, what compresses the wheel, and the programs a recipe calls. Asked
- * by pattern: a package that is not there is not printed, and dpkg-query's exit status says only that.
+ * by pattern: a package that is not there is not printed, and dpkg-query's exit status says only
+ * that.
  */
 static const char *const packages[] = {
-	"/usr/bin/dpkg-query", "-W", "-f", "${Package} ${Version} ${Architecture} ${db:Status-Abbrev}\n",
-	"python3-minimal", "python3.*-minimal", "libpython3.*-minimal", "libpython3.*-stdlib", "libc6",
-	"zlib1g", "coreutils", "tar", "bash", "util-linux", "libffi8", "libexpat1", NULL,
+	"/usr/bin/dpkg-query",
+	"-W",
+	"-f",
+	"${Package} ${Version} ${Architecture} ${db:Status-Abbrev}\n",
+	"python3-minimal",
+	"python3.*-minimal",
+	"libpython3.*-minimal",
+	"libpython3.*-stdlib",
+	"libc6",
+	"zlib1g",
+	"coreutils",
+	"tar",
+	"bash",
+	"util-linux",
+	"libffi8",
+	"libexpat1",
+	NULL,
 };
 /* The same where there is no dpkg. */
 static const char *const files[] = {
-	"/usr/bin/python3", "/usr/bin/tar", "/usr/bin/bash", "/usr/bin/env", "/usr/bin/setpriv",
-	"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
+	"/usr/bin/python3",
+	"/usr/bin/tar",
+	"/usr/bin/bash",
+	"/usr/bin/env",
+	"/usr/bin/setpriv",
+	"/lib64/ld-linux-x86-64.so.2",
+	"/lib/ld-linux-aarch64.so.1",
 };
 
 static int dpkg(const char *const *argv, struct buf *out, int *status, struct ps_err *err)
 {
 	static const char *const env[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 
-	return spawn_capture(&(struct spawn) { .argv = argv, .env = env, .in = -1, .out = -1,
-					       .errout = -1 }, out, DPKG_MAX, status, err);
+	return spawn_capture(
+		&(struct spawn){ .argv = argv, .env = env, .in = -1, .out = -1, .errout = -1 }, out,
+		DPKG_MAX, status, err);
 }
 
 static int add_system(struct digest *d, struct ps_err *err)
@@ -224,7 +246,8 @@ static int add_system(struct digest *d, struct ps_err *err)
 static int add_java(struct digest *d, const char *java, const char *cache, struct ps_err *err)
 {
 	const char *own[] = { "/usr/bin/dpkg-query", "-S", NULL, NULL };
-	const char *version[] = { "/usr/bin/dpkg-query", "-W", "-f", "${Package} ${Version}", NULL, NULL };
+	const char *version[] = { "/usr/bin/dpkg-query",   "-W", "-f",
+		                  "${Package} ${Version}", NULL, NULL };
 	struct buf text = BUF_INIT;
 	char hex[DIGEST_HEX], *program, *end;
 	int status = -1, rc = 0;
@@ -237,7 +260,7 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 	own[2] = program;
 	if (access(own[0], X_OK) == 0 && dpkg(own, &text, &status, NULL) == 0 && status == 0 &&
 	    (end = strstr(text.data, ": "))) {
-		*end = '\0';			/* openjdk-17-jre-headless:amd64: /usr/lib/... */
+		*end = '\0'; /* openjdk-17-jre-headless:amd64: /usr/lib/... */
 		version[4] = xstrdup(text.data);
 		buf_reset(&text);
 		rc = dpkg(version, &text, &status, err);
@@ -252,7 +275,7 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 }
 
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],
-		     struct ps_err *err)
+                     struct ps_err *err)
 {
 	struct digest *d;
 	char tree[DIGEST_HEX];

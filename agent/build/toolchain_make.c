@@ -22,15 +22,16 @@
 struct make {
 	toolchain_log_fn *log;
 	void *arg;
-	char last[512];			/* last line, for the error */
+	char last[512]; /* last line, for the error */
 };
 
 /* What would make this Python or this pip another one than the venv's. */
 static bool is_dropped(const char *var)
 {
 	static const char *const prefixes[] = {
-		"PYTHON", "VIRTUAL_ENV", "LD_", "PIP_USER=", "PIP_TARGET=", "PIP_PREFIX=", "PIP_ROOT=",
-		"PIP_REQUIRE_VIRTUALENV=", "PIP_NO_COMPILE=", "PENSTOCK_", "GIT_",
+		"PYTHON",          "VIRTUAL_ENV", "LD_",       "PIP_USER=",
+		"PIP_TARGET=",     "PIP_PREFIX=", "PIP_ROOT=", "PIP_REQUIRE_VIRTUALENV=",
+		"PIP_NO_COMPILE=", "PENSTOCK_",   "GIT_",
 	};
 
 	for (size_t i = 0; i < PS_NELEM(prefixes); i++)
@@ -42,7 +43,7 @@ static bool is_dropped(const char *var)
 static const char **make_env(void)
 {
 	static const char *const ours[] = { "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1",
-					    "PYTHONUNBUFFERED=1" };
+		                            "PYTHONUNBUFFERED=1" };
 	const char **v = NULL;
 	size_t n = 0, cap = 0;
 
@@ -92,10 +93,13 @@ static int run(struct make *m, const char *const *argv, struct ps_err *err)
 		free(env);
 		return ps_err_errno(err, "cannot make a pipe");
 	}
-	pid = spawn_start(&(struct spawn) { .argv = argv, .env = env, .in = -1, .out = fds[1],
-					    .errout = fds[1] }, err);
+	pid = spawn_start(
+		&(struct spawn){
+			.argv = argv, .env = env, .in = -1, .out = fds[1], .errout = fds[1] },
+		err);
 	close(fds[1]);
-	while (pid > 0 && ((n = read(fds[0], buf_room(&text, 4096), 4096)) > 0 || (n < 0 && errno == EINTR))) {
+	while (pid > 0 &&
+	       ((n = read(fds[0], buf_room(&text, 4096), 4096)) > 0 || (n < 0 && errno == EINTR))) {
 		if (n > 0)
 			buf_grew(&text, (size_t)n);
 		pass_lines(m, &text, false);
@@ -104,8 +108,8 @@ static int run(struct make *m, const char *const *argv, struct ps_err *err)
 	close(fds[0]);
 	rc = pid < 0 ? (int)pid : spawn_wait(pid, &status, err);
 	if (rc == 0 && status != 0)
-		rc = ps_err_set(err, PS_EIO, "'%s %s %s' failed (%s): %s", argv[0], argv[1], argv[2],
-				spawn_status_text(how, status), m->last);
+		rc = ps_err_set(err, PS_EIO, "'%s %s %s' failed (%s): %s", argv[0], argv[1],
+		                argv[2], spawn_status_text(how, status), m->last);
 	buf_clear(&text);
 	free(env);
 	return rc;
@@ -130,7 +134,8 @@ static int fill(struct make *m, const char *prefix, const char *file, struct ps_
 	if (rc == 0 && run(m, compile, &ignored) < 0 && m->log)
 		m->log(m->arg, "some files were not compiled beforehand");
 	if (rc == 0 && (rc = run(m, check, err)) < 0)
-		ps_err_prefix(err, "'%s' must name setuptools and wheel, they build the pipelines", file);
+		ps_err_prefix(err, "'%s' must name setuptools and wheel, they build the pipelines",
+		              file);
 	free(lib);
 	free(python);
 	return rc;
@@ -145,7 +150,7 @@ static int seal(const char *prefix, struct ps_err *err)
 		rc = ps_err_errno(err, "cannot sync '%s'", prefix);
 	if (rc == 0)
 		rc = fs_write_file(fd, TOOLCHAIN_MARKER, TOOLCHAIN_MARKER_TEXT,
-				   strlen(TOOLCHAIN_MARKER_TEXT), 0644, err);
+		                   strlen(TOOLCHAIN_MARKER_TEXT), 0644, err);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -160,29 +165,35 @@ static int make_locked(struct make *m, const char *prefix, const char *file, str
 
 	free(marker);
 	if (finished)
-		return ps_err_set(err, PS_EEXIST, "toolchain '%s' is there already; remove the folder to make it anew", prefix);
+		return ps_err_set(
+			err, PS_EEXIST,
+			"toolchain '%s' is there already; remove the folder to make it anew",
+			prefix);
 	rc = fs_remove_tree(AT_FDCWD, prefix, err);
 	if (rc < 0)
 		return rc;
-	old = umask(022);		/* other uids execute it */
+	old = umask(022); /* other uids execute it */
 	rc = fill(m, prefix, file, err);
 	if (rc == 0)
 		rc = seal(prefix, err);
 	umask(old);
 	if (rc < 0 && fs_remove_tree(AT_FDCWD, prefix, NULL) < 0 && m->log)
-		m->log(m->arg, "the unfinished toolchain could not be removed; the next make does it");
+		m->log(m->arg,
+		       "the unfinished toolchain could not be removed; the next make does it");
 	return rc;
 }
 
 int toolchain_make(const char *folder, const char *name, const char *requirements_file,
-		   toolchain_log_fn *log, void *arg, struct ps_err *err)
+                   toolchain_log_fn *log, void *arg, struct ps_err *err)
 {
 	struct make m = { .log = log, .arg = arg };
 	char *real = NULL, *prefix = NULL;
 	int fd = -1, rc;
 
 	if (!*name || *name == '.' || strlen(name) > 64 || name[strspn(name, NAME_CHARS)])
-		return ps_err_set(err, PS_EINVAL, "'%s' is no name for a toolchain: letters, digits, '.', '_' and '-'", name);
+		return ps_err_set(
+			err, PS_EINVAL,
+			"'%s' is no name for a toolchain: letters, digits, '.', '_' and '-'", name);
 	if (access(requirements_file, R_OK) < 0)
 		return ps_err_errno(err, "cannot read '%s'", requirements_file);
 	rc = fs_mkdirs(folder, 0755, err);

@@ -11,7 +11,10 @@
 #include "common/plan/canon.h"
 #include "common/plan/profile.h"
 
-static const struct { const char *language, *recipe; unsigned revision; } recipes[] = {
+static const struct {
+	const char *language, *recipe;
+	unsigned revision;
+} recipes[] = {
 	{ "python", PROFILE_RECIPE_PYTHON, PROFILE_RECIPE_PYTHON_REVISION },
 };
 
@@ -70,11 +73,11 @@ static json_t *environment(void)
 int buildkey_make(char hex[DIGEST_HEX], const struct buildkey *k, struct ps_err *err)
 {
 	struct buf text = BUF_INIT;
-	json_t *doc = json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:o}",
-				"profile", PROFILE_REVISION, "recipe", k->recipe,
-				"recipe_revision", (int)k->recipe_revision, "pipeline", k->pipeline,
-				"project", k->project_digest, "toolchain", k->toolchain_digest,
-				"arch", k->arch, "env", environment());
+	json_t *doc =
+		json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:o}", "profile", PROFILE_REVISION,
+	                  "recipe", k->recipe, "recipe_revision", (int)k->recipe_revision,
+	                  "pipeline", k->pipeline, "project", k->project_digest, "toolchain",
+	                  k->toolchain_digest, "arch", k->arch, "env", environment());
 	int rc;
 
 	if (!doc)

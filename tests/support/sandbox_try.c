@@ -1,7 +1,8 @@
 /*
  * sandbox_try – one command in the sandbox, for tests that stand outside.
  *
- *	sandbox_try [-u UID] [-t TOOLCHAIN] [-j JAVA_HOME] [-r FROM:TO]... [-w FROM:TO]... [-W WATCHED]
+ *	sandbox_try [-u UID] [-t TOOLCHAIN] [-j JAVA_HOME] [-r FROM:TO]... [-w FROM:TO]... [-W
+ *WATCHED]
  *		    [-l wall=MS,quiet=MS,memory=MB,disk=MB,processes=N] [-f FD]... COMMAND ARG...
  *	sandbox_try --probe
  *
@@ -47,9 +48,12 @@ static void read_limits(struct sandbox_limits *l, char *text)
 int main(int argc, char **argv)
 {
 	struct sandbox_bind binds[16];
-	struct sandbox_spec spec = { .cwd = "/tmp", .build_dir = true, .uid = PROFILE_UID_SLOT,
-				     .binds = binds, .on_output = print,
-				     .mark = "sandbox_try" };
+	struct sandbox_spec spec = { .cwd = "/tmp",
+		                     .build_dir = true,
+		                     .uid = PROFILE_UID_SLOT,
+		                     .binds = binds,
+		                     .on_output = print,
+		                     .mark = "sandbox_try" };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };
 	char why[512], *colon;
@@ -75,9 +79,11 @@ int main(int argc, char **argv)
 			read_limits(&spec.limits, optarg);
 		else if (opt == 'f')
 			fcntl(atoi(optarg), F_SETFD, 0);
-		else if ((opt == 'r' || opt == 'w') && (colon = strchr(optarg, ':')) && spec.nbinds < 16) {
+		else if ((opt == 'r' || opt == 'w') && (colon = strchr(optarg, ':')) &&
+		         spec.nbinds < 16) {
 			*colon = '\0';
-			binds[spec.nbinds++] = (struct sandbox_bind) { optarg, colon + 1, opt == 'w' };
+			binds[spec.nbinds++] =
+				(struct sandbox_bind){ optarg, colon + 1, opt == 'w' };
 		} else {
 			return 2;
 		}

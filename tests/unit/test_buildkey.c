@@ -50,10 +50,12 @@ static const struct buildkey_input not_utf8[] = {
 	{ "pipelines/\xff", OID_B, true },
 };
 
-#define KEY(...)                                                                      \
-	{ .recipe = "python-wheel", .recipe_revision = 1, .pipeline = "pipelines/orders", \
-	  .inputs = inputs, .ninputs = PS_NELEM(inputs), .project_digest = "p",           \
-	  .toolchain_digest = "t", .arch = "x86_64", __VA_ARGS__ }
+#define KEY(...)                                                                                   \
+	{                                                                                          \
+		.recipe = "python-wheel", .recipe_revision = 1, .pipeline = "pipelines/orders",    \
+		.inputs = inputs, .ninputs = PS_NELEM(inputs), .project_digest = "p",              \
+		.toolchain_digest = "t", .arch = "x86_64", __VA_ARGS__                             \
+	}
 #define INPUTS(list) .inputs = list, .ninputs = PS_NELEM(list)
 
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -117,9 +119,10 @@ int main(int argc, char **argv)
 	struct CMUnitTest t[PS_NELEM(rows) + 1];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
-		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = key_row,
-					     .initial_state = (void *)&rows[i] };
-	t[PS_NELEM(rows)] = (struct CMUnitTest) cmocka_unit_test(recipes_by_language);
+		t[i] = (struct CMUnitTest){ .name = rows[i].name,
+			                    .test_func = key_row,
+			                    .initial_state = (void *)&rows[i] };
+	t[PS_NELEM(rows)] = (struct CMUnitTest)cmocka_unit_test(recipes_by_language);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("buildkey", t, PS_NELEM(t), NULL, NULL);
 }
