@@ -35,10 +35,10 @@ static struct sandbox_limits limits_of(const struct config *cfg)
 	const struct conf_builder *b = &cfg->builder;
 
 	return (struct sandbox_limits){ .wall_ms = b->time_ms,
-		                        .quiet_ms = b->quiet_ms,
-		                        .memory = b->memory,
-		                        .disk = b->disk,
-		                        .processes = b->processes };
+					.quiet_ms = b->quiet_ms,
+					.memory = b->memory,
+					.disk = b->disk,
+					.processes = b->processes };
 }
 
 /* A user has one uid to give: the same in every sandbox. */
@@ -60,20 +60,20 @@ const char *job_mark(const struct ps_paths *paths)
 
 /* Between the key and now somebody may have changed the toolchain: its artifact would lie. */
 static int check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
-                           struct ps_err *err)
+			   struct ps_err *err)
 {
 	char hex[DIGEST_HEX];
 	int rc = want ? toolchain_digest(t, env->paths->work_build, hex, err) : 0;
 
 	if (rc == 0 && want && strcmp(want, hex) != 0)
 		rc = ps_err_set(err, PS_ESTALE,
-		                "the toolchain '%s' has changed since the build was asked for",
-		                t->prefix);
+				"the toolchain '%s' has changed since the build was asked for",
+				t->prefix);
 	return rc;
 }
 
 static void build_logged(const struct job_env *env, const struct wire_build_start *m,
-                         struct recipe_end *end, struct runlog *log)
+			 struct recipe_end *end, struct runlog *log)
 {
 	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
@@ -82,7 +82,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 
 	for (size_t i = 0; i < m->inputs.n; i++)
 		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,
-			                           m->inputs.v[i].is_dir };
+						   m->inputs.v[i].is_dir };
 	if (check_toolchain(env, m->toolchain, &t, &err) < 0) {
 		*end = (struct recipe_end){ .state = RECIPE_AGAIN };
 		snprintf(end->reason, sizeof(end->reason), "%s", err.msg);
@@ -148,7 +148,7 @@ struct run_line {
 };
 
 static void on_task(void *arg, const struct wire_task *t, const char *state, const char *last,
-                    const char *reason)
+		    const char *reason)
 {
 	struct run_line *line = arg;
 

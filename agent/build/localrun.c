@@ -56,7 +56,7 @@ static int check_wheel(const struct localrun *r, const struct wire_task *t, stru
 		rc = ps_err_errno(err, "cannot open the deployed wheel '%s'", t->wheel);
 	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = ps_err_set(err, PS_EINVAL, "the deployed wheel '%s' is not a regular file",
-		                t->wheel);
+				t->wheel);
 	else if ((rc = digest_fd(hex, fd, NULL, err)) == 0 && strcmp(hex, t->digest) != 0)
 		rc = ps_err_set(
 			err, PS_ECONFLICT,
@@ -153,7 +153,7 @@ static char *log_path(const char *dir, const char *key)
 }
 
 static enum task_state run_task(const struct localrun *r, const struct wire_task *task, char *why,
-                                size_t size)
+				size_t size)
 {
 	struct task_run t = { .r = r, .task = task };
 	char *path = log_path(r->run->log_dir, task->key);
@@ -166,7 +166,7 @@ static enum task_state run_task(const struct localrun *r, const struct wire_task
 		rc = check_wheel(r, task, &err);
 	if (rc == 0 && !r->java)
 		runlog_say(t.log,
-		           "no Java runtime was found on this machine: Spark will not start");
+			   "no Java runtime was found on this machine: Spark will not start");
 	if (rc == 0)
 		rc = run_inside(&t, &res, &err);
 	*why = '\0';
@@ -177,7 +177,7 @@ static enum task_state run_task(const struct localrun *r, const struct wire_task
 	if (t.log && *why)
 		runlog_say(t.log, "%s", why);
 	r->on_state(r->arg, task, *why ? "failed" : "passed", t.log ? runlog_last(t.log) : NULL,
-	            *why ? why : NULL);
+		    *why ? why : NULL);
 	runlog_close(t.log);
 	free(path);
 	return *why ? TASK_FAILED : TASK_PASSED;
@@ -193,7 +193,7 @@ static ptrdiff_t task_index(const struct wire_run_start *run, const char *key)
 
 /* 1: may run now; 0: something before it is not over; -1: it never can. why names the culprit. */
 static int ready(const struct wire_run_start *run, const enum task_state *state, size_t i,
-                 char *why, size_t size)
+		 char *why, size_t size)
 {
 	const struct wire_task *t = &run->tasks.v[i];
 	int answer = 1;
@@ -203,7 +203,7 @@ static int ready(const struct wire_run_start *run, const enum task_state *state,
 
 		if (on < 0 || state[on] == TASK_FAILED || state[on] == TASK_UPSTREAM) {
 			snprintf(why, size, "needs '%s', which %s", t->after.v[k],
-			         on < 0 ? "is not a task" : "did not pass");
+				 on < 0 ? "is not a task" : "did not pass");
 			return -1;
 		}
 		if (state[on] == TASK_QUEUED)
@@ -225,7 +225,7 @@ bool localrun_do(const struct localrun *r, char reason[512])
 		for (size_t i = 0; i < run->tasks.n; i++) {
 			const struct wire_task *t = &run->tasks.v[i];
 			int may = state[i] == TASK_QUEUED ? ready(run, state, i, why, sizeof(why))
-			                                  : 0;
+							  : 0;
 
 			if (may == 0)
 				continue;

@@ -22,7 +22,7 @@ struct localrun {
 	int64_t log_max;
 	/* Told as it happens; state as in the wire table. last and reason may be NULL. */
 	void (*on_state)(void *arg, const struct wire_task *t, const char *state, const char *last,
-	                 const char *reason);
+			 const char *reason);
 	void *arg;
 };
 

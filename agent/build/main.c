@@ -60,19 +60,19 @@ static void answer_for(struct job *j)
 	snprintf(why, sizeof(why), "its process ended without an answer: %s", how);
 	if (j->asked == MSG_build_start)
 		role_tell_core(j->role, MSG_build_end,
-		               &(struct wire_build_end){ .build = j->id,
-		                                         .fence = j->fence,
-		                                         .state = "again",
-		                                         .reason = why });
+			       &(struct wire_build_end){ .build = j->id,
+							 .fence = j->fence,
+							 .state = "again",
+							 .reason = why });
 	else if (j->asked == MSG_run_start)
 		role_tell_core(j->role, MSG_run_end,
-		               &(struct wire_run_end){ .run = j->id,
-		                                       .fence = j->fence,
-		                                       .state = "failed",
-		                                       .reason = why });
+			       &(struct wire_run_end){ .run = j->id,
+						       .fence = j->fence,
+						       .state = "failed",
+						       .reason = why });
 	else
 		role_tell_core(j->role, MSG_toolchain_info,
-		               &(struct wire_toolchain_info){ .id = j->id, .problem = why });
+			       &(struct wire_toolchain_info){ .id = j->id, .problem = why });
 }
 
 static void job_note(struct job *j, unsigned what)
@@ -221,7 +221,7 @@ static void on_core(struct role *r, struct msg *m)
 		break;
 	default:
 		log_warn("build", NULL, "core sent '%s', which is nothing for a build role",
-		         m->type == MSG_NONE ? m->name : msg_name(m->type));
+			 m->type == MSG_NONE ? m->name : msg_name(m->type));
 	}
 }
 
@@ -236,7 +236,7 @@ static int clean_work(const char *dir, struct ps_err *err)
 
 	if (!d)
 		return errno == ENOENT ? fs_mkdirs(dir, 0755, err)
-		                       : ps_err_errno(err, "cannot list '%s'", dir);
+				       : ps_err_errno(err, "cannot list '%s'", dir);
 	while (rc == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    !ps_starts(e->d_name, "toolchain-"))
@@ -286,8 +286,8 @@ static size_t build_facts(struct role *r, const char **out, size_t max)
 	r->self = &state;
 	if (sandbox_probe(PROFILE_UID_SLOT, why))
 		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: %s",
-		         geteuid() == 0 ? "bubblewrap, one uid per slot"
-		                        : "bubblewrap, user namespace");
+			 geteuid() == 0 ? "bubblewrap, one uid per slot"
+					: "bubblewrap, user namespace");
 	else
 		snprintf(state.sandbox, sizeof(state.sandbox), "sandbox: not available: %s", why);
 	out[0] = state.sandbox;
@@ -325,7 +325,7 @@ static int make_main(int argc, char **argv)
 	}
 	if (rc < 0)
 		fprintf(stderr, "error: %s\n",
-		        escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
+			escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
 	return rc < 0 ? 1 : 0;
 }
 

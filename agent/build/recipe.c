@@ -36,7 +36,7 @@ static bool is_input(const struct recipe_job *job, const char *path, bool *leads
 /* What is in the sandbox and not in the key would make the key a lie: nothing but inputs is there.
  */
 static int nothing_else(const struct recipe_job *job, const char *dir, const char *rel,
-                        unsigned depth, struct ps_err *err)
+			unsigned depth, struct ps_err *err)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -57,7 +57,7 @@ static int nothing_else(const struct recipe_job *job, const char *dir, const cha
 				rc = nothing_else(job, full, path, depth + 1, err);
 			else
 				rc = ps_err_set(err, PS_ESTALE,
-				                "'%s' is in the export and not in the key", path);
+						"'%s' is in the export and not in the key", path);
 		}
 		free(full);
 		free(path);
@@ -75,7 +75,7 @@ static int verify_project(const struct recipe_job *job, struct ps_err *err)
 	digest_bytes(hex, buf_str(&text), text.len);
 	if (rc == 0 && job->project_digest && strcmp(hex, job->project_digest) != 0)
 		rc = ps_err_set(err, PS_ESTALE,
-		                "'" PROJECT_FILE "' has other bytes than the key says");
+				"'" PROJECT_FILE "' has other bytes than the key says");
 	buf_clear(&text);
 	free(path);
 	return rc;
@@ -91,15 +91,15 @@ int recipe_verify(const struct recipe_job *job, struct ps_err *err)
 
 		if (!fs_is_clean_relative(in->path))
 			rc = ps_err_set(err, PS_EINVAL, "'%s' is not a path of a project",
-			                in->path);
+					in->path);
 		else if (in->is_dir)
 			rc = tree_id_of_dir(path, oid, err);
 		else
 			rc = tree_id_of_file(path, oid, err);
 		if (rc == 0 && strcmp(oid, in->oid) != 0)
 			rc = ps_err_set(err, PS_ESTALE,
-			                "'%s' is %.12s and not %.12s as the key says", in->path,
-			                oid, in->oid);
+					"'%s' is %.12s and not %.12s as the key says", in->path,
+					oid, in->oid);
 		free(path);
 	}
 	return rc < 0 ? rc : nothing_else(job, job->export, "", 0, err);
@@ -127,7 +127,7 @@ static int only_entry(const char *dir, char **name, struct ps_err *err)
 		return 0;
 	PS_FREE(*name);
 	return n ? ps_err_set(err, PS_EINVAL, "the build left %zu files, expected one", n)
-	         : ps_err_set(err, PS_EINVAL, "the build ended well and left no file");
+		 : ps_err_set(err, PS_EINVAL, "the build ended well and left no file");
 }
 
 /* Letters, digits and ._+!- : what a wheel's or jar's name is made of; it becomes part of a path.
@@ -136,12 +136,12 @@ static bool is_plain_name(const char *s)
 {
 	return *s && *s != '.' && strlen(s) <= PS_NAME_MAX &&
 	       s[strspn(s,
-	                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+!-")] ==
-	               '\0';
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+!-")] ==
+		       '\0';
 }
 
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
-                struct recipe_end *end, struct ps_err *err)
+		struct recipe_end *end, struct ps_err *err)
 {
 	struct stat st;
 	char *name, *path;
@@ -155,12 +155,12 @@ int recipe_seal(const struct recipe_job *job, const char *out, const char *suffi
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is not the name of a %s file", name, suffix);
 	else if (job->artifact && !ps_streq(name, job->artifact))
 		rc = ps_err_set(err, PS_EINVAL, "the build made '%s', expected '%s'", name,
-		                job->artifact);
+				job->artifact);
 	else if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is not a regular file", name);
 	else if (job->limits.disk && st.st_size > job->limits.disk)
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is larger than %lld MB", name,
-		                (long long)(job->limits.disk >> 20));
+				(long long)(job->limits.disk >> 20));
 	else if (FAIL_AT("build.seal"))
 		rc = ps_err_errno(err, "cannot seal '%s'", name);
 	else

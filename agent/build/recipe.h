@@ -60,6 +60,6 @@ extern const struct recipe recipe_python;
 int recipe_verify(const struct recipe_job *job, struct ps_err *err) PS_MUSTCHECK;
 /* Takes the one file of folder `out` into the content store. PS_EINVAL: not what was expected. */
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
-                struct recipe_end *end, struct ps_err *err) PS_MUSTCHECK;
+		struct recipe_end *end, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -43,7 +43,7 @@ static int make_out(const struct recipe_job *job, const char *out, struct ps_err
 }
 
 static int run_setup(const struct recipe_job *job, const char *out, struct sandbox_result *res,
-                     struct ps_err *err)
+		     struct ps_err *err)
 {
 	const struct sandbox_bind binds[] = {
 		{ job->export, PROFILE_EXPORT, false },
@@ -71,7 +71,7 @@ static int run_setup(const struct recipe_job *job, const char *out, struct sandb
 }
 
 static void conclude(struct recipe_end *end, enum recipe_state state, const char *what,
-                     const char *why)
+		     const char *why)
 {
 	end->state = state;
 	snprintf(end->reason, sizeof(end->reason), "%.100s%.900s", what, why);
@@ -88,8 +88,8 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	if ((rc = recipe_verify(job, &err)) < 0) {
 		conclude(end, RECIPE_AGAIN, "the export is not what the key says: ", err.msg);
 	} else if ((rc = fs_remove_tree(AT_FDCWD, job->work, &err)) < 0 ||
-	           (rc = make_out(job, out, &err)) < 0 ||
-	           (rc = run_setup(job, out, &res, &err)) < 0) {
+		   (rc = make_out(job, out, &err)) < 0 ||
+		   (rc = run_setup(job, out, &res, &err)) < 0) {
 		conclude(end, RECIPE_AGAIN, "", ps_err_msg(&err, rc));
 	} else if (res.end == SANDBOX_BROKEN) {
 		conclude(end, RECIPE_AGAIN, "", res.why);
@@ -102,7 +102,7 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	}
 	if (end->state == RECIPE_PASSED)
 		runlog_say(job->log, "sealed %s, %llu bytes, %s", end->name,
-		           (unsigned long long)end->size, end->digest);
+			   (unsigned long long)end->size, end->digest);
 	else
 		runlog_say(job->log, "%s", end->reason);
 	/* what cannot be removed now is removed at the role's start */

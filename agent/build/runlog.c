@@ -71,9 +71,9 @@ static void put_line(struct runlog *l, const char *text, size_t n)
 	if (l->max && l->written + (int64_t)(l->out.len + n) + CLOCK_TEXT > l->max) {
 		l->full = true;
 		buf_addf(&l->out,
-		         "%s penstock: the log has reached its limit of %lld bytes; the rest is "
-		         "not kept\n",
-		         now, (long long)l->max);
+			 "%s penstock: the log has reached its limit of %lld bytes; the rest is "
+			 "not kept\n",
+			 now, (long long)l->max);
 		return;
 	}
 	buf_addf(&l->out, "%s ", now);

@@ -16,7 +16,7 @@ struct runlog;
 
 /* Appends to path (made when missing, its folder too). max 0: no limit. */
 int runlog_open(struct runlog **out, const char *path, int64_t max,
-                struct ps_err *err) PS_MUSTCHECK;
+		struct ps_err *err) PS_MUSTCHECK;
 void runlog_bytes(struct runlog *l, const char *bytes, size_t n);
 void runlog_say(struct runlog *l, const char *fmt, ...) PS_PRINTF(2, 3);
 /* The last line of output that is not blank, without its end; "" before the first. */

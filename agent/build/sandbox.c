@@ -1,9 +1,7 @@
 /*
- * sandbox – see sandbox.h. This file writes bubblewrap's arguments and watches the command until
- * nothing of it lives; the filter is sandbox_seccomp.c, the measuring sandbox_measure.c.
- *
- * The arguments travel in a memfd, so that host paths show neither in our process list nor in
- * /proc/1/cmdline inside.
+ * sandbox – see sandbox.h. This file starts the command and watches it until nothing of it lives;
+ * sandbox_args.c says what bubblewrap does, sandbox_seccomp.c is the filter, sandbox_measure.c and
+ * sandbox_cgroup.c know what is used.
  */
 #include "config.h"
 
@@ -13,22 +11,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/build/sandbox_args.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/base/spawn.h"
-#include "common/plan/profile.h"
 
-enum { TICK_MS = 500, KEEP_MAX = 8, SHM_SIZE = 64 << 20, FIRST_MAX = 300 };
+enum { TICK_MS = 500, FIRST_MAX = 300 };
 #define MS_NS INT64_C(1000000)
 #define MEMORY_WHY "more than %lld MB of memory used, stopped"
 
@@ -36,10 +31,6 @@ enum { TICK_MS = 500, KEEP_MAX = 8, SHM_SIZE = 64 << 20, FIRST_MAX = 300 };
 struct room {
 	const struct sandbox_spec *spec;
 	struct sandbox_result *res;
-	struct buf args;    /* options, NUL between them; they go by memfd */
-	struct buf command; /* likewise: what runs inside, with inside's paths only */
-	int keep[KEEP_MAX]; /* descriptors bubblewrap may have */
-	size_t nkeep;
 	pid_t pid;          /* bubblewrap outside; 0: reaped */
 	int out, status_fd; /* read ends: output of the command; what bubblewrap tells */
 	struct buf told;
@@ -51,297 +42,44 @@ struct room {
 	bool over; /* ended by us */
 };
 
-static void arg(struct room *r, const char *text)
+/* Starts bubblewrap in the cgroup, where there is one, and leaves the cgroup again. */
+static int start_in_group(struct room *r, const struct sandbox_args *sa, int out, struct ps_err *err)
 {
-	buf_add(&r->args, text, strlen(text) + 1);
-}
-
-/* A list of arguments, NULL-ended. */
-static void args(struct room *r, ...) __attribute__((sentinel));
-static void args(struct room *r, ...)
-{
-	const char *a;
-	va_list ap;
-
-	va_start(ap, r);
-	while ((a = va_arg(ap, const char *)))
-		arg(r, a);
-	va_end(ap);
-}
-
-static void arg_num(struct room *r, const char *fmt, long long n)
-	__attribute__((format(printf, 2, 0)));
-static void arg_num(struct room *r, const char *fmt, long long n)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), fmt, n);
-	arg(r, text);
-}
-
-/* Takes fd over. */
-static int keep_fd(struct room *r, int fd, struct ps_err *err)
-{
-	PS_BUG_IF(r->nkeep == KEEP_MAX, "too many descriptors for one sandbox");
-	if (fd < 0)
-		return ps_err_errno(err, "cannot make a file in memory");
-	if (fd < 3) { /* 0-2 are the command's */
-		int up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-		close(fd);
-		fd = up;
-	}
-	r->keep[r->nkeep++] = fd;
-	return fd < 0 ? ps_err_errno(err, "cannot move a descriptor") : fd;
-}
-
-static int in_memory(struct room *r, const void *p, size_t n, struct ps_err *err)
-{
-	int fd = keep_fd(r, memfd_create("sandbox", MFD_CLOEXEC), err);
-
-	if (fd < 0 || fs_write_all(fd, p, n, err) < 0)
-		return fd < 0 ? fd : PS_EIO;
-	return lseek(fd, 0, SEEK_SET) < 0 ? ps_err_errno(err, "cannot rewind") : fd;
-}
-
-static int etc_file(struct room *r, const char *path, const char *text, struct ps_err *err)
-{
-	int fd = in_memory(r, text, strlen(text), err);
-
-	if (fd < 0)
-		return fd;
-	args(r, "--perms", "0444", "--file", NULL);
-	arg_num(r, "%lld", fd);
-	arg(r, path);
-	return 0;
-}
-
-static void arg_tmpfs(struct room *r, const char *path, int64_t size)
-{
-	args(r, "--perms", "1777", NULL);
-	if (size > 0) {
-		arg(r, "--size");
-		arg_num(r, "%lld", size);
-	}
-	args(r, "--tmpfs", path, NULL);
-}
-
-/* Debian's JVM keeps configuration outside its folder: java does not start without it. */
-static void arg_java(struct room *r)
-{
-	static const char *const links[] = { "conf", "lib/jvm.cfg", "lib/security/default.policy" };
-	char *bound = NULL;
-
-	if (!r->spec->java)
-		return;
-	args(r, "--ro-bind", r->spec->java, PROFILE_JAVA, NULL);
-	for (size_t i = 0; i < PS_NELEM(links); i++) {
-		char *link = fs_join(r->spec->java, links[i]), *real = realpath(link, NULL);
-		char *end = real && ps_starts(real, "/etc/") ? strchr(real + 5, '/') : NULL;
-
-		if (end)
-			*end = '\0'; /* /etc/java-17-openjdk: the whole of it, once */
-		if (real && ps_starts(real, "/etc/") && !ps_streq(real, bound)) {
-			args(r, "--ro-bind", real, real, NULL);
-			free(bound);
-			bound = xstrdup(real);
-		}
-		free(real);
-		free(link);
-	}
-	free(bound);
-}
-
-static int arg_files(struct room *r, struct ps_err *err)
-{
-	const struct sandbox_spec *s = r->spec;
-	char passwd[128], group[64];
-	struct stat st;
-	int rc;
-
-	snprintf(passwd, sizeof(passwd), PROFILE_USER ":x:%u:%u::/tmp:/bin/sh\n", s->uid, s->uid);
-	snprintf(group, sizeof(group), PROFILE_USER ":x:%u:\n", s->uid);
-	args(r, "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink",
-	     "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib", NULL);
-	if (stat("/usr/lib64", &st) == 0)
-		args(r, "--symlink", "usr/lib64", "/lib64", NULL);
-	args(r, "--proc", "/proc", "--dev", "/dev", NULL);
-	arg_tmpfs(r, "/dev/shm", SHM_SIZE);
-	arg_tmpfs(r, "/tmp", s->limits.disk);
-	if (s->build_dir)
-		arg_tmpfs(r, PROFILE_BUILD, s->limits.disk);
-	if ((rc = etc_file(r, "/etc/passwd", passwd, err)) < 0 ||
-	    (rc = etc_file(r, "/etc/group", group, err)) < 0 ||
-	    (rc = etc_file(r, "/etc/hosts", "127.0.0.1 localhost " PROFILE_HOST "\n", err)) < 0 ||
-	    (rc = etc_file(r, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n",
-	                   err)) < 0)
-		return rc;
-	if (s->prefix)
-		args(r, "--ro-bind", s->prefix, PROFILE_TOOLCHAIN, NULL);
-	arg_java(r);
-	/* bubblewrap gives a missing parent the mode 0700 in some cases: make it ourselves */
-	args(r, "--perms", "0755", "--dir", "/dbfs", NULL);
-	for (size_t i = 0; i < s->nbinds; i++)
-		args(r, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from,
-		     s->binds[i].to, NULL);
-	args(r, "--remount-ro", "/dev", "--remount-ro", "/", NULL); /* those two have no size */
-	return 0;
-}
-
-/* A limit can only be lowered in there: what is asked, but not more than we have ourselves. */
-static void put_rlimit(struct room *r, const char *option, int which, int64_t want)
-{
-	struct rlimit have;
-
-	if (getrlimit((__rlimit_resource_t)which, &have) == 0 && have.rlim_max != RLIM_INFINITY &&
-	    (int64_t)have.rlim_max < want)
-		want = (int64_t)have.rlim_max;
-	buf_addf(&r->command, "--%s=%lld", option, (long long)want);
-	buf_addch(&r->command, '\0');
-}
-
-static void put(struct room *r, const char *text)
-{
-	buf_add(&r->command, text, strlen(text) + 1);
-}
-
-static void make_command(struct room *r)
-{
-	static const char *const drop[] = { "--clear-groups", "--no-new-privs", "--inh-caps=-all",
-		                            "--bounding-set=-all", "--" };
-	const struct sandbox_limits *l = &r->spec->limits;
-	char uid[16];
-
-	put(r, "/usr/bin/prlimit");
-	put_rlimit(r, "core", RLIMIT_CORE, 0);
-	put_rlimit(r, "nofile", RLIMIT_NOFILE, 8192);
-	if (l->processes)
-		put_rlimit(r, "nproc", RLIMIT_NPROC, l->processes);
-	if (l->disk)
-		put_rlimit(r, "fsize", RLIMIT_FSIZE, l->disk);
-	put(r, "--");
-	if (geteuid() == 0) {
-		snprintf(uid, sizeof(uid), "%u", r->spec->uid);
-		put(r, "/usr/bin/setpriv");
-		put(r, "--reuid");
-		put(r, uid);
-		put(r, "--regid");
-		put(r, uid);
-		for (size_t i = 0; i < PS_NELEM(drop); i++)
-			put(r, drop[i]);
-	}
-	for (size_t i = 0; r->spec->argv[i]; i++)
-		put(r, r->spec->argv[i]);
-}
-
-#define ENV_ARG(name, value) "--setenv", name, value,
-
-static int make_args(struct room *r, int status_fd, struct ps_err *err)
-{
-	int fd, rc;
-
-	args(r, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-	     "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--hostname",
-	     PROFILE_HOST, "--json-status-fd", NULL);
-	arg_num(r, "%lld", status_fd);
-	if (geteuid() == 0) {
-		args(r, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
-		     "--cap-add", "CAP_SETPCAP", NULL);
-	} else {
-		args(r, "--unshare-user", "--disable-userns", "--uid", NULL);
-		arg_num(r, "%lld", r->spec->uid);
-		arg(r, "--gid");
-		arg_num(r, "%lld", r->spec->uid);
-	}
-	fd = sandbox_seccomp(err);
-	if (fd < 0 || (fd = keep_fd(r, fd, err)) < 0)
-		return fd;
-	arg(r, "--seccomp");
-	arg_num(r, "%lld", fd);
-	args(r, "--clearenv", PROFILE_ENV(ENV_ARG) NULL);
-	if ((rc = arg_files(r, err)) < 0)
-		return rc;
-	args(r, "--chdir", r->spec->cwd, NULL);
-	make_command(r);
-	return 0;
-}
-
-/* bwrap --args FD COMMAND...; pointers into r->command, free() the array alone. */
-static const char **make_argv(struct room *r, const char *bwrap, const char *args_fd)
-{
-	const char **v = NULL, *at = r->command.data, *end = at + r->command.len;
-	size_t n = 0, cap = 0;
-
-	v = xgrow(v, n, &cap, sizeof(*v));
-	v[n++] = bwrap;
-	v = xgrow(v, n, &cap, sizeof(*v));
-	v[n++] = "--args";
-	v = xgrow(v, n, &cap, sizeof(*v));
-	v[n++] = args_fd;
-	for (; at < end; at += strlen(at) + 1) {
-		v = xgrow(v, n, &cap, sizeof(*v));
-		v[n++] = at;
-	}
-	v = xgrow(v, n, &cap, sizeof(*v));
-	v[n] = NULL;
-	return v;
-}
-
-static const char *find_bwrap(void)
-{
-	static const char *const places[] = { "/usr/bin/bwrap", "/usr/local/bin/bwrap",
-		                              "/bin/bwrap" };
-
-	for (size_t i = 0; i < PS_NELEM(places); i++)
-		if (access(places[i], X_OK) == 0)
-			return places[i];
-	return NULL;
-}
-
-static int start(struct room *r, struct ps_err *err)
-{
-	const char *bwrap = find_bwrap();
-	int out[2] = { -1, -1 }, status[2] = { -1, -1 }, fd, rc;
-	const char **argv = NULL;
-	char number[16], mark[128];
+	char mark[128];
 	const char *const env[] = { mark, NULL };
 
-	if (!bwrap)
-		return ps_err_set(err, PS_ENOENT,
-		                  "bubblewrap is not installed: apt-get install bubblewrap");
-	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
-		rc = ps_err_errno(err, "cannot make a pipe");
-		goto out;
-	}
-	rc = fd = keep_fd(r, fcntl(status[1], F_DUPFD_CLOEXEC, 3), err);
-	if (rc < 0 || (rc = make_args(r, fd, err)) < 0)
-		goto out;
-	rc = fd = in_memory(r, r->args.data, r->args.len, err);
-	if (rc < 0)
-		goto out;
-	snprintf(number, sizeof(number), "%d", fd);
-	argv = make_argv(r, bwrap, number);
-	if (r->spec->mark)
-		snprintf(mark, sizeof(mark), SANDBOX_MARK "=%s", r->spec->mark);
+	snprintf(mark, sizeof(mark), SANDBOX_MARK "=%s", r->spec->mark ? r->spec->mark : "");
 	if (r->group && !sandbox_cgroup_enter(r->group, false)) {
 		sandbox_cgroup_remove(r->group);
 		r->group = NULL;
 	}
 	r->pid = spawn_start(
 		&(struct spawn){
-			.argv = argv,
+			.argv = sa->argv,
 			.env = r->spec->mark ? env : NULL,
 			.in = -1,
-			.out = out[1],
-			.errout = out[1],
-			.keep = r->keep,
-			.nkeep = r->nkeep,
+			.out = out,
+			.errout = out,
+			.keep = sa->keep,
+			.nkeep = sa->nkeep,
 		},
 		err);
 	if (r->group && !sandbox_cgroup_enter(r->group, true))
 		log_warn("build", NULL, "cannot leave the sandbox's cgroup"); /* limited with it */
-	rc = r->pid < 0 ? (int)r->pid : 0;
-	if (rc < 0)
+	return r->pid < 0 ? (int)r->pid : 0;
+}
+
+static int start(struct room *r, struct ps_err *err)
+{
+	struct sandbox_args sa = { .spec = r->spec };
+	int out[2] = { -1, -1 }, status[2] = { -1, -1 }, rc;
+
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC) < 0) {
+		rc = ps_err_errno(err, "cannot make a pipe");
+		goto out;
+	}
+	if ((rc = sandbox_args_make(&sa, status[1], err)) < 0 ||
+	    (rc = start_in_group(r, &sa, out[1], err)) < 0)
 		goto out;
 	r->out = out[0];
 	r->status_fd = status[0];
@@ -349,11 +87,7 @@ static int start(struct room *r, struct ps_err *err)
 	if (fcntl(r->out, F_SETFL, O_NONBLOCK) < 0 || fcntl(r->status_fd, F_SETFL, O_NONBLOCK) < 0)
 		rc = ps_err_errno(err, "cannot watch a sandbox");
 out:
-	for (size_t i = 0; i < r->nkeep; i++)
-		if (r->keep[i] >= 0)
-			close(r->keep[i]);
-	r->nkeep = 0;
-	free(argv);
+	sandbox_args_clear(&sa);
 	for (int i = 0; i < 2; i++) {
 		if (out[i] >= 0)
 			close(out[i]);
@@ -508,33 +242,31 @@ static void conclude(struct room *r)
 		res->end = SANDBOX_BROKEN;
 		n = strcspn(buf_str(&r->first), "\n");
 		snprintf(res->why, sizeof(res->why), "the sandbox could not be made%s%.*s",
-		         n ? ": " : "", (int)n, buf_str(&r->first));
+			 n ? ": " : "", (int)n, buf_str(&r->first));
 		return;
 	}
 	res->end = SANDBOX_EXITED;
 	res->status = code;
 	if (code == 128 + SIGXFSZ)
 		snprintf(res->why, sizeof(res->why), "a file grew past %lld MB",
-		         (long long)(r->spec->limits.disk >> 20));
+			 (long long)(r->spec->limits.disk >> 20));
 	else if (code > 128 && code < 128 + 65)
 		snprintf(res->why, sizeof(res->why), "killed by signal %d", code - 128);
 	else
 		snprintf(res->why, sizeof(res->why), "exit status %d", code);
 	if (code && r->spec->limits.processes && r->tasks_peak >= r->spec->limits.processes)
 		snprintf(res->why + strlen(res->why), sizeof(res->why) - strlen(res->why),
-		         "; the limit of %u processes was reached", r->spec->limits.processes);
+			 "; the limit of %u processes was reached", r->spec->limits.processes);
 }
 
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, struct ps_err *err)
 {
 	struct room r = { .spec = spec,
-		          .res = res,
-		          .args = BUF_INIT,
-		          .command = BUF_INIT,
-		          .told = BUF_INIT,
-		          .first = BUF_INIT,
-		          .out = -1,
-		          .status_fd = -1 };
+			  .res = res,
+			  .told = BUF_INIT,
+			  .first = BUF_INIT,
+			  .out = -1,
+			  .status_fd = -1 };
 	size_t entries;
 	int rc;
 
@@ -565,8 +297,6 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 	if (r.status_fd >= 0)
 		close(r.status_fd);
 	sandbox_cgroup_remove(r.group);
-	buf_clear(&r.args);
-	buf_clear(&r.command);
 	buf_clear(&r.told);
 	buf_clear(&r.first);
 	return rc;
@@ -578,9 +308,9 @@ static void probe_child(uid_t uid, int tell)
 {
 	static const char *const argv[] = { "/usr/bin/true", NULL };
 	struct sandbox_spec spec = { .argv = argv,
-		                     .cwd = "/tmp",
-		                     .uid = uid,
-		                     .limits = {
+				     .cwd = "/tmp",
+				     .uid = uid,
+				     .limits = {
 					     .wall_ms = 20000, .disk = 1 << 20, .processes = 64 } };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };

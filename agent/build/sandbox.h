@@ -72,7 +72,7 @@ struct sandbox_result {
 
 /* 0 with *res filled, or our own failure (nothing of the sandbox is left either way). */
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res,
-                struct ps_err *err) PS_MUSTCHECK;
+		struct ps_err *err) PS_MUSTCHECK;
 
 /* Runs /usr/bin/true inside, in a child of its own. True when that works; else why (512 bytes) says
  * what stands in the way and what to do. uid as in the spec. */

@@ -51,7 +51,7 @@ static bool read_stat(pid_t pid, struct proc *p)
 	at = strrchr(text, ')');
 	if (!at ||
 	    sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
-	           &parent, &threads) != 2)
+		   &parent, &threads) != 2)
 		return false;
 	*p = (struct proc){ .pid = pid, .parent = (pid_t)parent, .tasks = (unsigned)threads };
 	return true;

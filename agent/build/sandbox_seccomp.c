@@ -63,13 +63,13 @@ static const struct {
 static int only_known_families(scmp_filter_ctx ctx)
 {
 	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-	                          SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
+				  SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
 
 	for (int family = 0; rc == 0 && family < AF_NETLINK; family++) {
 		if (family == AF_UNIX || family == AF_INET || family == AF_INET6)
 			continue;
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-		                      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
 	}
 	return rc;
 }
@@ -80,16 +80,16 @@ static int add_rules(scmp_filter_ctx ctx)
 
 	for (size_t i = 0; rc == 0 && i < PS_NELEM(denied); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((unsigned)denied[i].error), denied[i].nr,
-		                      0);
+				      0);
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
-		                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+				      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-		                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+				      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-		                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
+				      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, TIOCSTI));
 	return rc == 0 ? only_known_families(ctx) : rc;
 }
 

@@ -71,7 +71,7 @@ static void find_made(struct found_list *l, const char *folder, struct buf *unfi
 }
 
 static const struct found *choose(const struct found_list *l, const char *name, struct buf *problem,
-                                  const char *unfinished)
+				  const char *unfinished)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (ps_streq(l->v[i].name, name ? name : "default"))
@@ -82,21 +82,21 @@ static const struct found *choose(const struct found_list *l, const char *name, 
 		return &l->v[0];
 	else if (l->n)
 		buf_addf(problem,
-		         "%zu toolchains and none is called 'default': name one so under "
-		         "toolchains: in penstock.yml",
-		         l->n);
+			 "%zu toolchains and none is called 'default': name one so under "
+			 "toolchains: in penstock.yml",
+			 l->n);
 	else if (*unfinished)
 		buf_addf(problem,
-		         "toolchain '%s' was not finished; make it again: penstock toolchain make "
-		         "%s FILE",
-		         unfinished, unfinished);
+			 "toolchain '%s' was not finished; make it again: penstock toolchain make "
+			 "%s FILE",
+			 unfinished, unfinished);
 	else
 		buf_adds(problem, "there is no toolchain; " HOW_TO_MAKE);
 	return NULL;
 }
 
 bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
-                    struct toolchain *out, struct buf *problem)
+		    struct toolchain *out, struct buf *problem)
 {
 	struct found_list l = { 0 };
 	struct buf unfinished = BUF_INIT;
@@ -109,7 +109,7 @@ bool toolchain_find(const struct config *cfg, const char *folder, const char *na
 	f = choose(&l, name, problem, buf_str(&unfinished));
 	if (f && !has(f->prefix, "bin/python", X_OK)) {
 		buf_addf(problem, "toolchain '%s' has no bin/python in '%s'; " HOW_TO_MAKE, f->name,
-		         f->prefix);
+			 f->prefix);
 		f = NULL;
 	}
 	if (f)

@@ -29,7 +29,7 @@ struct toolchain {
  * folder. False when there is none: problem says why and what to do.
  */
 bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
-                    struct toolchain *out, struct buf *problem);
+		    struct toolchain *out, struct buf *problem);
 void toolchain_clear(struct toolchain *t);
 
 /* JAVA_HOME by the java of /usr/bin, the environment, or the usual folders. free(); NULL: none. */
@@ -37,6 +37,6 @@ char *toolchain_java(void);
 
 /* The digest; cache (a folder of ours) keeps it as long as no file of the prefix changed. */
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],
-                     struct ps_err *err) PS_MUSTCHECK;
+		     struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -57,10 +57,10 @@ static int add_link(struct walk *w, int dirfd, const char *name, struct ps_err *
 }
 
 static int walk_dir(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-                    struct ps_err *err);
+		    struct ps_err *err);
 
 static int walk_entry(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-                      struct ps_err *err)
+		      struct ps_err *err)
 {
 	struct stat st;
 	char text[160];
@@ -73,8 +73,8 @@ static int walk_entry(struct walk *w, int dirfd, const char *name, const char *r
 	add_text(w, text);
 	if (!w->content) {
 		snprintf(text, sizeof(text), "%lld %lld.%09ld %llu", (long long)st.st_size,
-		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-		         (unsigned long long)st.st_ino);
+			 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			 (unsigned long long)st.st_ino);
 		add_text(w, text);
 	}
 	if (S_ISDIR(st.st_mode))
@@ -93,7 +93,7 @@ static int bytewise(const struct dirent **a, const struct dirent **b)
 }
 
 static int walk_dir(struct walk *w, int dirfd, const char *name, const char *rel, unsigned depth,
-                    struct ps_err *err)
+		    struct ps_err *err)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc = 0, n;
 	struct dirent **list;
@@ -145,7 +145,7 @@ static int tree_digest(const char *path, bool content, char hex[DIGEST_HEX], str
 
 /* tree_digest() of the content, remembered in cache under the name of path. */
 static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HEX],
-                         struct ps_err *err)
+			 struct ps_err *err)
 {
 	char list[DIGEST_HEX], id[DIGEST_HEX], *file, *text;
 	struct buf old = BUF_INIT;
@@ -247,7 +247,7 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 {
 	const char *own[] = { "/usr/bin/dpkg-query", "-S", NULL, NULL };
 	const char *version[] = { "/usr/bin/dpkg-query",   "-W", "-f",
-		                  "${Package} ${Version}", NULL, NULL };
+				  "${Package} ${Version}", NULL, NULL };
 	struct buf text = BUF_INIT;
 	char hex[DIGEST_HEX], *program, *end;
 	int status = -1, rc = 0;
@@ -275,7 +275,7 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 }
 
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],
-                     struct ps_err *err)
+		     struct ps_err *err)
 {
 	struct digest *d;
 	char tree[DIGEST_HEX];

@@ -43,7 +43,7 @@ static bool is_dropped(const char *var)
 static const char **make_env(void)
 {
 	static const char *const ours[] = { "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1",
-		                            "PYTHONUNBUFFERED=1" };
+					    "PYTHONUNBUFFERED=1" };
 	const char **v = NULL;
 	size_t n = 0, cap = 0;
 
@@ -109,7 +109,7 @@ static int run(struct make *m, const char *const *argv, struct ps_err *err)
 	rc = pid < 0 ? (int)pid : spawn_wait(pid, &status, err);
 	if (rc == 0 && status != 0)
 		rc = ps_err_set(err, PS_EIO, "'%s %s %s' failed (%s): %s", argv[0], argv[1],
-		                argv[2], spawn_status_text(how, status), m->last);
+				argv[2], spawn_status_text(how, status), m->last);
 	buf_clear(&text);
 	free(env);
 	return rc;
@@ -135,7 +135,7 @@ static int fill(struct make *m, const char *prefix, const char *file, struct ps_
 		m->log(m->arg, "some files were not compiled beforehand");
 	if (rc == 0 && (rc = run(m, check, err)) < 0)
 		ps_err_prefix(err, "'%s' must name setuptools and wheel, they build the pipelines",
-		              file);
+			      file);
 	free(lib);
 	free(python);
 	return rc;
@@ -150,7 +150,7 @@ static int seal(const char *prefix, struct ps_err *err)
 		rc = ps_err_errno(err, "cannot sync '%s'", prefix);
 	if (rc == 0)
 		rc = fs_write_file(fd, TOOLCHAIN_MARKER, TOOLCHAIN_MARKER_TEXT,
-		                   strlen(TOOLCHAIN_MARKER_TEXT), 0644, err);
+				   strlen(TOOLCHAIN_MARKER_TEXT), 0644, err);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -184,7 +184,7 @@ static int make_locked(struct make *m, const char *prefix, const char *file, str
 }
 
 int toolchain_make(const char *folder, const char *name, const char *requirements_file,
-                   toolchain_log_fn *log, void *arg, struct ps_err *err)
+		   toolchain_log_fn *log, void *arg, struct ps_err *err)
 {
 	struct make m = { .log = log, .arg = arg };
 	char *real = NULL, *prefix = NULL;

@@ -20,6 +20,6 @@ typedef void toolchain_log_fn(void *arg, const char *line);
  * another make is at work in folder, PS_EINVAL for a name that is no file name.
  */
 int toolchain_make(const char *folder, const char *name, const char *requirements_file,
-                   toolchain_log_fn *log, void *arg, struct ps_err *err) PS_MUSTCHECK;
+		   toolchain_log_fn *log, void *arg, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

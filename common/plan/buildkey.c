@@ -75,9 +75,9 @@ int buildkey_make(char hex[DIGEST_HEX], const struct buildkey *k, struct ps_err 
 	struct buf text = BUF_INIT;
 	json_t *doc =
 		json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:o}", "profile", PROFILE_REVISION,
-	                  "recipe", k->recipe, "recipe_revision", (int)k->recipe_revision,
-	                  "pipeline", k->pipeline, "project", k->project_digest, "toolchain",
-	                  k->toolchain_digest, "arch", k->arch, "env", environment());
+			  "recipe", k->recipe, "recipe_revision", (int)k->recipe_revision,
+			  "pipeline", k->pipeline, "project", k->project_digest, "toolchain",
+			  k->toolchain_digest, "arch", k->arch, "env", environment());
 	int rc;
 
 	if (!doc)

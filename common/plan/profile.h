@@ -43,7 +43,7 @@
 	X("PATH", PROFILE_TOOLCHAIN "/bin:" PROFILE_JAVA "/bin:/usr/bin:/bin")                     \
 	X("PYSPARK_PYTHON", PROFILE_TOOLCHAIN "/bin/python")                                       \
 	X("PYSPARK_SUBMIT_ARGS", "--conf spark.ui.enabled=false "                                  \
-	                         "--conf spark.ui.showConsoleProgress=false pyspark-shell")        \
+				 "--conf spark.ui.showConsoleProgress=false pyspark-shell")        \
 	X("PYTHONHASHSEED", "0")                                                                   \
 	X("PYTHONUNBUFFERED", "1")                                                                 \
 	X("SOURCE_DATE_EPOCH", PROFILE_EPOCH)                                                      \

@@ -49,11 +49,11 @@ int main(int argc, char **argv)
 {
 	struct sandbox_bind binds[16];
 	struct sandbox_spec spec = { .cwd = "/tmp",
-		                     .build_dir = true,
-		                     .uid = PROFILE_UID_SLOT,
-		                     .binds = binds,
-		                     .on_output = print,
-		                     .mark = "sandbox_try" };
+				     .build_dir = true,
+				     .uid = PROFILE_UID_SLOT,
+				     .binds = binds,
+				     .on_output = print,
+				     .mark = "sandbox_try" };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };
 	char why[512], *colon;
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 		else if (opt == 'f')
 			fcntl(atoi(optarg), F_SETFD, 0);
 		else if ((opt == 'r' || opt == 'w') && (colon = strchr(optarg, ':')) &&
-		         spec.nbinds < 16) {
+			 spec.nbinds < 16) {
 			*colon = '\0';
 			binds[spec.nbinds++] =
 				(struct sandbox_bind){ optarg, colon + 1, opt == 'w' };

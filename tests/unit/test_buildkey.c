@@ -120,8 +120,8 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest){ .name = rows[i].name,
-			                    .test_func = key_row,
-			                    .initial_state = (void *)&rows[i] };
+					    .test_func = key_row,
+					    .initial_state = (void *)&rows[i] };
 	t[PS_NELEM(rows)] = (struct CMUnitTest)cmocka_unit_test(recipes_by_language);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("buildkey", t, PS_NELEM(t), NULL, NULL);
