@@ -92,6 +92,35 @@ static void take_offer(struct role *r, const struct wire_config_offer *o)
 	buf_clear(&text);
 }
 
+/* A role without configuration would answer from nothing: what comes before is kept for later. */
+static void on_core_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct role *r = arg;
+
+	(void)p;
+	if (r->stopping)
+		return;
+	if (r->cfg) {
+		r->ops->on_core(r, m);
+		return;
+	}
+	r->early = xgrow(r->early, r->nearly, &r->cap_early, sizeof(*r->early));
+	r->early[r->nearly++] = *m;
+	memset(m, 0, sizeof(*m));	/* ours now */
+}
+
+/* Hands what was kept to the role (unless it is ending) and forgets it. */
+static void use_early(struct role *r)
+{
+	for (size_t i = 0; i < r->nearly; i++) {
+		if (r->cfg && !r->stopping)
+			r->ops->on_core(r, &r->early[i]);
+		msg_clear(&r->early[i]);
+	}
+	PS_FREE(r->early);
+	r->nearly = r->cap_early = 0;
+}
+
 /* The offer is in force now; the first one starts the role's work. */
 static void use_offer(struct role *r, const struct wire_config_take *t)
 {
@@ -114,6 +143,7 @@ static void use_offer(struct role *r, const struct wire_config_take *t)
 		r->ops->on_config(r);
 	}
 	config_free(old);
+	use_early(r);
 }
 
 static void on_parent_msg(struct peer *p, struct msg *m, void *arg)
@@ -129,15 +159,6 @@ static void on_parent_msg(struct peer *p, struct msg *m, void *arg)
 		role_stop(r, m->u.stop.why ? m->u.stop.why : "stop");
 	else if (r->ops->on_parent)
 		r->ops->on_parent(r, m);
-}
-
-static void on_core_msg(struct peer *p, struct msg *m, void *arg)
-{
-	struct role *r = arg;
-
-	(void)p;
-	if (!r->stopping)
-		r->ops->on_core(r, m);
 }
 
 static void say_hello(struct role *r)
@@ -206,6 +227,8 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	if (ops->on_end && r.self)
 		ops->on_end(&r);
 	drop_offer(&r);
+	r.stopping = true;
+	use_early(&r);
 	config_free(r.cfg);
 	buf_clear(&r.yaml);
 	buf_clear(&r.offered_yaml);

@@ -43,6 +43,8 @@ struct role {
 	struct config *offered;
 	struct buf yaml, offered_yaml;	/* their bytes */
 	uint64_t offer_id;
+	struct msg *early;		/* what core sent before the first configuration */
+	size_t nearly, cap_early;
 	void *self;			/* the role's own state */
 	int exit_code;
 	bool stopping;
