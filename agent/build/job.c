@@ -3,6 +3,7 @@
 
 #include "agent/build/job.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "agent/build/localrun.h"
@@ -13,6 +14,8 @@
 #include "common/base/log.h"
 #include "common/plan/profile.h"
 #include "common/wire/frame.h"
+
+enum { AGAIN_S = 2 };
 
 static const char *const recipe_words[] = {
 	[RECIPE_PASSED] = "passed",
@@ -67,7 +70,8 @@ static int check_toolchain(const struct job_env *env, const char *want, const st
 
 	if (rc == 0 && want && strcmp(want, hex) != 0)
 		rc = ps_err_set(err, PS_ESTALE,
-				"the toolchain '%s' has changed since the build was asked for",
+				"the toolchain '%s' has changed since this build was asked for; "
+				"push again to build with the new one",
 				t->prefix);
 	return rc;
 }
@@ -84,8 +88,10 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,
 						   m->inputs.v[i].is_dir };
 	if (check_toolchain(env, m->toolchain, &t, &err) < 0) {
-		*end = (struct recipe_end){ .state = RECIPE_AGAIN };
+		*end = (struct recipe_end){ .state = err.code == PS_ESTALE ? RECIPE_FAILED :
+									     RECIPE_AGAIN };
 		snprintf(end->reason, sizeof(end->reason), "%s", err.msg);
+		runlog_say(log, "%s", err.msg);
 	} else {
 		runlog_say(log, "building %s", m->pipeline);
 		recipe_python.build(
@@ -126,6 +132,10 @@ void job_build(const struct job_env *env, const struct wire_build_start *m, int 
 	if (log)
 		runlog_tail(log, &tail);
 	runlog_close(log);
+	if (fs_remove_tree(AT_FDCWD, m->export, &err) < 0)
+		log_warn("build", NULL, "%s", err.msg);
+	if (end.state == RECIPE_AGAIN)
+		sleep(AGAIN_S);		/* the slot rests: core tries again at once */
 	tell(sock, MSG_build_end,
 	     &(struct wire_build_end){
 		     .build = m->build,

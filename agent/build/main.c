@@ -106,6 +106,7 @@ static void end_orphans(struct build_role *self)
 		keep[n++] = child_pid(j->child);
 	}
 	sandbox_orphans(keep, n);
+	sandbox_cgroup_sweep(job_mark(&self->jobs->role->paths));
 	free(keep);
 }
 
@@ -275,6 +276,7 @@ static void build_stop(struct role *r)
 			peer_close(j->peer, "the role ends");
 	}
 	sandbox_orphans(NULL, 0);
+	sandbox_cgroup_sweep(job_mark(&r->paths));
 }
 
 static struct build_role state;

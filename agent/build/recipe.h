@@ -20,7 +20,7 @@ struct recipe_input {
 };
 
 struct recipe_job {
-	const char *export;         /* laid out as /build; removed at the end */
+	const char *export;         /* laid out as /build */
 	const char *work;           /* a folder of this job alone; made and removed */
 	const char *artifacts;      /* content store */
 	const char *pipeline;       /* its folder, relative to the export */
@@ -37,8 +37,8 @@ struct recipe_job {
 
 enum recipe_state {
 	RECIPE_PASSED,
-	RECIPE_FAILED, /* the pipeline's doing: the same again would fail again */
-	RECIPE_AGAIN,  /* ours: no sandbox, a wrong export, a full disk */
+	RECIPE_FAILED, /* the same again would fail again: setup.py, or an export that is not the key's */
+	RECIPE_AGAIN,  /* ours: no sandbox, a full disk */
 };
 
 struct recipe_end {

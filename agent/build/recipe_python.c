@@ -86,7 +86,8 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 
 	*end = (struct recipe_end){ .state = RECIPE_AGAIN };
 	if ((rc = recipe_verify(job, &err)) < 0) {
-		conclude(end, RECIPE_AGAIN, "the export is not what the key says: ", err.msg);
+		conclude(end, rc == PS_ESTALE ? RECIPE_FAILED : RECIPE_AGAIN,
+			 "the export is not what the key says: ", err.msg);
 	} else if ((rc = fs_remove_tree(AT_FDCWD, job->work, &err)) < 0 ||
 		   (rc = make_out(job, out, &err)) < 0 ||
 		   (rc = run_setup(job, out, &res, &err)) < 0) {
@@ -106,8 +107,7 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	else
 		runlog_say(job->log, "%s", end->reason);
 	/* what cannot be removed now is removed at the role's start */
-	if (fs_remove_tree(AT_FDCWD, job->work, &err) < 0 ||
-	    fs_remove_tree(AT_FDCWD, job->export, &err) < 0)
+	if (fs_remove_tree(AT_FDCWD, job->work, &err) < 0)
 		runlog_say(job->log, "%s", err.msg);
 	free(out);
 }

@@ -16,6 +16,8 @@
 #include "common/base/buf.h"
 #include "common/base/fsutil.h"
 
+enum { SWEEP_DEPTH = 8 };
+
 /* The files of the two versions. */
 static const struct version {
 	const char *mount, *line; /* line of /proc/self/cgroup: "N:" and this, then the path */
@@ -146,21 +148,41 @@ void sandbox_cgroup_remove(struct sandbox_cgroup *g)
 	free(g);
 }
 
+/* Takes fd over. An agent that was started from elsewhere has its groups elsewhere: look below all. */
+static void sweep_below(int fd, const char *prefix, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *e;
+	int sub;
+
+	if (!dir)
+		close(fd);
+	while (dir && (e = readdir(dir))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		/* one that is in use cannot be removed */
+		if (ps_starts(e->d_name, prefix) && unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0)
+			continue;
+		sub = depth < SWEEP_DEPTH ? openat(fd, e->d_name, O_RDONLY | O_DIRECTORY |
+								  O_NOFOLLOW | O_CLOEXEC) : -1;
+		if (sub >= 0)
+			sweep_below(sub, prefix, depth + 1);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void sandbox_cgroup_sweep(const char *mark)
 {
 	char *prefix = xasprintf("penstock-%s-", mark);
 
 	for (size_t i = 0; i < PS_NELEM(versions); i++) {
-		char *base = own_group(&versions[i]);
-		DIR *dir = base ? opendir(base) : NULL;
-		struct dirent *e;
+		char *own = own_group(&versions[i]);
+		int fd = own ? open(versions[i].mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-		while (dir && (e = readdir(dir)))
-			if (ps_starts(e->d_name, prefix))
-				unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
-		if (dir)
-			closedir(dir);
-		free(base);
+		if (fd >= 0)
+			sweep_below(fd, prefix, 0);
+		free(own);
 	}
 	free(prefix);
 }

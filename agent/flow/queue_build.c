@@ -5,7 +5,7 @@
 
 #include "agent/flow/note.h"
 #include "agent/flow/survey_json.h"
-#include "common/base/fsutil.h"
+#include "common/base/digest.h"
 #include "common/base/log.h"
 
 enum { EXPORT_LIMIT_MS = 300000 };
@@ -46,6 +46,8 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 {
 	struct note *n;
 
+	if (strcmp(m->state, "passed") != 0)
+		core_ask_toolchain(c);		/* it may have changed: the next key is of the new one */
 	if (strcmp(m->state, "again") == 0) {
 		build_again(c, (int64_t)m->build, (int64_t)m->fence, m->reason ? m->reason : "the build role could not do it");
 		return;
@@ -86,22 +88,23 @@ static void fail_build(struct core *c, int64_t id, int64_t fence, const char *wh
 static void send_build(struct starting *s, const struct build_spec *spec)
 {
 	struct core *c = s->core;
+	char project[DIGEST_HEX];
 	char *log = xasprintf("%s/b%lld.log", c->paths->logs, (long long)s->build.id);
-	char *code = fs_join(s->build.pipeline, "code");	/* where its setup.py is */
 	struct wire_build_start m = {
 		.build = (uint64_t)s->build.id, .fence = (uint64_t)s->fence, .slot = (uint64_t)s->slot,
-		.export = s->dest, .pipeline = code, .wheel = spec->wheel,
+		.export = s->dest, .pipeline = s->build.pipeline, .wheel = spec->wheel,
 		.prefix = s->build.prefix, .log = log, .inputs = { spec->inputs, spec->n },
+		.project_digest = project, .toolchain = s->build.toolchain,
 	};
 	struct note *n;
 
+	digest_bytes(project, spec->reduced, strlen(spec->reduced));
 	if (!core_tell(c, CORE_BUILD, MSG_build_start, &m)) {
 		build_again(c, s->build.id, s->fence, "the build role is not running");
 	} else {
 		n = note_new(c, (uint64_t)s->build.id, (uint64_t)s->fence);
 		store_write(c->store, STORE_NORMAL, write_build_started, note_done, n);
 	}
-	free(code);
 	free(log);
 }
 

@@ -46,6 +46,7 @@ def main():
     print("arguments", sys.argv[1:])
     open("/dbfs/data/" + sys.argv[2], "w").write(open("/dbfs/FileStore/given").read())
 """
+MARKS = []      # of the instances of this run, as their cgroups are named
 WHEEL = "orders-1.0-py3-none-any.whl"
 
 
@@ -104,10 +105,11 @@ class World:
         with open(f"{self.top}/penstock.yml", "w") as f:
             f.write(self.yaml)
         self.n = 0
+        MARKS.append(hashlib.sha256(f"{self.top}/work/build".encode()).hexdigest()[:16])
         self.role = wire.Role(BUILD, self.top, self.yaml)
 
     def close(self):
-        self.role.kill()
+        self.role.stop()
         shutil.rmtree(self.top)
 
     def toolchain(self, name="default", marker=True):
@@ -147,7 +149,7 @@ class World:
         self.role.send("build_start", **message)
         end = self.role.recv()
         assert end["type"] == "build_end" and end["build"] == self.n and end["fence"] == 7, end
-        assert not os.path.exists(dest) or end["state"] == "again", "the export is eaten"
+        assert not os.path.exists(dest), "the export is eaten"
         left = [x for x in os.listdir(f"{self.top}/work/build") if not x.startswith("toolchain-")]
         assert not left, left
         return end
@@ -319,10 +321,10 @@ def export_must_be_what_the_key_says(w):
                          (lambda d: os.chmod(f"{d}/functions/f.py", 0o755), "'functions' is"),
                          (lambda d: os.unlink(f"{d}/pbt_project.yml"), "pbt_project.yml")):
         end = w.build(project(), change=change)
-        assert end["state"] == "again" and want in end["reason"], (want, end)
+        assert end["state"] != "passed" and want in end["reason"], (want, end)
     digest = hashlib.sha256(b"name: sales\n").hexdigest()
-    assert w.build(project(), project_digest="0" * 64)["state"] == "again"
-    assert w.build(project(), toolchain="0" * 64)["state"] == "again"
+    assert w.build(project(), project_digest="0" * 64)["state"] == "failed"
+    assert "has changed" in w.build(project(), toolchain="0" * 64)["reason"]
     end = w.build(project(), project_digest=digest, toolchain=w.query()["digest"])
     assert end["state"] == "passed", end
 
@@ -639,6 +641,9 @@ def main():
             print(f"ok   {case.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
         finally:
             w.close()
+    marks = ["/penstock-" + m for m in MARKS]
+    left = [d for d, _, _ in os.walk("/sys/fs/cgroup") if any(m in d for m in marks)]
+    assert not left, left
     return 0
 
 
