@@ -161,7 +161,7 @@ def tail(path, n):
 
 def log_of(test, cwd):
     """The newest log that automake wrote for a test below cwd; None when there is none."""
-    best = None
+    best, test = None, re.sub(r"\.(py|sh)$", "", test)
     for folder, _, names in os.walk(cwd):
         path = os.path.join(folder, os.path.basename(test) + ".log")
         if os.path.basename(path) in names and path.endswith(test + ".log"):
