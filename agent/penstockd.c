@@ -140,6 +140,16 @@ static void on_hup(void *arg)
 	reload(arg, 0);
 }
 
+/* What a kill -9 left half-written; now nobody writes there yet. */
+static int sweep(const struct parent *p, struct ps_err *err)
+{
+	int rc = fs_sweep_tmp(p->paths.state, err);
+
+	if (rc == 0)
+		rc = fs_sweep_tmp(p->paths.artifacts, err);
+	return rc;
+}
+
 /* Forks; the first process waits until the second is ready and tells by its exit code. */
 static int detach(struct parent *p, struct ps_err *err)
 {
@@ -194,6 +204,8 @@ static int start(struct parent *p, const char *dir, bool background, struct ps_e
 		rc = detach(p, err);
 	if (rc == 0)
 		rc = lock_instance(p, err);
+	if (rc == 0)
+		rc = sweep(p, err);
 	if (rc == 0)
 		rc = loop_new(&p->loop, err);
 	if (rc == 0) {

@@ -18,6 +18,7 @@
 #include "cli/show.h"
 #include "common/base/fsutil.h"
 #include "common/config/config.h"
+#include "common/config/policy.h"
 
 enum { STOP_MS = 60000 };
 
@@ -88,6 +89,21 @@ out:
 	return rc;
 }
 
+/* The snapshot that hooks read, so that a push is judged also before the agent has ever run. */
+static int write_policy(const struct ps_paths *p, const struct buf *yaml, struct ps_err *err)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	int rc = config_parse(&cfg, "penstock.yml", buf_str(yaml), yaml->len, &diags, err);
+
+	PS_BUG_IF(rc == 0 && !cfg, "the initial configuration has errors");
+	if (rc == 0)
+		rc = policy_write(p->policy, cfg, p->base, p->spool, geteuid(), buf_str(yaml), yaml->len, NULL, 0, err);
+	diag_clear(&diags);
+	config_free(cfg);
+	return rc;
+}
+
 static int write_config(const struct ps_paths *p, const char *toolchain, struct ps_err *err)
 {
 	const struct passwd *pw = getpwuid(geteuid());
@@ -100,7 +116,9 @@ static int write_config(const struct ps_paths *p, const char *toolchain, struct 
 	if (dir < 0)
 		return ps_err_errno(err, "cannot open '%s'", p->base);
 	config_initial(&yaml, pw ? pw->pw_name : uid, geteuid(), p->base, toolchain);
-	rc = fs_write_file(dir, "penstock.yml", yaml.data, yaml.len, 0644, err);
+	rc = write_policy(p, &yaml, err);
+	if (rc == 0)		/* last: with it the folder is an instance */
+		rc = fs_write_file(dir, "penstock.yml", yaml.data, yaml.len, 0644, err);
 	buf_clear(&yaml);
 	close(dir);
 	return rc;
@@ -171,7 +189,7 @@ static int init_exec(struct cli *cli, const struct cmd_args *a)
 		rc = ps_paths_make(&p, &err);
 	if (rc == 0)
 		rc = make_keys(&p, &err);
-	if (rc == 0 && !exists)		/* last: with it the folder is an instance */
+	if (rc == 0 && !exists)
 		rc = write_config(&p, toolchain, &err);
 	rc = rc < 0 ? cli_fail_err(cli, &err, NULL) : report_init(cli, &p, !exists, toolchain != NULL);
 	ps_paths_clear(&p);

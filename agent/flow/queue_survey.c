@@ -45,6 +45,8 @@ static int put_demand(struct store_tx *tx, const struct ref_event *e, const stru
 	};
 	int rc = demand_insert(tx, &d, err);
 
+	if (rc == 0)
+		rc = demand_supersede_older(tx, &d, err);
 	free(survey);
 	return rc;
 }

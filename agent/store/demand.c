@@ -5,6 +5,7 @@
 
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
+#include "common/base/id.h"
 
 #define ROWS_COL_demand(kind, name) ROWS_COL(demand, kind, name)
 ROWS_SHAPE(demand, "demand", DEMAND_COLS)
@@ -73,6 +74,28 @@ int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *r
 out:
 	demand_clear(&d);
 	return rc < 0 ? rc : 0;
+}
+
+int demand_supersede_older(struct store_tx *tx, const struct demand *d, struct ps_err *err)
+{
+	struct demands l = { NULL, 0 };
+	char id[ID_TEXT], *why;
+	int rc = 0;
+
+	if (!ps_starts(d->ref, "refs/heads/"))
+		return 0;
+	rc = rows_select(tx, &demand_shape, &l, err,
+			 "WHERE state = 'waiting' AND release IS NULL AND repository = ? AND project = ?"
+			 " AND environment = ? AND ref = ? AND event < ? AND NOT EXISTS (SELECT 1 FROM demand_build"
+			 " JOIN build ON build.id = demand_build.build WHERE demand_build.demand = demand.id"
+			 " AND build.state <> 'queued')",
+			 "itt" "ti", d->repository, d->project, d->environment, d->ref, d->event);
+	why = xasprintf("superseded by %s", id_text(id, 'e', d->event));
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = demand_set(tx, l.v[i].id, "superseded", why, NULL, d->event, err);
+	free(why);
+	demands_clear(&l);
+	return rc;
 }
 
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest, struct ps_err *err)

@@ -26,6 +26,9 @@ int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_er
  */
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
+/* A newer push of a branch ends the older demands for the same place that have not started: nothing of
+ * theirs is built or being built for them yet. Tags are never superseded. d is the newer one. */
+int demand_supersede_older(struct store_tx *tx, const struct demand *d, struct ps_err *err) PS_MUSTCHECK;
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest, struct ps_err *err) PS_MUSTCHECK;
 int demand_set_release(struct store_tx *tx, int64_t id, const char *release, struct ps_err *err) PS_MUSTCHECK;
 void demand_clear(struct demand *d);

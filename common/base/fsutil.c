@@ -200,6 +200,21 @@ int fs_remove_tree(int dirfd, const char *path, struct ps_err *err)
 	return remove_one(dirfd, path, st.st_dev, err);
 }
 
+int fs_sweep_tmp(const char *path, struct ps_err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot list '%s'", path);
+	while (rc == 0 && (e = readdir(dir)))
+		if (ps_starts(e->d_name, ".tmp-"))
+			rc = fs_remove_tree(dirfd(dir), e->d_name, err);
+	closedir(dir);
+	return rc;
+}
+
 int fs_fsync_dir(const char *path, struct ps_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;

@@ -33,6 +33,9 @@ void fs_tmp_name(char *out, size_t size);
 int fs_mkdirs(const char *path, mode_t mode, struct ps_err *err) PS_MUSTCHECK;
 /* Removes path and everything below, never following links or crossing into another file system. */
 int fs_remove_tree(int dirfd, const char *path, struct ps_err *err) PS_MUSTCHECK;
+/* Removes the temporary files (".tmp-…") right in the folder `path`: what a killed process left. Only
+ * while nobody writes there. A folder that is not there has none. */
+int fs_sweep_tmp(const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* fsync of every file and folder below path, deepest first: for a folder that will be renamed. */
 int fs_sync_tree(const char *path, struct ps_err *err) PS_MUSTCHECK;
 int fs_fsync_dir(const char *path, struct ps_err *err) PS_MUSTCHECK;

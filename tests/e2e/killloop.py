@@ -86,20 +86,13 @@ class Scene:
             self.until(lambda: client.poll() is not None)
             if stopped(self.log):
                 return client
-        self.start_watched()
+        self.a.start(self.env, unless=lambda: stopped(self.log))
         if stopped(self.log):
             return client
         if self.up:
             client = self.push()
         self.until(self.settled)
         return client
-
-    def start_watched(self):
-        try:
-            self.a.start(self.env)
-        except Failed:
-            if not stopped(self.log):
-                raise
 
     def settled(self):
         if self.a.parent.poll() is not None:
@@ -146,7 +139,10 @@ class Scene:
         keys = [b["key"] for b in builds]
         check(len(set(keys)) == len(keys) == 2, f"keys of builds: {keys}")
         check(all(b["state"] == "passed" for b in builds), f"builds: {[(b['id'], b['state'], b['reason']) for b in builds]}")
-        wait("nothing is left in the work folders", lambda: not a.leftovers(), limit=20)
+        try:
+            wait("no temporary file is left", lambda: not a.leftovers(), limit=20)
+        except Failed as e:
+            raise Failed(f"{e}: {a.leftovers()}") from None
         if undisturbed is not None:
             now = a.snapshot("development")
             check(now == undisturbed, "the fabric differs: " + ", ".join(sorted(
@@ -186,9 +182,9 @@ def disturb(prefix, up, point, nth, undisturbed):
         scene.mend()
         scene.judge(undisturbed)
         return bool(frozen)
-    except BaseException:
+    except Failed as e:
         scene.a.tell_logs()
-        raise
+        raise Failed(f"{point}@{nth}: {e}") from None
     finally:
         scene.close()
 
@@ -212,14 +208,21 @@ def every_point():
                 scene.close()
         check(pictures[True] == pictures[False] and pictures[True], "two undisturbed runs differ")
         points = compiled()
-        kills = 0
+        kills, bad = 0, []
         for name in sorted(points & set(seen)):
             for nth in NTH:
-                if not disturb(prefix, seen[name], name, nth, pictures[True]):
+                try:
+                    if not disturb(prefix, seen[name], name, nth, pictures[True]):
+                        break
+                except Failed as e:
+                    bad.append(str(e))
+                    print(f"FAIL {e}", flush=True)
                     break
+                print(f"killed at {name}@{nth}: recovered", flush=True)
                 kills += 1
         never = sorted(points - set(seen))
         print(f"points compiled in: {len(points)}, hit: {len(points) - len(never)}, kills: {kills}, lost 0, doubled 0")
+        check(not bad, f"{len(bad)} points did not recover")
         check(not never, "never hit: " + ", ".join(never))
 
 

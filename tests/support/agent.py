@@ -129,11 +129,12 @@ class Instance:
 
     # ---- life ----
 
-    def start(self, env=None):
+    def start(self, env=None, unless=lambda: False):
+        """Waits until the agent answers, or until `unless` is true."""
         self.log = open(os.path.join(self.base, "agent.log"), "ab")
         self.parent = subprocess.Popen([os.path.join(BUILD, "penstockd"), self.dir], stdin=subprocess.DEVNULL,
                                        stdout=self.log, stderr=self.log, env=clean_env(**self.env, **(env or {})))
-        wait("the agent answers", self.answers)
+        wait("the agent answers", lambda: unless() or self.answers())
 
     def answers(self):
         if self.parent.poll() is not None:

@@ -345,6 +345,37 @@ static void gates_of_a_deployment(void **state)
 	assert_non_null(strstr(f->demand.detail, "no driver in this version"));
 }
 
+static int supersede_older(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	struct demand newer = { 0 };
+	int rc = demand_get(tx, f->demand.id, &newer, err);
+
+	newer.event++;			/* as if the next event of the ref had asked */
+	if (rc == 0)
+		rc = demand_supersede_older(tx, &newer, err);
+	demand_clear(&newer);
+	return rc;
+}
+
+static void newer_push_ends_what_has_not_started(void **state)
+{
+	struct fx *f = *state;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	pass_free(do_pass(f, NULL, "there is none", NULL));
+	assert_int_equal(do_write(f, supersede_older), 0);
+	pass_free(do_pass(f, NULL, "there is none", NULL));
+	assert_string_equal(f->demand.state, "superseded");
+	f->ref = "refs/heads/byhand";
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, supersede_older), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.state, "active");		/* its build is under way: it goes on */
+}
+
 static int fail_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct build_result r = { .state = "failed", .reason = "setup.py: exit status 1" };
@@ -394,6 +425,7 @@ int main(int argc, char **argv)
 		CASE(waits_for_a_toolchain), CASE(waits_for_a_sandbox), CASE(builds_releases_deploys),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder), CASE(gates_of_a_deployment),
+		CASE(newer_push_ends_what_has_not_started),
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
 	};
 
