@@ -22,6 +22,7 @@
 #include "agent/build/toolchain_make.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
+#include "common/base/failpoint.h"
 #include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
@@ -158,6 +159,7 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(sock, 3) < 0 ||
 	    fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || syscall(SYS_close_range, 4, ~0u, 0) < 0)
 		_exit(1);
+	failpoint_reopen();		/* its log was among them */
 	if (m->type == MSG_build_start)
 		job_build(&env, &m->u.build_start, 3);
 	else if (m->type == MSG_run_start)

@@ -59,6 +59,24 @@ static int new_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	return rc;
 }
 
+enum { UNKEEP_BATCH = 50 };
+
+/* Commits that nobody needs any more may go the way of all garbage. */
+static int old_keeps(struct store_tx *tx, struct pass *p, struct ps_err *err)
+{
+	struct events l = { NULL, 0 };
+	int rc = events_to_unkeep(tx, UNKEEP_BATCH, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		struct act *a = pass_act(p, ACT_UNKEEP, l.v[i].id);
+
+		a->repository = xstrdup(l.v[i].repository_path);
+		a->oid = xstrdup(l.v[i].new);
+	}
+	events_clear(&l);
+	return rc;
+}
+
 /* Events whose demands have all ended are done, and say how. */
 static int settled_events(struct store_tx *tx, struct ps_err *err)
 {
@@ -94,5 +112,7 @@ int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = pass_runs(tx, p, err);
 	if (rc == 0)
 		rc = settled_events(tx, err);
+	if (rc == 0)
+		rc = old_keeps(tx, p, err);
 	return rc;
 }

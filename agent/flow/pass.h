@@ -18,6 +18,7 @@
 
 enum act_kind {
 	ACT_SURVEY,		/* ask the gate what the event's tree holds */
+	ACT_UNKEEP,		/* let the gate drop what it kept for an event */
 	ACT_BUILD,		/* export and start a claimed build */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */

@@ -256,11 +256,6 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 		free(why);
 		return rc;
 	}
-	if (!p->view.deploy_up)
-		return wait(tx, d, "fabric", xstrdup("the deploy role is not running"), err);
-	if (!has_driver(p, f->provider))
-		return wait(tx, d, "fabric", xasprintf("no driver in this version for provider %s of fabric %s",
-						       conf_provider_word(f->provider), f->name), err);
 	if (env->deploy == CONF_DEPLOY_APPROVE)
 		return wait(tx, d, "approval", xasprintf("%s 0/%u; approving is not in this version", f->owner,
 							 env->approvals), err);
@@ -270,6 +265,11 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 	other = busy_with(running, d->fabric);
 	if (other)
 		return wait(tx, d, "lock", xasprintf("fabric %s is taken by %s", d->fabric, id_text(id, 'd', other->id)), err);
+	if (!p->view.deploy_up)
+		return wait(tx, d, "fabric", xstrdup("the deploy role is not running"), err);
+	if (!has_driver(p, f->provider))
+		return wait(tx, d, "fabric", xasprintf("no driver in this version for provider %s of fabric %s",
+						       conf_provider_word(f->provider), f->name), err);
 	return plan_and_start(tx, p, d, env, f, err);
 }
 

@@ -108,6 +108,10 @@ static void carry_out(struct queue *q, struct act *a)
 		if (q->core->roles[CORE_GATE].peer && survey_begin(q, a->id))
 			queue_survey_start(q, q->core, a);
 		break;
+	case ACT_UNKEEP:
+		if (q->core->roles[CORE_GATE].peer && survey_begin(q, a->id))
+			queue_unkeep(q, q->core, a);
+		break;
 	case ACT_BUILD:
 		queue_build_start(q->core, a);
 		break;
@@ -126,8 +130,6 @@ static void carry_out_all(struct queue *q, struct pass *p, int rc, const struct 
 		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
 	for (size_t i = 0; i < p->nacts && rc == 0; i++)
 		carry_out(q, &p->acts[i]);
-	if (rc == 0 && p->nacts)
-		queue_kick(q);
 	pass_free(p);
 }
 

@@ -12,6 +12,7 @@
 /* queue_survey.c: asks the gate, stores the demands; queue_survey_over() when the event may be asked
  * about again. */
 void queue_survey_start(struct queue *q, struct core *c, const struct act *a);
+void queue_unkeep(struct queue *q, struct core *c, const struct act *a);
 void queue_survey_over(struct queue *q, int64_t event);
 
 /* queue_build.c. Takes over what it needs of the act. */

@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/config/mapping.h"
 
-enum { SURVEY_LIMIT_MS = 120000 };
+enum { SURVEY_LIMIT_MS = 120000, KEEP_LIMIT_MS = 30000 };
 
 struct want {			/* one project that a rule sends somewhere */
 	char *project, *survey, *environment, *fabric;
@@ -20,7 +20,7 @@ struct surveying {
 	struct queue *queue;
 	struct core *core;
 	int64_t event;
-	char *name;			/* of the repository */
+	char *name, *path, *oid;	/* of the repository; what to survey */
 	struct policy_now *policy;	/* mapped by this one */
 	struct msg answer;		/* projects, until the transaction has mapped them */
 	char *problem;
@@ -32,6 +32,8 @@ static void surveying_free(struct surveying *s)
 	policy_drop(s->policy);
 	free(s->problem);
 	free(s->name);
+	free(s->path);
+	free(s->oid);
 	free(s);
 }
 
@@ -81,8 +83,12 @@ static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 	char *why = NULL;
 	int rc = event_get(tx, s->event, &e, err);
 
-	if (rc == 0 && (strcmp(e.state, "open") != 0 || e.surveyed))
-		goto out;	/* superseded or settled meanwhile */
+	if (rc == 0 && e.surveyed)
+		goto out;
+	if (rc == 0 && strcmp(e.state, "open") != 0) {	/* superseded meanwhile: only the keep is left of it */
+		rc = event_set_surveyed(tx, s->event, err);
+		goto out;
+	}
 	if (rc == 0 && !s->problem)
 		rc = map_projects(tx, s, &e, &nowhere, &demands, err);
 	if (rc == 0)
@@ -132,6 +138,26 @@ static void on_surveyed(void *arg, struct msg *m, const char *problem)
 	store_write(s->core->store, STORE_FULL, write_survey, written, s);
 }
 
+/* Kept: neither a force-push nor gc takes the objects away before they are built. */
+static void on_kept(void *arg, struct msg *m, const char *problem)
+{
+	struct surveying *s = arg;
+
+	if (!m || m->u.done.problem) {
+		log_warn("queue", NULL, "e%lld: its commit is not kept: %s", (long long)s->event,
+			 m ? m->u.done.problem : problem);
+		if (!m) {
+			queue_survey_over(s->queue, s->event);
+			surveying_free(s);
+			return;
+		}
+	}
+	ask_send(s->core->asks, s->core->roles[CORE_GATE].peer, MSG_survey,
+		 &(struct wire_survey) { .repository = s->path, .oid = s->oid,
+					 .content = s->core->paths->artifacts },
+		 SURVEY_LIMIT_MS, on_surveyed, s);
+}
+
 void queue_survey_start(struct queue *q, struct core *c, const struct act *a)
 {
 	struct surveying *s = xcalloc(1, sizeof(*s));
@@ -140,7 +166,45 @@ void queue_survey_start(struct queue *q, struct core *c, const struct act *a)
 	s->core = c;
 	s->event = a->id;
 	s->name = xstrdup(a->name);
-	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_survey,
-		 &(struct wire_survey) { .repository = a->repository, .oid = a->oid, .content = c->paths->artifacts },
-		 SURVEY_LIMIT_MS, on_surveyed, s);
+	s->path = xstrdup(a->repository);
+	s->oid = xstrdup(a->oid);
+	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_keep,
+		 &(struct wire_keep) { .repository = a->repository, .oid = a->oid }, KEEP_LIMIT_MS, on_kept, s);
+}
+
+/* ---- and when nobody needs it any more ---- */
+
+static int write_unkept(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct surveying *s = arg;
+
+	return event_kept_no_more(tx, s->event, err);
+}
+
+static void on_unkept(void *arg, struct msg *m, const char *problem)
+{
+	struct surveying *s = arg;
+
+	if (m) {		/* a ref that cannot be dropped costs space, not truth: said once */
+		if (m->u.done.problem)
+			log_warn("queue", NULL, "e%lld: its commit stays kept: %s", (long long)s->event,
+				 m->u.done.problem);
+		store_write(s->core->store, STORE_NORMAL, write_unkept, written, s);
+		return;
+	}
+	log_info("queue", NULL, "e%lld: its commit is kept for now: %s", (long long)s->event, problem);
+	queue_survey_over(s->queue, s->event);
+	surveying_free(s);
+}
+
+void queue_unkeep(struct queue *q, struct core *c, const struct act *a)
+{
+	struct surveying *s = xcalloc(1, sizeof(*s));
+
+	s->queue = q;
+	s->core = c;
+	s->event = a->id;
+	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_keep,
+		 &(struct wire_keep) { .repository = a->repository, .oid = a->oid, .drop = true },
+		 KEEP_LIMIT_MS, on_unkept, s);
 }

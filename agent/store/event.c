@@ -106,6 +106,22 @@ int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, i
 	return rc < 0 ? rc : 0;
 }
 
+/* surveyed: 0 not yet, 1 its tree is known and its commit is kept, 2 the commit is let go again. */
+int events_to_unkeep(struct store_tx *tx, int64_t limit, struct events *out, struct ps_err *err)
+{
+	return rows_select(tx, &ref_event_shape, out, err,
+			   "WHERE surveyed = 1 AND state <> 'open' AND repository_path <> ''"
+			   " AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.repository = event.repository"
+			   " AND other.new = event.new AND other.state = 'open') ORDER BY id LIMIT ?", "i", limit);
+}
+
+int event_kept_no_more(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 2 WHERE id = ?", "i", id);
+
+	return rc < 0 ? rc : 0;
+}
+
 int event_set_surveyed(struct store_tx *tx, int64_t id, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 1 WHERE id = ?", "i", id);

@@ -43,6 +43,10 @@ int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err 
  * work, and whatever of number first_new on is not the tail, become superseded by the tail. */
 int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, int64_t first_new,
 		     struct ps_err *err) PS_MUSTCHECK;
+/* Events that are over (or held) and whose commit is still kept from gc for them, while no open event
+ * needs it; at most limit. event_kept_no_more() when the gate has let it go. */
+int events_to_unkeep(struct store_tx *tx, int64_t limit, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+int event_kept_no_more(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 /* Its projects are known and its demands made. */
 int event_set_surveyed(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 /* The one door for a change of state outside the rule: open → held, done, superseded; held → open,

@@ -71,7 +71,8 @@ CREATE TABLE event (
 	boot TEXT NOT NULL,
 	stamp BIGINT NOT NULL,
 	at_ms BIGINT NOT NULL,
-	surveyed BIGINT NOT NULL,		-- 1: its projects are known and its demands made
+	surveyed BIGINT NOT NULL,		-- 1: its projects are known, its demands made, its commit kept;
+						-- 2: the commit is let go again
 	UNIQUE (repository, ref, seq)
 );
 CREATE INDEX event_state ON event (state, surveyed);

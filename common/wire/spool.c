@@ -119,7 +119,7 @@ static void drop_old_tmp(struct taker *t, const char *name)
 
 	if (fstatat(t->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
 	    time(NULL) - st.st_mtime > SPOOL_TMP_AGE_S && unlinkat(t->dirfd, name, 0) == 0)
-		log_info("spool", name, "unfinished and older than an hour: removed");
+		log_info("spool", name, "unfinished and too old to be written still: removed");
 }
 
 static const char *boot_of(const struct spool_entry *e)

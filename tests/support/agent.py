@@ -141,8 +141,8 @@ class Instance:
             raise Failed(f"penstockd ended with {self.parent.returncode}")
         return self.penstock("status", "--json", expect=None).returncode == 0
 
-    def processes(self):
-        """Pids of the agent and everything below it."""
+    def processes(self, top=None):
+        """Pids of the agent (or of `top`) and everything below it."""
         kids = {}
         for stat in glob.glob("/proc/[0-9]*/stat"):
             try:
@@ -152,7 +152,7 @@ class Instance:
                 continue
             pid, rest = int(text.split(" ", 1)[0]), text.rsplit(")", 1)[1].split()
             kids.setdefault(int(rest[1]), []).append(pid)
-        found, todo = [], [self.parent.pid] if self.parent else []
+        found, todo = [], [top] if top else [self.parent.pid] if self.parent else []
         while todo:
             pid = todo.pop()
             found.append(pid)
