@@ -92,7 +92,7 @@ def broken_build(a, clone):
     e = a.wait_event(MAIN, commit)
     check("failed" in e["reason"], f"event: {e}")
     failed = [b for b in a.builds() if b["state"] == "failed"]
-    check(len(failed) == 1 and "this wheel cannot be built" in json.dumps(a.json("builds", failed[0]["id"])), f"builds: {failed}")
+    check(len(failed) == 1 and "this wheel cannot be built" in json.dumps(a.json("why", failed[0]["id"])), f"builds: {failed}")
     check("this wheel cannot be built" in a.penstock("log", failed[0]["id"]).stdout, "the log lacks the cause")
     check(a.snapshot("development", "data") == before, "the fabric was touched")
     clone.write(setup, good)
@@ -158,7 +158,7 @@ def refused_push():
                             ("nosuch", dev + ":"), ("999", "pbt_project.yml:"), ("", path + ":")):
             check(any(l.startswith(where) and word in l and l.endswith("]") for l in errors),
                   f"no finding at {where} with {word!r}:\n{p.all}")
-        check(refs_of(repo) == before, "a ref moved")
+        check(refs_of(repo) == before, f"a ref moved: {before} {refs_of(repo)}")
         same_bytes(a, clone, first, second, errors)
 
 
