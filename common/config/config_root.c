@@ -90,7 +90,7 @@ static bool uid_of(const char *entry, uint32_t *uid)
 
 bool config_root_admits(const struct conf_root *r, uint32_t uid)
 {
-	uint32_t is;
+	uint32_t is = 0;
 
 	for (size_t i = 0; i < r->hook_users.n; i++)
 		if (uid_of(r->hook_users.v[i], &is) && is == uid)

@@ -32,9 +32,9 @@ run_quickstart() {
 inside() {
 	local who=$1 home=$2 dir=$2/penstock left
 	mkdir -p "$dir"
-	tar -xf /archive.tar.* --strip-components=1 -C "$dir"
+	tar -xf /archive.tar --strip-components=1 -C "$dir"
 	chown -R "$who:" "$home"
-	rm /archive.tar.*
+	rm /archive.tar
 	cat /var/lib/dpkg/info/*.list | sort -u >/var/lib/before.dpkg
 	files "$dir" >/var/lib/before
 	for run in 1 2; do
@@ -103,7 +103,11 @@ make_root() {
 	cp -a "$work/base" "$root"
 	mapfile -d '' settings < <(carry_settings "$root")
 	cp "$here/debian.sh" "$root/debian.sh"
-	case $archive in *.xz) cp "$archive" "$root/archive.tar.xz" ;; *) cp "$archive" "$root/archive.tar.gz" ;; esac
+	case $archive in	# the smallest Debian has no xz
+	*.xz) xz -dc "$archive" ;;
+	*.gz) gzip -dc "$archive" ;;
+	*) cat "$archive" ;;
+	esac >"$root/archive.tar"
 }
 
 try() {
