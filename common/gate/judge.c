@@ -3,26 +3,6 @@
 
 #include "common/gate/judge.h"
 
-static bool inside(const char *project, const char *within)
-{
-	size_t n = strlen(within);
-
-	return !n || strcmp(project, within) == 0 || (strncmp(project, within, n) == 0 && project[n] == '/');
-}
-
-static void keep_within(struct project_paths *p, const char *within)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		if (inside(p->v[i], within))
-			p->v[kept++] = p->v[i];
-		else
-			free(p->v[i]);
-	}
-	p->n = kept;
-}
-
 static void judged_free(struct judged *j)
 {
 	rules_clear(&j->rules);
@@ -41,11 +21,9 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 	j->t = t;
 	j->name = xstrdup(name ? name : "");
 	j->rules = (struct rules) { .t = t, .config = b->config, .deadline_ns = b->deadline_ns };
-	rc = project_find(t, &j->projects, err);
-	if (rc == 0) {
-		keep_within(&j->projects, within ? within : "");
+	rc = project_find(t, within ? within : "", &j->projects, err);
+	if (rc == 0)
 		rc = rules_run(&j->rules, &j->projects, err);
-	}
 	if (rc < 0) {
 		judged_free(j);
 		return rc;

@@ -5,14 +5,28 @@
 
 #include "common/base/fsutil.h"
 
+/* What is looked for, and where. */
+struct search { struct project_paths *out; const char *within; };
+
+static bool at_or_below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return !n || (strncmp(path, top, n) == 0 && (!path[n] || path[n] == '/'));
+}
+
 static int found(void *arg, const char *path, const struct tree_entry *e, struct ps_err *err)
 {
-	struct project_paths *out = arg;
+	const struct search *s = arg;
+	struct project_paths *out = s->out;
 	size_t len = strlen(path), tail = strlen(PROJECT_FILE);
 
+	if (e->kind == TREE_DIR && !at_or_below(path, s->within) && !at_or_below(s->within, path))
+		return TREE_SKIP;	/* beside the way: build folders that change while we look */
 	if (e->kind == TREE_DIR)
 		return strcmp(e->name, ".prophecy") == 0 ? TREE_SKIP : 0;
-	if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || strcmp(e->name, PROJECT_FILE) != 0)
+	if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || strcmp(e->name, PROJECT_FILE) != 0 ||
+	    !at_or_below(path, s->within))
 		return 0;
 	if (out->n == PROJECTS_MAX)
 		return ps_err_set(err, PS_ELIMIT, "more than %d projects in one tree", PROJECTS_MAX);
@@ -26,12 +40,13 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int project_find(struct tree *t, struct project_paths *out, struct ps_err *err)
+int project_find(struct tree *t, const char *within, struct project_paths *out, struct ps_err *err)
 {
+	struct search s = { out, within };
 	int rc;
 
 	*out = (struct project_paths) { NULL, 0, 0 };
-	rc = tree_walk(t, "", found, out, err);
+	rc = tree_walk(t, "", found, &s, err);
 	if (rc < 0)
 		project_paths_clear(out);
 	else if (out->n > 1)

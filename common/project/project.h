@@ -17,8 +17,9 @@ enum { PROJECTS_MAX = 1000, PROJECT_ENTRIES_MAX = 5000 };
 
 struct project_paths { char **v; size_t n, cap; };
 
-/* The folders that hold a pbt_project.yml, sorted, "." for the top. Not those below `.prophecy`. */
-int project_find(struct tree *t, struct project_paths *out, struct ps_err *err) PS_MUSTCHECK;
+/* The folders at or below within ("": anywhere) that hold a pbt_project.yml, sorted, "." for the top.
+ * Not those below `.prophecy`. */
+int project_find(struct tree *t, const char *within, struct project_paths *out, struct ps_err *err) PS_MUSTCHECK;
 void project_paths_clear(struct project_paths *p);
 
 struct project {

@@ -301,7 +301,7 @@ int survey_tree(struct tree *root, struct survey *out, struct ps_err *err)
 	int rc;
 
 	*out = (struct survey) { NULL, 0 };
-	rc = project_find(root, &paths, err);
+	rc = project_find(root, "", &paths, err);
 	if (rc < 0)
 		return rc;
 	out->projects = xcalloc(paths.n + 1, sizeof(*out->projects));
