@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/roles.h"
@@ -25,21 +26,35 @@ struct parent {
 	struct roles *roles;
 	int pid_fd;
 	int ready_fd;			/* --detach: whoever started us waits on it */
-	bool started;
+	bool refused;			/* a role could not begin: exit code 1 */
 	struct loop_watch *term, *intr, *hup;
 };
+
+/* Is the file that is locked still the one at its path? Its last owner unlinks it when he ends. */
+static bool lock_is_real(const struct parent *p)
+{
+	struct stat mine, there;
+
+	return fstat(p->pid_fd, &mine) == 0 && stat(p->paths.pid, &there) == 0 &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
 
 static int lock_instance(struct parent *p, struct ps_err *err)
 {
 	char text[32];
 	int n;
 
-	p->pid_fd = open(p->paths.pid, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (p->pid_fd < 0)
-		return ps_err_errno(err, "cannot open '%s'", p->paths.pid);
-	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) < 0)
-		return ps_err_set(err, PS_EBUSY, "an agent runs here already ('%s' is locked); stop it by: penstock -C %s stop",
-				  p->paths.pid, p->paths.base);
+	for (;;) {
+		p->pid_fd = open(p->paths.pid, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (p->pid_fd < 0)
+			return ps_err_errno(err, "cannot open '%s'", p->paths.pid);
+		if (flock(p->pid_fd, LOCK_EX | LOCK_NB) < 0)
+			return ps_err_set(err, PS_EBUSY, "an agent runs here already ('%s' is locked); "
+					  "stop it by: penstock -C %s stop", p->paths.pid, p->paths.base);
+		if (lock_is_real(p))
+			break;
+		close(p->pid_fd);
+	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(p->pid_fd, 0) < 0 || pwrite(p->pid_fd, text, (size_t)n, 0) != n)
 		return ps_err_errno(err, "cannot write '%s'", p->paths.pid);
@@ -111,7 +126,6 @@ static void on_ready(void *arg)
 {
 	struct parent *p = arg;
 
-	p->started = true;
 	log_info("agent", NULL, "ready in '%s'", p->paths.base);
 	if (p->ready_fd >= 0) {
 		if (write(p->ready_fd, "r", 1) < 0)
@@ -119,6 +133,15 @@ static void on_ready(void *arg)
 		close(p->ready_fd);
 		p->ready_fd = -1;
 	}
+}
+
+static void on_refused(const char *role, void *arg)
+{
+	struct parent *p = arg;
+
+	log_error("agent", NULL, "not started: the %s role cannot work here; its message above says why", role);
+	p->refused = true;
+	roles_stop(p->roles, "a role cannot start");
 }
 
 static void on_stopped(void *arg)
@@ -191,7 +214,7 @@ static int detach(struct parent *p, struct ps_err *err)
 
 static int start(struct parent *p, const char *dir, bool background, struct ps_err *err)
 {
-	static const struct roles_ops ops = { on_ready, on_stopped, on_asked, on_reloaded };
+	static const struct roles_ops ops = { on_ready, on_refused, on_stopped, on_asked, on_reloaded };
 	struct buf yaml = BUF_INIT, text = BUF_INIT;
 	int rc = ps_paths_init(&p->paths, dir, err);
 
@@ -268,5 +291,5 @@ int main(int argc, char **argv)
 		close(p.pid_fd);
 	}
 	ps_paths_clear(&p.paths);
-	return rc < 0 ? 1 : 0;
+	return rc < 0 || p.refused ? 1 : 0;
 }

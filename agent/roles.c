@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
+#include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
@@ -19,7 +21,11 @@
 
 enum role_no { ROLE_CORE, ROLE_GATE, ROLE_BUILD, ROLE_DEPLOY, ROLE_COUNT };
 
-enum { BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 30000, STOP_MS = 10000, RELOAD_MS = 10000 };
+enum {
+	BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 30000,
+	STEADY_MS = 60000,		/* who ran this long starts again without delay */
+	STOP_MS = 10000, RELOAD_MS = 10000,
+};
 
 static const struct {
 	const char *name, *program;
@@ -37,9 +43,9 @@ struct one {
 	struct peer *peer;
 	struct child *child;
 	struct loop_watch *again;	/* back-off timer */
-	int64_t backoff_ms;
+	int64_t backoff_ms, began_ms;	/* of the next start; when it was started last (wall clock) */
 	int core_end;			/* our copy of core's end of its socket, until core has it */
-	bool configured, answered;
+	bool configured, answered, started;
 };
 
 struct roles {
@@ -113,17 +119,33 @@ static void on_answer(struct one *o, const struct wire_config_answer *a)
 		reload_end(rs, NULL);
 		return;
 	}
-	if (a->problem)
+	if (a->problem) {
 		log_error("role", table[o->no].name, "refuses the configuration in force: %s", a->problem);
+		if (!rs->ready)
+			rs->ops->on_refused(table[o->no].name, rs->arg);
+		return;
+	}
 	tell(o, MSG_config_take, &take, -1);
 	o->configured = true;
 	if (o->no == ROLE_CORE)
 		for (int i = 0; i < ROLE_COUNT; i++)
 			hand_over(&rs->one[i]);
+}
+
+static bool all_started(const struct roles *rs)
+{
 	for (int i = 0; i < ROLE_COUNT; i++)
-		if (!rs->one[i].configured)
-			return;
-	if (!rs->ready) {
+		if (!rs->one[i].started)
+			return false;
+	return true;
+}
+
+static void on_started(struct one *o)
+{
+	struct roles *rs = o->rs;
+
+	o->started = true;
+	if (!rs->ready && !rs->stopping && all_started(rs)) {
 		rs->ready = true;
 		rs->ops->on_ready(rs->arg);
 	}
@@ -131,7 +153,8 @@ static void on_answer(struct one *o, const struct wire_config_answer *a)
 
 int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len, struct ps_err *err)
 {
-	if (rs->reloading || !rs->ready)
+	/* who is starting has taken nothing yet: an offer now would overtake the one he works on */
+	if (rs->reloading || rs->stopping || !all_started(rs))
 		return ps_err_set(err, PS_EBUSY, "a reload is under way, or a role is starting; try again");
 	rs->reloading = true;
 	rs->offer++;
@@ -147,8 +170,17 @@ int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_le
 void roles_tell_core(struct roles *rs, uint64_t id, const char *problem, const char *text)
 {
 	struct wire_told told = { .id = id, .problem = problem, .text = text };
+	char *cut = problem && strlen(problem) > WIRE_TEXT ? xstrndup(problem, WIRE_TEXT) : NULL;
 
+	if (cut) {			/* whole findings, as many as fit */
+		char *end = strrchr(cut, '\n');
+
+		if (end)
+			*end = '\0';
+		told.problem = cut;
+	}
 	tell(&rs->one[ROLE_CORE], MSG_told, &told, -1);
+	free(cut);
 }
 
 /* ---- life of one role ---- */
@@ -172,6 +204,8 @@ static void on_msg(struct peer *p, struct msg *m, void *arg)
 	(void)p;
 	if (m->type == MSG_config_answer)
 		on_answer(o, &m->u.config_answer);
+	else if (m->type == MSG_started)
+		on_started(o);
 	else if (m->type == MSG_ask_parent && o->no == ROLE_CORE)
 		o->rs->ops->on_asked(m->u.ask_parent.what, m->u.ask_parent.id, o->rs->arg);
 	else if (m->type != MSG_hello)
@@ -209,7 +243,7 @@ static void on_exit_of(struct child *c, int status, void *arg)
 
 	(void)c;
 	o->child = NULL;
-	o->configured = false;
+	o->configured = o->started = false;
 	if (o->peer)
 		peer_close(o->peer, "role ended");
 	if (o->core_end >= 0) {
@@ -220,6 +254,12 @@ static void on_exit_of(struct child *c, int status, void *arg)
 		check_all_down(rs);
 		return;
 	}
+	if (!rs->ready && WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+		rs->ops->on_refused(table[o->no].name, rs->arg);
+		return;
+	}
+	if (clock_wall_ms() - o->began_ms > STEADY_MS)
+		o->backoff_ms = BACKOFF_FIRST_MS;
 	log_error("role", table[o->no].name, "ended by itself: %s; starting it again in %lld ms",
 		  spawn_status_text(text, status), (long long)o->backoff_ms);
 	if (rs->reloading)
@@ -242,17 +282,18 @@ static int place(int fd, int want)
 	return dup2(fd, want) < 0 ? -1 : 0;
 }
 
-static void run_role(const char *program, const char *instance, int parent_end, int core_end, pid_t parent) PS_NORETURN;
-static void run_role(const char *program, const char *instance, int parent_end, int core_end, pid_t parent)
+static void run_role(const char *program, const char *instance, int parent_end, int core_end) PS_NORETURN;
+static void run_role(const char *program, const char *instance, int parent_end, int core_end)
 {
 	const char *argv[] = { program, instance, NULL };
-	int a = fcntl(parent_end, F_DUPFD_CLOEXEC, 10), b = core_end >= 0 ? fcntl(core_end, F_DUPFD_CLOEXEC, 10) : -1;
+	int a = fcntl(parent_end, F_DUPFD_CLOEXEC, 10);
+	int b = core_end >= 0 ? fcntl(core_end, F_DUPFD_CLOEXEC, 10) : -1;
 	sigset_t none;
 
-	(void)parent;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (a < 0 || place(a, ROLE_PARENT_FD) < 0 || (b >= 0 && place(b, ROLE_CORE_FD) < 0))
+	if (a < 0 || place(a, ROLE_PARENT_FD) < 0 ||
+	    (core_end >= 0 && (b < 0 || place(b, ROLE_CORE_FD) < 0)))
 		_exit(127);
 	execv(program, (char *const *)argv);
 	fprintf(stderr, "penstockd: cannot start '%s': %s\n", program, strerror(errno));
@@ -264,7 +305,7 @@ static int start_one(struct one *o, struct ps_err *err)
 	static const struct peer_ops peer_ops_of_roles = { on_msg, on_close, MSG_ROLE_MAX, 64 << 20 };
 	char *program = fs_find_program(table[o->no].program);
 	int up[2] = { -1, -1 }, side[2] = { -1, -1 }, rc;
-	pid_t pid, self = getpid();
+	pid_t pid;
 
 	if (!program)
 		return ps_err_set(err, PS_ENOENT, "the program '%s' is not beside penstockd nor in '%s'",
@@ -276,7 +317,7 @@ static int start_one(struct one *o, struct ps_err *err)
 		goto out;
 	pid = fork();
 	if (pid == 0)
-		run_role(program, o->rs->instance, up[1], side[1], self);
+		run_role(program, o->rs->instance, up[1], side[1]);
 	if (pid < 0) {
 		rc = ps_err_errno(err, "cannot start '%s'", program);
 		goto out;
@@ -284,8 +325,11 @@ static int start_one(struct one *o, struct ps_err *err)
 	rc = child_watch(&o->child, o->rs->loop, pid, on_exit_of, o, err);
 	if (rc < 0) {
 		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
 		goto out;
 	}
+	o->began_ms = clock_wall_ms();
 	o->peer = peer_new(o->rs->loop, up[0], &peer_ops_of_roles, o);
 	up[0] = -1;
 	o->core_end = side[0];

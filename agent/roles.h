@@ -15,8 +15,10 @@
 struct roles;
 
 struct roles_ops {
-	/* Every role has taken its first configuration: the agent answers from now on. */
+	/* Every role has begun its work: the agent answers from now on. */
 	void (*on_ready)(void *arg);
+	/* Before that: a role says that it cannot work with what it found (its log line says why). */
+	void (*on_refused)(const char *role, void *arg);
 	/* All roles have ended after roles_stop(). */
 	void (*on_stopped)(void *arg);
 	/* Core passes on what somebody asked by the API: "stop", "reload". */

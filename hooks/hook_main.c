@@ -8,7 +8,7 @@
 #include "common/base/failpoint.h"
 #include "hooks/hook.h"
 
-static int code_when_stuck;	/* for on_alarm(): what on_timeout says */
+static volatile sig_atomic_t code_when_stuck;	/* for on_alarm(): what on_timeout says */
 
 /* The last resort against a file system that hangs: no read or write of ours can hold the push. */
 static void on_alarm(int sig)

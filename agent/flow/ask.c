@@ -6,6 +6,7 @@
 struct ask {
 	struct asks *all;
 	uint64_t id;
+	enum msg_type answer;		/* what may end it */
 	struct peer *peer;
 	ask_fn *fn;
 	void *arg;
@@ -59,13 +60,33 @@ static void on_time(void *arg)
 	ask_end(k, NULL, k->why_not ? k->why_not : "no answer in time");
 }
 
+static enum msg_type answer_to(enum msg_type question)
+{
+	switch ((int)question) {
+	case MSG_judge:
+		return MSG_verdict;
+	case MSG_look:
+		return MSG_looked;
+	case MSG_survey:
+		return MSG_surveyed;
+	case MSG_export:
+	case MSG_keep:
+		return MSG_done;
+	case MSG_toolchain_query:
+		return MSG_toolchain_info;
+	default:
+		ps_bug(__FILE__, __LINE__, "'%s' is no question", msg_name(question));
+	}
+}
+
 void ask_send(struct asks *a, struct peer *to, enum msg_type type, void *body, int64_t limit_ms,
 	      ask_fn *fn, void *arg)
 {
 	struct ask *k = xcalloc(1, sizeof(*k));
 	struct ps_err err;
 
-	*k = (struct ask) { .all = a, .id = ++a->last, .peer = to, .fn = fn, .arg = arg, .next = a->first };
+	*k = (struct ask) { .all = a, .id = ++a->last, .answer = answer_to(type), .peer = to, .fn = fn,
+			    .arg = arg, .next = a->first };
 	k->timer = loop_timer(a->loop, on_time, k);
 	a->first = k;
 	memcpy(body, &k->id, sizeof(k->id));	/* id is the first member of every question */
@@ -100,7 +121,10 @@ bool ask_answer(struct asks *a, struct peer *from, struct msg *m)
 
 	for (struct ask *k = a->first; id && k; k = k->next)
 		if (k->id == id && k->peer == from) {
-			ask_end(k, m, NULL);
+			if (m->type == k->answer)
+				ask_end(k, m, NULL);
+			else
+				ask_end(k, NULL, "it answered something else");
 			return true;
 		}
 	return false;
@@ -108,17 +132,31 @@ bool ask_answer(struct asks *a, struct peer *from, struct msg *m)
 
 void ask_peer_gone(struct asks *a, struct peer *peer, const char *why)
 {
-	bool again = true;
+	struct ask *k = a->first;
 
-	while (again) {		/* a function may ask again: begin anew after each */
-		again = false;
-		for (struct ask *k = a->first; k; k = k->next)
-			if (k->peer == peer && !k->why_not) {
-				k->peer = NULL;
-				ask_end(k, NULL, why);
-				again = true;
-				break;
-			}
+	while (k) {
+		if (k->peer != peer || k->why_not) {
+			k = k->next;
+			continue;
+		}
+		k->peer = NULL;
+		ask_end(k, NULL, why);
+		k = a->first;		/* the function may have asked again: begin anew */
+	}
+}
+
+void asks_end(struct asks *a, const char *why)
+{
+	uint64_t last = a->last;	/* what is asked meanwhile is its owner's to forget */
+	struct ask *k = a->first;
+
+	while (k) {
+		if (k->id > last) {
+			k = k->next;
+			continue;
+		}
+		ask_end(k, NULL, why);
+		k = a->first;
 	}
 }
 

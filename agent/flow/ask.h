@@ -20,10 +20,13 @@ void asks_free(struct asks *a);
  * A role that is not connected (peer NULL) ends it in the next turn. */
 void ask_send(struct asks *a, struct peer *to, enum msg_type type, void *body, int64_t limit_ms,
 	      ask_fn *fn, void *arg);
-/* An answer came: true when somebody waited for it. */
+/* An answer came: true when somebody waited for it. One of another kind than was asked for ends the
+ * question without an answer. */
 bool ask_answer(struct asks *a, struct peer *from, struct msg *m);
 /* The role is gone: everything that it was asked ends. */
 void ask_peer_gone(struct asks *a, struct peer *peer, const char *why);
+/* Core ends: every question that is open now ends. */
+void asks_end(struct asks *a, const char *why);
 /* Nobody listens any more (a hook hung up): fn is not called. */
 void ask_forget(struct asks *a, void *arg);
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/flow/door.h"
@@ -166,6 +167,10 @@ static void drop_facts(struct core_peer *cp)
 
 static void on_hello(struct core_peer *cp, const struct wire_hello *h)
 {
+	if (!cp->coming)		/* said it before */
+		return;
+	cp->peer = cp->coming;
+	cp->coming = NULL;
 	drop_facts(cp);
 	cp->pid = h->pid;
 	cp->facts = xcalloc(h->facts.n, sizeof(*cp->facts));
@@ -191,6 +196,8 @@ static void on_role_close(struct peer *p, const char *why, void *arg)
 {
 	struct core_peer *cp = arg;
 
+	if (cp->coming == p)
+		cp->coming = NULL;
 	if (cp->peer != p)
 		return;
 	cp->peer = NULL;
@@ -215,7 +222,9 @@ static void on_connect(struct core *c, const char *role)
 			continue;
 		if (cp->peer)
 			peer_close(cp->peer, "replaced");
-		cp->peer = peer_new(c->loop, fd, &ops, cp);
+		if (cp->coming)
+			peer_close(cp->coming, "replaced");
+		cp->coming = peer_new(c->loop, fd, &ops, cp);
 		fd = -1;
 	}
 	if (fd >= 0)
@@ -225,34 +234,31 @@ static void on_connect(struct core *c, const char *role)
 /* ---- the parent ---- */
 
 struct parent_ask {
-	struct core *core;
 	uint64_t id;
 	core_reply_fn *reply;
 	void *arg;
 	struct parent_ask *next;
 };
 
-static struct parent_ask *parent_asks;
-
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
 {
 	struct parent_ask *k = xcalloc(1, sizeof(*k));
 	struct ps_err err = { 0 };
 
-	*k = (struct parent_ask) { .core = c, .id = ++c->parent_ask, .reply = reply, .arg = arg };
+	*k = (struct parent_ask) { .id = ++c->parent_ask, .reply = reply, .arg = arg };
 	if (!c->role->parent || peer_send(c->role->parent, MSG_ask_parent,
 					  &(struct wire_ask_parent) { .id = k->id, .what = what }, &err) < 0) {
 		reply(arg, PS_EAGENT, "the parent is gone", NULL);
 		free(k);
 		return;
 	}
-	k->next = parent_asks;
-	parent_asks = k;
+	k->next = c->parent_asks;
+	c->parent_asks = k;
 }
 
-static void on_told(const struct wire_told *t)
+static void on_told(struct core *c, const struct wire_told *t)
 {
-	for (struct parent_ask **at = &parent_asks; *at; at = &(*at)->next) {
+	for (struct parent_ask **at = &c->parent_asks; *at; at = &(*at)->next) {
 		struct parent_ask *k = *at;
 
 		if (k->id != t->id)
@@ -269,7 +275,7 @@ static void on_parent(struct role *r, struct msg *m)
 	if (m->type == MSG_connect)
 		on_connect(r->self, m->u.connect.role);
 	else if (m->type == MSG_told)
-		on_told(&m->u.told);
+		on_told(r->self, &m->u.told);
 }
 
 /* ---- start and end ---- */
@@ -293,6 +299,19 @@ static void on_wake(void *arg)
 	store_poll(c->store);
 }
 
+/* Anybody on this machine may knock at the door and at the API, each knock is a descriptor. Core
+ * starts no programs that would inherit the limit. */
+static void allow_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+			log_warn("core", NULL, "the limit of open files stays low: %s", strerror(errno));
+	}
+}
+
 static int start(struct role *r, struct ps_err *err)
 {
 	static struct core core = { .wake_fd = -1 };
@@ -304,6 +323,7 @@ static int start(struct role *r, struct ps_err *err)
 	c->loop = r->loop;
 	c->paths = &r->paths;
 	c->started_ms = clock_wall_ms();
+	allow_files();
 	c->asks = asks_new(c->loop);
 	for (int i = 0; i < CORE_ROLES; i++)
 		c->roles[i] = (struct core_peer) { .core = c, .no = (enum core_role)i };
@@ -335,21 +355,31 @@ static void stop(struct role *r)
 	struct core *c = r->self;
 
 	api_close(c->api);
+	c->api = NULL;
 	door_close(c->door);
-	for (int i = 0; i < CORE_ROLES; i++)
+	c->door = NULL;
+	for (int i = 0; i < CORE_ROLES; i++) {
 		if (c->roles[i].peer)
 			peer_close(c->roles[i].peer, "core ends");
-	store_close(c->store);		/* what was queued is written; done functions may still run */
+		if (c->roles[i].coming)
+			peer_close(c->roles[i].coming, "core ends");
+	}
+	asks_end(c->asks, "core ends");	/* what they write goes into the last batch */
+	store_close(c->store);		/* its done functions find no role, no door and no API */
 	c->store = NULL;
-	c->api = NULL;
-	c->door = NULL;
 }
 
 static void end(struct role *r)
 {
 	struct core *c = r->self;
 
-	store_close(c->store);		/* a start that failed half-way */
+	while (c->parent_asks) {	/* frees who asked; his connection is gone */
+		struct parent_ask *k = c->parent_asks;
+
+		c->parent_asks = k->next;
+		k->reply(k->arg, PS_EAGENT, "core ends", NULL);
+		free(k);
+	}
 	intake_close(c->intake);
 	queue_close(c->queue);
 	asks_free(c->asks);
@@ -360,12 +390,6 @@ static void end(struct role *r)
 	loop_watch_free(c->store_wake);
 	if (c->wake_fd >= 0)
 		close(c->wake_fd);
-	while (parent_asks) {
-		struct parent_ask *k = parent_asks;
-
-		parent_asks = k->next;
-		free(k);
-	}
 }
 
 int main(int argc, char **argv)

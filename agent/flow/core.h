@@ -33,12 +33,14 @@ enum core_role { CORE_GATE, CORE_BUILD, CORE_DEPLOY, CORE_ROLES };
 struct core_peer {
 	struct core *core;
 	enum core_role no;
-	struct peer *peer;		/* NULL: not connected */
+	struct peer *peer;		/* NULL: not connected, or its hello was not read yet */
+	struct peer *coming;		/* until then */
 	char **facts;			/* from its hello, for status */
 	size_t nfacts;
 	uint64_t pid;
 };
 
+struct parent_ask;
 struct door;
 struct intake;
 struct queue;
@@ -59,7 +61,8 @@ struct core {
 	struct api *api;
 	struct loop_watch *store_wake;
 	int wake_fd;
-	uint64_t parent_ask;		/* number of the last question to the parent */
+	struct parent_ask *parent_asks;	/* questions to the parent that are not answered */
+	uint64_t parent_ask;		/* number of the last one */
 	int64_t started_ms;
 };
 

@@ -305,10 +305,16 @@ void door_let_in(struct door *d)
 			let_one_in(d, sock);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE)
-			log_error("door", NULL, "cannot let a hook in: %s", strerror(errno));
-		if (errno != EINTR && errno != ECONNABORTED)
+		if (errno == EAGAIN)
 			break;
+		if (errno != EINTR && errno != ECONNABORTED) {
+			/* he who knocks stays there: without a rest we would spin on him */
+			log_error("door", NULL, "cannot let a hook in, next try in %d s: %s", TICK_MS / 1000,
+				  strerror(errno));
+			loop_watch_free(d->readable);
+			d->readable = NULL;
+			return;
+		}
 	}
 	hang_out(d);
 }

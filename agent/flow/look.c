@@ -75,6 +75,8 @@ void looks_free(struct looks *l)
 
 		l->first = k->next;
 		ask_forget(l->core->asks, k);
+		if (k->reply)		/* frees who asked; his connection is gone */
+			k->reply(k->arg, PS_EAGENT, "core ends", NULL);
 		look_free(k);
 	}
 	loop_watch_free(l->again);

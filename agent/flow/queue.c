@@ -128,7 +128,8 @@ static void carry_out_all(struct queue *q, struct pass *p, int rc, const struct 
 {
 	if (rc < 0)
 		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
-	for (size_t i = 0; i < p->nacts && rc == 0; i++)
+	/* when core ends, what was claimed is taken up by the next start */
+	for (size_t i = 0; i < p->nacts && rc == 0 && !p->core->role->stopping; i++)
 		carry_out(q, &p->acts[i]);
 	pass_free(p);
 }

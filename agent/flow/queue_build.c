@@ -10,13 +10,6 @@
 
 enum { EXPORT_LIMIT_MS = 300000 };
 
-static int write_build_started(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct note *n = arg;
-
-	return build_started(tx, n->id, n->fence, err);
-}
-
 static int write_build_again(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
@@ -96,33 +89,54 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 		.prefix = s->build.prefix, .log = log, .inputs = { spec->inputs, spec->n },
 		.project_digest = project, .toolchain = s->build.toolchain,
 	};
-	struct note *n;
 
 	digest_bytes(project, spec->reduced, strlen(spec->reduced));
-	if (!core_tell(c, CORE_BUILD, MSG_build_start, &m)) {
+	if (!core_tell(c, CORE_BUILD, MSG_build_start, &m))
 		build_again(c, s->build.id, s->fence, "the build role is not running");
-	} else {
-		n = note_new(c, (uint64_t)s->build.id, (uint64_t)s->fence);
-		store_write(c->store, STORE_NORMAL, write_build_started, note_done, n);
-	}
 	free(log);
+}
+
+static int write_started(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct starting *s = arg;
+
+	return build_started(tx, s->build.id, s->fence, err);
+}
+
+/* The claim is still ours, and the store says that it runs: now it may. */
+static void on_started(void *arg, int rc, const struct ps_err *err)
+{
+	struct starting *s = arg;
+	struct build_spec spec;
+	struct ps_err why = { 0 };
+
+	if (rc < 0 && rc != PS_ESTALE) {
+		build_again(s->core, s->build.id, s->fence, ps_err_msg(err, rc));
+	} else if (rc < 0) {
+		log_info("build", NULL, "b%lld is not started: %s", (long long)s->build.id, ps_err_msg(err, rc));
+	} else if (s->core->role->stopping) {
+		/* the next start queues it again */
+	} else if (spec_from_json(&spec, s->build.spec, &why) < 0) {
+		fail_build(s->core, s->build.id, s->fence, why.msg);
+	} else {
+		send_build(s, &spec);
+		spec_clear(&spec);
+	}
+	core_kick(s->core);
+	starting_free(s);
 }
 
 static void on_exported(void *arg, struct msg *m, const char *problem)
 {
 	struct starting *s = arg;
-	struct build_spec spec;
-	struct ps_err err = { 0 };
 
 	if (!m) {
 		build_again(s->core, s->build.id, s->fence, problem);
 	} else if (m->u.done.problem) {
 		fail_build(s->core, s->build.id, s->fence, m->u.done.problem);
-	} else if (spec_from_json(&spec, s->build.spec, &err) < 0) {
-		fail_build(s->core, s->build.id, s->fence, err.msg);
 	} else {
-		send_build(s, &spec);
-		spec_clear(&spec);
+		store_write(s->core->store, STORE_NORMAL, write_started, on_started, s);
+		return;
 	}
 	starting_free(s);
 }

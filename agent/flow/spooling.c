@@ -140,6 +140,8 @@ static void start(struct spooling *s)
 /* The next entry, the next batch, or the end. */
 static void go_on(struct spooling *s)
 {
+	if (s->core->role->stopping)	/* the files stay there for the next start */
+		return;
 	if (s->at < s->batch.n) {
 		take_entry(s, &s->batch.v[s->at++]);
 		return;

@@ -36,9 +36,12 @@ static void exited(void *arg)
 {
 	struct child *c = arg;
 	int status = 0;
+	pid_t pid = waitpid(c->pid, &status, WNOHANG);
 
-	if (waitpid(c->pid, &status, WNOHANG) == 0)
+	if (pid == 0)
 		return;
+	if (pid < 0)		/* somebody else took it: nobody knows how it ended, so not well */
+		status = W_EXITCODE(127, 0);
 	child_drop(c);
 	c->done(c, status, c->arg);
 }

@@ -31,6 +31,7 @@ struct peer {
 	int in_fds[PEER_FDS];
 	size_t nin_fds;
 	bool closed, finishing;
+	bool backlog;			/* whole frames wait for `again`: nothing more is read until then */
 	char finish_why[128];
 };
 
@@ -135,17 +136,22 @@ static void want_write(struct peer *p)
 int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd, struct ps_err *err)
 {
 	uint64_t at = p->sent + p->out.len;
-	int rc, copy;
+	int rc, copy = -1;
 
 	if (p->closed || p->finishing)
 		return ps_err_set(err, PS_EAGENT, "the other end is gone");
-	rc = msg_encode(&p->out, type, body, err);
-	if (rc < 0)
-		return rc;
-	if (fd >= 0) {
+	if (fd >= 0) {		/* first: without it the message must not go out */
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (copy < 0)
 			return ps_err_errno(err, "cannot pass a descriptor");
+	}
+	rc = msg_encode(&p->out, type, body, err);
+	if (rc < 0) {
+		if (copy >= 0)
+			close(copy);
+		return rc;
+	}
+	if (copy >= 0) {
 		p->out_fds = xgrow(p->out_fds, p->nout_fds, &p->cap_out_fds, sizeof(*p->out_fds));
 		p->out_fds[p->nout_fds++] = (struct out_fd) { at, copy };
 	}
@@ -224,7 +230,10 @@ static void more(void *arg)
 {
 	struct peer *p = arg;
 
-	if (!p->closed && deliver(p))
+	if (p->closed)
+		return;
+	p->backlog = deliver(p);
+	if (p->backlog)
 		loop_timer_set(p->again, 0);
 }
 
@@ -232,11 +241,15 @@ static void readable(void *arg)
 {
 	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int) * FRAME_FDS_MAX)];
 	struct peer *p = arg;
-	struct iovec iov = { buf_room(&p->in, PEER_READ), PEER_READ };
+	struct iovec iov = { NULL, PEER_READ };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space,
 			    .msg_controllen = sizeof(space) };
-	ssize_t n = recvmsg(p->sock, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t n;
 
+	if (p->backlog)		/* who sends faster than he is served must not fill our memory */
+		return;
+	iov.iov_base = buf_room(&p->in, PEER_READ);
+	n = recvmsg(p->sock, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {

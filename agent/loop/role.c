@@ -139,7 +139,9 @@ static void use_offer(struct role *r, const struct wire_config_take *t)
 		log_error("role", r->ops->name, "cannot start: %s", err.msg);
 		r->exit_code = 1;
 		role_stop(r, err.msg);
-	} else if (old && r->ops->on_config) {
+	} else if (!old) {
+		tell_parent(r, MSG_started, &(struct wire_started) { .role = r->ops->name });
+	} else if (r->ops->on_config) {
 		r->ops->on_config(r);
 	}
 	config_free(old);

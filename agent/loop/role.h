@@ -3,7 +3,7 @@
  *
  * The parent starts `penstock-<role> INSTANCE` (`-`: the system's places) with its socket as descriptor 3 (and, for all but
  * core, the socket to core as descriptor 4). A role says hello, is offered the configuration, starts
- * its work at the first one it takes, and ends, with all its children, when the parent's socket
+ * its work at the first one it takes and says so (exit code 1 when it cannot), and ends, with all its children, when the parent's socket
  * closes. A lost connection to core ends a role too: the parent then starts all of them anew.
  */
 #ifndef PS_ROLE_H

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,20 +66,25 @@ const char *clock_age(char *out, int64_t ms)
 	return out;
 }
 
-const char *clock_boot_id(void)
-{
-	static char id[40];
-	ssize_t n = -1;
-	int fd;
+static char boot_id[40];
 
-	if (id[0])
-		return id;
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+static void read_boot_id(void)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
 	if (fd >= 0) {
-		n = read(fd, id, 36);
+		n = read(fd, boot_id, 36);
 		close(fd);
 	}
 	if (n != 36)
-		snprintf(id, sizeof(id), "unknown");
-	return id;
+		snprintf(boot_id, sizeof(boot_id), "unknown");
+}
+
+const char *clock_boot_id(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;	/* the loop and the store's writer both ask */
+
+	pthread_once(&once, read_boot_id);
+	return boot_id;
 }

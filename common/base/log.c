@@ -30,7 +30,7 @@ bool log_wants(enum log_level level)
 void log_line(enum log_level level, const char *subject, const char *id, const char *fmt, ...)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
-	char text[2048], safe[4096], when[CLOCK_TEXT], line[sizeof(safe) + 256];
+	char text[2048], safe[4096], whose[512] = "", when[CLOCK_TEXT], line[sizeof(safe) + sizeof(whose) + 256];
 	int saved = errno, n;
 	va_list ap;
 
@@ -40,11 +40,15 @@ void log_line(enum log_level level, const char *subject, const char *id, const c
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	escape_line(safe, sizeof(safe), text);
+	if (id)				/* may be a stranger's: the name of a file in the spool */
+		escape_line(whose, sizeof(whose), id);
 	clock_text_ms(when, clock_wall_ms());
 	n = snprintf(line, sizeof(line), "%s %s %s %s%s%s: %s\n", when, log_role, words[level],
-		     subject, id && *id ? " " : "", id ? id : "", safe);
-	if (n >= (int)sizeof(line))
+		     subject, *whose ? " " : "", whose, safe);
+	if (n >= (int)sizeof(line)) {
 		n = sizeof(line) - 1;
+		line[n - 1] = '\n';
+	}
 	/* A log that cannot be written has nowhere to say so. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		errno = saved;

@@ -308,6 +308,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	F(STR, program, WIRE_ID, "version of the program")                           \
 	F(STRS, facts, 0, "what the role can and lacks, for status")
 
+/* Its work has begun with the first configuration: the agent is ready when all have said so. */
+#define WIRE_started(F) F(STR, role, 32, "core, gate, build, deploy")
+
 /* Reload: offered to every role; taken by all or by none. */
 #define WIRE_config_offer(F)                                                         \
 	F(U64, id, 0, "number of the offer")                                         \
@@ -343,7 +346,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIR
 	X(build_start) X(build_end) X(toolchain_query) X(toolchain_info)             \
 	X(run_start) X(task_state) X(run_end)                                        \
 	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
-	X(hello) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
+	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
 	X(ask_parent) X(told)
 
 #endif

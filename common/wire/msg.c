@@ -82,12 +82,12 @@ static int pack_shape(msgpack_packer *pk, const struct shape *s, const void *bod
 		      struct ps_err *err);
 
 static int pack_str(msgpack_packer *pk, const struct shape *s, const struct field *f, const char *v,
-		    struct ps_err *err)
+		    size_t limit, struct ps_err *err)
 {
 	PS_BUG_IF(!v, "message %s: field %s is not set", s->name, f->name);
-	if (strlen(v) > f->limit)
+	if (strlen(v) > limit)
 		return ps_err_set(err, PS_ELIMIT, "message %s: field %s has %zu bytes, at most %zu fit",
-				  s->name, f->name, strlen(v), f->limit);
+				  s->name, f->name, strlen(v), limit);
 	pack_text(pk, v);
 	return 0;
 }
@@ -103,7 +103,7 @@ static int pack_field(msgpack_packer *pk, const struct shape *s, const struct fi
 	switch (f->kind) {
 	case STR:
 	case OSTR:
-		return pack_str(pk, s, f, *(const char *const *)at, err);
+		return pack_str(pk, s, f, *(const char *const *)at, f->limit, err);
 	case BIN:
 		if (bin->n > f->limit)
 			return ps_err_set(err, PS_ELIMIT, "message %s: field %s is too large", s->name, f->name);
@@ -120,10 +120,12 @@ static int pack_field(msgpack_packer *pk, const struct shape *s, const struct fi
 		*(const bool *)at ? msgpack_pack_true(pk) : msgpack_pack_false(pk);
 		return 0;
 	case STRS:
+		if (strs->n > WIRE_LIST_MAX)
+			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long", s->name, f->name);
 		msgpack_pack_array(pk, strs->n);
-		for (size_t i = 0; i < strs->n; i++)
-			pack_text(pk, strs->v[i]);
-		return 0;
+		for (size_t i = 0; i < strs->n && rc == 0; i++)
+			rc = pack_str(pk, s, f, strs->v[i], WIRE_TEXT, err);
+		return rc;
 	case LIST:
 		if (list->n > WIRE_LIST_MAX)
 			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long", s->name, f->name);

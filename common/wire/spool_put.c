@@ -86,9 +86,12 @@ static int listen_to(int fd, int64_t deadline_ns, struct ps_err *err)
 		int64_t left = (deadline_ns - clock_boot_ns()) / 1000000;
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t n;
+		int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
 
-		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+		if (ready == 0 || (ready < 0 && errno != EINTR))
 			return kept;
+		if (ready < 0)
+			continue;
 		n = read(fd, text, sizeof(text) - 1);
 		if (n < 0 && errno == EINTR)
 			continue;

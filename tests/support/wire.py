@@ -155,6 +155,8 @@ class Role:
         yaml = yaml.encode() if isinstance(yaml, str) else yaml
         send(self.parent, "config_offer", id=self.yaml_id, yaml=yaml, digest=hashlib.sha256(yaml).hexdigest())
         answer = recv(self.parent)
+        while answer["type"] == "started":     # of the offer before
+            answer = recv(self.parent)
         assert answer["type"] == "config_answer" and answer["id"] == self.yaml_id, answer
         send(self.parent, "config_take", id=self.yaml_id, drop="problem" in answer)
         return answer.get("problem")
