@@ -608,6 +608,14 @@ static void judged_by_the_hook(void **state)
 	await(f, "0a inferred open ME | used ended program | 1 to do");
 }
 
+static void on_adopted(void *arg, int rc, const char *problem, const char *text)
+{
+	struct fx *f = arg;
+
+	snprintf(f->reply, sizeof(f->reply), "%d %s", rc, problem ? problem : text);
+	f->done = true;
+}
+
 static void hung_up_while_judged(void **state)
 {
 	struct fx *f = *state;
@@ -619,6 +627,8 @@ static void hung_up_while_judged(void **state)
 	f->verdict = NULL;
 	set_ref(f, MAIN, A);
 	connect_gate(f);
+	flow_adopt(&f->core, f->repo, on_adopted, f);
+	pump(f, is_done, NULL);
 	begin_push(f);
 	in = intent(f, &l);
 	sock = hook_connect(f);
@@ -700,14 +710,6 @@ static void restart_settles(void **state)
 	start_core(f);
 	connect_gate(f);
 	await(f, "ab inferred open ME | used ended gate | 1 to do");
-}
-
-static void on_adopted(void *arg, int rc, const char *problem, const char *text)
-{
-	struct fx *f = arg;
-
-	snprintf(f->reply, sizeof(f->reply), "%d %s", rc, problem ? problem : text);
-	f->done = true;
 }
 
 static void moved_while_down(void **state)

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""How an agent begins, goes on and ends: refused starts, roles that die, what strangers leave behind."""
+import os
+import signal
+import sqlite3
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from agent import Instance, check, main, run, wait, BUILD, clean_env  # noqa: E402
+
+MAIN = "refs/heads/main"
+
+
+def log_of(a):
+    with open(os.path.join(a.base, "agent.log"), encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def newer_store_refuses_the_start():
+    with Instance() as a:
+        a.stop()
+        db = sqlite3.connect(os.path.join(a.dir, "state", "store.db"))
+        db.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
+        db.commit()
+        db.close()
+        for how in ([], ["--detach"]):
+            p = run(os.path.join(BUILD, "penstockd"), *how, a.dir, expect=1, env=clean_env(), limit=60)
+            log = p.stderr
+            if how:
+                with open(os.path.join(a.dir, "logs", "penstockd.log"), encoding="utf-8") as f:
+                    log += f.read()
+            check("schema 999" in log, f"penstockd {how} does not say why:\n{log}")
+        check(not os.path.exists(os.path.join(a.dir, "run", "pid")), "the pid file was left")
+
+
+def reload_while_a_role_starts():
+    with Instance() as a:
+        for name in ("gate", "build", "core"):
+            pid = a.role(name)
+            os.kill(pid, signal.SIGKILL)
+            os.kill(a.parent.pid, signal.SIGHUP)
+
+            def taken():
+                return a.penstock("reload", expect=None).returncode == 0
+            wait(f"a reload after the {name} role was killed", taken, 60)
+            check(a.role(name) != pid, f"the {name} role is still the old one")
+        repo = a.repository("r")
+        c = a.clone(repo)
+        c.write("README", "x\n")
+        c.commit()
+        p = c.push("HEAD:" + MAIN)
+        check("not running" not in p.text, f"nobody judged the push:\n{p.all}")
+        a.wait_event(MAIN, limit=60)
+
+
+def names_in_the_log():
+    """A file in the spool has a name that would forge a line of the log."""
+    with Instance() as a:
+        spool = os.path.join(a.dir, "state", "spool")
+        name = "x\n2026-01-01T00:00:00.000Z core info look: forged"
+        with open(os.path.join(spool, name), "w", encoding="utf-8"):
+            pass
+        wait("it is set aside", lambda: "not a name that hooks give" in log_of(a), 30)
+        check("\n2026-01-01" not in log_of(a), "a name forged a line of the log")
+
+
+def ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        rest = f.read().rsplit(")", 1)[1].split()
+    return (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def a_gate_that_hangs_costs_nothing():
+    with Instance() as a:
+        c = a.clone(a.repository("r"))
+        c.write("README", "x\n")
+        c.commit()
+        c.push("HEAD:" + MAIN)
+        a.wait_event(MAIN, limit=60)
+        gate, core = a.role("gate"), a.role("core")
+        pids = a.processes(gate)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            c.write("README", "y\n")
+            new = c.commit()
+            c.push("HEAD:" + MAIN)
+            a.wait_event(MAIN, new, states=("open",), limit=60)
+            before, began = ticks(core), time.monotonic()
+            time.sleep(1)		# what is measured is the time that passes
+            used = (ticks(core) - before) / (time.monotonic() - began)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        check(used < 0.3, f"core used {used:.0%} of a processor while it waited for the gate")
+        a.wait_event(MAIN, new, limit=60)
+
+
+if __name__ == "__main__":
+    main(newer_store_refuses_the_start, reload_while_a_role_starts, names_in_the_log,
+         a_gate_that_hangs_costs_nothing)
