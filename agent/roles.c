@@ -24,6 +24,7 @@ enum role_no { ROLE_CORE, ROLE_GATE, ROLE_BUILD, ROLE_DEPLOY, ROLE_COUNT };
 enum {
 	BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 30000,
 	STEADY_MS = 60000,		/* who ran this long starts again without delay */
+	END_MS = 5000,			/* for a role whose socket has closed to end itself and its children */
 	STOP_MS = 10000, RELOAD_MS = 10000,
 };
 
@@ -42,7 +43,7 @@ struct one {
 	enum role_no no;
 	struct peer *peer;
 	struct child *child;
-	struct loop_watch *again;	/* back-off timer */
+	struct loop_watch *again;	/* back-off; END_MS while a child has lost its socket */
 	int64_t backoff_ms, began_ms;	/* of the next start; when it was started last (wall clock) */
 	int core_end;			/* our copy of core's end of its socket, until core has it */
 	bool configured, answered, started;
@@ -219,8 +220,8 @@ static void on_close(struct peer *p, const char *why, void *arg)
 	(void)p;
 	(void)why;
 	o->peer = NULL;
-	if (o->child)		/* a role without a parent ends itself; make sure */
-		child_signal(o->child, SIGTERM, false);
+	if (o->child && !o->rs->stopping)	/* a role without a parent ends itself: it frees, it says why */
+		loop_timer_set(o->again, END_MS);
 }
 
 static void check_all_down(struct roles *rs)
@@ -352,8 +353,13 @@ static void start_again(void *arg)
 	struct one *o = arg;
 	struct ps_err err;
 
-	if (o->rs->stopping || o->child)
+	if (o->rs->stopping)
 		return;
+	if (o->child) {
+		log_warn("role", table[o->no].name, "did not end in %d s: killed", END_MS / 1000);
+		child_signal(o->child, SIGKILL, false);
+		return;
+	}
 	o->backoff_ms = o->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : o->backoff_ms * 2;
 	if (start_one(o, &err) < 0) {
 		log_error("role", table[o->no].name, "%s", err.msg);
