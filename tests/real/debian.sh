@@ -12,52 +12,65 @@ enter=$here/in-debian.sh
 
 # ---- inside: the machine is the fresh Debian, we are root in it ----
 
-# Every file outside the folder of the quickstart and the temporary mounts: path, size, time.
+# Every file outside the folder of the quickstart and pip's cache: path, owner, size, time.
 files() {
-	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path "$1" \) -prune -o \
-		! -type d -printf '%p\t%s\t%T@\n' | sort
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path "$1" -o -path "$2/.cache/pip" \) -prune -o \
+		! -type d -printf '%p\t%u\t%s\t%T@\n' | sort
 }
 
-# What apt leaves besides the files of packages, and pip's cache: the only things allowed.
-allowed() {
-	grep -vE '^(/var/(lib|cache|log)/|/etc/(ld\.so\.cache|passwd|group|g?shadow|subg?uid|alternatives/|ssl/certs/|java-|ca-certificates|\.pwd\.lock|mailcap))|/__pycache__/|^(/root|/home/[a-z]+)/\.cache/pip/|^/usr/(lib/jvm/|share/(info|mime|applications)/|lib/locale/)|-(/|$)' || true
+nothing_runs() {
+	local left
+	left=$(ps -eo pid=,args= | grep -v -e '^ *1 ' -e 'ps -eo' -e 'grep -v' -e "$here_inside" || true)
+	[ -z "$left" ] || { echo "FAIL: processes left behind by $1:"; echo "$left"; exit 1; }
+}
+
+# What differs between two lists of files must be nothing.
+nothing_new() {
+	local new
+	new=$(comm -13 "$2" "$3" | cut -f1)
+	[ -z "$new" ] || { echo "FAIL: left outside its folder by $1:"; echo "$new"; exit 1; }
 }
 
 run_quickstart() {
-	local dir=$1 run=$2
-	echo "---- quickstart --once, run $run, as $(id -un)"
-	(cd "$dir" && time ./quickstart --once)
+	echo "---- quickstart $2, as $(id -un)"
+	(cd "$1" && time ./quickstart "$2")
 }
 
+as() {
+	local who=$1 home=$2
+	shift 2
+	if [ "$who" = root ]; then
+		"$@"
+	else
+		setpriv --reuid "$who" --regid "$who" --init-groups -- env HOME="$home" USER="$who" "$@"
+	fi
+}
+
+# Root installs the packages first: what else runs then write outside their folder is nothing. The user
+# with sudo starts with nothing installed: outside his folder no file may be his.
 inside() {
-	local who=$1 home=$2 dir=$2/penstock left
+	local who=$1 home=$2 dir=$2/penstock lists=/dev/shm
 	mkdir -p "$dir"
 	tar -xf /archive.tar --strip-components=1 -C "$dir"
 	chown -R "$who:" "$home"
 	rm /archive.tar
-	cat /var/lib/dpkg/info/*.list | sort -u >/var/lib/before.dpkg
-	files "$dir" >/var/lib/before
-	for run in 1 2; do
-		if [ "$who" = root ]; then
-			run_quickstart "$dir" $run
-		else
-			setpriv --reuid "$who" --regid "$who" --init-groups -- env HOME="$home" USER="$who" \
-				"$here_inside" --run "$dir" $run
-		fi
-		files "$dir" >/var/lib/after$run
-		left=$(ps -eo pid=,args= | grep -v -e '^ *1 ' -e 'ps -eo' -e 'grep' -e "^ *$$ " -e "$here_inside" || true)
-		[ -z "$left" ] || { echo "FAIL: processes left behind:"; echo "$left"; exit 1; }
-	done
-	cat /var/lib/dpkg/info/*.list | sort -u >/var/lib/packages
-	comm -13 /var/lib/before /var/lib/after1 | cut -f1 | sort | comm -23 - /var/lib/packages | allowed >/var/lib/extra
-	comm -13 /var/lib/after1 /var/lib/after2 | cut -f1 | grep -vE '^/var/lib/(before|after1|packages|extra)' >>/var/lib/extra || true
-	echo "files outside the folder: $(comm -13 /var/lib/before /var/lib/after1 | wc -l) new or changed by run 1," \
-		"$(comm -13 /var/lib/after1 /var/lib/after2 | wc -l) by run 2"
-	if [ -s /var/lib/extra ]; then
-		echo "FAIL: left outside $dir, and no package's nor a cache:"
-		cat /var/lib/extra
-		exit 1
+	[ "$who" != root ] || as root "$home" "$here_inside" --run "$dir" --deps
+	files "$dir" "$home" >$lists/before
+	as "$who" "$home" "$here_inside" --run "$dir" --once
+	nothing_runs "the first run"
+	files "$dir" "$home" >$lists/after1
+	if [ "$who" = root ]; then
+		nothing_new "the first run" $lists/before $lists/after1
+	else
+		awk -F'\t' -v who="$who" '$2 == who' $lists/before >$lists/his-before
+		awk -F'\t' -v who="$who" '$2 == who' $lists/after1 >$lists/his-after
+		nothing_new "the first run" $lists/his-before $lists/his-after
 	fi
+	as "$who" "$home" "$here_inside" --run "$dir" --once
+	nothing_runs "the second run"
+	files "$dir" "$home" >$lists/after2
+	nothing_new "the second run" $lists/after1 $lists/after2
+	echo "PASS: quickstart as $who, twice"
 }
 
 here_inside=/debian.sh
