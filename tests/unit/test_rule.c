@@ -67,11 +67,11 @@ static void apply(struct world *w, const struct rule_learnt *l)
 
 		switch (s->what) {
 		case RULE_BASELINE:
-			assert_false(w->known);
-			w->known = true;
-			/* fall through */
 		case RULE_APPEND:
-			if (s->what == RULE_APPEND) {
+			if (s->what == RULE_BASELINE) {
+				assert_false(w->known);
+				w->known = true;
+			} else {
 				assert_string_equal(s->old, w->tail);	/* they join */
 				w->ev[w->nev++] = (struct rule_event) { letter(*s->old), letter(*s->new), s->kind,
 									s->push, s->k, s->seen };
