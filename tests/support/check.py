@@ -199,7 +199,8 @@ def account(name, rc, log, bad, logs, took):
     c = log.counts
     for test in log.skipped:
         path = log_of(test, logs)
-        words = [l for l in tail(path, 40) if l.strip() and not l.startswith("SKIP tests")] if path else []
+        words = [l for l in tail(path, 200) if l.strip() and not l.startswith("SKIP " + test)] if path else []
+        words = [l.removeprefix("SKIP: ") for l in words if l.startswith("SKIP: ")] or words
         say(f"   skipped: {test}: {words[-1] if words else 'no reason given'}")
     for test in log.failed:
         path = log_of(test, logs)

@@ -20,6 +20,7 @@
 #include "common/base/spawn.h"
 #include "common/wire/frame.h"
 #include "tests/support/store_fill.h"
+#include "tests/support/kernel.h"
 
 static struct fx {
 	char dir[64], *program;
@@ -308,6 +309,8 @@ int main(int argc, char **argv)
 		t[n] = (struct CMUnitTest) { .name = rows[n].name, .test_func = check_row,
 					     .initial_state = (void *)&rows[n] };
 	t[n++] = (struct CMUnitTest) cmocka_unit_test(check_rude);
+	if (kernel_skip())
+		return 77;
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("api", t, n, setup, teardown);
 }

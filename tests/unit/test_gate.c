@@ -14,6 +14,7 @@
 #include "common/gate/gate.h"
 #include "common/project/survey.h"
 #include "tests/support/gitdir.h"
+#include "tests/support/kernel.h"
 
 static struct ps_err err;
 
@@ -491,6 +492,8 @@ int main(int argc, char **argv)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule, .setup_func = gitdir_enter,
 					     .teardown_func = gitdir_leave, .initial_state = (void *)(uintptr_t)&rows[i] };
 	memcpy(t + PS_NELEM(rows), pushes, sizeof(pushes));
+	if (kernel_skip())
+		return 77;
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("gate", t, PS_NELEM(t), make_config, drop_config);
 }
