@@ -197,8 +197,10 @@ static const char *spool_dir(const struct hook *h, char **mine)
 	return *mine;
 }
 
-static void leave_word(const struct hook *h, enum msg_type type, const void *body)
+/* Only post-receive says what became of it: one push, one line. core: it answers, but cannot record. */
+static void leave_word(const struct hook *h, enum msg_type type, const void *body, bool core)
 {
+	const char *who = core ? "agent could not record it" : "agent not running";
 	int64_t until = clock_boot_ns() + (int64_t)HOOK_SPOOL_MS * MS;
 	char *mine = NULL;
 	const char *dir = spool_dir(h, &mine);
@@ -206,10 +208,12 @@ static void leave_word(const struct hook *h, enum msg_type type, const void *bod
 	int kept = dir ? spool_put(dir, type, body, until, &err) :
 			 ps_err_set(&err, PS_ENOENT, "no spool is known");
 
-	if (kept == SPOOL_SYNCED)
-		hook_say("agent not running; event kept");
+	if (!h->post)
+		;			/* what was not kept now can still be kept then */
+	else if (kept == SPOOL_SYNCED)
+		hook_say("%s; event kept", who);
 	else if (kept == SPOOL_KEPT)
-		hook_say("agent not running; event kept, not yet synced");
+		hook_say("%s; event kept, not yet synced", who);
 	else
 		hook_say("event not recorded now; the next reconcile will find it%s%s",
 			 err.code ? ": " : "", err.code ? err.msg : "");
@@ -232,11 +236,12 @@ static void record(struct hook *h, int sock, const char *verdict, const struct w
 	}
 	if (sock >= 0 && ask(sock, MSG_intent, &in, h->pidfd, clock_boot_ns() + (int64_t)HOOK_SPOOL_MS * MS,
 			     &m, NULL) == 0) {
-		hook_relay(m.u.answer.text);
+		if (strcmp(m.u.answer.verdict, "accept") == 0)
+			hook_relay(m.u.answer.text);
 		msg_clear(&m);
-		return;
+		return;			/* what core does not take, post-receive says */
 	}
-	leave_word(h, MSG_intent, &in);
+	leave_word(h, MSG_intent, &in, false);
 }
 
 /* Time is over: the admin has said what happens then. */
@@ -318,6 +323,7 @@ int hook_post_receive(struct hook *h)
 		.boot = clock_boot_id(), .stamp = (uint64_t)clock_boot_ns(),
 		.refs = { h->refs, h->nrefs }, .pid = h->pid, .pid_start = h->pid_start,
 	};
+	bool told = false, core = false;
 	struct msg m;
 	int sock;
 
@@ -327,17 +333,16 @@ int hook_post_receive(struct hook *h)
 	}
 	sock = h->socket ? frame_connect(h->socket, HOOK_CONNECT_MS, NULL) : PS_EAGENT;
 	if (sock >= 0 && ask(sock, MSG_report, &report, -1, until, &m, NULL) == 0) {
-		if (strcmp(m.u.answer.verdict, "kept") == 0) {
-			hook_relay(m.u.answer.text);
-			msg_clear(&m);
-			close(sock);
-			return 0;
-		}
-		hook_relay(m.u.answer.text);	/* it could not be kept: the spool can */
+		/* with a text it is settled: kept, or core listens to nobody here and would not to the
+		 * spool either; without one it could not be kept: the spool can */
+		told = strcmp(m.u.answer.verdict, "kept") == 0 || *m.u.answer.text;
+		core = true;
+		hook_relay(m.u.answer.text);
 		msg_clear(&m);
 	}
 	if (sock >= 0)
 		close(sock);
-	leave_word(h, MSG_report, &report);
+	if (!told)
+		leave_word(h, MSG_report, &report, core);
 	return 0;
 }

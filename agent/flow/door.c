@@ -98,7 +98,7 @@ static void answer_recorded(struct client *cl, const struct word *w)
 	char *lines;
 
 	if (w->m.type == MSG_report) {
-		lines = intake_report_text(&w->done.events);
+		lines = intake_report_text(w->core->paths, &w->done.events);
 		answer(cl, "kept", lines);
 	} else {
 		lines = xasprintf("%s%s%s%s", text, *text && !ps_ends(text, "\n") ? "\n" : "",
@@ -218,7 +218,9 @@ static void take_word(struct client *cl, struct msg *m)
 		rc = ps_err_set(&err, PS_EPROTO, "uid %u: who speaks here speaks on this boot", cl->uid);
 	if (rc < 0 || word_new(&w, c, m, cl->uid, &err) < 0) {
 		log_warn("door", NULL, "refused: %s", err.msg);
-		answer(cl, "undecided", "warning: penstock does not listen to this user for this repository\n");
+		answer(cl, "undecided",
+		       "warning: event not recorded: penstock does not listen to this user for this repository\n"
+		       "hint: an admin adds them below repositories.roots, or runs penstock uninstall\n");
 		return;
 	}
 	w->pidfd = peer_take_fd(cl->peer);

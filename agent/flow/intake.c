@@ -98,7 +98,19 @@ void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *ar
 	free(real);
 }
 
-char *intake_report_text(const struct events *events)
+/* The command as it must be typed on this host: the pusher's shell knows no instance. */
+static void add_command(struct buf *b, const struct ps_paths *paths, const char *id)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@,:";
+	const char *quote = paths->base[strspn(paths->base, plain)] ? "'" : "";
+
+	if (paths->system || strchr(paths->base, '\''))
+		buf_addf(b, "  penstock why %s\n", id);
+	else
+		buf_addf(b, "  penstock -C %s%s%s why %s\n", quote, paths->base, quote, id);
+}
+
+char *intake_report_text(const struct ps_paths *paths, const struct events *events)
 {
 	struct buf b = BUF_INIT;
 	char id[ID_TEXT];
@@ -114,6 +126,6 @@ char *intake_report_text(const struct events *events)
 	if (events->n > REPORT_LINES)
 		buf_addf(&b, "penstock: and %zu more\n", events->n - REPORT_LINES);
 	if (events->n)
-		buf_addf(&b, "  penstock why %s\n", id_text(id, 'e', events->v[0].id));
+		add_command(&b, paths, id_text(id, 'e', events->v[0].id));
 	return buf_steal(&b);
 }

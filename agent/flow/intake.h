@@ -31,7 +31,7 @@ void intake_on_config(struct core *c);
 /* All that was in the spool at `started` (clock_boot_ns) is stored, or cannot be now. */
 void intake_on_spool(struct core *c, int64_t started);
 /* What post-receive prints for these events: at most 12 lines. free() it. */
-char *intake_report_text(const struct events *events);
+char *intake_report_text(const struct ps_paths *paths, const struct events *events);
 
 /* First look with a baseline, on demand: `penstock install`. path need not be real. */
 void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *arg);
