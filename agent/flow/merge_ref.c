@@ -92,7 +92,7 @@ static const char *why_held(const struct merge *m, enum rule_kind kind)
 	if (kind == RULE_GAP || !m->push.id)
 		return "no hook saw this movement";
 	if (strcmp(m->push.judged, "none") == 0)
-		return "accepted without judgement";
+		return EVENT_NOT_JUDGED;
 	if (!m->push.pusher && m->hold_unknown)
 		return "the pusher is not known";
 	return NULL;

@@ -92,15 +92,28 @@ int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err 
 	return rc < 0 ? rc : 0;
 }
 
+int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE event SET"
+			 " state = CASE WHEN trim(new, '0') = '' THEN 'done' ELSE 'open' END,"
+			 " reason = CASE WHEN trim(new, '0') = '' THEN 'ref deleted: nothing is undeployed' END"
+			 " WHERE push = ? AND state = 'held' AND surveyed = 0 AND reason = ? AND pusher IS NOT NULL",
+			 "it", push, EVENT_NOT_JUDGED);
+
+	return rc < 0 ? rc : 0;
+}
+
 int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, int64_t first_new,
 		     struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
-			 "UPDATE event SET state = 'superseded', reason = NULL, superseded_by ="
+			 "UPDATE event SET state = 'superseded',"
+			 " reason = CASE WHEN state = 'held' THEN reason END, superseded_by ="
 			 " (SELECT id FROM event AS t WHERE t.repository = ? AND t.ref = ? ORDER BY t.seq DESC LIMIT 1)"
 			 " WHERE repository = ? AND ref = ?"
 			 " AND seq < (SELECT seq FROM ref WHERE ref.repository = ? AND ref.name = ?)"
-			 " AND ((state = 'open' AND surveyed = 0) OR id >= ?)",
+			 " AND ((state IN ('open', 'held') AND surveyed = 0) OR id >= ?)",
 			 "itititi", repository, ref, repository, ref, repository, ref, first_new);
 
 	return rc < 0 ? rc : 0;

@@ -17,6 +17,8 @@
 struct ref_event { EVENT_COLS(ROWS_DECL) };
 struct events { struct ref_event *v; size_t n; };
 
+#define EVENT_NOT_JUDGED "accepted without judgement"	/* why an event is held */
+
 int event_get(struct store_tx *tx, int64_t id, struct ref_event *out, struct ps_err *err) PS_MUSTCHECK;
 /* For lists: newest first, at most limit; before: only those with a smaller number (0: all);
  * repository 0 and ref NULL mean any. */
@@ -39,8 +41,12 @@ int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err) P
 /* A report came for an event that was inferred or a gap: kind sure, push, k and pusher as in e; the
  * state may go from held to open with it (e->state, e->reason). */
 int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
-/* After appending to a ref: only its tail may start work. Open ones before it that nobody took into
- * work, and whatever of number first_new on is not the tail, become superseded by the tail. */
+/* The verdict on a push came after its events (core was stopped, and the hook's second word lay in
+ * the spool): what was held for want of it alone is now as if it had been there at birth. */
+int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err) PS_MUSTCHECK;
+/* After appending to a ref: only its tail may start work. Open and held ones before it that nobody took
+ * into work, and whatever of number first_new on is not the tail, become superseded by the tail; why
+ * one was held stays its reason. */
 int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, int64_t first_new,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* Events that are over (or held) and whose commit is still kept from gc for them, while no open event

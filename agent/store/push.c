@@ -3,6 +3,7 @@
 
 #include "agent/store/push.h"
 
+#include "agent/store/event.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 
@@ -36,8 +37,11 @@ static int push_again(struct store_tx *tx, const struct push *is, struct push *p
 	if (is->repository != p->repository || is->uid != p->uid)
 		return ps_err_set(err, PS_EPERM, "push id '%s' belongs to another push", p->push);
 	p->id = is->id;
-	if (judged_rank(p->judged) > judged_rank(is->judged))
-		rc = sql_run(tx, err, "UPDATE push SET judged = ? WHERE id = ?", "ti", p->judged, is->id);
+	if (judged_rank(p->judged) <= judged_rank(is->judged))
+		return 0;
+	rc = sql_run(tx, err, "UPDATE push SET judged = ? WHERE id = ?", "ti", p->judged, is->id);
+	if (rc >= 0 && judged_rank(is->judged) == 0)
+		rc = events_judged(tx, is->id, err);
 	return rc < 0 ? rc : 0;
 }
 

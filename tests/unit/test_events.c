@@ -154,7 +154,7 @@ static int run_chain(struct store_tx *tx, void *arg, struct ps_err *err)
 	CHECK(event_get(tx, e1.id, &got, err) == 0);
 	CHECK(strcmp(got.state, "superseded") == 0 && got.superseded_by == e3.id);
 	event_clear(&got);
-	CHECK(event_get(tx, e2.id, &got, err) == 0 && strcmp(got.state, "held") == 0);
+	CHECK(event_get(tx, e2.id, &got, err) == 0 && strcmp(got.state, "superseded") == 0);
 	event_clear(&got);
 	CHECK(event_end(tx, e1.id, "open", NULL, err) == PS_ESTALE);
 	CHECK(event_end(tx, e3.id, "done", "deployed", err) == 0);
