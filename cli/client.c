@@ -121,10 +121,12 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 static int no_agent(struct cli *cli, const struct ps_err *err)
 {
 	char *dir = cli_quote(cli->paths.base);
+	char *log = cli->paths.system ? xstrdup("journalctl -u penstock") : xasprintf("tail %s/penstockd.log", cli->paths.logs);
 	char *start = cli->paths.system ? xstrdup("systemctl start penstock") : xasprintf("penstockd --detach %s", dir);
-	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : NULL);
+	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : err->code == PS_ETIME ? log : NULL);
 
 	free(start);
+	free(log);
 	free(dir);
 	return code;
 }

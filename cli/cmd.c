@@ -136,9 +136,22 @@ int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv,
 	return 0;
 }
 
+bool cmd_help_group(FILE *out, const char *word)
+{
+	bool any = false;
+
+	for (size_t i = 0; cmd_table[i]; i++)
+		if (ps_starts(cmd_table[i]->name, word) && cmd_table[i]->name[strlen(word)] == ' ') {
+			fputs(any ? "\n" : "", out);
+			cmd_help(out, cmd_table[i]);
+			any = true;
+		}
+	return any;
+}
+
 void cmd_help(FILE *out, const struct cmd *c)
 {
-	fprintf(out, "usage: penstock %s %s\n\n%s.\n", c->name, c->usage, c->help);
+	fprintf(out, "usage: penstock %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "", c->usage, c->help);
 	if (c->more)
 		fprintf(out, "\n%s\n", c->more);
 	if (c->opts[0].name)

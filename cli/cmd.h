@@ -48,6 +48,8 @@ const char *cmd_nearest(const char *typed);
 /* Fills a. Returns 0 or CLI_USAGE after printing why. */
 int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv, struct cmd_args *a)
 	PS_MUSTCHECK;
+/* The help of each command whose first word this is ("config"); false: there is none. */
+bool cmd_help_group(FILE *out, const char *word);
 void cmd_help(FILE *out, const struct cmd *c);
 void cmd_help_all(FILE *out);
 

@@ -97,6 +97,8 @@ static int run(struct cli *cli, int argc, char **argv, bool help)
 		return help ? CLI_OK : CLI_USAGE;
 	}
 	c = cmd_find(argc, argv, &words);
+	if (!c && help && argc == 1 && cmd_help_group(stdout, argv[0]))
+		return CLI_OK;
 	if (!c)
 		return unknown(cli, argv[0]);
 	if (help) {

@@ -282,6 +282,11 @@ static json_t *release_row(sqlite3_stmt *q)
 
 #define LIVE_IDS "(SELECT MAX(id) FROM deployment WHERE state = 'deployed' GROUP BY fabric, repository, project)"
 
+const char release_state_sql[] =
+	"SELECT CASE WHEN EXISTS (SELECT 1 FROM deployment WHERE release = ? AND id IN " LIVE_IDS ") THEN 'live'"
+	" WHEN EXISTS (SELECT 1 FROM deployment WHERE release = ? AND state = 'deployed') THEN 'was live'"
+	" ELSE 'none' END";
+
 static json_t *live_row(sqlite3_stmt *q)
 {
 	json_t *pair = json_array();

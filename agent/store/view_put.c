@@ -146,7 +146,7 @@ static const struct wait_reason reasons[] = {
 	{ "freeze",    "the fabric is frozen", NULL },
 	{ "lock",      "another deployment has the fabric", "penstock status" },
 	{ "pinned",    "the fabric is pinned", NULL },
-	{ "fabric",    "the fabric cannot be reached", "penstock fabrics" },
+	{ "fabric",    "the fabric does not take it", NULL },
 };
 
 const struct wait_reason *wait_reason(const char *word)

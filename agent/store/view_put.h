@@ -39,6 +39,8 @@ const struct wait_reason *wait_reason(const char *word);	/* NULL: not one of the
 
 /* Rows of the nouns, with the columns of these texts in front of "FROM". */
 extern const char event_sql[], build_sql[], deployment_sql[], run_sql[];
+/* live, was live or none: of one release, bound twice. */
+extern const char release_state_sql[];
 json_t *event_row(sqlite3_stmt *q);
 json_t *build_row(sqlite3_stmt *q);
 json_t *deployment_row(sqlite3_stmt *q);

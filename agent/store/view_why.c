@@ -58,7 +58,7 @@ static void put_state(json_t *node, const json_t *row)
 		json_object_set(node, same[i], json_object_get(row, same[i]) ? json_object_get(row, same[i]) : json_null());
 	if (waits && w)
 		say(node, "%s%s%s", w->means, *detail ? ": " : "", detail);
-	else if (*detail)
+	else if (*detail && strcmp(detail, state) != 0)
 		say(node, "%s", detail);
 	if (!waits && *reason)
 		say(node, "%s", reason);
@@ -92,6 +92,8 @@ static char *command_for(const json_t *node)
 
 	if (w)
 		return xstrdup(w->lift ? w->lift : "penstock status");
+	if (ps_starts(text_of(node, "reason"), "maps nowhere"))
+		return xasprintf("penstock which --all --repo %s %s", text_of(node, "repository"), text_of(node, "ref"));
 	if (*id == 'b' || *id == 'x')
 		return xasprintf("penstock log %s%s", strcmp(state, "running") == 0 ? "-f " : "", id);
 	if (*fabric)
@@ -179,16 +181,18 @@ static json_t *event_node(const json_t *row)
 	json_object_set(n, "state", json_object_get(row, "state"));
 	json_object_set(n, "reason", json_object_get(row, "reason"));
 	json_object_set(n, "since", json_object_get(row, "at"));
+	json_object_set(n, "repository", json_object_get(row, "repository"));
+	json_object_set(n, "ref", json_object_get(row, "ref"));
 	if (*text_of(row, "reason"))
 		say(n, "%s", text_of(row, "reason"));
 	if (*text_of(row, "superseded_by"))
 		say(n, "superseded by %s", text_of(row, "superseded_by"));
 	if (strcmp(kind, "gap") == 0)
-		say(n, "no hook told of this movement: the pusher is not known");
+		say(n, "the pusher is not known");
 	else if (strcmp(kind, "inferred") == 0)
 		say(n, "the report of the push did not come; its intent and the ref agree");
 	if (strcmp(text_of(row, "state"), "held") == 0)
-		say(n, "letting a held event go is not in this version; a new push of this ref goes through");
+		say(n, "letting a held event go is not in this version; the next push of this ref supersedes it");
 	if (strcmp(text_of(row, "state"), "open") == 0 && !json_is_true(json_object_get(row, "surveyed")))
 		say(n, "its projects are being read");
 	return n;
@@ -427,10 +431,16 @@ static json_t *label_row(sqlite3_stmt *q)
 	return o;
 }
 
+static json_t *state_row(sqlite3_stmt *q)
+{
+	return view_text(sql_text(q, 0));
+}
+
 static int release_chain(struct store_tx *tx, const char *release, json_t **out, struct ps_err *err)
 {
 	char *sql = xasprintf("%sWHERE d.release = ? ORDER BY d.id DESC", deployment_sql);
 	json_t *labels = json_array(), *rows = json_array(), *one, *root;
+	json_t *state = NULL;
 	size_t i;
 	char *what;
 	int rc = view_rows(tx, sql_query(tx, err, "SELECT l.release, l.version, l.ref, l.commit_oid, l.event, l.pusher,"
@@ -440,11 +450,14 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 
 	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, sql, "t", release), rows, VIEW_LIMIT, NULL, deployment_row, err);
+	if (rc == 0)
+		rc = view_one(tx, sql_query(tx, err, release_state_sql, "tt", release, release), "release", release,
+			      state_row, &state, err);
 	one = json_array_get(labels, 0);
 	what = xasprintf("release %.12s of %s:%s", release, text_of(one, "repository"), text_of(one, "project"));
 	root = node_new(what);
 	json_object_set_new(root, "id", json_stringn(release, 12));
-	put_text(root, "state", json_array_size(rows) ? "done" : "none");
+	json_object_set(root, "state", state ? state : json_null());
 	put_text(root, "reason", NULL);
 	json_object_set(root, "since", json_object_get(one, "created"));
 	json_array_foreach(labels, i, one)
@@ -457,6 +470,7 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 	if (rc == 0)
 		*out = json_incref(root);
 	json_decref(root);
+	json_decref(state);
 	json_decref(labels);
 	json_decref(rows);
 	free(what);
