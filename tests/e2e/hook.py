@@ -238,7 +238,8 @@ class HookTest(unittest.TestCase):
         self.gate_says(verdict="accept", text="", refs=[])
         ok, lines = self.push()
         self.assertTrue(ok)
-        self.assertIn("agent not running; event kept", lines)
+        self.assertTrue(lines[-1].startswith(("agent not running; event kept", "event not recorded now")), lines)
+        self.assertEqual(self.spooled()[0]["type"], "intent")   # a busy disk may keep one of the two from its time
 
     # ---- core does not answer ----
 
