@@ -3,8 +3,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/store/sql.h"
 #include "agent/store/tx.h"
@@ -272,6 +275,19 @@ static int lane_connect(struct lane *l, const char *path, int flags, struct ps_e
 	return rc < 0 ? ps_err_prefix(err, "cannot use the store '%s'", path) : 0;
 }
 
+/* The file is core's alone, whatever the umask; SQLite gives the log beside it the same mode. */
+static int make_private(const char *path, struct ps_err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+
+	if (fd < 0)
+		return ps_err_errno(err, "cannot open the store '%s'", path);
+	if (fchmod(fd, 0600) < 0)
+		rc = ps_err_errno(err, "cannot keep the store '%s' from other users", path);
+	close(fd);
+	return rc;
+}
+
 /* Signals are the loop's business: these threads block them all. */
 static int lane_start(struct lane *l, void *(*run)(void *), struct ps_err *err)
 {
@@ -317,7 +333,9 @@ int store_open(struct store **out, const char *path, store_wake_fn *wake, void *
 	st->wake_arg = wake_arg;
 	st->sync_now = -1;
 	tx_enter(&st->writer.tx);
-	rc = lane_connect(&st->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	rc = make_private(path, err);
+	if (rc == 0)
+		rc = lane_connect(&st->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
 	if (rc == 0)
 		rc = store_migrate(&st->writer.tx, path, err);
 	if (rc == 0)

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -296,6 +297,21 @@ static void foreign_database_is_refused(void **state)
 	assert_non_null(strstr(err.msg, "something else"));
 }
 
+static void nobody_else_reads_it(void **state)
+{
+	static const char *const tails[] = { "", "-wal" };
+	struct fx *f = *state;
+
+	for (size_t i = 0; i < PS_NELEM(tails); i++) {
+		char *path = xasprintf("%s%s", f->path, tails[i]);
+		struct stat st;
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+		free(path);
+	}
+}
+
 static void damage_is_told(void **state)
 {
 	struct fx *f = *state;
@@ -324,7 +340,7 @@ int main(int argc, char **argv)
 		CASE(written_is_read), CASE(one_fails_its_neighbours_stay),
 		CASE(failing_commit_takes_the_batch), CASE(nested_statements),
 		CASE(reader_cannot_write_and_errors_are_told), CASE(closing_runs_what_is_queued),
-		CASE(newer_schema_is_refused), CASE(foreign_database_is_refused), CASE(damage_is_told),
+		CASE(newer_schema_is_refused), CASE(foreign_database_is_refused), CASE(damage_is_told), CASE(nobody_else_reads_it),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
