@@ -49,8 +49,10 @@ static int lock_instance(struct parent *p, struct ps_err *err)
 		if (p->pid_fd < 0)
 			return ps_err_errno(err, "cannot open '%s'", p->paths.pid);
 		if (flock(p->pid_fd, LOCK_EX | LOCK_NB) < 0)
-			return ps_err_set(err, PS_EBUSY, "an agent runs here already ('%s' is locked); "
-					  "stop it by: penstock -C %s stop", p->paths.pid, p->paths.base);
+			return ps_err_set(err, PS_EBUSY,
+					  "an agent runs here already ('%s' is locked); "
+					  "stop it by: penstock -C %s stop", p->paths.pid,
+					  p->paths.base);
 		if (lock_is_real(p))
 			break;
 		close(p->pid_fd);
@@ -73,8 +75,8 @@ static int read_config(struct parent *p, struct buf *yaml, struct buf *text, str
 	diag_sort(&diags);
 	diag_print(text, &diags, 0);
 	if (rc == 0 && !cfg)
-		rc = ps_err_set(err, PS_ECONFIG, "'%s' has %zu error%s", p->paths.config, diags.errors,
-				diags.errors == 1 ? "" : "s");
+		rc = ps_err_set(err, PS_ECONFIG, "'%s' has %zu error%s", p->paths.config,
+				diags.errors, diags.errors == 1 ? "" : "s");
 	diag_clear(&diags);
 	config_free(cfg);
 	return rc;
@@ -139,7 +141,8 @@ static void on_refused(const char *role, void *arg)
 {
 	struct parent *p = arg;
 
-	log_error("agent", NULL, "not started: the %s role cannot work here; its message above says why", role);
+	log_error("agent", NULL,
+		  "not started: the %s role cannot work here; its message above says why", role);
 	p->refused = true;
 	roles_stop(p->roles, "a role cannot start");
 }
@@ -214,7 +217,8 @@ static int detach(struct parent *p, struct ps_err *err)
 
 static int start(struct parent *p, const char *dir, bool background, struct ps_err *err)
 {
-	static const struct roles_ops ops = { on_ready, on_refused, on_stopped, on_asked, on_reloaded };
+	static const struct roles_ops ops = { on_ready, on_refused, on_stopped, on_asked,
+					      on_reloaded };
 	struct buf yaml = BUF_INIT, text = BUF_INIT;
 	int rc = ps_paths_init(&p->paths, dir, err);
 
@@ -246,7 +250,8 @@ static int start(struct parent *p, const char *dir, bool background, struct ps_e
 static int usage(void)
 {
 	fprintf(stderr, "usage: penstockd [--detach] [DIR]\n"
-			"  DIR       instance made by 'penstock init DIR'; without it /etc/penstock\n"
+			"  DIR       instance made by 'penstock init DIR'; without it "
+		"/etc/penstock\n"
 			"  --detach  go on in the background once the agent is ready\n");
 	return 2;
 }

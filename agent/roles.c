@@ -24,7 +24,8 @@ enum role_no { ROLE_CORE, ROLE_GATE, ROLE_BUILD, ROLE_DEPLOY, ROLE_COUNT };
 enum {
 	BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 30000,
 	STEADY_MS = 60000,		/* who ran this long starts again without delay */
-	END_MS = 5000,			/* for a role whose socket has closed to end itself and its children */
+	/* for a role whose socket has closed to end itself and its children */
+	END_MS = 5000,
 	STOP_MS = 10000, RELOAD_MS = 10000,
 };
 
@@ -44,8 +45,10 @@ struct one {
 	struct peer *peer;
 	struct child *child;
 	struct loop_watch *again;	/* back-off; END_MS while a child has lost its socket */
-	int64_t backoff_ms, began_ms;	/* of the next start; when it was started last (wall clock) */
-	int core_end;			/* our copy of core's end of its socket, until core has it */
+	/* of the next start; when it was started last (wall clock) */
+	int64_t backoff_ms, began_ms;
+	/* our copy of core's end of its socket, until core has it */
+	int core_end;
 	bool configured, answered, started;
 };
 
@@ -69,7 +72,8 @@ static void tell(struct one *o, enum msg_type type, const void *body, int fd)
 	struct ps_err err;
 
 	if (o->peer && peer_send_fd(o->peer, type, body, fd, &err) < 0)
-		log_warn("role", table[o->no].name, "'%s' was not taken: %s", msg_name(type), err.msg);
+		log_warn("role", table[o->no].name, "'%s' was not taken: %s", msg_name(type),
+			 err.msg);
 }
 
 /* ---- configuration ---- */
@@ -77,7 +81,8 @@ static void tell(struct one *o, enum msg_type type, const void *body, int fd)
 static void offer_to(struct one *o, const struct buf *yaml)
 {
 	char digest[DIGEST_HEX];
-	struct wire_config_offer offer = { .id = o->rs->offer, .yaml = { yaml->data, yaml->len }, .digest = digest };
+	struct wire_config_offer offer = { .id = o->rs->offer, .yaml = { yaml->data, yaml->len },
+					   .digest = digest };
 
 	digest_bytes(digest, buf_str(yaml), yaml->len);
 	o->answered = false;
@@ -121,7 +126,8 @@ static void on_answer(struct one *o, const struct wire_config_answer *a)
 		return;
 	}
 	if (a->problem) {
-		log_error("role", table[o->no].name, "refuses the configuration in force: %s", a->problem);
+		log_error("role", table[o->no].name, "refuses the configuration in force: %s",
+			  a->problem);
 		if (!rs->ready)
 			rs->ops->on_refused(table[o->no].name, rs->arg);
 		return;
@@ -152,11 +158,13 @@ static void on_started(struct one *o)
 	}
 }
 
-int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len, struct ps_err *err)
+int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len,
+		 struct ps_err *err)
 {
 	/* who is starting has taken nothing yet: an offer now would overtake the one he works on */
 	if (rs->reloading || rs->stopping || !all_started(rs))
-		return ps_err_set(err, PS_EBUSY, "a reload is under way, or a role is starting; try again");
+		return ps_err_set(err, PS_EBUSY,
+				  "a reload is under way, or a role is starting; try again");
 	rs->reloading = true;
 	rs->offer++;
 	rs->asked_id = id;
@@ -210,7 +218,8 @@ static void on_msg(struct peer *p, struct msg *m, void *arg)
 	else if (m->type == MSG_ask_parent && o->no == ROLE_CORE)
 		o->rs->ops->on_asked(m->u.ask_parent.what, m->u.ask_parent.id, o->rs->arg);
 	else if (m->type != MSG_hello)
-		log_warn("role", table[o->no].name, "said '%s', which the parent does not know", m->name);
+		log_warn("role", table[o->no].name, "said '%s', which the parent does not know",
+			 m->name);
 }
 
 static void on_close(struct peer *p, const char *why, void *arg)
@@ -220,7 +229,8 @@ static void on_close(struct peer *p, const char *why, void *arg)
 	(void)p;
 	(void)why;
 	o->peer = NULL;
-	if (o->child && !o->rs->stopping)	/* a role without a parent ends itself: it frees, it says why */
+	/* a role without a parent ends itself: it frees, it says why */
+	if (o->child && !o->rs->stopping)
 		loop_timer_set(o->again, END_MS);
 }
 
@@ -264,7 +274,8 @@ static void on_exit_of(struct child *c, int status, void *arg)
 	log_error("role", table[o->no].name, "ended by itself: %s; starting it again in %lld ms",
 		  spawn_status_text(text, status), (long long)o->backoff_ms);
 	if (rs->reloading)
-		reload_end(rs, "a role ended during the reload; the old configuration stays in force");
+		reload_end(rs, "a role ended during the reload; "
+			   "the old configuration stays in force");
 	role_start_later(o);
 }
 
@@ -283,7 +294,8 @@ static int place(int fd, int want)
 	return dup2(fd, want) < 0 ? -1 : 0;
 }
 
-static void run_role(const char *program, const char *instance, int parent_end, int core_end) PS_NORETURN;
+static void run_role(const char *program, const char *instance, int parent_end,
+		     int core_end) PS_NORETURN;
 static void run_role(const char *program, const char *instance, int parent_end, int core_end)
 {
 	const char *argv[] = { program, instance, NULL };
@@ -303,13 +315,15 @@ static void run_role(const char *program, const char *instance, int parent_end, 
 
 static int start_one(struct one *o, struct ps_err *err)
 {
-	static const struct peer_ops peer_ops_of_roles = { on_msg, on_close, MSG_ROLE_MAX, 64 << 20 };
+	static const struct peer_ops peer_ops_of_roles = { on_msg, on_close, MSG_ROLE_MAX,
+							   64 << 20 };
 	char *program = fs_find_program(table[o->no].program);
 	int up[2] = { -1, -1 }, side[2] = { -1, -1 }, rc;
 	pid_t pid;
 
 	if (!program)
-		return ps_err_set(err, PS_ENOENT, "the program '%s' is not beside penstockd nor in '%s'",
+		return ps_err_set(err, PS_ENOENT,
+				  "the program '%s' is not beside penstockd nor in '%s'",
 				  table[o->no].program, PENSTOCK_LIBEXECDIR);
 	rc = open_pair(up, err);
 	if (rc == 0 && table[o->no].talks_to_core)
@@ -374,7 +388,8 @@ static void role_start_later(struct one *o)
 	loop_timer_set(o->again, o->backoff_ms);
 	if (o->no != ROLE_CORE)
 		return;
-	for (int i = 0; i < ROLE_COUNT; i++)	/* what they do was asked for by a core that is gone */
+	/* what they do was asked for by a core that is gone */
+	for (int i = 0; i < ROLE_COUNT; i++)
 		if (i != ROLE_CORE && rs->one[i].peer)
 			peer_close(rs->one[i].peer, "core ended");
 }
@@ -386,11 +401,13 @@ static void on_timer(void *arg)
 	if (rs->stopping) {
 		for (int i = 0; i < ROLE_COUNT; i++)
 			if (rs->one[i].child) {
-				log_warn("role", table[i].name, "did not end in %d s: killed", STOP_MS / 1000);
+				log_warn("role", table[i].name, "did not end in %d s: killed",
+					 STOP_MS / 1000);
 				child_signal(rs->one[i].child, SIGKILL, false);
 			}
 	} else if (rs->reloading) {
-		reload_end(rs, "a role did not answer in time; the old configuration stays in force");
+		reload_end(rs, "a role did not answer in time; "
+			   "the old configuration stays in force");
 	}
 }
 
@@ -410,7 +427,8 @@ int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *pa
 	buf_add(&rs->yaml, yaml, yaml_len);
 	rs->timer = loop_timer(loop, on_timer, rs);
 	for (int i = 0; i < ROLE_COUNT; i++) {
-		rs->one[i] = (struct one) { .rs = rs, .no = (enum role_no)i, .core_end = -1, .backoff_ms = BACKOFF_FIRST_MS };
+		rs->one[i] = (struct one) { .rs = rs, .no = (enum role_no)i, .core_end = -1,
+					    .backoff_ms = BACKOFF_FIRST_MS };
 		rs->one[i].again = loop_timer(loop, start_again, &rs->one[i]);
 	}
 	for (int i = 0; i < ROLE_COUNT && rc == 0; i++)

@@ -2,8 +2,8 @@
  * roles – the four programs that penstockd starts, and who may talk to whom.
  *
  * roles_start() makes the socketpairs and starts every role; a role that dies is started again with
- * a growing delay, and core is handed a new connection to it. When core dies all start anew, because
- * what the others were doing was asked for by a core that is gone.
+ * a growing delay, and core is handed a new connection to it. When core dies all start anew,
+ * because what the others were doing was asked for by a core that is gone.
  */
 #ifndef PS_ROLES_H
 #define PS_ROLES_H
@@ -17,7 +17,8 @@ struct roles;
 struct roles_ops {
 	/* Every role has begun its work: the agent answers from now on. */
 	void (*on_ready)(void *arg);
-	/* Before that: a role says that it cannot work with what it found (its log line says why). */
+	/* Before that: a role says that it cannot work with what it found (its log line says
+	 * why). */
 	void (*on_refused)(const char *role, void *arg);
 	/* All roles have ended after roles_stop(). */
 	void (*on_stopped)(void *arg);
@@ -31,7 +32,8 @@ int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *pa
 		const char *instance, const char *yaml, size_t yaml_len,
 		const struct roles_ops *ops, void *arg, struct ps_err *err) PS_MUSTCHECK;
 /* Offers new bytes to every role; all take them or none. One reload at a time (PS_EBUSY). */
-int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len, struct ps_err *err) PS_MUSTCHECK;
+int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len,
+		 struct ps_err *err) PS_MUSTCHECK;
 /* The answer for whoever asked through core. */
 void roles_tell_core(struct roles *rs, uint64_t id, const char *problem, const char *text);
 /* Asks every role to end; those that do not within 10 s are killed. on_stopped comes then. */

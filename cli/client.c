@@ -24,7 +24,8 @@ void client_part(struct buf *path, const char *text)
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c))
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    strchr("-._~", c))
 			buf_addch(path, (char)c);
 		else
 			buf_addf(path, "%%%02X", c);
@@ -71,7 +72,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 }
 
 /* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
-static int ask(struct cli *cli, const char *path, const char *body, struct answer *a, struct ps_err *err)
+static int ask(struct cli *cli, const char *path, const char *body, struct answer *a,
+	       struct ps_err *err)
 {
 	int dir = open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *url = xasprintf("http://penstock/api/v1%s", path), sock[64];
@@ -81,7 +83,8 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 	CURLcode rc = CURLE_FAILED_INIT;
 
 	if (dir >= 0 && c) {
-		snprintf(sock, sizeof(sock), "/proc/self/fd/%d/api.sock", dir);	/* no limit of 108 bytes */
+		/* no limit of 108 bytes */
+		snprintf(sock, sizeof(sock), "/proc/self/fd/%d/api.sock", dir);
 		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
 		curl_easy_setopt(c, CURLOPT_URL, url);
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -112,7 +115,8 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 	if (rc == CURLE_OK)
 		return 0;
 	if (rc == CURLE_WRITE_ERROR)
-		return ps_err_set(err, PS_ELIMIT, "the agent's answer is larger than %d bytes", ANSWER_MAX);
+		return ps_err_set(err, PS_ELIMIT, "the agent's answer is larger than %d bytes",
+				  ANSWER_MAX);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return ps_err_set(err, PS_ETIME, "the agent does not answer");
 	return ps_err_set(err, PS_EAGENT, "the agent does not run");
@@ -121,9 +125,12 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 static int no_agent(struct cli *cli, const struct ps_err *err)
 {
 	char *dir = cli_quote(cli->paths.base);
-	char *log = cli->paths.system ? xstrdup("journalctl -u penstock") : xasprintf("tail %s/penstockd.log", cli->paths.logs);
-	char *start = cli->paths.system ? xstrdup("systemctl start penstock") : xasprintf("penstockd --detach %s", dir);
-	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : err->code == PS_ETIME ? log : NULL);
+	char *log = cli->paths.system ? xstrdup("journalctl -u penstock") :
+		xasprintf("tail %s/penstockd.log", cli->paths.logs);
+	char *start = cli->paths.system ? xstrdup("systemctl start penstock") :
+		xasprintf("penstockd --detach %s", dir);
+	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : err->code == PS_ETIME ?
+				log : NULL);
 
 	free(start);
 	free(log);
@@ -139,7 +146,8 @@ static int problem(struct cli *cli, const struct answer *a)
 	const char *next = json_string_value(json_object_get(doc, "next"));
 	char *full = next && ps_starts(next, "penstock ")
 		? xasprintf("%s %s", cli_self(cli), next + strlen("penstock ")) : NULL;
-	int code = a->status == 400 || a->status == 405 ? CLI_USAGE : a->status == 503 ? CLI_NO_AGENT : CLI_NO;
+	int code = a->status == 400 || a->status == 405 ? CLI_USAGE : a->status == 503 ?
+		CLI_NO_AGENT : CLI_NO;
 
 	if (!detail)
 		detail = json_string_value(json_object_get(doc, "title"));
@@ -160,7 +168,8 @@ static int finish(struct cli *cli, struct answer *a, json_t **out)
 	if (a->status < 200 || a->status > 299)
 		code = problem(cli, a);
 	else if (!(*out = json_loadb(buf_str(&a->body), a->body.len, JSON_REJECT_DUPLICATES, &why)))
-		code = cli_fail(cli, CLI_NO, NULL, "the agent's answer cannot be read: %s", why.text);
+		code = cli_fail(cli, CLI_NO, NULL, "the agent's answer cannot be read: %s",
+				why.text);
 	buf_clear(&a->body);
 	return code;
 }

@@ -32,6 +32,7 @@ int client_log_read(struct cli *cli, const char *path, struct client_log *log) P
 /* Is there somebody at the socket? Prints nothing. */
 bool client_agent_up(struct cli *cli);
 /* As client_post, but says nothing when the agent is not there: then CLI_NO_AGENT, *out NULL. */
-int client_post_quiet(struct cli *cli, const char *path, const json_t *body, json_t **out) PS_MUSTCHECK;
+int client_post_quiet(struct cli *cli, const char *path, const json_t *body,
+		      json_t **out) PS_MUSTCHECK;
 
 #endif

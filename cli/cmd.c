@@ -11,7 +11,8 @@ const struct cmd *const cmd_table[] = {
 	&cmd_status, &cmd_why, &cmd_events, &cmd_builds, &cmd_log,
 	&cmd_which, &cmd_check,
 	&cmd_releases, &cmd_fabrics, &cmd_history, &cmd_run, &cmd_runs,
-	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check, &cmd_reload, &cmd_stop,
+	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check,
+		&cmd_reload, &cmd_stop,
 	NULL,
 };
 
@@ -62,7 +63,8 @@ const char *cmd_nearest(const char *typed)
 	const char *name = NULL;
 
 	for (size_t i = 0; cmd_table[i]; i++) {
-		size_t d = strlen(cmd_table[i]->name) < 32 ? distance(typed, cmd_table[i]->name) : best;
+		size_t d = strlen(cmd_table[i]->name) < 32 ? distance(typed, cmd_table[i]->name) :
+			best;
 
 		if (d < best || (d > 0 && ps_starts(cmd_table[i]->name, typed) && !name)) {
 			best = d < best ? d : best;
@@ -76,7 +78,8 @@ static int find_opt(const struct cmd *c, const char *name, size_t len, char lett
 {
 	for (int i = 0; i < CMD_OPTS_MAX && c->opts[i].name; i++)
 		if (letter ? c->opts[i].letter == letter
-			   : strlen(c->opts[i].name) == len && strncmp(c->opts[i].name, name, len) == 0)
+			   : strlen(c->opts[i].name) == len &&
+		    strncmp(c->opts[i].name, name, len) == 0)
 			return i;
 	return -1;
 }
@@ -105,7 +108,8 @@ static int take_opt(struct cli *cli, const struct cmd *c, int argc, char *const 
 	if (!value && *i + 1 < argc)
 		value = argv[++*i];
 	if (!value)
-		return cli_fail(cli, CLI_USAGE, NULL, "'%s' needs a value: %s", word, c->opts[at].arg);
+		return cli_fail(cli, CLI_USAGE, NULL, "'%s' needs a value: %s", word,
+				c->opts[at].arg);
 	a->opt[at] = value;
 	return 0;
 }
@@ -124,7 +128,8 @@ int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv,
 			if (rc)
 				return rc;
 		} else if (a->n == c->max || a->n == CMD_ARGS_MAX) {
-			return cli_fail(cli, CLI_USAGE, NULL, "'%s' is one argument too many; usage: penstock %s %s",
+			return cli_fail(cli, CLI_USAGE, NULL,
+					"'%s' is one argument too many; usage: penstock %s %s",
 					argv[i], c->name, c->usage);
 		} else {
 			a->arg[a->n++] = argv[i];
@@ -160,7 +165,8 @@ void cmd_help(FILE *out, const struct cmd *c)
 		char *left = xasprintf("%s%c%s--%s%s%s", c->opts[i].letter ? "-" : "",
 				       c->opts[i].letter ? c->opts[i].letter : ' ',
 				       c->opts[i].letter ? ", " : "   ", c->opts[i].name,
-				       c->opts[i].arg ? " " : "", c->opts[i].arg ? c->opts[i].arg : "");
+				       c->opts[i].arg ? " " : "", c->opts[i].arg ? c->opts[i].arg :
+				       "");
 
 		fprintf(out, "  %-24s %s\n", left, c->opts[i].help);
 		free(left);
@@ -170,7 +176,8 @@ void cmd_help(FILE *out, const struct cmd *c)
 
 void cmd_help_all(FILE *out)
 {
-	fprintf(out, "usage: penstock [-C DIR] [--json] [--as NAME] [--color always|never] COMMAND ...\n");
+	fprintf(out, "usage: penstock [-C DIR] [--json] [--as NAME] "
+		"[--color always|never] COMMAND ...\n");
 	for (size_t i = 0; cmd_table[i]; i++) {
 		const struct cmd *c = cmd_table[i];
 		char *left;
@@ -184,6 +191,7 @@ void cmd_help_all(FILE *out)
 			fprintf(out, "  %-34s %s\n", left, c->help);
 		free(left);
 	}
-	fprintf(out, "\n-C DIR chooses the instance; without it PENSTOCK_INSTANCE, else the system's.\n"
+	fprintf(out, "\n-C DIR chooses the instance; without it PENSTOCK_INSTANCE, else the "
+		"system's.\n"
 		     "next: penstock help COMMAND\n");
 }

@@ -19,7 +19,8 @@ struct cmd_opt {
 };
 
 struct cmd_args {
-	const char *opt[CMD_OPTS_MAX];	/* by place in the row's opts: NULL: not given; "" for a flag */
+	/* by place in the row's opts: NULL: not given; "" for a flag */
+	const char *opt[CMD_OPTS_MAX];
 	const char *arg[CMD_ARGS_MAX];
 	size_t n;
 };

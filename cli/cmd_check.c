@@ -29,7 +29,8 @@ static int pre_receive(struct cli *cli, const struct cmd_args *a)
 	long fd, budget = 0;
 
 	if (!a->opt[OPT_POLICY] || !whole_number(a->opt[OPT_RESULT_FD], 0, 1 << 20, &fd))
-		return cli_fail(cli, CLI_USAGE, NULL, "--pre-receive needs --policy FILE and --result-fd N");
+		return cli_fail(cli, CLI_USAGE, NULL,
+				"--pre-receive needs --policy FILE and --result-fd N");
 	if (a->opt[OPT_BUDGET] && !whole_number(a->opt[OPT_BUDGET], 1, 3600000, &budget))
 		return cli_fail(cli, CLI_USAGE, NULL, "--budget is a number of milliseconds");
 	return check_push(cli, a->opt[OPT_POLICY], (int)fd, budget);
@@ -44,10 +45,12 @@ static int print_rules(struct cli *cli)
 		const char *word = r->severity == DIAG_ERROR ? "error" : "warning";
 
 		if (cli->json)
-			json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:s}", "id", r->code, "state", word,
+			json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:s}", "id",
+							       r->code, "state", word,
 							       "text", r->text, "why", r->why));
 		else
-			printf("%s  %-7s  %s\n                      %s\n", r->code, word, r->text, r->why);
+			printf("%s  %-7s  %s\n                      %s\n", r->code, word, r->text,
+			       r->why);
 	}
 	doc = json_pack("{s:o}", "items", items);
 	if (cli->json)
@@ -56,8 +59,9 @@ static int print_rules(struct cli *cli)
 	return CLI_OK;
 }
 
-/* The configuration to judge by: the policy file given, the instance's accepted one, its penstock.yml.
- * Without an instance *cfg stays NULL: what needs it is left out, and that is said. */
+/* The configuration to judge by: the policy file given, the instance's accepted one, its
+ * penstock.yml. Without an instance *cfg stays NULL: what needs it is left out, and that is said.
+ * */
 static int find_config(struct cli *cli, const char *policy, struct config **cfg)
 {
 	struct diag_list diags = DIAG_LIST_INIT;
@@ -74,7 +78,8 @@ static int find_config(struct cli *cli, const char *policy, struct config **cfg)
 		if (!policy) {
 			rc = config_load(cfg, cli->paths.config, &diags, &err);
 			if (rc == 0 && !*cfg)
-				rc = ps_err_set(&err, PS_ECONFIG, "'%s' has errors", cli->paths.config);
+				rc = ps_err_set(&err, PS_ECONFIG, "'%s' has errors",
+						cli->paths.config);
 			diag_clear(&diags);
 			return rc < 0 ? cli_fail_err(cli, &err, "penstock config check") : 0;
 		}
@@ -82,12 +87,14 @@ static int find_config(struct cli *cli, const char *policy, struct config **cfg)
 	if (policy)
 		rc = policy_read_config(cfg, &base, policy, &err);
 	else if (!cli->json)
-		fprintf(stderr, "hint: no instance was chosen (-C DIR): fabric ids are not checked\n");
+		fprintf(stderr,
+			"hint: no instance was chosen (-C DIR): fabric ids are not checked\n");
 	free(base);
 	return rc < 0 ? cli_fail_err(cli, &err, NULL) : 0;
 }
 
-static void print_findings(struct cli *cli, const struct diag_list *l, size_t projects, const char *what)
+static void print_findings(struct cli *cli, const struct diag_list *l, size_t projects,
+			   const char *what)
 {
 	size_t warnings = l->n - l->errors;
 	struct buf text = BUF_INIT;
@@ -109,8 +116,9 @@ static void print_findings(struct cli *cli, const struct diag_list *l, size_t pr
 	if (!projects)
 		fprintf(stderr, "hint: no pbt_project.yml in '%s'\n", what);
 	else
-		fprintf(stderr, "%zu project%s, %zu error%s, %zu warning%s\n", projects, projects == 1 ? "" : "s",
-			l->errors, l->errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+		fprintf(stderr, "%zu project%s, %zu error%s, %zu warning%s\n", projects,
+			projects == 1 ? "" : "s", l->errors, l->errors == 1 ? "" : "s", warnings,
+			warnings == 1 ? "" : "s");
 }
 
 static int check_exec(struct cli *cli, const struct cmd_args *a)
@@ -131,7 +139,8 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 	if (rc)
 		return rc;
 	c.config = cfg;
-	repo_trust_owners();	/* only objects are read: nothing of the repository is run or believed */
+	/* only objects are read: nothing of the repository is run or believed */
+	repo_trust_owners();
 	if (fs_exists(what)) {
 		rc = gate_check_path(&c, &l, &projects, &err);
 	} else {
@@ -153,17 +162,23 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_check = {
 	.name = "check", .usage = "[FOLDER | REVISION]", .group = "Look",
 	.help = "Check projects as a push would: every finding with its line and column",
-	.more = "FOLDER (the current one) is checked as it is on disk, REVISION as it is committed.\n"
-		"Findings are errors when a push that brings them would be refused. With --against,\n"
+	.more = "FOLDER (the current one) is checked as it is on disk, REVISION as it is "
+		"committed.\n"
+		"Findings are errors when a push that brings them would be refused. With "
+			"--against,\n"
 		"what the other revision has too is a warning, as in a push that starts from it.",
 	.example = "-C DIR check --against origin/main", .needs = CMD_NOTHING, .max = 1,
 	.opts = {
-		[OPT_AGAINST] = { "against", 0, "REVISION", "the old side: what it has too is only a warning" },
-		[OPT_POLICY] = { "policy", 0, "FILE", "judge by this policy file, not by an instance" },
+		[OPT_AGAINST] = { "against", 0, "REVISION",
+				  "the old side: what it has too is only a warning" },
+		[OPT_POLICY] = { "policy", 0, "FILE",
+				 "judge by this policy file, not by an instance" },
 		[OPT_RULES] = { "rules", 0, NULL, "print every rule and why it is there" },
-		[OPT_PRE_RECEIVE] = { "pre-receive", 0, NULL, "for hooks: judge the push on stdin" },
+		[OPT_PRE_RECEIVE] = { "pre-receive", 0, NULL,
+				      "for hooks: judge the push on stdin" },
 		[OPT_RESULT_FD] = { "result-fd", 0, "N", "for hooks: where the verdict goes" },
-		[OPT_BUDGET] = { "budget", 0, "MS", "for hooks: time for judging, in milliseconds" },
+		[OPT_BUDGET] = { "budget", 0, "MS",
+				 "for hooks: time for judging, in milliseconds" },
 	},
 	.exec = check_exec,
 };

@@ -54,7 +54,8 @@ static int read_commands(struct commands *c, struct ps_err *err)
 	for (char *line = rc == 0 ? strtok_r(c->input.data, "\n", &save) : NULL; line && rc == 0;
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (c->n == PS_PUSH_REFS_MAX)
-			rc = ps_err_set(err, PS_ELIMIT, "more than %d refs in one push", PS_PUSH_REFS_MAX);
+			rc = ps_err_set(err, PS_ELIMIT, "more than %d refs in one push",
+					PS_PUSH_REFS_MAX);
 		else
 			rc = take_line(c, line, err);
 	}
@@ -76,11 +77,13 @@ static char *name_of(const struct config *cfg, const char *base, const char *pat
 	return name;
 }
 
-static int tell(int fd, const struct gate_input *in, const struct gate_result *r, int64_t stamp, struct ps_err *err)
+static int tell(int fd, const struct gate_input *in, const struct gate_result *r, int64_t stamp,
+		struct ps_err *err)
 {
 	struct wire_ref_line *v = xcalloc(in->ncommands, sizeof(*v));
 	struct wire_verdict m = {
-		.verdict = gate_verdict_word(r->verdict), .text = buf_str(&r->text), .errors = r->all.errors,
+		.verdict = gate_verdict_word(r->verdict), .text = buf_str(&r->text),
+			.errors = r->all.errors,
 		.warnings = r->all.n - r->all.errors, .problem = r->slow, .stamp = (uint64_t)stamp,
 		.refs = { v, in->ncommands },
 	};
@@ -88,8 +91,10 @@ static int tell(int fd, const struct gate_input *in, const struct gate_result *r
 
 	for (size_t i = 0; i < in->ncommands; i++)
 		v[i] = (struct wire_ref_line) {
-			.ref = in->commands[i].ref, .old = in->commands[i].old_oid, .new = in->commands[i].new_oid,
-			.target = ps_streq(r->refs[i].target, in->commands[i].ref) ? NULL : r->refs[i].target,
+			.ref = in->commands[i].ref, .old = in->commands[i].old_oid,
+				.new = in->commands[i].new_oid,
+			.target = ps_streq(r->refs[i].target, in->commands[i].ref) ? NULL :
+				r->refs[i].target,
 			.seen = *r->refs[i].seen ? r->refs[i].seen : NULL, .ordinal = i,
 		};
 	rc = frame_send(fd, MSG_verdict, &m, -1, clock_boot_ns() + (int64_t)TELL_MS * MS, err);
@@ -99,7 +104,8 @@ static int tell(int fd, const struct gate_input *in, const struct gate_result *r
 
 static int judge(const char *policy, int fd, int64_t budget_ms, struct ps_err *err)
 {
-	struct repo_quarantine q = { getenv("GIT_OBJECT_DIRECTORY"), getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES") };
+	struct repo_quarantine q = { getenv("GIT_OBJECT_DIRECTORY"),
+				     getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES") };
 	int64_t start = clock_boot_ns();
 	const char *dir = getenv("GIT_DIR");
 	char *path = realpath(dir ? dir : ".", NULL), *base = NULL, *name = NULL;
@@ -118,8 +124,10 @@ static int judge(const char *policy, int fd, int64_t budget_ms, struct ps_err *e
 		in.commands = c.v;
 		in.ncommands = c.n;
 		in.config = cfg;
-		in.deadline_ns = start + (budget_ms ? budget_ms : cfg->repo.budget_ms) * 9 / 10 * MS;
-		repo_trust_owners();	/* git runs this repository's hooks for the pusher: it has checked */
+		in.deadline_ns = start + (budget_ms ? budget_ms :
+					  cfg->repo.budget_ms) * 9 / 10 * MS;
+		/* git runs this repository's hooks for the pusher: it has checked */
+		repo_trust_owners();
 		rc = gate_judge(&in, &r, err);
 	}
 	if (rc == 0)

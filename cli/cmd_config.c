@@ -34,8 +34,8 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 		if (diags.errors)
 			printf("%zu error%s\n", diags.errors, diags.errors == 1 ? "" : "s");
 		else
-			printf("ok: %zu environments, %zu fabrics, %zu warning%s\n", cfg->nenvironments,
-			       cfg->nfabrics, diags.n, diags.n == 1 ? "" : "s");
+			printf("ok: %zu environments, %zu fabrics, %zu warning%s\n",
+			       cfg->nenvironments, cfg->nfabrics, diags.n, diags.n == 1 ? "" : "s");
 	}
 	if (rc == 0 && diags.errors)
 		rc = CLI_NO;
@@ -85,7 +85,8 @@ static void show_rules(const struct cli *cli, const struct which *w, bool all)
 	json_decref(doc);
 }
 
-static int show_which(struct cli *cli, const struct config *cfg, const struct cmd_args *a, const char *ref)
+static int show_which(struct cli *cli, const struct config *cfg, const struct cmd_args *a,
+		      const char *ref)
 {
 	const char *repo = a->opt[OPT_REPO] ? a->opt[OPT_REPO] : "repository";
 	const char *project = a->opt[OPT_PROJECT] ? a->opt[OPT_PROJECT] : ".";
@@ -137,7 +138,8 @@ static int which_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_which = {
 	.name = "which", .usage = "[--repo R] [--project P] [--all] REF", .group = "Look",
 	.help = "Say which environment a ref goes to, and by which rule of penstock.yml",
-	.more = "The first rule that matches wins. In patterns * stays within one part of a path, ** crosses '/'.\n"
+	.more = "The first rule that matches wins. In patterns * stays within one part of a path, "
+		"** crosses '/'.\n"
 		"Without --repo and --project only rules for every project can be told.",
 	.example = "which --repo sales/etl refs/tags/v1.4.0",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1,

@@ -70,13 +70,17 @@ static int find_repository(struct site *s, const char *path, struct ps_err *err)
 	return 0;
 }
 
-/* git config on the repository's own file; out (may be NULL) gets what it prints, without the newline. */
-static int git_config(const struct site *s, const char *const *words, struct buf *out, int *code, struct ps_err *err)
+/* git config on the repository's own file; out (may be NULL) gets what it prints, without the
+ * newline. */
+static int git_config(const struct site *s, const char *const *words, struct buf *out, int *code,
+		      struct ps_err *err)
 {
-	static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", NULL };
+	static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
+					   "GIT_CONFIG_NOSYSTEM=1", NULL };
 	char *file = fs_join(s->repo, "config");
 	const char *argv[12] = { "/usr/bin/git", "config", "--file", file };
-	struct spawn sp = { .argv = argv, .env = env, .cwd = "/", .in = -1, .out = -1, .errout = STDERR_FILENO };
+	struct spawn sp = { .argv = argv, .env = env, .cwd = "/", .in = -1, .out = -1,
+			    .errout = STDERR_FILENO };
 	struct buf text = BUF_INIT;
 	int status = 0, rc;
 
@@ -97,9 +101,11 @@ static int git_config(const struct site *s, const char *const *words, struct buf
 }
 
 /* Sets a value unless the name has one already. */
-static int set_if_absent(const struct site *s, const char *name, const char *value, struct ps_err *err)
+static int set_if_absent(const struct site *s, const char *name, const char *value,
+			 struct ps_err *err)
 {
-	int code, rc = git_config(s, (const char *const[]) { "--get-all", name, NULL }, NULL, &code, err);
+	int code, rc = git_config(s, (const char *const[]) { "--get-all", name, NULL }, NULL, &code,
+				  err);
 
 	if (rc < 0 || code == 0)
 		return rc;
@@ -111,14 +117,17 @@ static int set_if_absent(const struct site *s, const char *name, const char *val
 
 static int hide_refs(const struct site *s, struct ps_err *err)
 {
-	int code, rc = git_config(s, (const char *const[]) { "--get-all", "transfer.hideRefs", "^refs/penstock/?$", NULL },
+	int code, rc = git_config(s, (const char *const[]) { "--get-all", "transfer.hideRefs",
+							     "^refs/penstock/?$", NULL },
 				  NULL, &code, err);
 
 	if (rc < 0 || code == 0)
 		return rc;
-	rc = git_config(s, (const char *const[]) { "--add", "transfer.hideRefs", "refs/penstock", NULL }, NULL, &code, err);
+	rc = git_config(s, (const char *const[]) { "--add", "transfer.hideRefs", "refs/penstock",
+						   NULL }, NULL, &code, err);
 	if (rc == 0 && code != 0)
-		rc = ps_err_set(err, PS_EIO, "git config could not set transfer.hideRefs in '%s'", s->repo);
+		rc = ps_err_set(err, PS_EIO, "git config could not set transfer.hideRefs in '%s'",
+				s->repo);
 	return rc;
 }
 
@@ -145,11 +154,12 @@ static int configure(const struct site *s, struct ps_err *err)
 static int check_hooks_path(const struct site *s, struct ps_err *err)
 {
 	struct buf value = BUF_INIT;
-	int code, rc = git_config(s, (const char *const[]) { "--get", "core.hooksPath", NULL }, &value, &code, err);
+	int code, rc = git_config(s, (const char *const[]) { "--get", "core.hooksPath", NULL },
+				  &value, &code, err);
 
 	if (rc == 0 && code == 0)
-		rc = ps_err_set(err, PS_EEXIST, "'%s' sets core.hooksPath to '%s': git would not run hooks of its own folder",
-				s->repo, buf_str(&value));
+		rc = ps_err_set(err, PS_EEXIST, "'%s' sets core.hooksPath to '%s': git would not "
+				"run hooks of its own folder", s->repo, buf_str(&value));
 	buf_clear(&value);
 	return rc;
 }
@@ -167,7 +177,9 @@ static int hook_state(const struct site *s, const char *name, struct ps_err *err
 		if (strcmp(target, s->program) == 0 || ps_ends(target, "/penstock-hook"))
 			return 1;
 	}
-	return ps_err_set(err, PS_EEXIST, "the repository has a hook '%s/%s' of its own; it was not touched", s->hooks, name);
+	return ps_err_set(err, PS_EEXIST,
+			  "the repository has a hook '%s/%s' of its own; it was not touched",
+			  s->hooks, name);
 }
 
 static int link_hook(const struct site *s, const char *name, struct ps_err *err)
@@ -185,7 +197,8 @@ static int link_hook(const struct site *s, const char *name, struct ps_err *err)
 	return 0;
 }
 
-/* Our own hook file: 1 it is there and says the same, 0 it is not there, PS_EEXIST another instance's. */
+/* Our own hook file: 1 it is there and says the same, 0 it is not there, PS_EEXIST another
+ * instance's. */
 static int bearings_state(const struct site *s, struct ps_err *err)
 {
 	struct buf have = BUF_INIT;
@@ -196,7 +209,8 @@ static int bearings_state(const struct site *s, struct ps_err *err)
 		memset(err, 0, sizeof(*err));
 		rc = 0;
 	} else if (rc == 0 && strncmp(buf_str(&have), s->bearings, first + 1) != 0) {
-		rc = ps_err_set(err, PS_EEXIST, "the repository is bound to the instance with socket '%.*s'",
+		rc = ps_err_set(err, PS_EEXIST,
+				"the repository is bound to the instance with socket '%.*s'",
 				(int)strcspn(buf_str(&have), "\n"), buf_str(&have));
 	} else if (rc == 0) {
 		rc = strcmp(buf_str(&have), s->bearings) == 0;
@@ -205,7 +219,8 @@ static int bearings_state(const struct site *s, struct ps_err *err)
 	return rc;
 }
 
-/* Puts file and links; takes back what it put when it cannot go on. *changed: something was not there. */
+/* Puts file and links; takes back what it put when it cannot go on. *changed: something was not
+ * there. */
 static int put_hooks(struct site *s, bool *changed, struct ps_err *err)
 {
 	bool had[PS_NELEM(hook_names)] = { false }, put[PS_NELEM(hook_names)] = { false };
@@ -218,7 +233,8 @@ static int put_hooks(struct site *s, bool *changed, struct ps_err *err)
 	}
 	if (rc < 0)
 		return rc;
-	rc = same ? 0 : fs_write_file(s->dir, "penstock.hook", s->bearings, strlen(s->bearings), 0644, err);
+	rc = same ? 0 : fs_write_file(s->dir, "penstock.hook", s->bearings, strlen(s->bearings),
+				      0644, err);
 	*changed = !same;
 	for (size_t i = 0; i < PS_NELEM(hook_names) && rc == 0; i++) {
 		rc = link_hook(s, hook_names[i], err);
@@ -243,9 +259,11 @@ static int site_init(struct site *s, const struct cli *cli, const char *path, st
 
 	s->program = fs_find_program("penstock-hook");
 	if (rc == 0 && (!s->program || !gate))
-		rc = ps_err_set(err, PS_ENOENT, "the program 'penstock-hook' is not beside penstock: installed in part?");
+		rc = ps_err_set(err, PS_ENOENT, "the program 'penstock-hook' is not beside "
+				"penstock: installed in part?");
 	if (rc == 0)
-		s->bearings = xasprintf("%s\n%s\n%s\n", cli->paths.hook_sock, cli->paths.policy, gate);
+		s->bearings = xasprintf("%s\n%s\n%s\n", cli->paths.hook_sock, cli->paths.policy,
+					gate);
 	if (rc == 0 && !fs_exists(s->hooks))
 		rc = fs_mkdirs(s->hooks, 0755, err);
 	if (rc == 0 && (s->dir = open(s->hooks, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
@@ -269,7 +287,8 @@ static int check_root(struct cli *cli, const struct site *s, char **name)
 	if (rc < 0)
 		return cli_fail_err(cli, &err, NULL);
 	if (!cfg)
-		return cli_fail(cli, CLI_NO, "penstock config check", "'%s' has errors", cli->paths.config);
+		return cli_fail(cli, CLI_NO, "penstock config check", "'%s' has errors",
+				cli->paths.config);
 	rc = config_root_of(cfg, cli->paths.base, s->repo, name) ? 0 : CLI_NO;
 	config_free(cfg);
 	if (rc == 0)
@@ -277,11 +296,13 @@ static int check_root(struct cli *cli, const struct site *s, char **name)
 	parent = xstrdup(s->repo);
 	if ((slash = strrchr(parent, '/')) && slash > parent)
 		*slash = '\0';
-	pw = stat(s->repo, &st) == 0 ? getpwuid(st.st_uid) : NULL;	/* who pushes there, most likely */
-	rc = cli_fail(cli, CLI_NO, NULL, "'%s' is below no root of '%s'; add under 'repositories:'\n"
+	/* who pushes there, most likely */
+	pw = stat(s->repo, &st) == 0 ? getpwuid(st.st_uid) : NULL;
+	rc = cli_fail(cli, CLI_NO, NULL,
+		      "'%s' is below no root of '%s'; add under 'repositories:'\n"
 		      "  roots:\n    - { path: %s, identity: uid, hook_users: [%s] }\n"
-		      "with every user who pushes there, then: %s reload", s->repo, cli->paths.config, parent,
-		      pw ? pw->pw_name : "git", cli_self(cli));
+		      "with every user who pushes there, then: %s reload", s->repo,
+		      cli->paths.config, parent, pw ? pw->pw_name : "git", cli_self(cli));
 	free(parent);
 	return rc;
 }
@@ -301,14 +322,16 @@ static int adopt(struct cli *cli, const struct site *s, bool *asked)
 static int report(struct cli *cli, const struct site *s, const char *name, bool changed, bool asked)
 {
 	if (cli->json) {
-		json_t *doc = json_pack("{s:s, s:s, s:s, s:b, s:b}", "id", name, "state", "installed",
+		json_t *doc = json_pack("{s:s, s:s, s:s, s:b, s:b}", "id", name, "state",
+					"installed",
 					"path", s->repo, "changed", changed, "baseline", asked);
 
 		show_json(doc);
 		json_decref(doc);
 		return CLI_OK;
 	}
-	printf("%s '%s' as %s\n", changed ? "installed into" : "already installed in", s->repo, name);
+	printf("%s '%s' as %s\n", changed ? "installed into" : "already installed in", s->repo,
+	       name);
 	if (!asked)
 		printf("note: the agent does not run; it looks at the repository when it starts\n");
 	printf("next: git push\n");
@@ -340,7 +363,8 @@ static int install_exec(struct cli *cli, const struct cmd_args *a)
 	if (rc == 0)
 		rc = configure(&s, &err);
 	if (rc < 0)
-		rc = cli_fail_err(cli, &err, err.code == PS_EEXIST ? "move it away or call it yourself; "
+		rc = cli_fail_err(cli, &err, err.code == PS_EEXIST ?
+				  "move it away or call it yourself; "
 				  "penstock does not chain hooks in this version" : NULL);
 	else
 		rc = adopt(cli, &s, &asked);
@@ -354,7 +378,8 @@ static int install_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_install = {
 	.name = "install", .usage = "REPO", .group = "Administer",
 	.help = "Bind a repository to this instance: its hooks ask this agent",
-	.more = "The repository must be below a root of penstock.yml. A repository with a hook of its own named\n"
+	.more = "The repository must be below a root of penstock.yml. A repository with a hook of "
+		"its own named\n"
 		"pre-receive or post-receive is refused. Doing it twice is fine.",
 	.example = "install /srv/git/sales/etl.git",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1, .exec = install_exec,
@@ -394,12 +419,14 @@ static int uninstall_exec(struct cli *cli, const struct cmd_args *a)
 	if (rc < 0) {
 		rc = cli_fail_err(cli, &err, NULL);
 	} else if (cli->json) {
-		json_t *doc = json_pack("{s:s, s:s, s:b}", "id", s.repo, "state", "uninstalled", "changed", changed);
+		json_t *doc = json_pack("{s:s, s:s, s:b}", "id", s.repo, "state", "uninstalled",
+					"changed", changed);
 
 		show_json(doc);
 		json_decref(doc);
 	} else if (changed) {
-		printf("uninstalled from '%s'; penstock.id and refs/penstock stay, so a later install knows it again\n", s.repo);
+		printf("uninstalled from '%s'; penstock.id and refs/penstock stay, so a later "
+		       "install knows it again\n", s.repo);
 	} else {
 		printf("'%s' has no hook of penstock\n", s.repo);
 	}

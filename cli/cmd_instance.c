@@ -25,7 +25,8 @@ enum { STOP_MS = 60000 };
 /* 0 when the folder is absent, empty, or holds only what an init that was cut short has made. */
 static int check_place(const char *dir, struct ps_err *err)
 {
-	static const char *const ours[] = { ".", "..", "state", "run", "keys", "artifacts", "logs", "work",
+	static const char *const ours[] = { ".", "..", "state", "run", "keys", "artifacts", "logs",
+					    "work",
 					    "fabrics", "repos", "toolchains", NULL };
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -39,7 +40,9 @@ static int check_place(const char *dir, struct ps_err *err)
 		while (ours[i] && strcmp(ours[i], e->d_name) != 0)
 			i++;
 		if (!ours[i] && !ps_starts(e->d_name, ".tmp-"))
-			rc = ps_err_set(err, PS_EEXIST, "'%s' is not empty and no instance: it has '%s'", dir, e->d_name);
+			rc = ps_err_set(err, PS_EEXIST,
+					"'%s' is not empty and no instance: it has '%s'", dir,
+					e->d_name);
 	}
 	closedir(d);
 	return rc;
@@ -50,7 +53,8 @@ static int key_pem(EVP_PKEY *key, bool private, struct buf *out)
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *data;
 	long n = 0;
-	int ok = bio && (private ? PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
+	int ok = bio &&
+		(private ? PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
 				 : PEM_write_bio_PUBKEY(bio, key));
 
 	if (ok && (n = BIO_get_mem_data(bio, &data)) > 0)
@@ -98,7 +102,8 @@ static int write_policy(const struct ps_paths *p, const struct buf *yaml, struct
 
 	PS_BUG_IF(rc == 0 && !cfg, "the initial configuration has errors");
 	if (rc == 0)
-		rc = policy_write(p->policy, cfg, p->base, p->spool, geteuid(), buf_str(yaml), yaml->len, NULL, 0, err);
+		rc = policy_write(p->policy, cfg, p->base, p->spool, geteuid(), buf_str(yaml),
+				  yaml->len, NULL, 0, err);
 	diag_clear(&diags);
 	config_free(cfg);
 	return rc;
@@ -146,18 +151,22 @@ static int report_init(struct cli *cli, const struct ps_paths *p, bool made, boo
 	char *dir;
 
 	if (cli->json) {
-		json_t *doc = json_pack("{s:s, s:s}", "id", p->base, "state", made ? "made" : "exists");
+		json_t *doc = json_pack("{s:s, s:s}", "id", p->base, "state",
+					made ? "made" : "exists");
 
 		show_json(doc);
 		json_decref(doc);
 		return CLI_OK;
 	}
 	dir = cli_quote(p->base);
-	printf("%s '%s'\n", made ? "made the instance" : "there is an instance already in", p->base);
+	printf("%s '%s'\n", made ? "made the instance" : "there is an instance already in",
+	       p->base);
 	if (!made && toolchain)
-		printf("note: its penstock.yml was not changed; name the toolchain there under 'toolchains:'\n");
+		printf("note: its penstock.yml was not changed; name the toolchain there under "
+		       "'toolchains:'\n");
 	if (made && !toolchain)
-		printf("note: builds wait until there is a toolchain: penstock -C %s toolchain make NAME FILE\n", dir);
+		printf("note: builds wait until there is a toolchain: penstock -C %s toolchain "
+		       "make NAME FILE\n", dir);
 	printf("next: penstockd --detach %s\n", dir);
 	free(dir);
 	return CLI_OK;
@@ -173,7 +182,8 @@ static int init_exec(struct cli *cli, const struct cmd_args *a)
 	int rc = 0;
 
 	if (!dir)
-		return cli_fail(cli, CLI_USAGE, "penstock init DIR", "the folder of the instance is missing");
+		return cli_fail(cli, CLI_USAGE, "penstock init DIR",
+				"the folder of the instance is missing");
 	if (a->opt[0] && !(toolchain = check_toolchain(a->opt[0], &err)))
 		return cli_fail_err(cli, &err, NULL);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
@@ -191,7 +201,8 @@ static int init_exec(struct cli *cli, const struct cmd_args *a)
 		rc = make_keys(&p, &err);
 	if (rc == 0 && !exists)
 		rc = write_config(&p, toolchain, &err);
-	rc = rc < 0 ? cli_fail_err(cli, &err, NULL) : report_init(cli, &p, !exists, toolchain != NULL);
+	rc = rc < 0 ? cli_fail_err(cli, &err, NULL) :
+		report_init(cli, &p, !exists, toolchain != NULL);
 	ps_paths_clear(&p);
 	free(toolchain);
 	return rc;
@@ -200,7 +211,8 @@ static int init_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_init = {
 	.name = "init", .usage = "DIR [--toolchain PREFIX]", .group = "Administer",
 	.help = "Make an instance: a folder with everything one agent owns",
-	.more = "Makes the folders, a key pair for releases and a penstock.yml to begin with. An instance that is\n"
+	.more = "Makes the folders, a key pair for releases and a penstock.yml to begin with. An "
+		"instance that is\n"
 		"there already is left as it is; a folder with other things in it is refused.",
 	.example = "init /srv/penstock --toolchain /opt/pyspark",
 	.needs = CMD_NOTHING, .min = 0, .max = 1,
@@ -265,8 +277,10 @@ static int stop_exec(struct cli *cli, const struct cmd_args *a)
 		return stopped(cli, "no agent runs here");
 	code = client_post_quiet(cli, "/stop", NULL, &doc);
 	json_decref(doc);
-	if (code == CLI_NO_AGENT && syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
-		code = cli_fail(cli, CLI_NO_AGENT, NULL, "core does not answer and its parent cannot be told: %s",
+	if (code == CLI_NO_AGENT && syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 &&
+	    errno != ESRCH)
+		code = cli_fail(cli, CLI_NO_AGENT, NULL,
+				"core does not answer and its parent cannot be told: %s",
 				strerror(errno));
 	else if (code == CLI_NO_AGENT)
 		code = CLI_OK;
@@ -275,7 +289,8 @@ static int stop_exec(struct cli *cli, const struct cmd_args *a)
 			n = poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, STOP_MS);
 		} while (n < 0 && errno == EINTR);
 		code = n == 1 ? stopped(cli, "stopped")
-			      : cli_fail(cli, CLI_NO, NULL, "the agent is still stopping after %d s", STOP_MS / 1000);
+			      : cli_fail(cli, CLI_NO, NULL,
+					 "the agent is still stopping after %d s", STOP_MS / 1000);
 	}
 	close(pidfd);
 	return code;
@@ -283,6 +298,7 @@ static int stop_exec(struct cli *cli, const struct cmd_args *a)
 
 const struct cmd cmd_stop = {
 	.name = "stop", .usage = "", .group = "Administer",
-	.help = "End the agent; what waits goes on after the next start, pushes are judged meanwhile",
+	.help = "End the agent; what waits goes on after the next start, pushes are judged "
+		"meanwhile",
 	.example = "stop", .needs = CMD_INSTANCE, .exec = stop_exec,
 };

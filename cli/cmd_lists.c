@@ -40,7 +40,8 @@ static int events_exec(struct cli *cli, const struct cmd_args *a)
 	buf_adds(&path, "/events");
 	list_params(&path, a);
 	client_param(&path, "ref", a->opt[OPT_REF]);
-	code = show_list(cli, buf_str(&path), event_cols, "no event yet; next: git push to an installed repository");
+	code = show_list(cli, buf_str(&path), event_cols,
+			 "no event yet; next: git push to an installed repository");
 	buf_clear(&path);
 	return code;
 }

@@ -52,7 +52,8 @@ static void print_bytes(struct client_log *log, bool raw)
 		for (size_t back = 1; back <= 3 && back <= n && !log->ended; back++) {
 			unsigned char c = (unsigned char)log->bytes.data[n - back];
 
-			if (c >= 0xc0 && utf8_len((unsigned char *)log->bytes.data + n - back, back) == 0)
+			if (c >= 0xc0 && utf8_len((unsigned char *)log->bytes.data + n - back,
+						  back) == 0)
 				whole = n - back;	/* its rest comes with the next read */
 		}
 		escape_buf(&text, buf_str(&log->bytes), whole, true);
@@ -63,7 +64,8 @@ static void print_bytes(struct client_log *log, bool raw)
 	fflush(stdout);
 }
 
-static int read_all(struct cli *cli, const char *base, struct client_log *log, bool follow, bool raw, bool print)
+static int read_all(struct cli *cli, const char *base, struct client_log *log, bool follow,
+		    bool raw, bool print)
 {
 	while (!interrupted) {
 		struct buf path = BUF_INIT;
@@ -96,7 +98,8 @@ static int log_exec(struct cli *cli, const struct cmd_args *a)
 	int code;
 
 	if (!log_path(&path, a->arg[0])) {
-		code = cli_fail(cli, CLI_USAGE, "penstock builds", "'%s' has no log: give a build (b31), a run (x7) "
+		code = cli_fail(cli, CLI_USAGE, "penstock builds",
+				"'%s' has no log: give a build (b31), a run (x7) "
 				"or a task of a run (x7/TASK)", a->arg[0]);
 		buf_clear(&path);
 		return code;
@@ -108,16 +111,19 @@ static int log_exec(struct cli *cli, const struct cmd_args *a)
 		json_t *doc;
 
 		escape_buf(&text, buf_str(&log.bytes), log.bytes.len, true);
-		doc = json_pack("{s:s, s:s, s:b, s:I, s:s#}", "id", a->arg[0], "state", log.state, "ended", log.ended,
+		doc = json_pack("{s:s, s:s, s:b, s:I, s:s#}", "id", a->arg[0], "state", log.state,
+				"ended", log.ended,
 				"next", (json_int_t)log.next, "text", buf_str(&text), text.len);
 		show_json(doc);
 		json_decref(doc);
 		buf_clear(&text);
 	}
 	if (code == CLI_INTERRUPTED)
-		fprintf(stderr, "\nstopped watching; %s goes on; next: %s log -f %s\n", a->arg[0], cli_self(cli), a->arg[0]);
+		fprintf(stderr, "\nstopped watching; %s goes on; next: %s log -f %s\n", a->arg[0],
+			cli_self(cli), a->arg[0]);
 	if (code == CLI_OK && !log.ended && !cli->json)
-		fprintf(stderr, "%s is %s; next: %s log -f %s\n", a->arg[0], log.state, cli_self(cli), a->arg[0]);
+		fprintf(stderr, "%s is %s; next: %s log -f %s\n", a->arg[0], log.state,
+			cli_self(cli), a->arg[0]);
 	buf_clear(&log.bytes);
 	buf_clear(&path);
 	return code;
@@ -126,7 +132,8 @@ static int log_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_log = {
 	.name = "log", .usage = "ID [-f] [--raw]", .group = "Look",
 	.help = "Print the log of a build (b31), a run (x7) or one task (x7/TASK)",
-	.more = "Control characters in a log are printed as \\xNN; --raw passes the bytes as they are.",
+	.more = "Control characters in a log are printed as \\xNN; "
+		"--raw passes the bytes as they are.",
 	.example = "log -f b31",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1,
 	.opts = { { "follow", 'f', NULL, "go on until the thing has ended" },

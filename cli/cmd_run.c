@@ -35,7 +35,8 @@ static const struct column task_cols[] = {
 /* "90", "90s", "30m", "2h" in ms; -1 when it is no duration. */
 static int64_t duration_ms(const char *text)
 {
-	static const struct { char unit; int64_t ms; } units[] = { { '\0', 1000 }, { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 } };
+	static const struct { char unit; int64_t ms; } units[] =
+		{ { '\0', 1000 }, { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 } };
 	char *end;
 	long n = strtol(text, &end, 10);
 
@@ -114,7 +115,8 @@ static void tell_changes(struct cli *cli, struct watch *w, json_t *doc)
 	w->last = json_incref(doc);
 }
 
-/* Until the run has ended, the time is up or Ctrl-C. *end: the last answer. Returns an exit code. */
+/* Until the run has ended, the time is up or Ctrl-C. *end: the last answer. Returns an exit
+ * code. */
 static int watch_run(struct cli *cli, const char *id, int64_t timeout_ms, json_t **end)
 {
 	struct watch w = { .id = id, .quiet_ns = clock_boot_ns() };
@@ -136,7 +138,8 @@ static int watch_run(struct cli *cli, const char *id, int64_t timeout_ms, json_t
 			break;
 		}
 		if (interrupted || (timeout_ms >= 0 && clock_boot_ns() > until)) {
-			fprintf(stderr, "%s; %s goes on; next: %s runs %s\n", interrupted ? "\nstopped watching" :
+			fprintf(stderr, "%s; %s goes on; next: %s runs %s\n",
+				interrupted ? "\nstopped watching" :
 				"the time is up", id, cli_self(cli), id);
 			code = interrupted ? CLI_INTERRUPTED : CLI_NO;
 			break;
@@ -156,13 +159,18 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 	int code;
 
 	if (!a->opt[OPT_FABRIC])
-		return cli_fail(cli, CLI_USAGE, "penstock fabrics", "--fabric is missing: where shall '%s' run", a->arg[0]);
+		return cli_fail(cli, CLI_USAGE, "penstock fabrics",
+				"--fabric is missing: where shall '%s' run", a->arg[0]);
 	if (a->opt[OPT_TIMEOUT] && timeout < 0)
-		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is no time: give 90s, 30m or 2h", a->opt[OPT_TIMEOUT]);
-	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "job", a->arg[0], "fabric", a->opt[OPT_FABRIC],
-			 "config", a->opt[OPT_CONFIG], "project", a->opt[OPT_PROJECT], "repository", a->opt[OPT_REPO]);
+		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is no time: give 90s, 30m or 2h",
+				a->opt[OPT_TIMEOUT]);
+	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "job", a->arg[0], "fabric",
+			 a->opt[OPT_FABRIC],
+			 "config", a->opt[OPT_CONFIG], "project", a->opt[OPT_PROJECT], "repository",
+			 a->opt[OPT_REPO]);
 	sigaction(SIGINT, &(struct sigaction) { .sa_handler = on_interrupt }, NULL);
-	code = body ? client_post(cli, "/runs", body, &doc) : cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
+	code = body ? client_post(cli, "/runs", body, &doc) :
+		cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
 	json_decref(body);
 	if (code)
 		return code;
@@ -185,15 +193,19 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 }
 
 const struct cmd cmd_run = {
-	.name = "run", .usage = "JOB --fabric F [--config I] [--project P] [--repo R] [--timeout T] [--no-wait]",
+	.name = "run",
+		.usage =
+		"JOB --fabric F [--config I] [--project P] [--repo R] [--timeout T] [--no-wait]",
 	.group = "Releases",
 	.help = "Run a deployed job on a fabric and wait for its end",
-	.more = "JOB is a key (jobs/job_development) or its last part. Exit 0 when it passed, 1 when it failed or the\n"
+	.more = "JOB is a key (jobs/job_development) or its last part. Exit 0 when it passed, 1 "
+		"when it failed or the\n"
 		"time was up. Ctrl-C ends the watching, not the run.",
 	.example = "run job_development --fabric development --config prod",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1,
 	.opts = { { "fabric", 'f', "F", "where it runs" },
-		  { "config", 'i', "I", "config instance of the pipelines; default: the job's own" },
+		  { "config", 'i', "I",
+		    "config instance of the pipelines; default: the job's own" },
 		  { "project", 'p', "PATH", "the project, where several have such a job" },
 		  { "repo", 'R', "REPO", "the repository, where several have such a job" },
 		  { "timeout", 't', "T", "longest wait, as 90s, 30m, 2h; the run goes on" },
@@ -241,7 +253,8 @@ static int one_run(struct cli *cli, const char *id)
 		show_field(cli, "", doc, "detail");
 		putchar('\n');
 		buf_reset(&text);
-		term_table(&text, &cli->out, task_cols, json_object_get(doc, "tasks"), clock_wall_ms());
+		term_table(&text, &cli->out, task_cols, json_object_get(doc, "tasks"),
+			   clock_wall_ms());
 		fputs(buf_str(&text), stdout);
 		printf("next: %s log %s\n", cli_self(cli), show_text(doc, "id"));
 	}
@@ -260,7 +273,8 @@ static int runs_exec(struct cli *cli, const struct cmd_args *a)
 	buf_adds(&path, "/runs");
 	client_param(&path, "limit", a->opt[0]);
 	client_param(&path, "state", a->opt[1]);
-	code = show_list(cli, buf_str(&path), run_cols, "nothing was run yet; next: penstock run JOB --fabric F");
+	code = show_list(cli, buf_str(&path), run_cols,
+			 "nothing was run yet; next: penstock run JOB --fabric F");
 	buf_clear(&path);
 	return code;
 }

@@ -1,4 +1,5 @@
-/* status: what is live where, what waits and for what, what fails, what this installation cannot do. */
+/* status: what is live where, what waits and for what, what fails, what this installation cannot
+ * do. */
 #include "config.h"
 
 #include "cli/client.h"
@@ -38,7 +39,8 @@ static const struct column failing_cols[] = {
 	{ 0 },
 };
 
-static void table(struct cli *cli, const char *heading, const struct column *cols, const json_t *items)
+static void table(struct cli *cli, const char *heading, const struct column *cols,
+		  const json_t *items)
 {
 	struct buf b = BUF_INIT;
 
@@ -64,12 +66,15 @@ static void notes(const char *prefix, const json_t *texts)
 
 static void last_line(struct cli *cli, const json_t *doc)
 {
-	const json_t *failing = json_object_get(doc, "failing"), *queue = json_object_get(doc, "queue");
-	const json_t *first = json_array_size(failing) ? json_array_get(failing, 0) : json_array_get(queue, 0);
+	const json_t *failing = json_object_get(doc, "failing"),
+		*queue = json_object_get(doc, "queue");
+	const json_t *first = json_array_size(failing) ? json_array_get(failing, 0) :
+		json_array_get(queue, 0);
 	char *next;
 
 	if (!first) {
-		printf("%sok:%s nothing waits, nothing fails\n", term_color(&cli->out, ROLE_GOOD), term_plain(&cli->out));
+		printf("%sok:%s nothing waits, nothing fails\n", term_color(&cli->out, ROLE_GOOD),
+		       term_plain(&cli->out));
 		return;
 	}
 	next = xasprintf("penstock why %s", show_text(first, "id"));

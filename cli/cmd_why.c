@@ -48,7 +48,8 @@ static void tree(struct cli *cli, const json_t *node, const char *indent)
 	lines_below(cli, json_object_get(node, "lines"), indent, n > 0);
 	json_array_foreach(children, i, child) {
 		bool last = i + 1 == n;
-		char *next = xasprintf("%s%s", indent, last ? "   " : cli->out.ascii ? "|  " : "│  ");
+		char *next = xasprintf("%s%s", indent, last ? "   " : cli->out.ascii ? "|  " :
+				       "│  ");
 
 		printf("%s%s ", indent, cli->out.ascii ? (last ? "`-" : "|-") : last ? "└─" : "├─");
 		node_line(cli, child);
@@ -85,8 +86,10 @@ static int why_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_why = {
 	.name = "why", .usage = "THING [--repo R]", .group = "Look",
 	.help = "Say why a ref, event, build, deployment, run or release is as it is",
-	.more = "THING is a ref (refs/heads/main or main: its newest event), an id as other commands print it\n"
-		"(e88 event, b31 build, d12 deployment, x7 run), or a release (first 12 of its id, or a label).",
+	.more = "THING is a ref (refs/heads/main or main: its newest event), an id as other "
+		"commands print it\n"
+		"(e88 event, b31 build, d12 deployment, x7 run), or a release (first 12 of its id, "
+			"or a label).",
 	.example = "why refs/heads/main",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1,
 	.opts = { { "repo", 'R', "REPO", "the repository of the ref" } },

@@ -19,10 +19,11 @@ int cli_instance(struct cli *cli)
 		return 0;
 	if (cli->paths.system)
 		return cli_fail(cli, CLI_NO, "penstock init DIR, then penstock -C DIR ...",
-				"no instance was chosen and the system's configuration '%s' is not there",
+				"no instance was chosen and the system's configuration "
+				"'%s' is not there",
 				cli->paths.config);
-	return cli_fail(cli, CLI_NO, "penstock init DIR", "'%s' is no instance: it has no penstock.yml",
-			cli->instance);
+	return cli_fail(cli, CLI_NO, "penstock init DIR",
+			"'%s' is no instance: it has no penstock.yml", cli->instance);
 }
 
 static void say(struct cli *cli, const char *what, const char *text)
@@ -30,7 +31,8 @@ static void say(struct cli *cli, const char *what, const char *text)
 	struct buf line = BUF_INIT;
 
 	escape_buf(&line, text, strlen(text), true);
-	fprintf(stderr, "%serror:%s %s\n", term_color(&cli->err, ROLE_BAD), term_plain(&cli->err), buf_str(&line));
+	fprintf(stderr, "%serror:%s %s\n", term_color(&cli->err, ROLE_BAD), term_plain(&cli->err),
+		buf_str(&line));
 	buf_clear(&line);
 	if (what)
 		fprintf(stderr, "next: %s\n", what);

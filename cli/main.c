@@ -14,8 +14,10 @@
 
 static const char usage_next[] = "penstock help";
 
-/* Options that may stand anywhere. 0: not one of them, 1: taken, 2: with its value, negative: misuse. */
-static int take_global(struct cli *cli, const char *word, const char *next, const char **color, bool *help)
+/* Options that may stand anywhere. 0: not one of them, 1: taken, 2: with its value, negative:
+ * misuse. */
+static int take_global(struct cli *cli, const char *word, const char *next, const char **color,
+		       bool *help)
 {
 	if (strcmp(word, "--json") == 0) {
 		cli->json = true;
@@ -121,7 +123,8 @@ int main(int argc, char **argv)
 	failpoint_main(argc, argv);
 	setlocale(LC_CTYPE, "");
 	log_open("penstock");
-	signal(SIGPIPE, SIG_IGN);	/* a reader that went away is an error of write, not our death */
+	/* a reader that went away is an error of write, not our death */
+	signal(SIGPIPE, SIG_IGN);
 	cli.instance = getenv("PENSTOCK_INSTANCE");
 	if (cli.instance && !*cli.instance)
 		cli.instance = NULL;
@@ -132,8 +135,10 @@ int main(int argc, char **argv)
 	n = sift(&cli, argc, argv, &color, &help);
 	if (n < 0)
 		return -n;
-	if (!term_init(&cli.out, STDOUT_FILENO, color) || !term_init(&cli.err, STDERR_FILENO, color))
-		return cli_fail(&cli, CLI_USAGE, usage_next, "--color is 'always', 'never' or 'auto', not '%s'", color);
+	if (!term_init(&cli.out, STDOUT_FILENO, color) ||
+	    !term_init(&cli.err, STDERR_FILENO, color))
+		return cli_fail(&cli, CLI_USAGE, usage_next,
+				"--color is 'always', 'never' or 'auto', not '%s'", color);
 	rc = run(&cli, n, argv, help);
 	if (fflush(stdout) != 0 && rc == CLI_OK)
 		rc = CLI_NO;		/* what was asked for did not arrive */

@@ -18,7 +18,8 @@ int show_list(struct cli *cli, const char *path, const struct column *cols, cons
 const char *show_text(const json_t *item, const char *key);
 /* One "  name  value" line of a block; nothing when the value is absent. */
 void show_field(struct cli *cli, const char *name, const json_t *item, const char *key);
-/* Replaces "penstock " at the start of a command by the form for this instance, prints "next: ...". */
+/* Replaces "penstock " at the start of a command by the form for this instance, prints "next:
+ * ...". */
 void show_next(struct cli *cli, const char *command);
 /* text escaped, to stdout. */
 void show_escaped(const char *text);

@@ -51,8 +51,10 @@ static bool is_one_of(const char *state, const char *const *words)
 
 bool state_ended(const char *state)
 {
-	static const char *const ends[] = { "passed", "failed", "cancelled", "done", "deployed", "rejected",
-					    "superseded", "unknown", "skipped", "upstream failed", NULL };
+	static const char *const ends[] = { "passed", "failed", "cancelled", "done", "deployed",
+					    "rejected",
+					    "superseded", "unknown", "skipped", "upstream failed",
+					    NULL };
 
 	return is_one_of(state, ends);
 }

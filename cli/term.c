@@ -45,13 +45,15 @@ bool term_init(struct term *r, int fd, const char *when)
 		r->color = false;
 	else
 		r->color = env_set("CLICOLOR_FORCE") || (r->tty && !ps_streq(term, "dumb"));
-	return !when || ps_streq(when, "always") || ps_streq(when, "never") || ps_streq(when, "auto");
+	return !when || ps_streq(when, "always") || ps_streq(when, "never") ||
+		ps_streq(when, "auto");
 }
 
 const char *term_color(const struct term *r, enum role role)
 {
 	static const char *const ansi[] = {
-		[ROLE_NONE] = "", [ROLE_GOOD] = "\033[32m", [ROLE_BAD] = "\033[31m", [ROLE_RUN] = "\033[36m",
+		[ROLE_NONE] = "", [ROLE_GOOD] = "\033[32m", [ROLE_BAD] = "\033[31m",
+			[ROLE_RUN] = "\033[36m",
 		[ROLE_WAIT] = "\033[33m", [ROLE_IDLE] = "\033[2m", [ROLE_ODD] = "\033[35m",
 	};
 
@@ -202,7 +204,8 @@ void term_state(struct buf *out, const struct term *r, const char *state, const 
 }
 
 /* The text of one cell, escaped, without colour. free() it. */
-static char *cell(const struct term *r, const struct column *col, const json_t *item, int64_t now_ms)
+static char *cell(const struct term *r, const struct column *col, const json_t *item,
+		  int64_t now_ms)
 {
 	const json_t *v = json_object_get(item, col->key);
 	const char *text = json_string_value(v);
@@ -266,8 +269,10 @@ static void grid_fit(struct grid *g, const struct column *cols, size_t width)
 				continue;
 			if (cols[c].drop && (drop == COLS_MAX || cols[c].drop < cols[drop].drop))
 				drop = c;
-			if ((cols[c].kind == COL_NAME || cols[c].kind == COL_TEXT || cols[c].kind == COL_LIST) &&
-			    g->width[c] > CUT_MIN && (cut == COLS_MAX || g->width[c] > g->width[cut]))
+			if ((cols[c].kind == COL_NAME || cols[c].kind == COL_TEXT ||
+			     cols[c].kind == COL_LIST) &&
+			    g->width[c] > CUT_MIN &&
+			    (cut == COLS_MAX || g->width[c] > g->width[cut]))
 				cut = c;
 		}
 		if (drop < COLS_MAX)
@@ -294,7 +299,8 @@ static void grid_print(struct buf *out, const struct term *r, const struct colum
 				continue;
 			for (; at < want; at++)		/* blanks only where something follows */
 				buf_addch(&line, ' ');
-			term_cut(&b, r, g->cells[row * g->ncols + c], g->width[c], cols[c].kind == COL_NAME);
+			term_cut(&b, r, g->cells[row * g->ncols + c], g->width[c],
+				 cols[c].kind == COL_NAME);
 			if (row > 0 && cols[c].kind == COL_STATE)
 				tint = term_color(r, state_look(json_string_value(json_object_get(
 					json_array_get(items, row - 1), cols[c].key)))->role);
@@ -319,7 +325,8 @@ void term_table(struct buf *out, const struct term *r, const struct column *cols
 	for (size_t row = 0; row < g.nrows; row++) {
 		for (size_t c = 0; c < g.ncols; c++) {
 			char *text = row == 0 ? xstrdup(cols[c].title)
-					      : cell(r, &cols[c], json_array_get(items, row - 1), now_ms);
+					      : cell(r, &cols[c], json_array_get(items, row - 1),
+						     now_ms);
 			size_t w = term_width(text);
 
 			g.cells[row * g.ncols + c] = text;

@@ -2,8 +2,9 @@
  * term – what a terminal may be told, and tables by display width.
  *
  * A terminal gets colour (unless NO_COLOR, TERM=dumb or --color=never), ages instead of times and
- * columns that fit; a pipe gets absolute UTC, no colour and nothing cut. Every cell is escaped here:
- * names come from strangers. Without a UTF-8 locale, or with PENSTOCK_ASCII=1, symbols are letters.
+ * columns that fit; a pipe gets absolute UTC, no colour and nothing cut. Every cell is escaped
+ * here: names come from strangers. Without a UTF-8 locale, or with PENSTOCK_ASCII=1, symbols are
+ * letters.
  */
 #ifndef PS_TERM_H
 #define PS_TERM_H

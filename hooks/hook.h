@@ -1,9 +1,10 @@
 /*
  * hook – the program git runs as hooks/pre-receive and hooks/post-receive. libc and msgpack alone.
  *
- * hook_main.c reads the order; hook_push.c finds out who asks for what (bearings, push id, commands);
- * hook_ask.c puts the question: to core, else to the gate program, and leaves word in the spool;
- * hook_print.c says the answer. One budget for all of it: a failure of ours never hangs the push.
+ * hook_main.c reads the order; hook_push.c finds out who asks for what (bearings, push id,
+ * commands); hook_ask.c puts the question: to core, else to the gate program, and leaves word in
+ * the spool; hook_print.c says the answer. One budget for all of it: a failure of ours never hangs
+ * the push.
  */
 #ifndef PS_HOOK_H
 #define PS_HOOK_H

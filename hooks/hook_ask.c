@@ -20,7 +20,8 @@
 #include "common/wire/spool.h"
 #include "hooks/hook.h"
 
-enum { MS = 1000000, RESERVE_MS = 300 };	/* kept back for the spool at the end of the budget */
+/* kept back for the spool at the end of the budget */
+enum { MS = 1000000, RESERVE_MS = 300 };
 
 /* What came of asking somebody. */
 enum outcome { ACCEPTED, REFUSED, NO_ANSWER };
@@ -46,8 +47,8 @@ static struct wire_intent intent_of(const struct hook *h)
 /* ---- core ---- */
 
 /* One question on a connection that is open: the answer is in *m, to be cleared. */
-static int ask(int sock, enum msg_type type, const void *body, int fd, int64_t until_ns, struct msg *m,
-	       struct ps_err *err)
+static int ask(int sock, enum msg_type type, const void *body, int fd, int64_t until_ns,
+	       struct msg *m, struct ps_err *err)
 {
 	int rc = frame_send(sock, type, body, fd, until_ns, err);
 
@@ -74,11 +75,13 @@ static enum outcome ask_core(struct hook *h, int *sock, struct ps_err *err)
 		return NO_ANSWER;
 	in.budget_ms = (uint64_t)ms_left(half);
 	if (ask(*sock, MSG_intent, &in, h->pidfd, half, &m, err) < 0) {
-		close(*sock);		/* a late answer is ignored: whoever hung up is recorded, never judged */
+		/* a late answer is ignored: whoever hung up is recorded, never judged */
+		close(*sock);
 		*sock = -1;
 		return NO_ANSWER;
 	}
-	if (strcmp(m.u.answer.verdict, "accept") == 0 || strcmp(m.u.answer.verdict, "refuse") == 0) {
+	if (strcmp(m.u.answer.verdict, "accept") == 0 ||
+	    strcmp(m.u.answer.verdict, "refuse") == 0) {
 		out = *m.u.answer.verdict == 'a' ? ACCEPTED : REFUSED;
 		hook_relay(m.u.answer.text);
 	}
@@ -88,11 +91,14 @@ static enum outcome ask_core(struct hook *h, int *sock, struct ps_err *err)
 
 /* ---- the gate program ---- */
 
-/* Only what finds the quarantine, and the language: TRUST.md. Names that may not be there are left. */
+/* Only what finds the quarantine, and the language: TRUST.md. Names that may not be there are
+ * left. */
 static const char **gate_env(const struct hook *h)
 {
-	static const char *const kept[] = { "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-					    "GIT_QUARANTINE_PATH", "LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES" };
+	static const char *const kept[] = { "GIT_OBJECT_DIRECTORY",
+					    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+					    "GIT_QUARANTINE_PATH", "LANG", "LC_ALL", "LC_CTYPE",
+					    "LC_MESSAGES" };
 	const char **env = xcalloc(PS_NELEM(kept) + 2, sizeof(*env));
 	size_t n = 0;
 
@@ -133,7 +139,8 @@ static int commands_file(const struct hook *h, struct ps_err *err)
 	return fd;
 }
 
-static pid_t start_gate(const struct hook *h, int in, int result, int64_t until_ns, struct ps_err *err)
+static pid_t start_gate(const struct hook *h, int in, int result, int64_t until_ns,
+			struct ps_err *err)
 {
 	char number[16], budget[24];
 	const char *argv[] = { h->gate, "check", "--pre-receive", "--policy", h->policy_path,
@@ -197,7 +204,8 @@ static const char *spool_dir(const struct hook *h, char **mine)
 	return *mine;
 }
 
-/* Only post-receive says what became of it: one push, one line. core: it answers, but cannot record. */
+/* Only post-receive says what became of it: one push, one line. core: it answers, but cannot
+ * record. */
 static void leave_word(const struct hook *h, enum msg_type type, const void *body, bool core)
 {
 	const char *who = core ? "agent could not record it" : "agent not running";
@@ -234,8 +242,8 @@ static void record(struct hook *h, int sock, const char *verdict, const struct w
 		if (by->stamp)
 			in.stamp = by->stamp;	/* the values seen are of that moment */
 	}
-	if (sock >= 0 && ask(sock, MSG_intent, &in, h->pidfd, clock_boot_ns() + (int64_t)HOOK_SPOOL_MS * MS,
-			     &m, NULL) == 0) {
+	if (sock >= 0 && ask(sock, MSG_intent, &in, h->pidfd,
+			     clock_boot_ns() + (int64_t)HOOK_SPOOL_MS * MS, &m, NULL) == 0) {
 		if (strcmp(m.u.answer.verdict, "accept") == 0)
 			hook_relay(m.u.answer.text);
 		msg_clear(&m);
@@ -270,7 +278,8 @@ static int judge_here(struct hook *h, int sock, const struct ps_err *core_err)
 
 	rc = run_gate(h, until, &m, &err);
 	if (rc < 0 || strcmp(m.u.verdict.verdict, "undecided") == 0) {
-		const char *what = rc < 0 ? err.msg : m.u.verdict.problem ? m.u.verdict.problem : "undecided";
+		const char *what = rc < 0 ? err.msg : m.u.verdict.problem ? m.u.verdict.problem :
+			"undecided";
 
 		snprintf(slow, sizeof(slow), "gate program: %.500s; core: %.500s", what,
 			 core_err->code ? core_err->msg : "undecided");
@@ -295,7 +304,8 @@ int hook_pre_receive(struct hook *h)
 	int sock, code;
 
 	if (h->over_limit) {
-		hook_say("error: refused: more than %d refs in one push; push them in parts", PS_PUSH_REFS_MAX);
+		hook_say("error: refused: more than %d refs in one push; push them in parts",
+			 PS_PUSH_REFS_MAX);
 		return 1;
 	}
 	core = ask_core(h, &sock, &err);
@@ -333,8 +343,8 @@ int hook_post_receive(struct hook *h)
 	}
 	sock = h->socket ? frame_connect(h->socket, HOOK_CONNECT_MS, NULL) : PS_EAGENT;
 	if (sock >= 0 && ask(sock, MSG_report, &report, -1, until, &m, NULL) == 0) {
-		/* with a text it is settled: kept, or core listens to nobody here and would not to the
-		 * spool either; without one it could not be kept: the spool can */
+		/* with a text it is settled: kept, or core listens to nobody here and would not to
+		 * the spool either; without one it could not be kept: the spool can */
 		told = strcmp(m.u.answer.verdict, "kept") == 0 || *m.u.answer.text;
 		core = true;
 		hook_relay(m.u.answer.text);

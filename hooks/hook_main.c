@@ -13,7 +13,8 @@ static volatile sig_atomic_t code_when_stuck;	/* for on_alarm(): what on_timeout
 /* The last resort against a file system that hangs: no read or write of ours can hold the push. */
 static void on_alarm(int sig)
 {
-	static const char text[] = "event not recorded now; the next reconcile will find it: penstock's hook was stuck\n";
+	static const char text[] = "event not recorded now; the next reconcile will find it: "
+		"penstock's hook was stuck\n";
 
 	(void)sig;
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
@@ -23,7 +24,8 @@ static void on_alarm(int sig)
 
 static void set_budget(struct hook *h)
 {
-	int64_t ms = h->has_policy && h->policy.budget_ms > 0 ? h->policy.budget_ms : HOOK_BUDGET_MS;
+	int64_t ms = h->has_policy && h->policy.budget_ms > 0 ? h->policy.budget_ms :
+		HOOK_BUDGET_MS;
 
 	h->end_ns = h->start_ns + ms * 1000000;
 	code_when_stuck = h->post || h->policy.on_timeout_accept ? 0 : 1;
@@ -37,7 +39,8 @@ static int run(struct hook *h, const char *argv0)
 
 	rc = hook_read_input(h, &err);
 	if (rc < 0) {
-		hook_say("%s: %s", h->post ? "event not recorded now; the next reconcile will find it" :
+		hook_say("%s: %s",
+			 h->post ? "event not recorded now; the next reconcile will find it" :
 			 "error: refused", err.msg);
 		return h->post ? 0 : 1;
 	}

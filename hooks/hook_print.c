@@ -1,5 +1,5 @@
-/* hook_print – what the pusher reads. Whole lines in one write each: git holds back a line until its
- * newline, and a client that has hung up must not stop us. */
+/* hook_print – what the pusher reads. Whole lines in one write each: git holds back a line until
+ * its newline, and a client that has hung up must not stop us. */
 #include "config.h"
 
 #include <unistd.h>

@@ -40,7 +40,8 @@ int hook_bearings(struct hook *h, const char *argv0, struct ps_err *err)
 	for (size_t i = 0; rc == 0 && i < PS_NELEM(line); i++) {
 		line[i] = next_line(&at);
 		if (!line[i] || line[i][0] != '/')
-			rc = ps_err_set(err, PS_EINVAL, "'%s' does not hold three absolute paths", path);
+			rc = ps_err_set(err, PS_EINVAL, "'%s' does not hold three absolute paths",
+					path);
 	}
 	if (rc == 0) {
 		h->socket = xstrdup(line[0]);
@@ -105,7 +106,8 @@ int hook_read_input(struct hook *h, struct ps_err *err)
 		}
 		h->refs = xgrow(h->refs, h->nrefs, &cap, sizeof(*h->refs));
 		if (!take_command(&h->refs[h->nrefs], line))
-			return ps_err_set(err, PS_EPROTO, "cannot read line %zu of what git says", h->nrefs + 1);
+			return ps_err_set(err, PS_EPROTO, "cannot read line %zu of what git says",
+					  h->nrefs + 1);
 		h->refs[h->nrefs].ordinal = h->nrefs;
 		h->nrefs++;
 	}
@@ -148,7 +150,8 @@ static void find_receive_pack(struct hook *h)
 	struct proc_stat st;
 	pid_t pid = getppid();
 
-	for (int i = 0; i < HOOK_PARENTS_MAX && pid > 1 && proc_stat(&st, pid); i++, pid = st.parent) {
+	for (int i = 0; i < HOOK_PARENTS_MAX && pid > 1 && proc_stat(&st, pid); i++,
+	     pid = st.parent) {
 		if (!is_receive_pack(pid, st.name))
 			continue;
 		h->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -183,10 +186,12 @@ void hook_find_push(struct hook *h)
 	h->pidfd = -1;
 	find_receive_pack(h);
 	machine_id(machine);
-	if (!h->pid)			/* a host of its own making: nothing joins this hook to another */
+	/* a host of its own making: nothing joins this hook to another */
+	if (!h->pid)
 		random_hex(none, 8);
 	snprintf(h->push, sizeof(h->push), "%s-%s-%llu-%llu%s%s", machine, clock_boot_id(),
-		 (unsigned long long)h->pid, (unsigned long long)h->pid_start, *none ? "-" : "", none);
+		 (unsigned long long)h->pid, (unsigned long long)h->pid_start, *none ? "-" : "",
+		 none);
 }
 
 static const struct policy_root *root_of(const struct hook *h)
@@ -197,7 +202,8 @@ static const struct policy_root *root_of(const struct hook *h)
 		const char *path = h->policy.roots[i].path;
 		size_t n = strlen(path);
 
-		if (strncmp(h->repository, path, n) == 0 && (h->repository[n] == '/' || !h->repository[n]) &&
+		if (strncmp(h->repository, path, n) == 0 && (h->repository[n] == '/' ||
+							     !h->repository[n]) &&
 		    (!best || n > strlen(best->path)))
 			best = &h->policy.roots[i];
 	}

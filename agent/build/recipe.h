@@ -37,7 +37,8 @@ struct recipe_job {
 
 enum recipe_state {
 	RECIPE_PASSED,
-	RECIPE_FAILED, /* the same again would fail again: setup.py, or an export that is not the key's */
+	/* the same again would fail again: setup.py, or an export that is not the key's */
+	RECIPE_FAILED,
 	RECIPE_AGAIN,  /* ours: no sandbox, a full disk */
 };
 

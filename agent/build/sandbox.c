@@ -43,7 +43,8 @@ struct room {
 };
 
 /* Starts bubblewrap in the cgroup, where there is one, and leaves the cgroup again. */
-static int start_in_group(struct room *r, const struct sandbox_args *sa, int out, struct ps_err *err)
+static int start_in_group(struct room *r, const struct sandbox_args *sa, int out,
+			  struct ps_err *err)
 {
 	char mark[128];
 	const char *const env[] = { mark, NULL };

@@ -148,7 +148,8 @@ void sandbox_cgroup_remove(struct sandbox_cgroup *g)
 	free(g);
 }
 
-/* Takes fd over. An agent that was started from elsewhere has its groups elsewhere: look below all. */
+/* Takes fd over. An agent that was started from elsewhere has its groups elsewhere: look below
+ * all. */
 static void sweep_below(int fd, const char *prefix, unsigned depth)
 {
 	DIR *dir = fdopendir(fd);

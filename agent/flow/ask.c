@@ -85,8 +85,8 @@ void ask_send(struct asks *a, struct peer *to, enum msg_type type, void *body, i
 	struct ask *k = xcalloc(1, sizeof(*k));
 	struct ps_err err;
 
-	*k = (struct ask) { .all = a, .id = ++a->last, .answer = answer_to(type), .peer = to, .fn = fn,
-			    .arg = arg, .next = a->first };
+	*k = (struct ask) { .all = a, .id = ++a->last, .answer = answer_to(type), .peer = to,
+			    .fn = fn, .arg = arg, .next = a->first };
 	k->timer = loop_timer(a->loop, on_time, k);
 	a->first = k;
 	memcpy(body, &k->id, sizeof(k->id));	/* id is the first member of every question */

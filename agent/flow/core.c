@@ -48,7 +48,8 @@ static int policy_make(struct core *c, struct policy_now **out, struct ps_err *e
 {
 	struct diag_list diags = DIAG_LIST_INIT;
 	struct policy_now *p = xcalloc(1, sizeof(*p));
-	int rc = config_parse(&p->cfg, c->paths->config, buf_str(&c->role->yaml), c->role->yaml.len, &diags, err);
+	int rc = config_parse(&p->cfg, c->paths->config, buf_str(&c->role->yaml), c->role->yaml.len,
+			      &diags, err);
 
 	p->refs = 1;
 	p->base = xstrdup(c->paths->base);
@@ -65,8 +66,9 @@ static int policy_make(struct core *c, struct policy_now **out, struct ps_err *e
 /* The snapshot that hooks and the gate program read. */
 static int publish_policy(struct core *c, struct ps_err *err)
 {
-	return policy_write(c->paths->policy, c->policy->cfg, c->paths->base, c->paths->spool, (uint32_t)geteuid(),
-			    buf_str(&c->role->yaml), c->role->yaml.len, NULL, 0, err);
+	return policy_write(c->paths->policy, c->policy->cfg, c->paths->base, c->paths->spool,
+			    (uint32_t)geteuid(), buf_str(&c->role->yaml), c->role->yaml.len, NULL,
+			    0, err);
 }
 
 static void on_config(struct role *r)
@@ -137,14 +139,17 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 	const struct wire_toolchain_info *i;
 
 	if (!m || m->type != MSG_toolchain_info) {
-		log_warn("role", "build", "did not tell its toolchain: %s", problem ? problem : "another answer");
+		log_warn("role", "build", "did not tell its toolchain: %s",
+			 problem ? problem : "another answer");
 		return;
 	}
 	i = &m->u.toolchain_info;
 	toolchain_forget(&c->toolchain);
 	c->toolchain = (struct toolchain_now) {
-		.known = true, .problem = copy(i->problem), .sandbox_problem = copy(i->sandbox_problem),
-		.name = copy(i->name), .prefix = copy(i->prefix), .digest = i->problem ? NULL : copy(i->digest),
+		.known = true, .problem = copy(i->problem),
+			.sandbox_problem = copy(i->sandbox_problem),
+		.name = copy(i->name), .prefix = copy(i->prefix), .digest = i->problem ? NULL :
+			copy(i->digest),
 	};
 	core_kick(c);
 }
@@ -152,8 +157,8 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 void core_ask_toolchain(struct core *c)
 {
 	if (c->roles[CORE_BUILD].peer)
-		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_toolchain_query, &(struct wire_toolchain_query) { 0 },
-			 TOOLCHAIN_LIMIT_MS, on_toolchain, c);
+		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_toolchain_query,
+			 &(struct wire_toolchain_query) { 0 }, TOOLCHAIN_LIMIT_MS, on_toolchain, c);
 }
 
 static void drop_facts(struct core_peer *cp)
@@ -247,7 +252,8 @@ void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, voi
 
 	*k = (struct parent_ask) { .id = ++c->parent_ask, .reply = reply, .arg = arg };
 	if (!c->role->parent || peer_send(c->role->parent, MSG_ask_parent,
-					  &(struct wire_ask_parent) { .id = k->id, .what = what }, &err) < 0) {
+					  &(struct wire_ask_parent) { .id = k->id, .what = what },
+					  &err) < 0) {
 		reply(arg, PS_EAGENT, "the parent is gone", NULL);
 		free(k);
 		return;
@@ -308,7 +314,8 @@ static void allow_files(void)
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
 		l.rlim_cur = l.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
-			log_warn("core", NULL, "the limit of open files stays low: %s", strerror(errno));
+			log_warn("core", NULL, "the limit of open files stays low: %s",
+				 strerror(errno));
 	}
 }
 
@@ -333,8 +340,8 @@ static int start(struct role *r, struct ps_err *err)
 	c->store_wake = loop_readable(c->loop, c->wake_fd, on_wake, c);
 	rc = policy_make(c, &c->policy, err);
 	if (rc == 0)
-		rc = config_check_trust(c->policy->cfg, c->paths->system ? "/etc/penstock" : c->paths->base,
-					(uint32_t)geteuid(), err);
+		rc = config_check_trust(c->policy->cfg, c->paths->system ? "/etc/penstock" :
+					c->paths->base, (uint32_t)geteuid(), err);
 	if (rc == 0)
 		rc = store_open(&c->store, c->paths->store, wake, c, err);
 	if (rc == 0)

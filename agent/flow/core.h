@@ -1,10 +1,11 @@
 /*
  * core – the one role that decides: events, queue, releases, deployments, runs.
  *
- * One event loop; the store's two threads beside it. Everything that changes what is to be done goes
- * through the store and then core_kick(): a pass over what is open (queue.c) advances all that can be
- * advanced in one transaction and says what to tell the roles after the commit. So a crash at any
- * point leaves either the state before or the state after, and the next pass goes on from there.
+ * One event loop; the store's two threads beside it. Everything that changes what is to be done
+ * goes through the store and then core_kick(): a pass over what is open (queue.c) advances all that
+ * can be advanced in one transaction and says what to tell the roles after the commit. So a crash
+ * at any point leaves either the state before or the state after, and the next pass goes on from
+ * there.
  */
 #ifndef PS_CORE_H
 #define PS_CORE_H
@@ -73,8 +74,8 @@ void policy_drop(struct policy_now *p);
 void core_kick(struct core *c);
 /* Sends to a role; false (logged) when it is not connected. */
 bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void *body);
-/* Asks the build role for its toolchain again: at its hello, after a reload, now and then while there
- * is none. */
+/* Asks the build role for its toolchain again: at its hello, after a reload, now and then while
+ * there is none. */
 void core_ask_toolchain(struct core *c);
 /* A write whose failure has no other listener: logs it and goes on. For the done argument. */
 void core_log_done(void *arg, int rc, const struct ps_err *err);
@@ -84,8 +85,8 @@ void core_log_done(void *arg, int rc, const struct ps_err *err);
 /* reply is called once, on the loop: problem NULL means done; text says what. */
 typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *text);
 
-/* Records a baseline for the repository at this path, unless it has one: its refs as they are make no
- * event. In intake. */
+/* Records a baseline for the repository at this path, unless it has one: its refs as they are make
+ * no event. In intake. */
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
 /* "reload" and "stop" are the parent's to do. */
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg);

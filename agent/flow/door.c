@@ -20,7 +20,8 @@ enum {
 	IDLE_MS = 10000,		/* somebody who came and says nothing */
 	TICK_MS = 5000,
 	JUDGE_MIN_MS = 50,
-	SOCKET_MODE = 0666,		/* who may speak is decided by uid, not by who may connect */
+	/* who may speak is decided by uid, not by who may connect */
+	SOCKET_MODE = 0666,
 };
 
 struct client {
@@ -113,8 +114,8 @@ static void on_recorded(struct word *w, int rc, const struct ps_err *err)
 	struct client *cl = w->arg;
 
 	if (rc < 0)
-		log_warn("door", word_push(w), "%s of '%s' is not recorded: %s", msg_name(w->m.type),
-			 word_repository(w), ps_err_msg(err, rc));
+		log_warn("door", word_push(w), "%s of '%s' is not recorded: %s",
+			 msg_name(w->m.type), word_repository(w), ps_err_msg(err, rc));
 	if (rc < 0)
 		not_recorded(cl, w);
 	else
@@ -159,7 +160,8 @@ static void on_verdict(void *arg, struct msg *m, const char *problem)
 	} else if (strcmp(verdict, "refuse") == 0) {
 		refuse(cl, m->u.verdict.text);
 	} else if (strcmp(verdict, "accept") != 0) {
-		give_up(cl, m->u.verdict.problem ? m->u.verdict.problem : "the gate could not decide");
+		give_up(cl, m->u.verdict.problem ? m->u.verdict.problem :
+			"the gate could not decide");
 	} else {
 		w->verdict = *m;
 		m->type = MSG_NONE;
@@ -187,8 +189,9 @@ static void judge(struct client *cl)
 		give_up(cl, "no time is left of the budget");
 		return;
 	}
-	/* the rest is for storing and answering. We give up before the hook does: who was told so says
-	 * on this connection what his own gate program found, and that before his report comes */
+	/* the rest is for storing and answering. We give up before the hook does: who was told so
+	 * says on this connection what his own gate program found, and that before his report comes
+	 * */
 	q.deadline_ms = (uint64_t)(limit - limit / 10);
 	limit -= limit / 20;
 	w->from = clock_boot_ns();
@@ -214,13 +217,17 @@ static void take_word(struct client *cl, struct msg *m)
 	struct word *w;
 	int rc = 0;
 
-	if (strcmp(m->type == MSG_intent ? m->u.intent.boot : m->u.report.boot, clock_boot_id()) != 0)
-		rc = ps_err_set(&err, PS_EPROTO, "uid %u: who speaks here speaks on this boot", cl->uid);
+	if (strcmp(m->type == MSG_intent ? m->u.intent.boot : m->u.report.boot, clock_boot_id()) !=
+	    0)
+		rc = ps_err_set(&err, PS_EPROTO, "uid %u: who speaks here speaks on this boot",
+				cl->uid);
 	if (rc < 0 || word_new(&w, c, m, cl->uid, &err) < 0) {
 		log_warn("door", NULL, "refused: %s", err.msg);
 		answer(cl, "undecided",
-		       "warning: event not recorded: penstock does not listen to this user for this repository\n"
-		       "hint: an admin adds them below repositories.roots, or runs penstock uninstall\n");
+		       "warning: event not recorded: penstock does not listen to this user for "
+		       "this repository\n"
+		       "hint: an admin adds them below repositories.roots, or runs penstock "
+		       "uninstall\n");
 		return;
 	}
 	w->pidfd = peer_take_fd(cl->peer);
@@ -231,7 +238,8 @@ static void take_word(struct client *cl, struct msg *m)
 		w->to = w->m.type == MSG_report ? w->to : clock_boot_ns();
 		word_record(w);
 	} else if (!w->pusher && c->policy->cfg->repo.unknown_pusher == CONF_UNKNOWN_REFUSE) {
-		refuse(cl, "error: refused: nobody knows who you are (repositories.default.unknown_pusher)\n");
+		refuse(cl, "error: refused: nobody knows who you are "
+		       "(repositories.default.unknown_pusher)\n");
 	} else {
 		judge(cl);
 	}
@@ -314,8 +322,8 @@ void door_let_in(struct door *d)
 			break;
 		if (errno != EINTR && errno != ECONNABORTED) {
 			/* he who knocks stays there: without a rest we would spin on him */
-			log_error("door", NULL, "cannot let a hook in, next try in %d s: %s", TICK_MS / 1000,
-				  strerror(errno));
+			log_error("door", NULL, "cannot let a hook in, next try in %d s: %s",
+				  TICK_MS / 1000, strerror(errno));
 			loop_watch_free(d->readable);
 			d->readable = NULL;
 			return;

@@ -18,13 +18,15 @@
 #include "common/base/proc.h"
 
 enum {
-	QUIET_POLL_MS = 2,		/* while somebody at the door has not said what he came for */
+	/* while somebody at the door has not said what he came for */
+	QUIET_POLL_MS = 2,
 	QUIET_LIMIT_MS = 1000,
 	LOOK_LIMIT_MS = 30000,
 	TRY_MIN_MS = 1000, TRY_MAX_MS = 60000,
 };
 #define MS 1000000LL
-#define GIVE_UP_NS (3600 * 1000 * MS)	/* nobody knows when it ends, or nobody can read its repository */
+/* nobody knows when it ends, or nobody can read its repository */
+#define GIVE_UP_NS (3600 * 1000 * MS)
 
 enum ending_state { LIVES, WAITS, LOOKS, SETTLES };
 
@@ -125,8 +127,8 @@ static void try_later(struct ending *e, const char *why)
 {
 	e->state = WAITS;
 	e->try_ms = e->try_ms * 2 < TRY_MAX_MS ? e->try_ms * 2 : TRY_MAX_MS;
-	log_warn("push", NULL, "push %lld is over but not settled, next try in %lld s: %s", (long long)e->push,
-		 (long long)e->try_ms / 1000, why);
+	log_warn("push", NULL, "push %lld is over but not settled, next try in %lld s: %s",
+		 (long long)e->push, (long long)e->try_ms / 1000, why);
 	forget_try(e);
 	loop_timer_set(e->timer, e->try_ms);
 }
@@ -138,7 +140,8 @@ static int run_end(struct store_tx *tx, void *arg, struct ps_err *err)
 	bool looked = e->looked.type == MSG_looked;
 
 	return merge_end(tx, e->push, looked ? e->looked.u.looked.refs.v : NULL,
-			 looked ? e->looked.u.looked.refs.n : 0, e->blind, e->hold_unknown, when, err);
+			 looked ? e->looked.u.looked.refs.n : 0, e->blind, e->hold_unknown, when,
+			 err);
 }
 
 static void on_end(void *arg, int rc, const struct ps_err *err)
@@ -222,7 +225,8 @@ static void on_refs(void *arg, int rc, const struct ps_err *err)
 		settle(e);
 		return;
 	}
-	look = (struct wire_look) { .repository = e->path, .refs = { (const char *const *)e->refs, e->nrefs } };
+	look = (struct wire_look) { .repository = e->path,
+				    .refs = { (const char *const *)e->refs, e->nrefs } };
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_look, &look, LOOK_LIMIT_MS, on_looked, e);
 }
 
@@ -302,7 +306,8 @@ static int own_pidfd(const struct ending *e)
 /* Is it over? Else it is watched, by a descriptor where there is one. */
 static void watch(struct ending *e, const char *boot)
 {
-	if (strcmp(boot, clock_boot_id()) != 0 || (e->pid && !proc_lives((pid_t)e->pid, e->pid_start))) {
+	if (strcmp(boot, clock_boot_id()) != 0 ||
+	    (e->pid && !proc_lives((pid_t)e->pid, e->pid_start))) {
 		over(e);
 		return;
 	}
@@ -325,8 +330,9 @@ static struct ending *add(struct endings *all, int64_t push, uint64_t pid, uint6
 {
 	struct ending *e = xcalloc(1, sizeof(*e));
 
-	*e = (struct ending) { .all = all, .push = push, .pid = pid, .pid_start = pid_start, .pidfd = -1,
-			       .began = clock_boot_ns(), .try_ms = TRY_MIN_MS / 2, .next = all->first };
+	*e = (struct ending) { .all = all, .push = push, .pid = pid, .pid_start = pid_start,
+			       .pidfd = -1, .began = clock_boot_ns(), .try_ms = TRY_MIN_MS / 2,
+			       .next = all->first };
 	e->timer = loop_timer(all->core->loop, step, e);
 	all->first = e;
 	return e;
@@ -374,7 +380,8 @@ static void on_open(void *arg, int rc, const struct ps_err *err)
 		const struct push *p = &r->open.v[i];
 
 		if (!find(r->all, p->id))
-			watch(add(r->all, p->id, (uint64_t)p->pid, (uint64_t)p->pid_start), p->boot);
+			watch(add(r->all, p->id, (uint64_t)p->pid, (uint64_t)p->pid_start),
+			      p->boot);
 	}
 	pushes_clear(&r->open);
 	free(r);
@@ -413,7 +420,8 @@ void endings_tick(struct endings *all)
 	for (struct ending *e = all->first; e; e = e->next) {
 		if (e->state != LIVES || e->readable)
 			continue;
-		if (e->pid ? !proc_lives((pid_t)e->pid, e->pid_start) : clock_boot_ns() - e->began > GIVE_UP_NS)
+		if (e->pid ? !proc_lives((pid_t)e->pid, e->pid_start) : clock_boot_ns() - e->began >
+		    GIVE_UP_NS)
 			over(e);
 	}
 }

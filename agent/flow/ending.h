@@ -1,11 +1,12 @@
 /*
- * ending – the end of each push: the moment when what it announced is settled against the ref store.
+ * ending – the end of each push: the moment when what it announced is settled against the ref
+ * store.
  *
  * receive-pack is watched by the descriptor that its hook passed, by one of our own, or by pid and
  * start time every tick. When it is over, what waits at the door and in the spool is taken first (a
  * post-receive ended before its parent, so its report is there), then the gate looks at the push's
- * refs, then the merge rule has the last word. Until that is stored the push stays open in the store,
- * so a start takes it up again.
+ * refs, then the merge rule has the last word. Until that is stored the push stays open in the
+ * store, so a start takes it up again.
  */
 #ifndef PS_ENDING_H
 #define PS_ENDING_H

@@ -12,7 +12,8 @@
 
 enum {
 	TICK_MS = 2000,
-	REPORT_LINES = 10,		/* of events; one for the rest and one for the command make twelve */
+	/* of events; one for the rest and one for the command make twelve */
+	REPORT_LINES = 10,
 };
 
 static void tick(void *arg)
@@ -28,7 +29,8 @@ int intake_open(struct intake **out, struct core *c, struct ps_err *err)
 {
 	struct intake *in = xcalloc(1, sizeof(*in));
 
-	(void)err;			/* nothing here can fail; what follows goes through store and gate */
+	/* nothing here can fail; what follows goes through store and gate */
+	(void)err;
 	in->core = c;
 	in->endings = endings_new(c);
 	in->looks = looks_new(c);
@@ -120,7 +122,8 @@ char *intake_report_text(const struct ps_paths *paths, const struct events *even
 
 		buf_addf(&b, "penstock: event %s %s", id_text(id, 'e', e->id), e->ref);
 		if (strcmp(e->state, "open") != 0)
-			buf_addf(&b, ": %s%s%s", e->state, e->reason ? ": " : "", e->reason ? e->reason : "");
+			buf_addf(&b, ": %s%s%s", e->state, e->reason ? ": " : "",
+				 e->reason ? e->reason : "");
 		buf_addch(&b, '\n');
 	}
 	if (events->n > REPORT_LINES)

@@ -1,8 +1,8 @@
 /*
  * intake – what hooks say and what refs show becomes events: the station before the queue.
  *
- * Its parts: door (hooks' socket), word (what one hook said), the spool, ending (the end of a push),
- * look (refs at start and on adoption), merge (the rule against the store).
+ * Its parts: door (hooks' socket), word (what one hook said), the spool, ending (the end of a
+ * push), look (refs at start and on adoption), merge (the rule against the store).
  */
 #ifndef PS_INTAKE_H
 #define PS_INTAKE_H

@@ -185,12 +185,14 @@ static void put(struct looks *l, const char *path, core_reply_fn *reply, void *a
 		return;
 	if (!config_root_of(l->core->policy->cfg, l->core->policy->base, path, &name)) {
 		if (reply)
-			reply(arg, PS_ENOENT, "the repository is below no root of penstock.yml: add one "
+			reply(arg, PS_ENOENT,
+			      "the repository is below no root of penstock.yml: add one "
 			      "to repositories.roots and run: penstock reload", NULL);
 		return;			/* known from earlier, its root is not ours any more */
 	}
 	k = xcalloc(1, sizeof(*k));
-	*k = (struct look) { .all = l, .path = xstrdup(path), .name = name, .reply = reply, .arg = arg };
+	*k = (struct look) { .all = l, .path = xstrdup(path), .name = name, .reply = reply,
+			     .arg = arg };
 	*l->last = k;
 	l->last = &k->next;
 }
@@ -252,8 +254,9 @@ static void walk_roots(struct looks *l)
 		free(path);
 	}
 	if (!left)
-		log_warn("look", NULL, "more than %d folders below the roots: some repositories were not looked at",
-			 WALK_DIRS);
+		log_warn("look",
+			 NULL, "more than %d folders below the roots: some repositories were not "
+			 "looked at", WALK_DIRS);
 }
 
 struct all { struct looks *looks; struct repositories known; };
@@ -269,7 +272,8 @@ static void on_known(void *arg, int rc, const struct ps_err *err)
 	struct looks *l = a->looks;
 
 	if (rc < 0)
-		log_error("look", NULL, "the repositories that are known cannot be read: %s", ps_err_msg(err, rc));
+		log_error("look", NULL, "the repositories that are known cannot be read: %s",
+			  ps_err_msg(err, rc));
 	if (!l->core->role->stopping) {
 		for (size_t i = 0; i < a->known.n; i++)
 			put(l, a->known.v[i].path, NULL, NULL);

@@ -7,8 +7,8 @@
 #include "agent/flow/merge_ref.h"
 #include "common/base/failpoint.h"
 
-static int find_repository(struct store_tx *tx, const struct merge_repository *where, struct repository *out,
-			   struct ps_err *err)
+static int find_repository(struct store_tx *tx, const struct merge_repository *where,
+			   struct repository *out, struct ps_err *err)
 {
 	return where->uid ? repository_put(tx, where->uid, where->path, where->name, out, err) :
 			    repository_by_path(tx, where->path, out, err);
@@ -28,16 +28,17 @@ static int find_push(struct store_tx *tx, struct push *was, struct push p, struc
 }
 
 /* Whatever is new about a push that was settled already must be settled as well. */
-static int watch(struct store_tx *tx, const struct push *p, bool anything_new, struct merge_done *done,
-		 struct ps_err *err)
+static int watch(struct store_tx *tx, const struct push *p, bool anything_new,
+		 struct merge_done *done, struct ps_err *err)
 {
 	done->push = p->id;
 	done->open = !p->ended || anything_new;
 	return p->ended && anything_new ? push_set_ended(tx, p->id, false, err) : 0;
 }
 
-static struct push push_of(const struct repository *repo, const struct merge_who *who, const char *name,
-			   const struct merge_time *when, uint64_t pid, uint64_t pid_start)
+static struct push push_of(const struct repository *repo, const struct merge_who *who,
+			   const char *name, const struct merge_time *when, uint64_t pid,
+			   uint64_t pid_start)
 {
 	return (struct push) {
 		.push = (char *)name, .repository = repo->id, .pusher = (char *)who->pusher,
@@ -58,9 +59,11 @@ static int learn_line(struct merge *m, int64_t push, const struct wire_ref_line 
 		.value = line->seen, .push = push, .old = line->old, .new = line->new,
 	};
 	struct intent is = { 0 }, in = {
-		.push = push, .ref = (char *)ref, .ordinal = (int64_t)line->ordinal, .old = (char *)line->old,
+		.push = push, .ref = (char *)ref, .ordinal = (int64_t)line->ordinal,
+			.old = (char *)line->old,
 		.new = (char *)line->new, .seen = (char *)line->seen,
-		.alias = line->target && strcmp(line->target, line->ref) != 0 ? (char *)line->ref : NULL,
+		.alias = line->target && strcmp(line->target, line->ref) != 0 ? (char *)line->ref :
+			NULL,
 	};
 	bool open = false, known;
 	int rc = intent_get(m->tx, push, ref, in.ordinal, &is, NULL);
@@ -81,9 +84,10 @@ static int learn_line(struct merge *m, int64_t push, const struct wire_ref_line 
 	return rc;
 }
 
-int merge_intent(struct store_tx *tx, const struct merge_repository *where, const struct merge_who *who,
-		 const struct wire_intent *in, const struct wire_ref_line *refs, size_t nrefs,
-		 struct merge_time when, struct merge_done *done, struct ps_err *err)
+int merge_intent(struct store_tx *tx, const struct merge_repository *where,
+		 const struct merge_who *who, const struct wire_intent *in,
+		 const struct wire_ref_line *refs, size_t nrefs, struct merge_time when,
+		 struct merge_done *done, struct ps_err *err)
 {
 	struct repository repo = { 0 };
 	struct push push = { 0 };
@@ -92,7 +96,8 @@ int merge_intent(struct store_tx *tx, const struct merge_repository *where, cons
 	int rc = find_repository(tx, where, &repo, err);
 
 	if (rc == 0)
-		rc = find_push(tx, &push, push_of(&repo, who, in->push, &when, in->pid, in->pid_start), err);
+		rc = find_push(tx, &push, push_of(&repo, who, in->push, &when, in->pid,
+						  in->pid_start), err);
 	if (rc == 0 && FAIL_AT("intake.intent"))
 		rc = ps_err_errno(err, "cannot record an intent");
 	for (size_t i = 0; rc == 0 && i < nrefs; i++)
@@ -108,7 +113,8 @@ int merge_intent(struct store_tx *tx, const struct merge_repository *where, cons
 
 /* ---- reports ---- */
 
-/* A line of a report: its ref with symbolic ones resolved, and the how many-th of that ref it is. */
+/* A line of a report: its ref with symbolic ones resolved, and the how many-th of that ref it
+ * is. */
 struct said {
 	const char *ref;
 	size_t at;
@@ -154,7 +160,8 @@ static struct said *number(const struct wire_report *r, struct intents *intents)
 			intents->v[i] = swap;
 		}
 	for (size_t i = 0; i < r->refs.n; i++)
-		s[i] = (struct said) { resolve(&r->refs.v[i], &(struct intents) { intents->v, aliases }), i, 0 };
+		s[i] = (struct said) { resolve(&r->refs.v[i],
+					       &(struct intents) { intents->v, aliases }), i, 0 };
 	qsort(s, r->refs.n, sizeof(*s), by_ref);
 	for (size_t i = 1; i < r->refs.n; i++)
 		s[i].k = strcmp(s[i].ref, s[i - 1].ref) == 0 ? s[i - 1].k + 1 : 0;
@@ -172,8 +179,10 @@ static int learn_lines(struct merge *m, const struct push *push, const struct wi
 	said = number(r, &intents);
 	for (size_t i = 0; rc == 0 && i < r->refs.n; i++) {
 		struct rule_learnt l = {
-			.thing = RULE_REPORT, .boot = when->boot, .from = when->from, .to = when->to,
-			.push = push->id, .old = r->refs.v[i].old, .new = r->refs.v[i].new, .k = said[i].k,
+			.thing = RULE_REPORT, .boot = when->boot, .from = when->from,
+				.to = when->to,
+			.push = push->id, .old = r->refs.v[i].old, .new = r->refs.v[i].new,
+				.k = said[i].k,
 		};
 
 		if (intents.n)
@@ -186,9 +195,9 @@ static int learn_lines(struct merge *m, const struct push *push, const struct wi
 	return rc;
 }
 
-int merge_report(struct store_tx *tx, const struct merge_repository *where, const struct merge_who *who,
-		 const struct wire_report *r, struct merge_time when, struct merge_done *done,
-		 struct ps_err *err)
+int merge_report(struct store_tx *tx, const struct merge_repository *where,
+		 const struct merge_who *who, const struct wire_report *r, struct merge_time when,
+		 struct merge_done *done, struct ps_err *err)
 {
 	struct repository repo = { 0 };
 	struct push push = { 0 };
@@ -196,7 +205,8 @@ int merge_report(struct store_tx *tx, const struct merge_repository *where, cons
 	int rc = find_repository(tx, where, &repo, err);
 
 	if (rc == 0)
-		rc = find_push(tx, &push, push_of(&repo, who, r->push, &when, r->pid, r->pid_start), err);
+		rc = find_push(tx, &push, push_of(&repo, who, r->push, &when, r->pid, r->pid_start),
+			       err);
 	if (rc == 0 && FAIL_AT("intake.report"))
 		rc = ps_err_errno(err, "cannot record a report");
 	if (rc == 0)
@@ -229,7 +239,8 @@ static int learn_value(struct merge *m, enum rule_thing thing, int64_t push, con
 		       const char *value, const struct merge_time *when, struct ps_err *err)
 {
 	struct rule_learnt l = {
-		.thing = thing, .boot = when->boot, .from = when->from, .to = when->to, .value = value, .push = push,
+		.thing = thing, .boot = when->boot, .from = when->from, .to = when->to,
+			.value = value, .push = push,
 	};
 
 	return merge_ref(m, ref, &l, NULL, err);
@@ -249,7 +260,8 @@ int merge_end(struct store_tx *tx, int64_t id, const struct wire_ref_value *valu
 		rc = ps_err_errno(err, "cannot settle a push");
 	for (size_t i = 0; rc == 0 && !blind && i < n; i++)
 		if (!values[i].target && !merge_is_ours(values[i].ref))
-			rc = learn_value(&m, RULE_END, id, values[i].ref, values[i].oid, &when, err);
+			rc = learn_value(&m, RULE_END, id, values[i].ref, values[i].oid, &when,
+					 err);
 	if (rc == 0)			/* what is symbolic by now, and what nobody can read */
 		rc = void_open(tx, id, blind ? blind : "push ended, ref cannot be read", err);
 	if (rc == 0)
@@ -268,7 +280,8 @@ static int by_name(const void *pa, const void *pb)
 	return strcmp(a->ref, b->ref);
 }
 
-static int look_gone(struct merge *m, const struct ref *r, const struct merge_time *when, struct ps_err *err)
+static int look_gone(struct merge *m, const struct ref *r, const struct merge_time *when,
+		     struct ps_err *err)
 {
 	char zeros[PS_OID_HEX_MAX + 1];
 
@@ -279,8 +292,8 @@ static int look_gone(struct merge *m, const struct ref *r, const struct merge_ti
 }
 
 /* Both lists in the order of their names: what is known and what is there. */
-static int look_all(struct merge *m, const struct refs *known, const struct wire_ref_value **now, size_t n,
-		    const struct merge_time *when, struct ps_err *err)
+static int look_all(struct merge *m, const struct refs *known, const struct wire_ref_value **now,
+		    size_t n, const struct merge_time *when, struct ps_err *err)
 {
 	size_t i = 0, k = 0;
 	int rc = 0;
@@ -298,8 +311,9 @@ static int look_all(struct merge *m, const struct refs *known, const struct wire
 	return rc;
 }
 
-int merge_look(struct store_tx *tx, const struct merge_repository *where, const struct wire_ref_value *values,
-	       size_t n, struct merge_time when, size_t *events, struct ps_err *err)
+int merge_look(struct store_tx *tx, const struct merge_repository *where,
+	       const struct wire_ref_value *values, size_t n, struct merge_time when,
+	       size_t *events, struct ps_err *err)
 {
 	const struct wire_ref_value **now = xcalloc(n + 1, sizeof(*now));
 	struct repository repo = { 0 };
@@ -355,7 +369,8 @@ static size_t tidy(char **v, size_t n)
 	return kept;
 }
 
-int merge_refs_of_push(struct store_tx *tx, int64_t push, char ***refs, size_t *n, struct ps_err *err)
+int merge_refs_of_push(struct store_tx *tx, int64_t push, char ***refs, size_t *n,
+		       struct ps_err *err)
 {
 	struct intents intents = { 0 };
 	struct events events = { 0 };

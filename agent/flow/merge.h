@@ -11,7 +11,8 @@
 #include "agent/store/store.h"
 #include "common/wire/msg.h"
 
-enum { MERGE_INTENTS_MAX = 1000 };	/* open intents of one ref that may explain a value; older first */
+/* open intents of one ref that may explain a value; older first */
+enum { MERGE_INTENTS_MAX = 1000 };
 
 /* A stretch of time on one boot: when a value was read, or a report was made (from = to). */
 struct merge_time { const char *boot; int64_t from, to; };
@@ -34,22 +35,27 @@ struct merge_done {
 };
 
 /* refs: those of the verdict (target and seen filled in), else the hook's own. */
-int merge_intent(struct store_tx *tx, const struct merge_repository *where, const struct merge_who *who,
-		 const struct wire_intent *in, const struct wire_ref_line *refs, size_t nrefs,
-		 struct merge_time when, struct merge_done *done, struct ps_err *err) PS_MUSTCHECK;
-int merge_report(struct store_tx *tx, const struct merge_repository *where, const struct merge_who *who,
-		 const struct wire_report *r, struct merge_time when, struct merge_done *done,
-		 struct ps_err *err) PS_MUSTCHECK;
+int merge_intent(struct store_tx *tx, const struct merge_repository *where,
+		 const struct merge_who *who, const struct wire_intent *in,
+		 const struct wire_ref_line *refs, size_t nrefs, struct merge_time when,
+		 struct merge_done *done, struct ps_err *err) PS_MUSTCHECK;
+int merge_report(struct store_tx *tx, const struct merge_repository *where,
+		 const struct merge_who *who, const struct wire_report *r, struct merge_time when,
+		 struct merge_done *done, struct ps_err *err) PS_MUSTCHECK;
 /*
  * The push is over. values: its refs as they are now. blind (NULL: none) says why nobody can read
  * them any more: then its open intents are void and the tails stay.
  */
 int merge_end(struct store_tx *tx, int64_t push, const struct wire_ref_value *values, size_t n,
-	      const char *blind, bool hold_unknown, struct merge_time when, struct ps_err *err) PS_MUSTCHECK;
+	      const char *blind, bool hold_unknown, struct merge_time when,
+	      struct ps_err *err) PS_MUSTCHECK;
 /* All refs of a repository as they are; the first time, its baseline. *events: how many it made. */
-int merge_look(struct store_tx *tx, const struct merge_repository *where, const struct wire_ref_value *values,
-	       size_t n, struct merge_time when, size_t *events, struct ps_err *err) PS_MUSTCHECK;
-/* The names a push is about, each once: asked of the gate when it ends. free() each and the list. */
-int merge_refs_of_push(struct store_tx *tx, int64_t push, char ***refs, size_t *n, struct ps_err *err) PS_MUSTCHECK;
+int merge_look(struct store_tx *tx, const struct merge_repository *where,
+	       const struct wire_ref_value *values, size_t n, struct merge_time when,
+	       size_t *events, struct ps_err *err) PS_MUSTCHECK;
+/* The names a push is about, each once: asked of the gate when it ends. free() each and the
+ * list. */
+int merge_refs_of_push(struct store_tx *tx, int64_t push, char ***refs, size_t *n,
+		       struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -44,23 +44,27 @@ static void to_rule(struct known *k, bool adopted)
 	for (size_t i = 0; i < k->events.n; i++) {
 		const struct ref_event *e = &k->events.v[i];
 
-		k->rule_events[i] = (struct rule_event) { e->old, e->new, kind_of(e->kind), e->push, e->k,
+		k->rule_events[i] = (struct rule_event) { e->old, e->new, kind_of(e->kind), e->push,
+							  e->k,
 							  { e->boot, e->stamp } };
 	}
 	k->rule_intents = xcalloc(k->intents.n + 1, sizeof(*k->rule_intents));
 	for (size_t i = 0; i < k->intents.n; i++) {
 		const struct intent *in = &k->intents.v[i];
 
-		k->rule_intents[i] = (struct rule_intent) { in->push, in->old, in->new, { in->boot, in->begun } };
+		k->rule_intents[i] = (struct rule_intent) { in->push, in->old, in->new,
+							    { in->boot, in->begun } };
 	}
 	k->table = (struct rule_table) {
 		.boot_now = clock_boot_id(), .adopted = adopted, .tail = k->ref.tail,
-		.last = { k->ref.boot, k->ref.stamp }, .events = k->rule_events, .nevents = k->events.n,
+		.last = { k->ref.boot, k->ref.stamp }, .events = k->rule_events,
+			.nevents = k->events.n,
 		.intents = k->rule_intents, .nintents = k->intents.n,
 	};
 }
 
-static int known_load(struct known *k, struct merge *m, const char *ref, int64_t push, struct ps_err *err)
+static int known_load(struct known *k, struct merge *m, const char *ref, int64_t push,
+		      struct ps_err *err)
 {
 	struct ps_err none = { 0 };
 	int rc = ref_get(m->tx, m->repo->id, ref, &k->ref, &none);
@@ -98,8 +102,8 @@ static const char *why_held(const struct merge *m, enum rule_kind kind)
 	return NULL;
 }
 
-static int born(struct merge *m, struct ref_event *e, enum rule_kind kind, const struct rule_step *s,
-		struct ps_err *err)
+static int born(struct merge *m, struct ref_event *e, enum rule_kind kind,
+		const struct rule_step *s, struct ps_err *err)
 {
 	const char *held;
 	int rc = need_push(m, s->push, err);
@@ -112,15 +116,18 @@ static int born(struct merge *m, struct ref_event *e, enum rule_kind kind, const
 	e->kind = (char *)rule_kind_word(kind);
 	e->pusher = s->push ? push_shown(&m->push) : NULL;
 	e->state = (char *)(held ? "held" : rule_is_zero(e->new) ? "done" : "open");
-	e->reason = (char *)(held ? held : rule_is_zero(e->new) ? "ref deleted: nothing is undeployed" : NULL);
+	e->reason = (char *)(held ? held : rule_is_zero(e->new) ?
+			     "ref deleted: nothing is undeployed" : NULL);
 	m->events++;
 	return 0;
 }
 
-static int do_append(struct merge *m, const char *ref, const struct rule_step *s, int64_t *first, struct ps_err *err)
+static int do_append(struct merge *m, const char *ref, const struct rule_step *s, int64_t *first,
+		     struct ps_err *err)
 {
 	struct ref_event e = {
-		.repository = m->repo->id, .ref = (char *)ref, .old = (char *)s->old, .new = (char *)s->new,
+		.repository = m->repo->id, .ref = (char *)ref, .old = (char *)s->old,
+			.new = (char *)s->new,
 		.boot = (char *)s->seen.boot, .stamp = s->seen.ns,
 	};
 	int rc = born(m, &e, s->kind, s, err);
@@ -133,7 +140,8 @@ static int do_append(struct merge *m, const char *ref, const struct rule_step *s
 	return rc;
 }
 
-static int do_confirm(struct merge *m, const struct ref_event *was, const struct rule_step *s, struct ps_err *err)
+static int do_confirm(struct merge *m, const struct ref_event *was, const struct rule_step *s,
+		      struct ps_err *err)
 {
 	struct ref_event e = { .id = was->id, .new = was->new };
 	int rc = born(m, &e, RULE_SURE, s, err);
@@ -145,7 +153,8 @@ static int do_confirm(struct merge *m, const struct ref_event *was, const struct
 }
 
 /* The intent that an event was inferred from, of a push that turned out not to have made it. */
-static int do_reopen(struct merge *m, const char *ref, const struct ref_event *e, struct ps_err *err)
+static int do_reopen(struct merge *m, const char *ref, const struct ref_event *e,
+		     struct ps_err *err)
 {
 	struct intents l = { 0 };
 	int rc = intents_of_push(m->tx, e->push, &l, err);
@@ -158,7 +167,8 @@ static int do_reopen(struct merge *m, const char *ref, const struct ref_event *e
 		if (strcmp(in->state, "used") != 0 || strcmp(in->ref, ref) != 0 ||
 		    strcmp(in->old, e->old) != 0 || strcmp(in->new, e->new) != 0)
 			continue;
-		rc = m->push.ended ? intent_set_state(m->tx, in, "void", "another push made this movement", err) :
+		rc = m->push.ended ? intent_set_state(m->tx, in, "void",
+						      "another push made this movement", err) :
 				     intent_set_state(m->tx, in, "open", NULL, err);
 		break;
 	}
@@ -166,8 +176,8 @@ static int do_reopen(struct merge *m, const char *ref, const struct ref_event *e
 	return rc;
 }
 
-static int do_step(struct merge *m, const char *ref, const struct known *k, const struct rule_step *s,
-		   int64_t *first, bool *open, struct ps_err *err)
+static int do_step(struct merge *m, const char *ref, const struct known *k,
+		   const struct rule_step *s, int64_t *first, bool *open, struct ps_err *err)
 {
 	switch (s->what) {
 	case RULE_BASELINE:
@@ -185,12 +195,14 @@ static int do_step(struct merge *m, const char *ref, const struct known *k, cons
 	case RULE_REOPEN:
 		return do_reopen(m, ref, &k->events.v[s->at], err);
 	case RULE_VOID:
-		return intent_set_state(m->tx, &k->intents.v[s->at], "void", "push ended, ref did not move", err);
+		return intent_set_state(m->tx, &k->intents.v[s->at], "void",
+					"push ended, ref did not move", err);
 	}
 	return 0;
 }
 
-int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l, bool *open, struct ps_err *err)
+int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l, bool *open,
+	      struct ps_err *err)
 {
 	struct rule_steps steps = { 0 };
 	struct known k = { .ref = { 0 } };

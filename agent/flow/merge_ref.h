@@ -18,7 +18,8 @@ struct merge {
 };
 
 /* l->lives is set here for a look. *open (may be NULL): the rule says that the intent is open. */
-int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l, bool *open, struct ps_err *err) PS_MUSTCHECK;
+int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l, bool *open,
+	      struct ps_err *err) PS_MUSTCHECK;
 bool merge_is_ours(const char *ref);
 
 #endif

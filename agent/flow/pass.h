@@ -2,8 +2,8 @@
  * pass – one look over all that is open, inside one transaction: what can go on goes on.
  *
  * Runs on the store's writer thread with a view of the world that the loop made (struct pass_view);
- * writes states and reasons; and says in `acts` what the loop shall tell the roles once the commit is
- * on disk. It is run after every change and is idempotent: with nothing to do it writes nothing.
+ * writes states and reasons; and says in `acts` what the loop shall tell the roles once the commit
+ * is on disk. It is run after every change and is idempotent: with nothing to do it writes nothing.
  * Order inside: events → demands → builds → deployments → runs, so that one pass carries a thing as
  * far as it can come.
  */
@@ -40,7 +40,8 @@ struct pass_view {
 	const struct ps_paths *paths;
 	bool build_up, deploy_up;
 	bool toolchain_known;
-	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;	/* copies */
+	/* copies */
+	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;
 	char **drivers;			/* providers that the deploy role can reach */
 	size_t ndrivers;
 	int64_t now_ms;
@@ -61,7 +62,8 @@ void pass_free(struct pass *p);
 
 /* Its parts, one file each. */
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
-int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds, struct ps_err *err) PS_MUSTCHECK;
+int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds,
+		 struct ps_err *err) PS_MUSTCHECK;
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_runs(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;

@@ -20,7 +20,8 @@ static int64_t free_slot(const struct builds *under_way, unsigned slots)
 	return -1;
 }
 
-static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int64_t slot, struct ps_err *err)
+static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int64_t slot,
+		 struct ps_err *err)
 {
 	const struct conf_builder *limits = &p->view.policy->cfg->builder;
 	struct repository r = { 0 };
@@ -29,7 +30,8 @@ static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int
 	int rc = repository_get(tx, b->repository, &r, err);
 
 	if (rc == 0)
-		rc = build_claim(tx, b->id, slot, p->view.now_ms + limits->time_ms + 60000, &fence, err);
+		rc = build_claim(tx, b->id, slot, p->view.now_ms + limits->time_ms + 60000, &fence,
+				 err);
 	if (rc == 0) {
 		a = pass_act(p, ACT_BUILD, b->id);
 		a->fence = fence;
@@ -41,14 +43,15 @@ static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int
 	return rc;
 }
 
-static int say_busy(struct store_tx *tx, const struct build *b, const struct builds *under_way, size_t ahead,
-		    unsigned slots, struct ps_err *err)
+static int say_busy(struct store_tx *tx, const struct build *b, const struct builds *under_way,
+		    size_t ahead, unsigned slots, struct ps_err *err)
 {
 	char id[ID_TEXT], *detail;
 	int rc;
 
-	detail = xasprintf("%zu of %u slots busy (%s since build %s), %zu ahead", under_way->n, slots,
-			   under_way->v[0].pipeline, id_text(id, 'b', under_way->v[0].id), ahead);
+	detail = xasprintf("%zu of %u slots busy (%s since build %s), %zu ahead", under_way->n,
+			   slots, under_way->v[0].pipeline, id_text(id, 'b', under_way->v[0].id),
+			   ahead);
 	rc = build_set_reason(tx, b->id, "builder", detail, err);
 	free(detail);
 	return rc;
@@ -66,7 +69,8 @@ int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		int64_t slot;
 
 		if (!p->view.build_up) {
-			rc = build_set_reason(tx, b->id, "builder", "the build role is not running", err);
+			rc = build_set_reason(tx, b->id, "builder", "the build role is not running",
+					      err);
 			continue;
 		}
 		if (p->view.sandbox_problem) {

@@ -1,4 +1,5 @@
-/* pass_demand – demands: from the tree that was surveyed to builds by key, and on to the release. */
+/* pass_demand – demands: from the tree that was surveyed to builds by key, and on to the
+ * release. */
 #include "config.h"
 
 #include "agent/flow/pass.h"
@@ -8,7 +9,8 @@
 #include "common/plan/buildkey.h"
 
 /* Inputs of one pipeline: its own folder and what the project shares. Freed with free(). */
-static struct wire_tree_input *inputs_of(const struct wire_project *pr, const struct wire_pipeline *pl, size_t *n)
+static struct wire_tree_input *inputs_of(const struct wire_project *pr,
+					 const struct wire_pipeline *pl, size_t *n)
 {
 	struct wire_tree_input *v = xcalloc(pr->shared.n + 1, sizeof(*v));
 
@@ -20,8 +22,8 @@ static struct wire_tree_input *inputs_of(const struct wire_project *pr, const st
 }
 
 /* The recipe of a pipeline's language is known to be there: hopeless() looked before. */
-static int key_of(const struct pass *p, const struct wire_pipeline *pl, const struct wire_tree_input *in,
-		  size_t n, char key[65], struct ps_err *err)
+static int key_of(const struct pass *p, const struct wire_pipeline *pl,
+		  const struct wire_tree_input *in, size_t n, char key[65], struct ps_err *err)
 {
 	struct buildkey_input *ki = xcalloc(n, sizeof(*ki));
 	char project_digest[DIGEST_HEX];
@@ -31,7 +33,8 @@ static int key_of(const struct pass *p, const struct wire_pipeline *pl, const st
 	};
 	int rc;
 
-	PS_BUG_IF(!buildkey_recipe(pl->language, &k.recipe, &k.recipe_revision), "no recipe for %s", pl->key);
+	PS_BUG_IF(!buildkey_recipe(pl->language, &k.recipe, &k.recipe_revision), "no recipe for %s",
+		  pl->key);
 	digest_bytes(project_digest, pl->reduced, strlen(pl->reduced));
 	for (size_t i = 0; i < n; i++)
 		ki[i] = (struct buildkey_input) { in[i].path, in[i].oid, in[i].is_dir };
@@ -42,7 +45,8 @@ static int key_of(const struct pass *p, const struct wire_pipeline *pl, const st
 
 /* Finds the build of this pipeline's key or queues one, and ties the demand to it. */
 static int need_build(struct store_tx *tx, struct pass *p, const struct demand *d,
-		      const struct wire_project *pr, const struct wire_pipeline *pl, struct ps_err *err)
+		      const struct wire_project *pr, const struct wire_pipeline *pl,
+		      struct ps_err *err)
 {
 	struct wire_tree_input *in;
 	struct build b = { 0 };
@@ -95,7 +99,8 @@ static char *hopeless(const struct wire_project *pr)
 }
 
 /* Ties the demand to the builds of its pipelines, once; false with a reason while it cannot be. */
-static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, bool *keyed, struct ps_err *err)
+static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, bool *keyed,
+		      struct ps_err *err)
 {
 	struct wire_project pr;
 	json_t *doc = NULL;
@@ -113,15 +118,18 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 		*keyed = true;
 		rc = demand_set_toolchain(tx, d->id, "", err);
 	} else if (!p->view.build_up || !p->view.toolchain_known) {
-		rc = demand_set(tx, d->id, "waiting", "toolchain", "the build role has not said yet which one it has", 0, err);
+		rc = demand_set(tx, d->id, "waiting", "toolchain",
+				"the build role has not said yet which one it has", 0, err);
 	} else if (!p->view.toolchain_digest) {
-		rc = demand_set(tx, d->id, "waiting", "toolchain", p->view.toolchain_problem, 0, err);
+		rc = demand_set(tx, d->id, "waiting", "toolchain", p->view.toolchain_problem, 0,
+				err);
 	} else {
 		for (size_t i = 0; i < pr.pipelines.n && rc == 0; i++)
 			rc = need_build(tx, p, d, &pr, &pr.pipelines.v[i], err);
 		if (rc == 0)
 			rc = demand_set_toolchain(tx, d->id, p->view.toolchain_digest, err);
-		d->toolchain = xstrdup(p->view.toolchain_digest);	/* the release may come in this very pass */
+		/* the release may come in this very pass */
+		d->toolchain = xstrdup(p->view.toolchain_digest);
 		*keyed = rc == 0;
 	}
 	free(why);
@@ -148,19 +156,22 @@ static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, s
 			runs = runs ? runs : b;
 	}
 	if (rc == 0 && failed) {
-		char *why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', failed->id), failed->pipeline,
-				      failed->state, failed->reason ? failed->reason : "no reason told");
+		char *why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', failed->id),
+				      failed->pipeline, failed->state,
+				      failed->reason ? failed->reason : "no reason told");
 
 		rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
 		free(why);
 	} else if (rc == 0 && runs) {
-		char *detail = xasprintf("build %s of %s is %s", id_text(id, 'b', runs->id), runs->pipeline, runs->state);
+		char *detail = xasprintf("build %s of %s is %s", id_text(id, 'b', runs->id),
+					 runs->pipeline, runs->state);
 
 		rc = demand_set(tx, d->id, "active", NULL, detail, 0, err);
 		free(detail);
 	} else if (rc == 0 && waits) {
 		/* pass_builds() comes after us: what it finds is told by the next pass */
-		rc = demand_set(tx, d->id, "waiting", waits->reason ? waits->reason : "builder", waits->detail, 0, err);
+		rc = demand_set(tx, d->id, "waiting", waits->reason ? waits->reason : "builder",
+				waits->detail, 0, err);
 	} else if (rc == 0) {
 		rc = pass_release(tx, p, d, &l, err);
 	}

@@ -13,8 +13,8 @@
 #include "common/plan/plan.h"
 
 /* State of the deployment and of the demand behind it move together. */
-static int both(struct store_tx *tx, const struct deployment *d, const char *state, const char *reason,
-		const char *detail, int64_t by, struct ps_err *err)
+static int both(struct store_tx *tx, const struct deployment *d, const char *state,
+		const char *reason, const char *detail, int64_t by, struct ps_err *err)
 {
 	int rc = deployment_set(tx, d->id, state, reason, detail, by, err);
 
@@ -79,7 +79,8 @@ static int read_templates(struct plan_view *v, const char *content, struct ps_er
 			struct buf *b = &v->bytes[v->ntemplates];
 
 			rc = cas_read(b, content, sha256, PS_JSON_MAX, err);
-			v->templates[v->ntemplates++] = (struct plan_template) { sha256, buf_str(b), b->len };
+			v->templates[v->ntemplates++] = (struct plan_template) { sha256, buf_str(b),
+										 b->len };
 		}
 	return rc;
 }
@@ -93,13 +94,15 @@ static void read_known(struct plan_view *v, const char *content)
 		struct buf *b = &v->known_bytes[i];
 		bool there = cas_read(b, content, j->digest, PS_JSON_MAX, NULL) == 0;
 
-		v->known[i] = (struct plan_known) { .key = j->job, .name = j->name, .digest = j->digest,
-						    .bytes = there ? buf_str(b) : NULL, .n = b->len };
+		v->known[i] = (struct plan_known) { .key = j->job, .name = j->name,
+						    .digest = j->digest,
+						    .bytes = there ? buf_str(b) : NULL,
+						    .n = b->len };
 	}
 }
 
-static int gather(struct store_tx *tx, struct pass *p, const struct deployment *d, struct plan_view *v,
-		  struct ps_err *err)
+static int gather(struct store_tx *tx, struct pass *p, const struct deployment *d,
+		  struct plan_view *v, struct ps_err *err)
 {
 	int rc = release_get(tx, d->release, &v->release, err);
 
@@ -108,7 +111,8 @@ static int gather(struct store_tx *tx, struct pass *p, const struct deployment *
 	if (rc == 0)
 		rc = repository_get(tx, d->repository, &v->repository, err);
 	if (rc == 0)
-		rc = manifest_read(&v->manifest, v->release.manifest, strlen(v->release.manifest), d->release, err);
+		rc = manifest_read(&v->manifest, v->release.manifest, strlen(v->release.manifest),
+				   d->release, err);
 	if (rc == 0)
 		rc = release_full_tag(&v->full_tag, v->label.ref, v->label.version, err);
 	if (rc == 0)
@@ -121,9 +125,11 @@ static int gather(struct store_tx *tx, struct pass *p, const struct deployment *
 }
 
 static int make_plan(struct pass *p, const struct deployment *d, const struct conf_environment *env,
-		     const struct conf_fabric *f, struct plan_view *v, struct plan *plan, struct ps_err *err)
+		     const struct conf_fabric *f, struct plan_view *v, struct plan *plan,
+		     struct ps_err *err)
 {
-	const struct conf_project *pr = config_project(p->view.policy->cfg, v->repository.name, d->project);
+	const struct conf_project *pr = config_project(p->view.policy->cfg, v->repository.name,
+						       d->project);
 	struct plan_derive *derive = xcalloc(env->nderive, sizeof(*derive));
 	struct plan_input in = {
 		.release = &v->manifest, .release_id = d->release, .environment = env->name,
@@ -138,8 +144,10 @@ static int make_plan(struct pass *p, const struct deployment *d, const struct co
 	v->fabric_dir = fs_join(p->view.paths->fabrics, f->name);
 	in.fabric_address = f->host ? f->host : v->fabric_dir;
 	v->project_id = pr && pr->id ? xasprintf("%lld", (long long)pr->id) : NULL;
-	in.params = (struct render_params) { .project_id = v->project_id, .release_version = v->label.version,
-					     .full_release_tag = v->full_tag, .prophecy_url = pr ? pr->url : NULL };
+	in.params = (struct render_params) { .project_id = v->project_id,
+					     .release_version = v->label.version,
+					     .full_release_tag = v->full_tag,
+					     .prophecy_url = pr ? pr->url : NULL };
 	for (size_t i = 0; i < env->nderive; i++)
 		derive[i] = (struct plan_derive) { env->derive[i].from, env->derive[i].as,
 						   env->derive[i].config, env->derive[i].enabled };
@@ -160,8 +168,8 @@ static int keep_rendered(const struct plan *plan, const char *content, struct ps
 	return rc;
 }
 
-static int start(struct store_tx *tx, struct pass *p, const struct deployment *d, const struct plan *plan,
-		 const char *name, struct ps_err *err)
+static int start(struct store_tx *tx, struct pass *p, const struct deployment *d,
+		 const struct plan *plan, const char *name, struct ps_err *err)
 {
 	struct buf text = BUF_INIT;
 	struct act *a;
@@ -169,7 +177,8 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 	int rc = plan_write(plan, &text, err);
 
 	if (rc == 0)
-		rc = deployment_start(tx, d->id, buf_str(&text), plan->digest, p->view.policy->cfg->digest, &fence, err);
+		rc = deployment_start(tx, d->id, buf_str(&text), plan->digest,
+				      p->view.policy->cfg->digest, &fence, err);
 	if (rc == 0)
 		rc = demand_set(tx, d->demand, "active", NULL, "deploying", 0, err);
 	if (rc == 0) {
@@ -183,7 +192,8 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 }
 
 static int plan_and_start(struct store_tx *tx, struct pass *p, const struct deployment *d,
-			  const struct conf_environment *env, const struct conf_fabric *f, struct ps_err *err)
+			  const struct conf_environment *env, const struct conf_fabric *f,
+			  struct ps_err *err)
 {
 	struct plan_view v = { 0 };
 	struct plan plan = { 0 };
@@ -195,7 +205,8 @@ static int plan_and_start(struct store_tx *tx, struct pass *p, const struct depl
 	for (size_t i = 0; i < plan.nproblems; i++)
 		buf_addf(&why, "%s%s", i ? "\n" : "", plan.problems[i]);
 	if (rc == 0 && plan.nproblems) {
-		rc = both(tx, d, "failed", buf_str(&why), "the plan has problems; nothing was changed on the fabric", 0, err);
+		rc = both(tx, d, "failed", buf_str(&why),
+			  "the plan has problems; nothing was changed on the fabric", 0, err);
 	} else if (rc == 0) {
 		rc = keep_rendered(&plan, p->view.paths->artifacts, err);
 		if (rc == 0)
@@ -215,7 +226,8 @@ static const struct deployment *busy_with(const struct deployments *running, con
 	return NULL;
 }
 
-static int wait(struct store_tx *tx, const struct deployment *d, const char *reason, char *detail, struct ps_err *err)
+static int wait(struct store_tx *tx, const struct deployment *d, const char *reason, char *detail,
+		struct ps_err *err)
 {
 	int rc = both(tx, d, "waiting", reason, detail, 0, err);
 
@@ -245,7 +257,8 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 	}
 	rc = demand_get(tx, d->demand, &demand, err);
 	if (rc == 0)
-		rc = deployment_newer(tx, d->repository, d->project, d->environment, demand.event, &newer, err);
+		rc = deployment_newer(tx, d->repository, d->project, d->environment, demand.event,
+				      &newer, err);
 	demand_clear(&demand);
 	if (rc < 0)
 		return rc;
@@ -257,19 +270,24 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 		return rc;
 	}
 	if (env->deploy == CONF_DEPLOY_APPROVE)
-		return wait(tx, d, "approval", xasprintf("%s 0/%u; approving is not in this version", f->owner,
-							 env->approvals), err);
+		return wait(tx, d, "approval",
+			    xasprintf("%s 0/%u; approving is not in this version", f->owner,
+				      env->approvals), err);
 	if (env->deploy == CONF_DEPLOY_MANUAL)
-		return wait(tx, d, "manual", xasprintf("environment %s is deployed by hand; that is not in this version",
-						       env->name), err);
+		return wait(tx, d, "manual",
+			    xasprintf("environment %s is deployed by hand; that is not in this "
+				      "version",
+				      env->name), err);
 	other = busy_with(running, d->fabric);
 	if (other)
-		return wait(tx, d, "lock", xasprintf("fabric %s is taken by %s", d->fabric, id_text(id, 'd', other->id)), err);
+		return wait(tx, d, "lock", xasprintf("fabric %s is taken by %s", d->fabric,
+						     id_text(id, 'd', other->id)), err);
 	if (!p->view.deploy_up)
 		return wait(tx, d, "fabric", xstrdup("the deploy role is not running"), err);
 	if (!has_driver(p, f->provider))
-		return wait(tx, d, "fabric", xasprintf("no driver in this version for provider %s of fabric %s",
-						       conf_provider_word(f->provider), f->name), err);
+		return wait(tx, d, "fabric",
+			    xasprintf("no driver in this version for provider %s of fabric %s",
+				      conf_provider_word(f->provider), f->name), err);
 	return plan_and_start(tx, p, d, env, f, err);
 }
 

@@ -20,21 +20,25 @@ static const struct build *build_of(const struct builds *l, const char *pipeline
 }
 
 /* The manifest borrows its texts from pr and builds; only the lists are its own. */
-static void fill_manifest(struct manifest *m, const struct wire_project *pr, const struct builds *builds,
-			  const char *toolchain)
+static void fill_manifest(struct manifest *m, const struct wire_project *pr,
+			  const struct builds *builds, const char *toolchain)
 {
-	*m = (struct manifest) { .project = (char *)pr->path, .tree = (char *)pr->oid, .toolchain = (char *)toolchain };
+	*m = (struct manifest) { .project = (char *)pr->path, .tree = (char *)pr->oid,
+				 .toolchain = (char *)toolchain };
 	m->inputs = xcalloc(pr->shared.n, sizeof(*m->inputs));
 	for (size_t i = 0; i < pr->shared.n; i++)
-		m->inputs[m->ninputs++] = (struct manifest_input) { (char *)pr->shared.v[i].path, (char *)pr->shared.v[i].oid };
+		m->inputs[m->ninputs++] = (struct manifest_input) { (char *)pr->shared.v[i].path,
+								    (char *)pr->shared.v[i].oid };
 	m->artifacts = xcalloc(pr->pipelines.n, sizeof(*m->artifacts));
 	for (size_t i = 0; i < pr->pipelines.n; i++) {
 		const struct wire_pipeline *pl = &pr->pipelines.v[i];
 		const struct build *b = build_of(builds, pl->key);
 		struct manifest_artifact *a = &m->artifacts[m->nartifacts++];
 
-		PS_BUG_IF(!b || !b->digest || !b->name, "a passed build of %s has no artifact", pl->key);
-		*a = (struct manifest_artifact) { .pipeline = (char *)pl->key, .file = b->name, .size = b->size };
+		PS_BUG_IF(!b || !b->digest || !b->name, "a passed build of %s has no artifact",
+			  pl->key);
+		*a = (struct manifest_artifact) { .pipeline = (char *)pl->key, .file = b->name,
+						  .size = b->size };
 		snprintf(a->sha256, sizeof(a->sha256), "%s", b->digest);
 		a->instances = xcalloc(pl->instances.n, sizeof(*a->instances));
 		for (size_t k = 0; k < pl->instances.n; k++)
@@ -46,7 +50,8 @@ static void fill_manifest(struct manifest *m, const struct wire_project *pr, con
 		struct manifest_job *to = &m->jobs[m->njobs++];
 
 		*to = (struct manifest_job) { .key = (char *)j->key, .name = (char *)j->name,
-					      .provider = (char *)j->provider, .fabric_id = j->fabric_id };
+					      .provider = (char *)j->provider,
+					      .fabric_id = j->fabric_id };
 		to->files = xcalloc(j->files.n, sizeof(*to->files));
 		for (size_t k = 0; k < j->files.n; k++) {
 			struct manifest_file *f = &to->files[to->nfiles++];
@@ -73,7 +78,8 @@ static int check_order(struct store_tx *tx, const struct demand *d, bool *late, 
 {
 	int64_t newer = 0;
 	char id[ID_TEXT], *why;
-	int rc = deployment_newer(tx, d->repository, d->project, d->environment, d->event, &newer, err);
+	int rc = deployment_newer(tx, d->repository, d->project, d->environment, d->event, &newer,
+				  err);
 
 	*late = rc == 0 && newer;
 	if (rc < 0 || !newer)
@@ -84,13 +90,14 @@ static int check_order(struct store_tx *tx, const struct demand *d, bool *late, 
 	return rc;
 }
 
-static int put(struct store_tx *tx, struct demand *d, const struct wire_project *pr, struct manifest *m,
-	       struct ps_err *err)
+static int put(struct store_tx *tx, struct demand *d, const struct wire_project *pr,
+	       struct manifest *m, struct ps_err *err)
 {
 	struct label label = { .repository = d->repository, .project = d->project, .ref = d->ref,
 			       .commit_oid = d->commit_oid, .event = d->event };
-	struct deployment dep = { .demand = d->id, .repository = d->repository, .project = d->project,
-				  .environment = d->environment, .fabric = d->fabric };
+	struct deployment dep = { .demand = d->id, .repository = d->repository,
+				  .project = d->project, .environment = d->environment,
+				  .fabric = d->fabric };
 	struct ref_event e = { 0 };
 	struct buf text = BUF_INIT;
 	char release_id[65];
@@ -120,7 +127,8 @@ static int put(struct store_tx *tx, struct demand *d, const struct wire_project 
 	return rc;
 }
 
-int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds, struct ps_err *err)
+int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds,
+		 struct ps_err *err)
 {
 	struct wire_project pr;
 	struct manifest m;
@@ -133,7 +141,8 @@ int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const st
 		return rc;
 	fill_manifest(&m, &pr, builds, d->toolchain ? d->toolchain : "");
 	rc = put(tx, d, &pr, &m, &why);
-	if (rc == PS_EINVAL)	/* the content cannot be a release: its own fault, and it stays so */
+	/* the content cannot be a release: its own fault, and it stays so */
+	if (rc == PS_EINVAL)
 		rc = demand_set(tx, d->id, "failed", why.msg, NULL, 0, err);
 	else if (rc < 0 && err)
 		*err = why;

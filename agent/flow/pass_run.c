@@ -32,7 +32,8 @@ static const char *blocked(const struct pass *p, const char **detail)
 	return p->view.toolchain_digest ? NULL : "toolchain";
 }
 
-static int start(struct store_tx *tx, struct pass *p, const struct run *r, int64_t slot, struct ps_err *err)
+static int start(struct store_tx *tx, struct pass *p, const struct run *r, int64_t slot,
+		 struct ps_err *err)
 {
 	int64_t fence = 0;
 	int rc = run_claim(tx, r->id, slot, &fence, err);
@@ -68,8 +69,8 @@ int pass_runs(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		if (rc == 0 && slot >= 0) {
 			rc = start(tx, p, &queued.v[i], slot, err);
 		} else if (rc == 0) {
-			text = xasprintf("%zu of %u runs under way (%s), %zu ahead", running.n, slots,
-					 id_text(id, 'x', running.v[0].id), ahead++);
+			text = xasprintf("%zu of %u runs under way (%s), %zu ahead", running.n,
+					 slots, id_text(id, 'x', running.v[0].id), ahead++);
 			rc = run_set_reason(tx, queued.v[i].id, "builder", text, err);
 			free(text);
 		}

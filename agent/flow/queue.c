@@ -46,9 +46,11 @@ static void run_pass(void *arg)
 	p->core = c;
 	p->view = (struct pass_view) {
 		.policy = policy_take(c->policy), .paths = c->paths,
-		.build_up = c->roles[CORE_BUILD].peer != NULL, .deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
+		.build_up = c->roles[CORE_BUILD].peer != NULL,
+			.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
 		.toolchain_known = t->known, .toolchain_problem = note_copy(t->problem),
-		.sandbox_problem = note_copy(t->sandbox_problem), .toolchain_digest = note_copy(t->digest),
+		.sandbox_problem = note_copy(t->sandbox_problem),
+			.toolchain_digest = note_copy(t->digest),
 		.toolchain_prefix = note_copy(t->prefix), .now_ms = clock_wall_ms(),
 	};
 	find_drivers(&p->view, &c->roles[CORE_DEPLOY]);
@@ -127,7 +129,8 @@ static void carry_out(struct queue *q, struct act *a)
 static void carry_out_all(struct queue *q, struct pass *p, int rc, const struct ps_err *err)
 {
 	if (rc < 0)
-		log_error("queue", NULL, "a pass failed and was rolled back: %s", ps_err_msg(err, rc));
+		log_error("queue", NULL, "a pass failed and was rolled back: %s",
+			  ps_err_msg(err, rc));
 	/* when core ends, what was claimed is taken up by the next start */
 	for (size_t i = 0; i < p->nacts && rc == 0 && !p->core->role->stopping; i++)
 		carry_out(q, &p->acts[i]);
@@ -189,7 +192,8 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
 	else if (from == CORE_BUILD && m->type == MSG_task_state)
 		queue_task_state(c, &m->u.task_state);
 	else if (from == CORE_BUILD && m->type == MSG_run_end)
-		queue_run_end(c, m->u.run_end.run, m->u.run_end.fence, m->u.run_end.state, m->u.run_end.reason);
+		queue_run_end(c, m->u.run_end.run, m->u.run_end.fence, m->u.run_end.state,
+			      m->u.run_end.reason);
 	else if (from == CORE_DEPLOY && m->type == MSG_step_begin)
 		queue_step_begin(c, &m->u.step_begin);
 	else if (from == CORE_DEPLOY && m->type == MSG_step_done)

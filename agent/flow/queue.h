@@ -20,7 +20,8 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m);
 
 /*
  * Asks for a run of a deployed job. who: as shown. repository and project may be "" (any), config
- * NULL (the job's own). reply gets the id as text ("x7"); PS_ENOENT with what would have been right.
+ * NULL (the job's own). reply gets the id as text ("x7"); PS_ENOENT with what would have been
+ * right.
  */
 void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
 		      const char *config, const char *project, const char *repository,

@@ -1,4 +1,5 @@
-/* queue_build – a claimed build: export by the gate, work by the build role, its end in the store. */
+/* queue_build – a claimed build: export by the gate, work by the build role, its end in the
+ * store. */
 #include "config.h"
 
 #include "agent/flow/queue_parts.h"
@@ -40,9 +41,11 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 	struct note *n;
 
 	if (strcmp(m->state, "passed") != 0)
-		core_ask_toolchain(c);		/* it may have changed: the next key is of the new one */
+		/* it may have changed: the next key is of the new one */
+		core_ask_toolchain(c);
 	if (strcmp(m->state, "again") == 0) {
-		build_again(c, (int64_t)m->build, (int64_t)m->fence, m->reason ? m->reason : "the build role could not do it");
+		build_again(c, (int64_t)m->build, (int64_t)m->fence, m->reason ? m->reason :
+			    "the build role could not do it");
 		return;
 	}
 	n = note_new(c, m->build, m->fence);
@@ -84,7 +87,8 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 	char project[DIGEST_HEX];
 	char *log = xasprintf("%s/b%lld.log", c->paths->logs, (long long)s->build.id);
 	struct wire_build_start m = {
-		.build = (uint64_t)s->build.id, .fence = (uint64_t)s->fence, .slot = (uint64_t)s->slot,
+		.build = (uint64_t)s->build.id, .fence = (uint64_t)s->fence,
+			.slot = (uint64_t)s->slot,
 		.export = s->dest, .pipeline = s->build.pipeline, .wheel = spec->wheel,
 		.prefix = s->build.prefix, .log = log, .inputs = { spec->inputs, spec->n },
 		.project_digest = project, .toolchain = s->build.toolchain,
@@ -113,7 +117,8 @@ static void on_started(void *arg, int rc, const struct ps_err *err)
 	if (rc < 0 && rc != PS_ESTALE) {
 		build_again(s->core, s->build.id, s->fence, ps_err_msg(err, rc));
 	} else if (rc < 0) {
-		log_info("build", NULL, "b%lld is not started: %s", (long long)s->build.id, ps_err_msg(err, rc));
+		log_info("build", NULL, "b%lld is not started: %s", (long long)s->build.id,
+			 ps_err_msg(err, rc));
 	} else if (s->core->role->stopping) {
 		/* the next start queues it again */
 	} else if (spec_from_json(&spec, s->build.spec, &why) < 0) {
@@ -160,8 +165,9 @@ void queue_build_start(struct core *c, struct act *a)
 	}
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_export,
 		 &(struct wire_export) { .repository = a->repository, .oid = s->build.commit_oid,
-					 .project = s->build.project, .inputs = { spec.inputs, spec.n },
-					 .reduced = spec.reduced, .dest = s->dest },
+					 .project = s->build.project,
+					 .inputs = { spec.inputs, spec.n }, .reduced = spec.reduced,
+					 .dest = s->dest },
 		 EXPORT_LIMIT_MS, on_exported, s);
 	spec_clear(&spec);
 }

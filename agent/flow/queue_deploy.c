@@ -21,10 +21,12 @@ static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
 static void step_done(void *arg, int rc, const struct ps_err *err)
 {
 	struct note *n = arg;
-	struct wire_step_ok ok = { .deployment = (uint64_t)n->id, .step = (uint64_t)n->n, .stop = rc < 0 };
+	struct wire_step_ok ok = { .deployment = (uint64_t)n->id, .step = (uint64_t)n->n,
+				   .stop = rc < 0 };
 
 	if (rc < 0)
-		log_warn("deploy", NULL, "d%lld step %lld: %s", (long long)n->id, (long long)n->n, ps_err_msg(err, rc));
+		log_warn("deploy", NULL, "d%lld step %lld: %s", (long long)n->id, (long long)n->n,
+			 ps_err_msg(err, rc));
 	core_tell(n->core, CORE_DEPLOY, MSG_step_ok, &ok);
 	note_free(n);
 }
@@ -58,7 +60,8 @@ static int put_deployed(struct store_tx *tx, const struct deployment *d, struct 
 	for (size_t i = 0; i < plan.njobs && rc == 0; i++) {
 		const struct plan_job *j = &plan.jobs[i];
 		struct deployed_job row = {
-			.fabric = d->fabric, .repository = d->repository, .project = d->project, .job = j->key,
+			.fabric = d->fabric, .repository = d->repository, .project = d->project,
+				.job = j->key,
 			.name = j->name, .release = d->release, .digest = (char *)j->digest,
 			.deployment = d->id, .fence = d->fence,
 			.state = (char *)(j->change == PLAN_ORPHAN ? "orphan" : "live"),
@@ -81,7 +84,8 @@ static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
 	int rc = deployment_get(tx, n->id, &d, err);
 
 	if (rc == 0 && d.fence != n->fence)
-		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile", (long long)n->id);
+		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile",
+				(long long)n->id);
 	if (rc == 0 && strcmp(n->state, "unknown") == 0 && d.tries < TRIES_MAX) {
 		n->again = true;
 		goto out;
@@ -102,13 +106,15 @@ static void deploy_end_done(void *arg, int rc, const struct ps_err *err)
 	struct note *n = arg;
 
 	if (rc == 0 && n->again) {
-		log_warn("deploy", NULL, "d%lld is started again: %s", (long long)n->id, n->reason ? n->reason : "unknown outcome");
+		log_warn("deploy", NULL, "d%lld is started again: %s", (long long)n->id,
+			 n->reason ? n->reason : "unknown outcome");
 		queue_deploy_again(n->core, n->id);
 	}
 	note_done(arg, rc, err);
 }
 
-static void end_deployment(struct core *c, uint64_t id, uint64_t fence, const char *state, const char *reason)
+static void end_deployment(struct core *c, uint64_t id, uint64_t fence, const char *state,
+			   const char *reason)
 {
 	struct note *n = note_new(c, id, fence);
 
@@ -143,18 +149,23 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	}
 	artifacts = xcalloc(plan.nartifacts, sizeof(*artifacts));
 	for (size_t i = 0; i < plan.nartifacts; i++)
-		artifacts[i] = (struct wire_artifact) { plan.artifacts[i].sha256, plan.artifacts[i].path };
+		artifacts[i] = (struct wire_artifact) { plan.artifacts[i].sha256,
+							plan.artifacts[i].path };
 	jobs = xcalloc(plan.njobs, sizeof(*jobs));
 	for (size_t i = 0; i < plan.njobs; i++)
 		if (plan.jobs[i].change != PLAN_ORPHAN)
-			jobs[njobs++] = (struct wire_rendered) { plan.jobs[i].key, plan.jobs[i].digest };
+			jobs[njobs++] = (struct wire_rendered) { plan.jobs[i].key,
+								 plan.jobs[i].digest };
 	/* not connected: its hello starts what is running again */
 	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
 		  &(struct wire_deploy_start) {
 			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,
-			  .provider = conf_provider_word(f ? f->provider : CONF_LOCAL), .fabric = d->fabric,
-			  .fabric_dir = dir, .repository = a->name, .project = d->project, .release = d->release,
-			  .content = c->paths->artifacts, .artifacts = { artifacts, plan.nartifacts },
+			  .provider = conf_provider_word(f ? f->provider : CONF_LOCAL),
+				  .fabric = d->fabric,
+			  .fabric_dir = dir, .repository = a->name, .project = d->project,
+				  .release = d->release,
+			  .content = c->paths->artifacts,
+				  .artifacts = { artifacts, plan.nartifacts },
 			  .jobs = { jobs, njobs } });
 	free(artifacts);
 	free(jobs);

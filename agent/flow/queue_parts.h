@@ -9,8 +9,8 @@
 #include "agent/flow/pass.h"
 #include "agent/flow/queue.h"
 
-/* queue_survey.c: asks the gate, stores the demands; queue_survey_over() when the event may be asked
- * about again. */
+/* queue_survey.c: asks the gate, stores the demands; queue_survey_over() when the event may be
+ * asked about again. */
 void queue_survey_start(struct queue *q, struct core *c, const struct act *a);
 void queue_unkeep(struct queue *q, struct core *c, const struct act *a);
 void queue_survey_over(struct queue *q, int64_t event);
@@ -30,11 +30,13 @@ void queue_deploy_again(struct core *c, int64_t only);
 /* queue_run.c */
 void queue_run_start(struct core *c, const struct act *a);
 void queue_task_state(struct core *c, const struct wire_task_state *m);
-void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state, const char *reason);
+void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state,
+		   const char *reason);
 
 /* queue_recover.c: after a start of ours or of a role. Run functions for store_write(). */
 int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err);
-int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err);	/* arg: a struct pass */
+/* arg: a struct pass */
+int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err);
 
 /* What run.spec holds: the tasks as they are started. */
 struct run_spec { json_t *doc; struct wire_task *tasks; size_t n; };

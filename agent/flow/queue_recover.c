@@ -16,12 +16,14 @@ int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	(void)arg;
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = build_requeue(tx, l.v[i].id, l.v[i].fence, "the build role ended meanwhile", err);
+		rc = build_requeue(tx, l.v[i].id, l.v[i].fence, "the build role ended meanwhile",
+				   err);
 	if (rc == 0)
 		rc = runs_in_state(tx, "running", &runs, err);
 	for (size_t i = 0; i < runs.n && rc == 0; i++)
 		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence, "failed",
-				"interrupted: the agent ended during the run; nothing of it goes on", err);
+				"interrupted: the agent ended during the run; "
+				"nothing of it goes on", err);
 	builds_clear(&l);
 	runs_clear(&runs);
 	return rc;
@@ -41,7 +43,8 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 
 		if (p->only && d->id != p->only)
 			continue;
-		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence, err);
+		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence,
+				      err);
 		if (rc < 0)
 			break;
 		a = pass_act(p, ACT_DEPLOY, d->id);

@@ -42,7 +42,8 @@ static int write_run_end(struct store_tx *tx, void *arg, struct ps_err *err)
 	return run_finish(tx, n->id, n->fence, n->state, n->reason, err);
 }
 
-void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state, const char *reason)
+void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state,
+		   const char *reason)
 {
 	struct note *n = note_new(c, run, fence);
 
@@ -63,13 +64,14 @@ void queue_run_start(struct core *c, const struct act *a)
 	} else {
 		struct wire_run_start m = { .run = (uint64_t)a->id, .fence = (uint64_t)a->fence,
 					    .slot = (uint64_t)a->slot, .fabric_dir = dir,
-					    .prefix = c->toolchain.prefix ? c->toolchain.prefix : "",
-					    .log_dir = logs };
+					    .prefix = c->toolchain.prefix ? c->toolchain.prefix :
+					    "", .log_dir = logs };
 
 		m.tasks.v = spec.tasks;
 		m.tasks.n = spec.n;
 		if (!core_tell(c, CORE_BUILD, MSG_run_start, &m))
-			queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed", "the build role is not running");
+			queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed",
+				      "the build role is not running");
 		run_spec_clear(&spec);
 	}
 	free(logs);

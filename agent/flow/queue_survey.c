@@ -1,5 +1,5 @@
-/* queue_survey – a new event: the gate tells what its tree holds, mapping tells where that goes, and
- * the demands are stored. One transaction settles the event, so a crash asks the gate again. */
+/* queue_survey – a new event: the gate tells what its tree holds, mapping tells where that goes,
+ * and the demands are stored. One transaction settles the event, so a crash asks the gate again. */
 #include "config.h"
 
 #include "agent/flow/queue_parts.h"
@@ -42,8 +42,10 @@ static int put_demand(struct store_tx *tx, const struct ref_event *e, const stru
 {
 	char *survey = survey_to_json(pr);
 	struct demand d = {
-		.event = e->id, .repository = e->repository, .project = (char *)pr->path, .ref = e->ref,
-		.commit_oid = (char *)commit, .environment = env->name, .fabric = env->fabric, .survey = survey,
+		.event = e->id, .repository = e->repository, .project = (char *)pr->path,
+			.ref = e->ref,
+		.commit_oid = (char *)commit, .environment = env->name, .fabric = env->fabric,
+			.survey = survey,
 	};
 	int rc = demand_insert(tx, &d, err);
 
@@ -62,7 +64,8 @@ static int map_projects(struct store_tx *tx, const struct surveying *s, const st
 
 	for (size_t i = 0; i < a->projects.n && rc == 0; i++) {
 		const struct wire_project *pr = &a->projects.v[i];
-		const struct conf_environment *env = mapping_find(s->policy->cfg, s->name, pr->path, e->ref, NULL);
+		const struct conf_environment *env = mapping_find(s->policy->cfg, s->name, pr->path,
+								  e->ref, NULL);
 
 		if (!env) {
 			buf_addf(nowhere, "%s%s", nowhere->len ? ", " : "", pr->path);
@@ -85,7 +88,8 @@ static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	if (rc == 0 && e.surveyed)
 		goto out;
-	if (rc == 0 && strcmp(e.state, "open") != 0) {	/* superseded meanwhile: only the keep is left of it */
+	/* superseded meanwhile: only the keep is left of it */
+	if (rc == 0 && strcmp(e.state, "open") != 0) {
 		rc = event_set_surveyed(tx, s->event, err);
 		goto out;
 	}
@@ -98,7 +102,8 @@ static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 	else if (!s->answer.u.surveyed.projects.n)
 		why = xstrdup("no project in its tree: no pbt_project.yml was found");
 	else if (!demands)
-		why = xasprintf("maps nowhere: no rule of penstock.yml names %s for project %s", e.ref, buf_str(&nowhere));
+		why = xasprintf("maps nowhere: no rule of penstock.yml names %s for project %s",
+				e.ref, buf_str(&nowhere));
 	if (rc == 0 && why)
 		rc = event_end(tx, s->event, "done", why, err);
 out:
@@ -113,8 +118,8 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	struct surveying *s = arg;
 
 	if (rc < 0)
-		log_error("queue", NULL, "e%lld: what its tree holds was not stored: %s", (long long)s->event,
-			  ps_err_msg(err, rc));
+		log_error("queue", NULL, "e%lld: what its tree holds was not stored: %s",
+			  (long long)s->event, ps_err_msg(err, rc));
 	queue_survey_over(s->queue, s->event);
 	core_kick(s->core);
 	surveying_free(s);
@@ -125,7 +130,8 @@ static void on_surveyed(void *arg, struct msg *m, const char *problem)
 	struct surveying *s = arg;
 
 	if (!m) {		/* the gate's fault, not the tree's: ask again at the next pass */
-		log_warn("queue", NULL, "e%lld: its tree was not surveyed: %s", (long long)s->event, problem);
+		log_warn("queue", NULL, "e%lld: its tree was not surveyed: %s", (long long)s->event,
+			 problem);
 		queue_survey_over(s->queue, s->event);
 		surveying_free(s);
 		return;
@@ -169,7 +175,8 @@ void queue_survey_start(struct queue *q, struct core *c, const struct act *a)
 	s->path = xstrdup(a->repository);
 	s->oid = xstrdup(a->oid);
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_keep,
-		 &(struct wire_keep) { .repository = a->repository, .oid = a->oid }, KEEP_LIMIT_MS, on_kept, s);
+		 &(struct wire_keep) { .repository = a->repository, .oid = a->oid }, KEEP_LIMIT_MS,
+		 on_kept, s);
 }
 
 /* ---- and when nobody needs it any more ---- */
@@ -187,12 +194,13 @@ static void on_unkept(void *arg, struct msg *m, const char *problem)
 
 	if (m) {		/* a ref that cannot be dropped costs space, not truth: said once */
 		if (m->u.done.problem)
-			log_warn("queue", NULL, "e%lld: its commit stays kept: %s", (long long)s->event,
-				 m->u.done.problem);
+			log_warn("queue", NULL, "e%lld: its commit stays kept: %s",
+				 (long long)s->event, m->u.done.problem);
 		store_write(s->core->store, STORE_NORMAL, write_unkept, written, s);
 		return;
 	}
-	log_info("queue", NULL, "e%lld: its commit is kept for now: %s", (long long)s->event, problem);
+	log_info("queue", NULL, "e%lld: its commit is kept for now: %s", (long long)s->event,
+		 problem);
 	queue_survey_over(s->queue, s->event);
 	surveying_free(s);
 }

@@ -29,7 +29,8 @@ bool rule_is_zero(const char *oid)
 /* Not there, in the object format of the value that is. */
 static const char *zero_like(const char *oid)
 {
-	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	static const char zeros[] =
+		"0000000000000000000000000000000000000000000000000000000000000000";
 
 	size_t n = strlen(oid), most = sizeof(zeros) - 1;
 
@@ -37,7 +38,8 @@ static const char *zero_like(const char *oid)
 }
 
 /* Is the stored stamp older than (or, with `same`, as old as) the one learnt now? */
-static bool older(const struct rule *r, struct rule_stamp stored, const char *boot, int64_t ns, bool same)
+static bool older(const struct rule *r, struct rule_stamp stored, const char *boot, int64_t ns,
+		  bool same)
 {
 	if (strcmp(stored.boot, boot) == 0)
 		return stored.ns < ns || (same && stored.ns == ns);
@@ -104,14 +106,15 @@ static bool may_lead(const struct rule *r, size_t i, size_t not_this)
 }
 
 /* Takes all intents that begin at `value`: those of the push in question first. */
-static void spread(const struct rule *r, struct search *s, const char *value, size_t from, size_t not_this)
+static void spread(const struct rule *r, struct search *s, const char *value, size_t from,
+		   size_t not_this)
 {
 	for (int own = 1; own >= 0; own--)
 		for (size_t i = 0; i < r->t->nintents; i++) {
 			const struct rule_intent *in = &r->t->intents[i];
 
-			if (s->seen[i] || (in->push == r->l->push) != own || strcmp(in->old, value) != 0 ||
-			    !may_lead(r, i, not_this))
+			if (s->seen[i] || (in->push == r->l->push) != own ||
+			    strcmp(in->old, value) != 0 || !may_lead(r, i, not_this))
 				continue;
 			s->seen[i] = true;
 			s->prev[s->n] = from;
@@ -193,7 +196,8 @@ static size_t own_intent(const struct rule *r)
 	for (size_t i = 0; i < r->t->nintents; i++) {
 		const struct rule_intent *in = &r->t->intents[i];
 
-		if (in->push == r->l->push && strcmp(in->old, r->l->old) == 0 && strcmp(in->new, r->l->new) == 0)
+		if (in->push == r->l->push && strcmp(in->old, r->l->old) == 0 &&
+		    strcmp(in->new, r->l->new) == 0)
 			return i;
 	}
 	return NO_PREV;

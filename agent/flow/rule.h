@@ -1,13 +1,13 @@
 /*
  * rule – the merge rule of events: one ref's table in, one thing learnt in, decisions out. Pure.
  *
- * Whoever applies the steps in their order keeps the promise: a ref's events join, from the baseline
- * to the last value seen, and no movement stands there twice. Reading a ref takes time, so what was
- * read is true of some moment between `from` and `to`: `from` decides whether it can be newer than
- * the last event, `to` which pushes may have led there and when the event was seen.
+ * Whoever applies the steps in their order keeps the promise: a ref's events join, from the
+ * baseline to the last value seen, and no movement stands there twice. Reading a ref takes time, so
+ * what was read is true of some moment between `from` and `to`: `from` decides whether it can be
+ * newer than the last event, `to` which pushes may have led there and when the event was seen.
  *
- * Order of stamps: within one boot by number; the present boot is newer than any other; of two older
- * boots the one that was stored first is the older.
+ * Order of stamps: within one boot by number; the present boot is newer than any other; of two
+ * older boots the one that was stored first is the older.
  */
 #ifndef PS_RULE_H
 #define PS_RULE_H
@@ -35,10 +35,12 @@ struct rule_intent {
 /* What is known of the ref. */
 struct rule_table {
 	const char *boot_now;
-	bool adopted;			/* all refs had a baseline: one without a row was not there then */
+	/* all refs had a baseline: one without a row was not there then */
+	bool adopted;
 	const char *tail;		/* last value; NULL: no row */
 	struct rule_stamp last;		/* of the last event or the baseline */
-	const struct rule_event *events;	/* at least those of the push and those not sure, in order */
+	/* at least those of the push and those not sure, in order */
+	const struct rule_event *events;
 	size_t nevents;
 	const struct rule_intent *intents;	/* open ones, oldest first */
 	size_t nintents;
@@ -50,13 +52,17 @@ struct rule_learnt {
 	enum rule_thing thing;
 	const char *boot;
 	int64_t from, to;		/* when value was read; a report: when post-receive began */
-	const char *value;		/* intent: seen; end, look: the ref now; NULL: could not be read */
+	/* intent: seen; end, look: the ref now; NULL: could not be read */
+	const char *value;
 	int64_t push;			/* not for a look */
 	const char *old, *new;		/* intent, report */
 	int64_t k;			/* report: which line of this ref */
-	struct rule_stamp begun;	/* report: first intent of its push; boot NULL: there was none */
-	bool recorded;			/* intent: this (push, ref, ordinal) is known with its seen value */
-	bool lives;			/* look: a push with an open intent on the ref is not over */
+	/* report: first intent of its push; boot NULL: there was none */
+	struct rule_stamp begun;
+	/* intent: this (push, ref, ordinal) is known with its seen value */
+	bool recorded;
+	/* look: a push with an open intent on the ref is not over */
+	bool lives;
 };
 
 enum rule_do {
@@ -65,7 +71,8 @@ enum rule_do {
 	RULE_CONFIRM,			/* events[at] is sure now, of `push`, line `k` */
 	RULE_OPEN,			/* the intent that was learnt is open */
 	RULE_USE,			/* intents[at] became an event */
-	RULE_REOPEN,			/* the intent behind events[at] (not of this push) may still come true */
+	/* the intent behind events[at] (not of this push) may still come true */
+	RULE_REOPEN,
 	RULE_VOID,			/* intents[at]: push ended, ref did not move */
 };
 

@@ -43,25 +43,29 @@ static json_t *strings(char *const *v, size_t n)
 }
 
 /* Every task's wheel must be one of the release, and the instance asked for must be in it. */
-static int task_json(json_t **out, const struct run_task *t, const struct manifest *m, const char *config,
-		     struct ps_err *err)
+static int task_json(json_t **out, const struct run_task *t, const struct manifest *m,
+		     const char *config, struct ps_err *err)
 {
 	const char *file = strrchr(t->wheel, '/');
 	const struct manifest_artifact *a = manifest_artifact_named(m, file ? file + 1 : t->wheel);
 
 	if (!a)
-		return ps_err_set(err, PS_EINVAL, "task '%s' needs '%s', which the deployed release does not have",
+		return ps_err_set(err, PS_EINVAL,
+				  "task '%s' needs '%s', which the deployed release does not have",
 				  t->key, t->wheel);
 	if (config && !manifest_has_instance(a, config))
-		return ps_err_set(err, PS_EINVAL, "task '%s': %s has no config instance '%s'", t->key, a->pipeline, config);
-	*out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "key", t->key, "package", t->package, "entry",
-			 t->entry, "wheel", t->wheel, "digest", a->sha256, "parameters",
-			 strings(t->parameters, t->nparameters), "after", strings(t->after, t->nafter));
-	return *out ? 0 : ps_err_set(err, PS_EINVAL, "task '%s' holds text that is not UTF-8", t->key);
+		return ps_err_set(err, PS_EINVAL, "task '%s': %s has no config instance '%s'",
+				  t->key, a->pipeline, config);
+	*out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "key", t->key, "package",
+			 t->package, "entry", t->entry, "wheel", t->wheel, "digest", a->sha256,
+			 "parameters", strings(t->parameters, t->nparameters), "after",
+			 strings(t->after, t->nafter));
+	return *out ? 0 : ps_err_set(err, PS_EINVAL, "task '%s' holds text that is not UTF-8",
+				     t->key);
 }
 
-static int spec_of(char **spec, const struct run_tasks *tasks, const struct manifest *m, const char *config,
-		   struct ps_err *err)
+static int spec_of(char **spec, const struct run_tasks *tasks, const struct manifest *m,
+		   const char *config, struct ps_err *err)
 {
 	json_t *a = json_array(), *o = NULL;
 	int rc = 0;
@@ -124,27 +128,31 @@ void run_spec_clear(struct run_spec *s)
 }
 
 /* The one deployed job that is meant; PS_ENOENT or PS_EINVAL say what would be right. */
-static int find_job(struct store_tx *tx, const struct request *r, struct deployed_jobs *l, struct ps_err *err)
+static int find_job(struct store_tx *tx, const struct request *r, struct deployed_jobs *l,
+		    struct ps_err *err)
 {
 	const struct conf_fabric *f = config_fabric(r->policy->cfg, r->fabric);
 	int rc;
 
 	if (!f)
-		return ps_err_set(err, PS_ENOENT, "no fabric '%s'; see: penstock fabrics", r->fabric);
+		return ps_err_set(err, PS_ENOENT, "no fabric '%s'; see: penstock fabrics",
+				  r->fabric);
 	if (f->provider != CONF_LOCAL)
-		return ps_err_set(err, PS_ENOTSUP, "fabric '%s' is %s: running there is not in this version", r->fabric,
-				  conf_provider_word(f->provider));
+		return ps_err_set(err, PS_ENOTSUP,
+				  "fabric '%s' is %s: running there is not in this version",
+				  r->fabric, conf_provider_word(f->provider));
 	rc = deployed_jobs_named(tx, r->fabric, r->job, r->repository, r->project, l, err);
 	if (rc == 0 && !l->n)
-		return ps_err_set(err, PS_ENOENT, "no job '%s' is deployed on fabric '%s'; see: penstock history %s",
-				  r->job, r->fabric, r->fabric);
+		return ps_err_set(err, PS_ENOENT, "no job '%s' is deployed on fabric '%s'; see: "
+				  "penstock history %s", r->job, r->fabric, r->fabric);
 	if (rc == 0 && l->n > 1)
-		return ps_err_set(err, PS_EINVAL, "%zu projects have a job '%s' on fabric '%s'; name one by --repo and --project",
-				  l->n, r->job, r->fabric);
+		return ps_err_set(err, PS_EINVAL, "%zu projects have a job '%s' on fabric '%s'; "
+				  "name one by --repo and --project", l->n, r->job, r->fabric);
 	return rc;
 }
 
-static int queue_it(struct store_tx *tx, struct request *r, const struct deployed_job *j, struct ps_err *err)
+static int queue_it(struct store_tx *tx, struct request *r, const struct deployed_job *j,
+		    struct ps_err *err)
 {
 	struct run_tasks tasks = { NULL, 0 };
 	struct release release = { 0 };
@@ -166,9 +174,9 @@ static int queue_it(struct store_tx *tx, struct request *r, const struct deploye
 	for (size_t i = 0; i < tasks.n; i++)
 		keys[i] = tasks.v[i].key;
 	if (rc == 0) {
-		struct run run = { .fabric = j->fabric, .repository = j->repository, .project = j->project,
-				   .job = j->job, .config = r->config, .release = j->release, .who = r->who,
-				   .spec = spec };
+		struct run run = { .fabric = j->fabric, .repository = j->repository,
+				   .project = j->project, .job = j->job, .config = r->config,
+				   .release = j->release, .who = r->who, .spec = spec };
 
 		rc = run_insert(tx, &run, keys, tasks.n, err);
 		r->id = run.id;
@@ -199,7 +207,8 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	struct request *r = arg;
 	char id[ID_TEXT];
 
-	r->reply(r->arg, rc, rc < 0 ? ps_err_msg(err, rc) : NULL, rc < 0 ? NULL : id_text(id, 'x', r->id));
+	r->reply(r->arg, rc, rc < 0 ? ps_err_msg(err, rc) : NULL,
+		 rc < 0 ? NULL : id_text(id, 'x', r->id));
 	core_kick(r->core);
 	request_free(r);
 }
@@ -211,7 +220,8 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 	struct request *r = xcalloc(1, sizeof(*r));
 
 	*r = (struct request) {
-		.core = c, .policy = policy_take(c->policy), .who = xstrdup(who), .job = xstrdup(job),
+		.core = c, .policy = policy_take(c->policy), .who = xstrdup(who),
+			.job = xstrdup(job),
 		.fabric = xstrdup(fabric), .config = config ? xstrdup(config) : NULL,
 		.project = xstrdup(project), .repository = xstrdup(repository),
 		.content = xstrdup(c->paths->artifacts), .reply = reply, .arg = arg,

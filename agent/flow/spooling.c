@@ -97,7 +97,8 @@ static void on_stored(struct word *w, int rc, const struct ps_err *err)
 		if (rc < 0)
 			log_error("spool", w->spool_name, "stored, but %s", why.msg);
 		else
-			log_info("spool", w->spool_name, "%s of %s taken", msg_name(w->m.type), w->name);
+			log_info("spool", w->spool_name, "%s of %s taken", msg_name(w->m.type),
+				 w->name);
 	} else if (rc == PS_EPERM || rc == PS_ECONFLICT) {
 		never(s, w, ps_err_msg(err, rc));
 	} else {
@@ -112,7 +113,8 @@ static void take_entry(struct spooling *s, struct spool_entry *e)
 	struct word *w;
 
 	if (word_new(&w, s->core, &e->msg, e->uid, &err) < 0) {
-		log_warn("spool", e->name, "stays: %s", err.msg);	/* the configuration changed just now */
+		/* the configuration changed just now */
+		log_warn("spool", e->name, "stays: %s", err.msg);
 		go_on(s);
 		return;
 	}

@@ -1,8 +1,8 @@
 /*
  * spooling – takes what hooks left in the spool, one word after the other in the order of stamps.
  *
- * An entry is retired once the store has it. One that cannot be stored now stays and is tried again;
- * one that never can be is set aside by the next take, with its reason.
+ * An entry is retired once the store has it. One that cannot be stored now stays and is tried
+ * again; one that never can be is set aside by the next take, with its reason.
  */
 #ifndef PS_SPOOLING_H
 #define PS_SPOOLING_H

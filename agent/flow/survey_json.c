@@ -13,7 +13,8 @@ static json_t *inputs_json(const struct wire_tree_input *v, size_t n)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s, s:b}", "path", v[i].path, "oid", v[i].oid,
+		json_array_append_new(a, json_pack("{s:s, s:s, s:b}", "path", v[i].path, "oid",
+						   v[i].oid,
 						   "is_dir", (int)v[i].is_dir));
 	return a;
 }
@@ -25,8 +26,9 @@ static json_t *pipeline_json(const struct wire_pipeline *p)
 	for (size_t i = 0; i < p->instances.n; i++)
 		json_array_append_new(names, json_string(p->instances.v[i]));
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "key", p->key, "name", p->name,
-			 "language", text_or_null(p->language), "oid", text_or_null(p->oid), "wheel",
-			 text_or_null(p->wheel), "reduced", p->reduced, "instances", names);
+			 "language", text_or_null(p->language), "oid", text_or_null(p->oid),
+			 "wheel", text_or_null(p->wheel), "reduced", p->reduced, "instances",
+			 names);
 }
 
 static json_t *job_json(const struct wire_job *j)
@@ -34,9 +36,10 @@ static json_t *job_json(const struct wire_job *j)
 	json_t *files = json_array();
 
 	for (size_t i = 0; i < j->files.n; i++)
-		json_array_append_new(files, json_pack("{s:s, s:s}", "path", j->files.v[i].path, "digest",
-						       j->files.v[i].digest));
-	return json_pack("{s:s, s:s, s:s, s:I, s:o}", "key", j->key, "name", j->name, "provider", j->provider,
+		json_array_append_new(files, json_pack("{s:s, s:s}", "path", j->files.v[i].path,
+						       "digest", j->files.v[i].digest));
+	return json_pack("{s:s, s:s, s:s, s:I, s:o}", "key", j->key, "name", j->name, "provider",
+			 j->provider,
 			 "fabric_id", (json_int_t)j->fabric_id, "files", files);
 }
 
@@ -49,7 +52,8 @@ char *survey_to_json(const struct wire_project *p)
 		json_array_append_new(pipelines, pipeline_json(&p->pipelines.v[i]));
 	for (size_t i = 0; i < p->jobs.n; i++)
 		json_array_append_new(jobs, job_json(&p->jobs.v[i]));
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "path", p->path, "oid", p->oid,
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "path", p->path, "oid",
+		      p->oid,
 		      "name", p->name, "version", p->version, "language", p->language, "problem",
 		      text_or_null(p->problem), "pipelines", pipelines, "shared",
 		      inputs_json(p->shared.v, p->shared.n), "jobs", jobs);
@@ -73,8 +77,10 @@ static struct wire_tree_input *get_inputs(const json_t *a, size_t *n)
 	for (size_t i = 0; i < *n; i++) {
 		const json_t *o = json_array_get(a, i);
 
-		v[i] = (struct wire_tree_input) { .path = get_text(o, "path"), .oid = get_text(o, "oid"),
-						  .is_dir = json_is_true(json_object_get(o, "is_dir")) };
+		v[i] = (struct wire_tree_input) { .path = get_text(o, "path"),
+						  .oid = get_text(o, "oid"),
+						  .is_dir =
+						  json_is_true(json_object_get(o, "is_dir")) };
 	}
 	return v;
 }
@@ -87,8 +93,10 @@ static struct wire_pipeline get_pipeline(const json_t *o)
 	for (size_t i = 0; i < json_array_size(names); i++)
 		v[i] = json_string_value(json_array_get(names, i));
 	return (struct wire_pipeline) {
-		.key = get_text(o, "key"), .name = get_text(o, "name"), .language = get_text(o, "language"),
-		.oid = get_text(o, "oid"), .wheel = get_text(o, "wheel"), .reduced = get_text(o, "reduced"),
+		.key = get_text(o, "key"), .name = get_text(o, "name"),
+			.language = get_text(o, "language"),
+		.oid = get_text(o, "oid"), .wheel = get_text(o, "wheel"),
+			.reduced = get_text(o, "reduced"),
 		.instances = { v, json_array_size(names) },
 	};
 }
@@ -100,9 +108,11 @@ static struct wire_job get_job(const json_t *o)
 
 	for (size_t i = 0; i < json_array_size(files); i++)
 		v[i] = (struct wire_file) { .path = get_text(json_array_get(files, i), "path"),
-					    .digest = get_text(json_array_get(files, i), "digest") };
+					    .digest = get_text(json_array_get(files, i),
+							       "digest") };
 	return (struct wire_job) {
-		.key = get_text(o, "key"), .name = get_text(o, "name"), .provider = get_text(o, "provider"),
+		.key = get_text(o, "key"), .name = get_text(o, "name"),
+			.provider = get_text(o, "provider"),
 		.fabric_id = json_integer_value(json_object_get(o, "fabric_id")),
 		.files = { v, json_array_size(files) },
 	};
@@ -158,10 +168,11 @@ void survey_from_json_clear(struct wire_project *p, json_t *doc)
 	json_decref(doc);
 }
 
-char *spec_to_json(const struct wire_tree_input *inputs, size_t n, const char *reduced, const char *wheel)
+char *spec_to_json(const struct wire_tree_input *inputs, size_t n, const char *reduced,
+		   const char *wheel)
 {
-	json_t *o = json_pack("{s:o, s:s, s:o}", "inputs", inputs_json(inputs, n), "reduced", reduced, "wheel",
-			      text_or_null(wheel));
+	json_t *o = json_pack("{s:o, s:s, s:o}", "inputs", inputs_json(inputs, n), "reduced",
+			      reduced, "wheel", text_or_null(wheel));
 	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	PS_BUG_IF(!text, "a build's specification cannot be written as JSON");
@@ -175,9 +186,11 @@ int spec_from_json(struct build_spec *s, const char *text, struct ps_err *err)
 
 	if (!json_is_object(o) || !get_text(o, "reduced")) {
 		json_decref(o);
-		return ps_err_set(err, PS_ESTORE, "a stored build specification is not what was written");
+		return ps_err_set(err, PS_ESTORE,
+				  "a stored build specification is not what was written");
 	}
-	*s = (struct build_spec) { .doc = o, .reduced = get_text(o, "reduced"), .wheel = get_text(o, "wheel") };
+	*s = (struct build_spec) { .doc = o, .reduced = get_text(o, "reduced"),
+				   .wheel = get_text(o, "wheel") };
 	s->inputs = get_inputs(json_object_get(o, "inputs"), &s->n);
 	return 0;
 }

@@ -12,11 +12,13 @@
 char *survey_to_json(const struct wire_project *p);
 /* Reads it back. Lists and texts stay valid as long as *doc, which the caller drops by
  * survey_from_json_clear(). PS_ESTORE when the store holds something else. */
-int survey_from_json(struct wire_project *p, json_t **doc, const char *text, struct ps_err *err) PS_MUSTCHECK;
+int survey_from_json(struct wire_project *p, json_t **doc, const char *text,
+		     struct ps_err *err) PS_MUSTCHECK;
 void survey_from_json_clear(struct wire_project *p, json_t *doc);
 
 /* What a queued build needs to start: spec of the table build. */
-char *spec_to_json(const struct wire_tree_input *inputs, size_t n, const char *reduced, const char *wheel);
+char *spec_to_json(const struct wire_tree_input *inputs, size_t n, const char *reduced,
+		   const char *wheel);
 struct build_spec {
 	json_t *doc;
 	struct wire_tree_input *inputs;

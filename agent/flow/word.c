@@ -32,10 +32,11 @@ static const char *boot_of(const struct word *w)
 
 /* ---- who ---- */
 
-static const struct conf_root *admit(struct core *c, const char *repository, uint32_t uid, char **name,
-				     const char **why)
+static const struct conf_root *admit(struct core *c, const char *repository, uint32_t uid,
+				     char **name, const char **why)
 {
-	const struct conf_root *root = config_root_of(c->policy->cfg, c->policy->base, repository, name);
+	const struct conf_root *root = config_root_of(c->policy->cfg, c->policy->base, repository,
+						      name);
 
 	*why = !root ? "the repository is below no root of penstock.yml" :
 	       !config_root_admits(root, uid) ? "this user is not in hook_users of the root" : NULL;
@@ -60,8 +61,10 @@ static bool is_member_of_any(const struct config *cfg, const char *login)
 	return false;
 }
 
-/* TRUST: with identity uid only the kernel is believed; else the hook of this uid says who it is. */
-static void believe(struct word *w, const struct conf_root *root, const char *pusher, const char *as)
+/* TRUST: with identity uid only the kernel is believed; else the hook of this uid says who it
+ * is. */
+static void believe(struct word *w, const struct conf_root *root, const char *pusher,
+		    const char *as)
 {
 	const struct config *cfg = w->core->policy->cfg;
 	struct passwd *pw;
@@ -102,14 +105,16 @@ static void set_time(struct word *w)
 		return;
 	}
 	w->to = claimed(w->m.u.intent.stamp, w->m.u.intent.boot);
-	w->from = claimed(w->m.u.intent.begun ? w->m.u.intent.begun : w->m.u.intent.stamp, w->m.u.intent.boot);
+	w->from = claimed(w->m.u.intent.begun ? w->m.u.intent.begun : w->m.u.intent.stamp,
+			  w->m.u.intent.boot);
 	if (w->from > w->to)
 		w->from = w->to;
 }
 
 static const char *judged_of(const struct word *w)
 {
-	return w->m.type == MSG_intent && ps_streq(w->m.u.intent.verdict, "accept") ? "program" : "none";
+	return w->m.type == MSG_intent && ps_streq(w->m.u.intent.verdict, "accept") ? "program" :
+		"none";
 }
 
 int word_new(struct word **out, struct core *c, struct msg *m, uint32_t uid, struct ps_err *err)
@@ -218,7 +223,8 @@ static void on_found(void *arg, struct msg *m, const char *problem)
 	struct ps_err err = { 0 };
 
 	if (m && m->type == MSG_looked) {
-		problem = m->u.looked.problem ? m->u.looked.problem : !m->u.looked.repository_id ? "it has no id" : NULL;
+		problem = m->u.looked.problem ? m->u.looked.problem : !m->u.looked.repository_id ?
+			"it has no id" : NULL;
 		w->verdict = *m;
 		m->type = MSG_NONE;
 	}
@@ -238,7 +244,8 @@ static void find_repository(struct word *w)
 	struct wire_look look = { .repository = word_repository(w), .refs = { &ref, 1 } };
 
 	w->found = true;
-	ask_send(w->core->asks, w->core->roles[CORE_GATE].peer, MSG_look, &look, LOOK_LIMIT_MS, on_found, w);
+	ask_send(w->core->asks, w->core->roles[CORE_GATE].peer, MSG_look, &look, LOOK_LIMIT_MS,
+		 on_found, w);
 }
 
 static void written(void *arg, int rc, const struct ps_err *err)

@@ -36,10 +36,12 @@ struct word {
 };
 
 /*
- * Takes *m over (its type becomes MSG_NONE). PS_EPERM when this uid may not speak for the repository,
- * with a text for the log. The stamp inside is the writer's claim: it is never later than now.
+ * Takes *m over (its type becomes MSG_NONE). PS_EPERM when this uid may not speak for the
+ * repository, with a text for the log. The stamp inside is the writer's claim: it is never later
+ * than now.
  */
-int word_new(struct word **out, struct core *c, struct msg *m, uint32_t uid, struct ps_err *err) PS_MUSTCHECK;
+int word_new(struct word **out, struct core *c, struct msg *m, uint32_t uid,
+	     struct ps_err *err) PS_MUSTCHECK;
 /* Puts it into the store, then calls w->fn. Its push is watched from then on. */
 void word_record(struct word *w);
 /* Ends it without storing anything. */

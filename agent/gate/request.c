@@ -69,7 +69,8 @@ void request_problem(const struct msg *m, const char *problem, struct buf *lines
 	*out = (struct msg) { .type = request_kind(m->type)->answer };
 	switch (out->type) {
 	case MSG_verdict:
-		buf_addf(lines, "warning: not judged: %s\n", escape_line(text, sizeof(text), problem));
+		buf_addf(lines, "warning: not judged: %s\n",
+			 escape_line(text, sizeof(text), problem));
 		out->u.verdict = (struct wire_verdict) {
 			.id = id, .verdict = gate_verdict_word(GATE_UNDECIDED),
 			.text = buf_str(lines), .problem = problem,

@@ -62,7 +62,8 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) :
 				 look_at_all(r, &values, err);
 	if (rc == 0) {
-		struct wire_looked a = { .id = q->id, .repository_id = id, .stamp = (uint64_t)stamp };
+		struct wire_looked a = { .id = q->id, .repository_id = id,
+					 .stamp = (uint64_t)stamp };
 
 		a.refs.v = values.v;
 		a.refs.n = values.n;

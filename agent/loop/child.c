@@ -68,7 +68,8 @@ pid_t child_pid(const struct child *c)
 
 void child_signal(struct child *c, int sig, bool group)
 {
-	/* the pidfd cannot name a stranger; the group is ours as long as its leader is not reaped */
+	/* the pidfd cannot name a stranger; the group is ours as long as its leader is not
+	 * reaped */
 	if (group)
 		kill(-c->pid, sig);
 	pidfd_send_signal(c->pidfd, sig, NULL, 0);

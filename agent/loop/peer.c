@@ -31,7 +31,8 @@ struct peer {
 	int in_fds[PEER_FDS];
 	size_t nin_fds;
 	bool closed, finishing;
-	bool backlog;			/* whole frames wait for `again`: nothing more is read until then */
+	/* whole frames wait for `again`: nothing more is read until then */
+	bool backlog;
 	char finish_why[128];
 };
 
@@ -99,7 +100,8 @@ static void flush(void *arg)
 	while (!p->closed && p->out.len) {
 		int fd = p->nout_fds && p->out_fds[0].at == p->sent ? p->out_fds[0].fd : -1;
 		/* stop before the next byte that carries a descriptor */
-		size_t next = p->nout_fds > (fd >= 0) ? (size_t)(p->out_fds[fd >= 0].at - p->sent) : p->out.len;
+		size_t next = p->nout_fds > (fd >= 0) ? (size_t)(p->out_fds[fd >= 0].at - p->sent) :
+			p->out.len;
 		ssize_t n = send_some(p, next < p->out.len ? next : p->out.len, fd);
 
 		if (n < 0 && errno == EINTR)

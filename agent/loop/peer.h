@@ -3,8 +3,8 @@
  *
  * on_msg is called for each whole message (the peer clears it afterwards); on_close exactly once,
  * with the reason, whoever ended it. After peer_close() no callback comes any more, and the peer is
- * freed after the present turn of the loop. At most PEER_TURN messages are taken per wake-up, so one
- * busy peer cannot starve the others.
+ * freed after the present turn of the loop. At most PEER_TURN messages are taken per wake-up, so
+ * one busy peer cannot starve the others.
  */
 #ifndef PS_PEER_H
 #define PS_PEER_H
@@ -23,9 +23,12 @@ struct peer_ops {
 
 /* Takes sock over. ops must outlive the peer. */
 struct peer *peer_new(struct loop *l, int sock, const struct peer_ops *ops, void *arg);
-/* Queues a message; fd (or -1) is duplicated and goes with its first byte. PS_EAGENT once closed. */
-int peer_send(struct peer *p, enum msg_type type, const void *body, struct ps_err *err) PS_MUSTCHECK;
-int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd, struct ps_err *err) PS_MUSTCHECK;
+/* Queues a message; fd (or -1) is duplicated and goes with its first byte. PS_EAGENT once
+ * closed. */
+int peer_send(struct peer *p, enum msg_type type, const void *body,
+	      struct ps_err *err) PS_MUSTCHECK;
+int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd,
+		 struct ps_err *err) PS_MUSTCHECK;
 /* The oldest descriptor that came and was not taken yet, or -1. Now the caller's. */
 int peer_take_fd(struct peer *p);
 /* Closes after what is queued has been sent; on_close comes then. */

@@ -76,13 +76,14 @@ static void take_offer(struct role *r, const struct wire_config_offer *o)
 	drop_offer(r);
 	r->offer_id = o->id;
 	buf_add(&r->offered_yaml, o->yaml.p, o->yaml.n);
-	rc = config_parse(&r->offered, r->paths.config, buf_str(&r->offered_yaml), r->offered_yaml.len,
-			  &diags, &err);
+	rc = config_parse(&r->offered, r->paths.config, buf_str(&r->offered_yaml),
+			  r->offered_yaml.len, &diags, &err);
 	if (rc == 0 && !r->offered) {
 		diag_sort(&diags);
 		diag_print(&text, &diags, 20);
 		answer.problem = buf_str(&text);
-	} else if (rc < 0 || (r->ops->check_config && r->ops->check_config(r, r->offered, &err) < 0)) {
+	} else if (rc < 0 ||
+		   (r->ops->check_config && r->ops->check_config(r, r->offered, &err) < 0)) {
 		answer.problem = err.msg;
 	}
 	if (answer.problem)
@@ -166,7 +167,8 @@ static void on_parent_msg(struct peer *p, struct msg *m, void *arg)
 static void say_hello(struct role *r)
 {
 	const char *facts[16];
-	struct wire_hello hello = { .role = r->ops->name, .pid = (uint64_t)getpid(), .program = VERSION };
+	struct wire_hello hello = { .role = r->ops->name, .pid = (uint64_t)getpid(),
+				    .program = VERSION };
 
 	hello.facts.v = facts;
 	hello.facts.n = r->ops->facts ? r->ops->facts(r, facts, PS_NELEM(facts)) : 0;
@@ -177,15 +179,20 @@ static void say_hello(struct role *r)
 
 static int setup(struct role *r, int argc, char **argv, struct ps_err *err)
 {
-	static const struct peer_ops parent_ops = { on_parent_msg, on_parent_close, MSG_ROLE_MAX, 64 << 20 };
-	static const struct peer_ops core_ops = { on_core_msg, on_core_close, MSG_ROLE_MAX, 256 << 20 };
+	static const struct peer_ops parent_ops = { on_parent_msg, on_parent_close, MSG_ROLE_MAX,
+						    64 << 20 };
+	static const struct peer_ops core_ops = { on_core_msg, on_core_close, MSG_ROLE_MAX,
+						  256 << 20 };
 	int rc;
 
 	if (argc != 2)
-		return ps_err_set(err, PS_EINVAL, "usage: penstock-%s INSTANCE (started by penstockd)", r->ops->name);
+		return ps_err_set(err, PS_EINVAL,
+				  "usage: penstock-%s INSTANCE (started by penstockd)",
+				  r->ops->name);
 	if (fcntl(ROLE_PARENT_FD, F_SETFD, FD_CLOEXEC) < 0 ||
 	    (r->ops->has_core && fcntl(ROLE_CORE_FD, F_SETFD, FD_CLOEXEC) < 0))
-		return ps_err_set(err, PS_EINVAL, "penstock-%s is started by penstockd, not by hand", r->ops->name);
+		return ps_err_set(err, PS_EINVAL,
+				  "penstock-%s is started by penstockd, not by hand", r->ops->name);
 	rc = ps_paths_init(&r->paths, strcmp(argv[1], "-") == 0 ? NULL : argv[1], err);
 	if (rc == 0)
 		rc = loop_new(&r->loop, err);
@@ -210,7 +217,8 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);	/* Ctrl-C goes to the whole group; the parent decides */
-	/* bubblewrap may be setuid on a host without user namespaces: only the build role starts it */
+	/* bubblewrap may be setuid on a host without user namespaces: only the build role starts
+	 * it */
 	if (strcmp(ops->name, "build") != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warn("role", ops->name, "no_new_privs cannot be set");
 	rc = setup(&r, argc, argv, &err);

@@ -1,10 +1,11 @@
 /*
  * role – what the four role programs have in common: how they start, take configuration and end.
  *
- * The parent starts `penstock-<role> INSTANCE` (`-`: the system's places) with its socket as descriptor 3 (and, for all but
- * core, the socket to core as descriptor 4). A role says hello, is offered the configuration, starts
- * its work at the first one it takes and says so (exit code 1 when it cannot), and ends, with all its children, when the parent's socket
- * closes. A lost connection to core ends a role too: the parent then starts all of them anew.
+ * The parent starts `penstock-<role> INSTANCE` (`-`: the system's places) with its socket as
+ * descriptor 3 (and, for all but core, the socket to core as descriptor 4). A role says hello, is
+ * offered the configuration, starts its work at the first one it takes and says so (exit code 1
+ * when it cannot), and ends, with all its children, when the parent's socket closes. A lost
+ * connection to core ends a role too: the parent then starts all of them anew.
  */
 #ifndef PS_ROLE_H
 #define PS_ROLE_H
@@ -24,12 +25,15 @@ struct role_ops {
 	int (*start)(struct role *r, struct ps_err *err);
 	/* May this configuration be taken? NULL: yes. A problem goes into err. */
 	int (*check_config)(struct role *r, const struct config *cfg, struct ps_err *err);
-	/* A newer one is in force now (r->cfg); the old one is freed afterwards. NULL: nothing to do. */
+	/* A newer one is in force now (r->cfg); the old one is freed afterwards. NULL: nothing to
+	 * do. */
 	void (*on_config)(struct role *r);
 	void (*on_core)(struct role *r, struct msg *m);		/* from core */
-	void (*on_parent)(struct role *r, struct msg *m);	/* what role.c does not know; NULL */
+	/* what role.c does not know; NULL */
+	void (*on_parent)(struct role *r, struct msg *m);
 	void (*on_stop)(struct role *r);			/* end children, close; NULL */
-	void (*on_end)(struct role *r);				/* after the loop's last turn: free; NULL */
+	/* after the loop's last turn: free; NULL */
+	void (*on_end)(struct role *r);
 	/* What the role can and lacks, for `status`: fills at most max static texts. NULL. */
 	size_t (*facts)(struct role *r, const char **out, size_t max);
 };

@@ -20,25 +20,34 @@ struct build_result {
 	int64_t size;
 };
 
-/* The build of this key that has not failed or been cancelled: queued, under way or passed. PS_ENOENT. */
-int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct ps_err *err) PS_MUSTCHECK;
+/* The build of this key that has not failed or been cancelled: queued, under way or passed.
+ * PS_ENOENT. */
+int build_by_key(struct store_tx *tx, const char *key, struct build *out,
+		 struct ps_err *err) PS_MUSTCHECK;
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;
 /* Inserts a queued build; sets b->id. Failpoint-free: the caller's transaction is the point. */
 int build_insert(struct store_tx *tx, struct build *b, struct ps_err *err) PS_MUSTCHECK;
-int build_link(struct store_tx *tx, int64_t demand, int64_t build, const char *pipeline, struct ps_err *err) PS_MUSTCHECK;
-int builds_of_demand(struct store_tx *tx, int64_t demand, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
+int build_link(struct store_tx *tx, int64_t demand, int64_t build, const char *pipeline,
+	       struct ps_err *err) PS_MUSTCHECK;
+int builds_of_demand(struct store_tx *tx, int64_t demand, struct builds *out,
+		     struct ps_err *err) PS_MUSTCHECK;
 /* In the order of their numbers; state as stored. */
-int builds_in_state(struct store_tx *tx, const char *state, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
+int builds_in_state(struct store_tx *tx, const char *state, struct builds *out,
+		    struct ps_err *err) PS_MUSTCHECK;
 /* Claimed or running ones. */
 int builds_under_way(struct store_tx *tx, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
 /* The wait reason of a queued build; keeps since_ms when the reason stays. */
-int build_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail, struct ps_err *err) PS_MUSTCHECK;
+int build_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail,
+		     struct ps_err *err) PS_MUSTCHECK;
 /* queued → claimed with a raised fence, which is returned in *fence. */
-int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
+int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence,
+		struct ps_err *err) PS_MUSTCHECK;
 /* claimed → running; claimed or running → queued. Only under the same fence, else PS_ESTALE. */
 int build_started(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err) PS_MUSTCHECK;
-int build_requeue(struct store_tx *tx, int64_t id, int64_t fence, const char *why, struct ps_err *err) PS_MUSTCHECK;
-int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r, struct ps_err *err) PS_MUSTCHECK;
+int build_requeue(struct store_tx *tx, int64_t id, int64_t fence, const char *why,
+		  struct ps_err *err) PS_MUSTCHECK;
+int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r,
+		 struct ps_err *err) PS_MUSTCHECK;
 void build_clear(struct build *b);
 void builds_clear(struct builds *l);
 

@@ -19,12 +19,15 @@ ROWS_STRUCT(deployment, DEPLOYMENT_COLS)
 ROWS_STRUCT(deployed_job, DEPLOYED_JOB_COLS)
 
 int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *err) PS_MUSTCHECK;
-int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out, struct ps_err *err) PS_MUSTCHECK;
+int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out,
+		   struct ps_err *err) PS_MUSTCHECK;
 /* In the order of the events that asked for them. */
-int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out,
+			 struct ps_err *err) PS_MUSTCHECK;
 /* A later event's deployment of the same project to the same environment: its number, else 0. */
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
-		     const char *environment, int64_t event, int64_t *newer, struct ps_err *err) PS_MUSTCHECK;
+		     const char *environment, int64_t event, int64_t *newer,
+		     struct ps_err *err) PS_MUSTCHECK;
 /* The one door for a change of state. Keeps since_ms when neither state nor reason change. */
 int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 		   const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
@@ -33,15 +36,20 @@ int deployment_start(struct store_tx *tx, int64_t id, const char *plan, const ch
 		     const char *policy_digest, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
 
 /* The journal. Writing the same thing twice is fine: a step looks first what is there. */
-int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what, struct ps_err *err) PS_MUSTCHECK;
-int step_end(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *state, const char *detail, struct ps_err *err) PS_MUSTCHECK;
+int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what,
+	       struct ps_err *err) PS_MUSTCHECK;
+int step_end(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *state,
+	     const char *detail, struct ps_err *err) PS_MUSTCHECK;
 
 int deployed_jobs(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
 		  struct deployed_jobs *out, struct ps_err *err) PS_MUSTCHECK;
-/* Live jobs of this fabric with this key or last part of it; repository "" and project "" mean any. */
-int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job, const char *repository,
-			const char *project, struct deployed_jobs *out, struct ps_err *err) PS_MUSTCHECK;
-int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct ps_err *err) PS_MUSTCHECK;
+/* Live jobs of this fabric with this key or last part of it; repository "" and project "" mean
+ * any. */
+int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job,
+			const char *repository, const char *project, struct deployed_jobs *out,
+			struct ps_err *err) PS_MUSTCHECK;
+int deployed_job_put(struct store_tx *tx, const struct deployed_job *j,
+		     struct ps_err *err) PS_MUSTCHECK;
 void deployment_clear(struct deployment *d);
 void deployments_clear(struct deployments *l);
 void deployed_jobs_clear(struct deployed_jobs *l);

@@ -21,8 +21,8 @@ ROWS_STRUCT(intent, INTENT_COLS)
 
 /*
  * Finds the push of this name or inserts it from p; p->id is set. One that is known keeps what it
- * had; only judged may rise (none, program, gate). PS_EPERM when it is of another repository or uid:
- * somebody uses a push id that is not his.
+ * had; only judged may rise (none, program, gate). PS_EPERM when it is of another repository or
+ * uid: somebody uses a push id that is not his.
  */
 int push_put(struct store_tx *tx, struct push *p, struct ps_err *err) PS_MUSTCHECK;
 int push_get(struct store_tx *tx, int64_t id, struct push *out, struct ps_err *err) PS_MUSTCHECK;
@@ -39,14 +39,17 @@ int intent_get(struct store_tx *tx, int64_t push, const char *ref, int64_t ordin
 	       struct intent *out, struct ps_err *err) PS_MUSTCHECK;
 int intent_insert(struct store_tx *tx, const struct intent *i, struct ps_err *err) PS_MUSTCHECK;
 /* Somebody could read the ref after all. */
-int intent_set_seen(struct store_tx *tx, const struct intent *i, const char *seen, struct ps_err *err) PS_MUSTCHECK;
-/* The one door: open → used, void; used → open, void (its event turned out to be another push's). */
-int intent_set_state(struct store_tx *tx, const struct intent *i, const char *state, const char *reason,
-		     struct ps_err *err) PS_MUSTCHECK;
+int intent_set_seen(struct store_tx *tx, const struct intent *i, const char *seen,
+		    struct ps_err *err) PS_MUSTCHECK;
+/* The one door: open → used, void; used → open, void (its event turned out to be another
+ * push's). */
+int intent_set_state(struct store_tx *tx, const struct intent *i, const char *state,
+		     const char *reason, struct ps_err *err) PS_MUSTCHECK;
 /* Open ones of this ref, oldest first, at most limit. */
 int intents_open(struct store_tx *tx, int64_t repository, const char *ref, int64_t limit,
 		 struct intents *out, struct ps_err *err) PS_MUSTCHECK;
-int intents_of_push(struct store_tx *tx, int64_t push, struct intents *out, struct ps_err *err) PS_MUSTCHECK;
+int intents_of_push(struct store_tx *tx, int64_t push, struct intents *out,
+		    struct ps_err *err) PS_MUSTCHECK;
 void intent_clear(struct intent *i);
 void intents_clear(struct intents *l);
 

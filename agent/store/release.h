@@ -15,8 +15,10 @@ ROWS_STRUCT(release, RELEASE_COLS)
 ROWS_STRUCT(label, LABEL_COLS)
 
 /* Puts the manifest unless it is there already: the id is its digest. */
-int release_put(struct store_tx *tx, const char *id, const char *project, const char *manifest, struct ps_err *err) PS_MUSTCHECK;
-int release_get(struct store_tx *tx, const char *id, struct release *out, struct ps_err *err) PS_MUSTCHECK;
+int release_put(struct store_tx *tx, const char *id, const char *project, const char *manifest,
+		struct ps_err *err) PS_MUSTCHECK;
+int release_get(struct store_tx *tx, const char *id, struct release *out,
+		struct ps_err *err) PS_MUSTCHECK;
 /* One label per release and event; sets l->id also when it was there. */
 int label_put(struct store_tx *tx, struct label *l, struct ps_err *err) PS_MUSTCHECK;
 int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err *err) PS_MUSTCHECK;

@@ -18,11 +18,14 @@ struct repositories { struct repository *v; size_t n; };
 ROWS_STRUCT(ref, REF_COLS)
 
 /* PS_ENOENT when it is not known (also of repository_by_path). */
-int repository_get(struct store_tx *tx, int64_t id, struct repository *out, struct ps_err *err) PS_MUSTCHECK;
+int repository_get(struct store_tx *tx, int64_t id, struct repository *out,
+		   struct ps_err *err) PS_MUSTCHECK;
 /* path: real path. */
-int repository_by_path(struct store_tx *tx, const char *path, struct repository *out, struct ps_err *err) PS_MUSTCHECK;
+int repository_by_path(struct store_tx *tx, const char *path, struct repository *out,
+		       struct ps_err *err) PS_MUSTCHECK;
 /* By name (below its root); a name that two roots share gives the one that came first. */
-int repository_by_name(struct store_tx *tx, const char *name, struct repository *out, struct ps_err *err) PS_MUSTCHECK;
+int repository_by_name(struct store_tx *tx, const char *name, struct repository *out,
+		       struct ps_err *err) PS_MUSTCHECK;
 /*
  * Makes it known or follows its move: the row of this uid gets path and name. Another row with this
  * path loses it (path becomes ''): that repository is not there any more. PS_ECONFLICT when the uid
@@ -31,15 +34,18 @@ int repository_by_name(struct store_tx *tx, const char *name, struct repository 
 int repository_put(struct store_tx *tx, const char *uid, const char *path, const char *name,
 		   struct repository *out, struct ps_err *err) PS_MUSTCHECK;
 /* Those that have a path, in the order they came. */
-int repositories_all(struct store_tx *tx, struct repositories *out, struct ps_err *err) PS_MUSTCHECK;
+int repositories_all(struct store_tx *tx, struct repositories *out,
+		     struct ps_err *err) PS_MUSTCHECK;
 /* Its baseline is complete. Once only; later calls change nothing. */
 int repository_adopted(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 void repository_clear(struct repository *r);
 void repositories_clear(struct repositories *l);
 
-int ref_get(struct store_tx *tx, int64_t repository, const char *name, struct ref *out, struct ps_err *err) PS_MUSTCHECK;
+int ref_get(struct store_tx *tx, int64_t repository, const char *name, struct ref *out,
+	    struct ps_err *err) PS_MUSTCHECK;
 /* In the order of their names, by bytes. */
-int refs_of(struct store_tx *tx, int64_t repository, struct refs *out, struct ps_err *err) PS_MUSTCHECK;
+int refs_of(struct store_tx *tx, int64_t repository, struct refs *out,
+	    struct ps_err *err) PS_MUSTCHECK;
 /* A ref's first row: what is there before its first event. */
 int ref_baseline(struct store_tx *tx, int64_t repository, const char *name, const char *value,
 		 const char *boot, int64_t stamp, struct ps_err *err) PS_MUSTCHECK;

@@ -34,7 +34,8 @@ struct row_shape {
 						       PS_NELEM(noun##_row_cols), sizeof(struct noun) };
 #define ROWS_COL(noun, kind, name) { #kind[0], #name, offsetof(struct noun, name) },
 
-/* Appends the rows of SELECT <columns> FROM <table> <tail>; *v and *n are those of a struct nouns. */
+/* Appends the rows of SELECT <columns> FROM <table> <tail>; *v and *n are those of a struct
+ * nouns. */
 int rows_select(struct store_tx *tx, const struct row_shape *shape, void *list, struct ps_err *err,
 		const char *tail, const char *types, ...) PS_MUSTCHECK;
 /* Exactly one row into a struct noun; PS_ENOENT when there is none. */

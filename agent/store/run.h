@@ -13,14 +13,19 @@
 ROWS_STRUCT(run, RUN_COLS)
 
 /* Inserts a queued run and its tasks (keys in order); sets r->id. */
-int run_insert(struct store_tx *tx, struct run *r, const char *const *tasks, size_t ntasks, struct ps_err *err) PS_MUSTCHECK;
+int run_insert(struct store_tx *tx, struct run *r, const char *const *tasks, size_t ntasks,
+	       struct ps_err *err) PS_MUSTCHECK;
 int run_get(struct store_tx *tx, int64_t id, struct run *out, struct ps_err *err) PS_MUSTCHECK;
-int runs_in_state(struct store_tx *tx, const char *state, struct runs *out, struct ps_err *err) PS_MUSTCHECK;
-int run_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail, struct ps_err *err) PS_MUSTCHECK;
+int runs_in_state(struct store_tx *tx, const char *state, struct runs *out,
+		  struct ps_err *err) PS_MUSTCHECK;
+int run_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail,
+		   struct ps_err *err) PS_MUSTCHECK;
 /* queued → running with a raised fence. */
-int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
+int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t *fence,
+	      struct ps_err *err) PS_MUSTCHECK;
 /* running (queued too, for a run that cannot start) → an end; tasks that did not end get it too. */
-int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state, const char *reason, struct ps_err *err) PS_MUSTCHECK;
+int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state,
+	       const char *reason, struct ps_err *err) PS_MUSTCHECK;
 /* at_ms: when it began (state running) or ended. */
 int task_set(struct store_tx *tx, int64_t run, int64_t fence, const char *task, const char *state,
 	     const char *reason, const char *last, int64_t at_ms, struct ps_err *err) PS_MUSTCHECK;

@@ -3,8 +3,8 @@
  *
  * The loop hands over a function: store_write() runs it on the writer's thread inside a transaction
  * that it may share with others (group commit: whatever is queued becomes one commit), store_read()
- * on the reader's thread over a read-only connection. Afterwards `done` is called by store_poll() on
- * the loop's thread, never before the commit is on disk as asked. A run function that fails is
+ * on the reader's thread over a read-only connection. Afterwards `done` is called by store_poll()
+ * on the loop's thread, never before the commit is on disk as asked. A run function that fails is
  * rolled back alone (a savepoint); its neighbours in the batch are not touched. When the commit
  * itself fails, every done of the batch gets that error and nothing of the batch was kept. done may
  * be NULL. Operations of one kind run in the order they were queued.
@@ -20,7 +20,8 @@ struct store;
 struct store_tx;		/* the connection inside a run function */
 
 enum store_sync {
-	STORE_NORMAL,		/* a batch of intents alone: may be lost with the power, never with the process */
+	/* a batch of intents alone: may be lost with the power, never with the process */
+	STORE_NORMAL,
 	STORE_FULL,		/* synced before done is called */
 };
 
@@ -34,7 +35,8 @@ typedef void store_wake_fn(void *arg);
  */
 int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
 	       struct ps_err *err) PS_MUSTCHECK;
-void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done, void *arg);
+void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done,
+		 void *arg);
 void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg);
 /* Calls the done functions that are due; returns how many. On the loop's thread only. */
 size_t store_poll(struct store *st);

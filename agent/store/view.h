@@ -1,12 +1,13 @@
 /*
  * view – what people may see of the store, as JSON, read-only. One function per question.
  *
- * A view runs on the store's reader inside store_read(), over one snapshot, with a bounded number of
- * statements whatever the store holds. Ids are as typed (e88, b31, d12, x7; a release is the first 12
- * digits of its id), oids and digests in full, times "2026-11-23T16:02:03.123Z", absent is null.
- * A list is {"items": [...], "more": bool}; each item has id and state.
+ * A view runs on the store's reader inside store_read(), over one snapshot, with a bounded number
+ * of statements whatever the store holds. Ids are as typed (e88, b31, d12, x7; a release is the
+ * first 12 digits of its id), oids and digests in full, times "2026-11-23T16:02:03.123Z", absent is
+ * null. A list is {"items": [...], "more": bool}; each item has id and state.
  *
- * PS_ENOENT: no such thing; PS_EINVAL: the question is not well-formed. Both say what to ask instead.
+ * PS_ENOENT: no such thing; PS_EINVAL: the question is not well-formed. Both say what to ask
+ * instead.
  */
 #ifndef PS_VIEW_H
 #define PS_VIEW_H
@@ -26,7 +27,8 @@ struct view_ask {
 	size_t limit;			/* of items; 0: VIEW_LIMIT */
 };
 
-typedef int view_fn(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err);
+typedef int view_fn(struct store_tx *tx, const struct view_ask *a, json_t **out,
+		    struct ps_err *err);
 
 view_fn view_events, view_event;
 view_fn view_builds, view_build;
@@ -34,8 +36,10 @@ view_fn view_releases;
 view_fn view_fabrics;		/* those of cfg with what is live on each */
 view_fn view_history;		/* deployments of fabric a->id */
 view_fn view_runs, view_run;
-view_fn view_queue;		/* array of what waits or is under way, each with its first reason */
+/* array of what waits or is under way, each with its first reason */
+view_fn view_queue;
 view_fn view_failing;		/* array of what failed and was not made good since */
-view_fn view_why;		/* a tree: what, state, reason, lines, children; and the next command */
+/* a tree: what, state, reason, lines, children; and the next command */
+view_fn view_why;
 
 #endif

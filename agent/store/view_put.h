@@ -7,7 +7,8 @@
 #include "agent/store/sql.h"
 #include "agent/store/view.h"
 
-/* Text from the store may be any bytes (a ref's name): what is not UTF-8 is escaped. NULL is null. */
+/* Text from the store may be any bytes (a ref's name): what is not UTF-8 is escaped. NULL is
+ * null. */
 json_t *view_text(const char *s);
 void put_text(json_t *o, const char *key, const char *s);
 void put_id(json_t *o, const char *key, char kind, int64_t n);		/* 0 is null */
@@ -19,8 +20,8 @@ json_t *put_line(json_t *array, const char *fmt, ...) PS_PRINTF(2, 3);
 
 size_t view_limit(const struct view_ask *a);
 /*
- * Steps through q and appends one_row(q) for each row, at most max; frees q. Returns 0 or PS_ESTORE.
- * *more (may be NULL) tells that there were more.
+ * Steps through q and appends one_row(q) for each row, at most max; frees q. Returns 0 or
+ * PS_ESTORE. *more (may be NULL) tells that there were more.
  */
 int view_rows(struct store_tx *tx, sqlite3_stmt *q, json_t *items, size_t max, bool *more,
 	      json_t *(*one_row)(sqlite3_stmt *q), struct ps_err *err) PS_MUSTCHECK;

@@ -90,7 +90,8 @@ static char *copy_param(const struct http_call *c, const char *name)
 }
 
 /* A number of the query; PS_EINVAL when it is none. Absent is 0. */
-static int number_param(const struct http_call *c, const char *name, int64_t *out, struct ps_err *err)
+static int number_param(const struct http_call *c, const char *name, int64_t *out,
+			struct ps_err *err)
 {
 	const char *v = http_param(c, name);
 	char *end;
@@ -134,7 +135,8 @@ static void view_done(void *arg, int rc, const struct ps_err *err)
 	struct request *r = arg;
 
 	if (rc < 0) {
-		request_fail(r, rc, ps_err_msg(err, rc), rc == PS_ENOENT ? "penstock status" : NULL);
+		request_fail(r, rc, ps_err_msg(err, rc), rc == PS_ENOENT ? "penstock status" :
+			     NULL);
 		return;
 	}
 	if (r->route->finish)
@@ -163,7 +165,8 @@ static int identify(struct request *r, struct ps_err *err)
 	int rc = http_peer(r->call, &uid, err);
 
 	if (rc == 0)
-		rc = auth_person(&r->who, r->policy->cfg, uid, http_header(r->call, "Penstock-As"), err);
+		rc = auth_person(&r->who, r->policy->cfg, uid, http_header(r->call, "Penstock-As"),
+				 err);
 	return rc < 0 ? rc : auth_may_look(&r->who, r->policy->cfg, err);
 }
 
@@ -173,13 +176,15 @@ static void on_call(struct http_call *call, void *arg)
 	const char *path = http_path(call);
 	bool other_method, ours = ps_starts(path, PREFIX "/");
 	char *id = NULL;
-	const struct route *route = find_route(ours ? path + strlen(PREFIX) : "", http_is_post(call), &id, &other_method);
+	const struct route *route = find_route(ours ? path + strlen(PREFIX) : "",
+					       http_is_post(call), &id, &other_method);
 	struct ps_err err = { 0 };
 	struct request *r;
 	int rc;
 
 	if (!route) {
-		http_reply_problem(call, other_method ? 405 : 404, other_method ? "this path has another method" :
+		http_reply_problem(call, other_method ? 405 : 404,
+				   other_method ? "this path has another method" :
 				   "there is no such path below " PREFIX, NULL);
 		return;
 	}

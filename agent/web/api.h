@@ -2,8 +2,8 @@
  * api – the HTTP API of an instance, /api/v1, on its Unix socket.
  *
  * One table (api.c) says for each path: a view of the store that answers it, or an action of flow.
- * Who asks comes from SO_PEERCRED (auth.h). Errors are problem documents of RFC 9457 with one member
- * of ours: `next`, the command to type now.
+ * Who asks comes from SO_PEERCRED (auth.h). Errors are problem documents of RFC 9457 with one
+ * member of ours: `next`, the command to type now.
  */
 #ifndef PS_API_H
 #define PS_API_H

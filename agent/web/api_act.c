@@ -40,10 +40,12 @@ void act_run(struct request *r)
 	if (rc == 0)
 		rc = auth_may_run(&r->who, r->policy->cfg, fabric, &err);
 	if (rc < 0)
-		request_fail(r, rc, ps_err_msg(&err, rc), rc == PS_ENOENT ? "penstock fabrics" : NULL);
+		request_fail(r, rc, ps_err_msg(&err, rc), rc == PS_ENOENT ? "penstock fabrics" :
+			     NULL);
 	else
-		flow_run_request(r->core, r->who.shown, job, fabric, member(body, "config"), project ? project : "",
-				 repository ? repository : "", run_reply, r);
+		flow_run_request(r->core, r->who.shown, job, fabric, member(body, "config"),
+				 project ? project : "", repository ? repository : "", run_reply,
+				 r);
 	json_decref(body);
 }
 
@@ -51,7 +53,8 @@ void act_run(struct request *r)
 static void plain_reply(void *arg, int rc, const char *problem, const char *text)
 {
 	static const struct { const char *path, *id, *state; } words[] = {
-		{ "/adopt", "repository", "adopted" }, { "/reload", "config", "reloaded" }, { "/stop", "agent", "stopping" },
+		{ "/adopt", "repository", "adopted" }, { "/reload", "config", "reloaded" },
+			{ "/stop", "agent", "stopping" },
 	};
 	struct request *r = arg;
 	size_t i = 0;
@@ -63,7 +66,8 @@ static void plain_reply(void *arg, int rc, const char *problem, const char *text
 	}
 	while (strcmp(words[i].path, r->route->path) != 0)
 		i++;
-	doc = json_pack("{s:s, s:s, s:s?}", "id", words[i].id, "state", words[i].state, "text", text);
+	doc = json_pack("{s:s, s:s, s:s?}", "id", words[i].id, "state", words[i].state, "text",
+			text);
 	request_done(r, 200, doc);
 	json_decref(doc);
 }

@@ -1,9 +1,10 @@
 /*
- * api_log – logs by byte offset, read on the store's reader thread so that the loop waits on no disk.
+ * api_log – logs by byte offset, read on the store's reader thread so that the loop waits on no
+ * disk.
  *
  * The state is read before the file: a log whose writer had ended by then is complete, so "ended"
- * with an empty rest really is the end and no tail is lost. The log of a run is that of its tasks in
- * order, each under a heading; a task's part begins only when those before it have ended, so an
+ * with an empty rest really is the end and no tail is lost. The log of a run is that of its tasks
+ * in order, each under a heading; a task's part begins only when those before it have ended, so an
  * offset keeps its meaning while the run goes on.
  */
 #include "config.h"
@@ -87,7 +88,8 @@ static const char *state_of(const json_t *row)
 	return s ? s : "unknown";
 }
 
-static int offer_task(struct window *w, const struct request *r, const json_t *task, bool heading, struct ps_err *err)
+static int offer_task(struct window *w, const struct request *r, const json_t *task, bool heading,
+		      struct ps_err *err)
 {
 	const char *key = json_string_value(json_object_get(task, "id"));
 	char *path, *head;
@@ -106,7 +108,8 @@ static int offer_task(struct window *w, const struct request *r, const json_t *t
 }
 
 /* What there is of a run's log, or of one task's. *over: nothing will be added to it. */
-static int offer_run(struct window *w, struct request *r, const json_t *run, bool *over, struct ps_err *err)
+static int offer_run(struct window *w, struct request *r, const json_t *run, bool *over,
+		     struct ps_err *err)
 {
 	const json_t *tasks = json_object_get(run, "tasks");
 	bool found = false, before_ended = true;
@@ -136,8 +139,8 @@ static int offer_run(struct window *w, struct request *r, const json_t *run, boo
 	return rc;
 }
 
-static int offer_all(struct window *w, struct request *r, const json_t *row, bool is_build, bool *over,
-		     struct ps_err *err)
+static int offer_all(struct window *w, struct request *r, const json_t *row, bool is_build,
+		     bool *over, struct ps_err *err)
 {
 	if (!is_build)
 		return offer_run(w, r, row, over, err);

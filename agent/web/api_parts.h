@@ -13,7 +13,8 @@ struct request;
 struct route {
 	bool post;
 	const char *path;		/* behind /api/v1; '*' stands for one part, the id */
-	view_fn *view;			/* a read: runs on the store's reader, its JSON is the answer */
+	/* a read: runs on the store's reader, its JSON is the answer */
+	view_fn *view;
 	void (*finish)(struct request *r);	/* on the loop, completes r->out; NULL */
 	void (*act)(struct request *r);	/* everything else: answers by itself */
 };

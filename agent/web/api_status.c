@@ -30,7 +30,8 @@ int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, str
 	if (rc == 0)
 		rc = view_failing(tx, a, &failing, err);
 	if (rc == 0)
-		*out = json_pack("{s:O, s:O, s:O}", "fabrics", json_object_get(fabrics, "items"), "queue", queue,
+		*out = json_pack("{s:O, s:O, s:O}", "fabrics", json_object_get(fabrics, "items"),
+				 "queue", queue,
 				 "failing", failing);
 	json_decref(fabrics);
 	json_decref(queue);
@@ -62,7 +63,8 @@ static json_t *roles_of(const struct core *c, json_t *warnings)
 		bool up = c->roles[i].peer != NULL;
 
 		json_array_append_new(roles, json_pack("{s:s, s:s, s:I}", "id", names[i], "state",
-						       up ? "running" : "unknown", "pid", (json_int_t)c->roles[i].pid));
+						       up ? "running" : "unknown", "pid",
+						       (json_int_t)c->roles[i].pid));
 		if (!up)
 			add(warnings, "the %s role is not running", names[i]);
 	}
@@ -97,7 +99,8 @@ static json_t *toolchain_of(const struct toolchain_now *t, json_t *warnings)
 	if (t->sandbox_problem)
 		add(warnings, "no sandbox: %s", t->sandbox_problem);
 	json_object_set_new(o, "id", t->name ? json_string(t->name) : json_null());
-	json_object_set_new(o, "state", json_string(t->digest ? "ready" : t->known ? "none" : "unknown"));
+	json_object_set_new(o, "state", json_string(t->digest ? "ready" : t->known ? "none" :
+						    "unknown"));
 	json_object_set_new(o, "prefix", t->prefix ? json_string(t->prefix) : json_null());
 	json_object_set_new(o, "digest", t->digest ? json_string(t->digest) : json_null());
 	return o;
@@ -112,8 +115,10 @@ void status_finish(struct request *r)
 	size_t i;
 
 	agent = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", "agent", "state", "running",
-			  "version", PACKAGE_VERSION, "instance", c->paths->base, "policy_digest", cfg->digest,
-			  "since", clock_text_ms(since, c->started_ms), "slots", (json_int_t)cfg->builder.slots);
+			  "version", PACKAGE_VERSION, "instance", c->paths->base, "policy_digest",
+			  cfg->digest,
+			  "since", clock_text_ms(since, c->started_ms), "slots",
+			  (json_int_t)cfg->builder.slots);
 	for (i = 0; i < PS_NELEM(missing); i++)
 		add(lacks, "%s", missing[i]);
 	json_object_set_new(r->out, "agent", agent ? agent : json_object());

@@ -14,7 +14,8 @@ static bool in_any_team(const struct config *cfg, const char *login)
 	return false;
 }
 
-int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const char *as, struct ps_err *err)
+int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const char *as,
+		struct ps_err *err)
 {
 	struct passwd pw, *found = NULL;
 	char room[4096];
@@ -30,8 +31,10 @@ int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const 
 	if (!as)
 		return 0;
 	if (!cfg->trusted_caller || uid != geteuid())
-		return ps_err_set(err, PS_EPERM, "'%s' may not speak as '%s': that is for the agent's own user, where "
-				  "penstock.yml says identity: { trusted_caller: true }", p->login, as);
+		return ps_err_set(err, PS_EPERM, "'%s' may not speak as '%s': that is for the "
+				  "agent's own user, where "
+				  "penstock.yml says identity: { trusted_caller: true }", p->login,
+				  as);
 	if (!in_any_team(cfg, as))
 		return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml", as);
 	snprintf(p->shown, sizeof(p->shown), "%.255s (as %.255s)", p->login, as);
@@ -46,7 +49,8 @@ int auth_may_look(const struct person *p, const struct config *cfg, struct ps_er
 	return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml", p->login);
 }
 
-int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric, struct ps_err *err)
+int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric,
+		 struct ps_err *err)
 {
 	const struct conf_fabric *f = config_fabric(cfg, fabric);
 
@@ -54,12 +58,14 @@ int auth_may_run(const struct person *p, const struct config *cfg, const char *f
 		return ps_err_set(err, PS_ENOENT, "the configuration has no fabric '%s'", fabric);
 	if (config_is_member(cfg, f->owner, p->login))
 		return 0;
-	return ps_err_set(err, PS_EPERM, "fabric '%s' belongs to team '%s' and '%s' is not in it", fabric, f->owner, p->login);
+	return ps_err_set(err, PS_EPERM, "fabric '%s' belongs to team '%s' and '%s' is not in it",
+			  fabric, f->owner, p->login);
 }
 
 int auth_is_admin(const struct person *p, struct ps_err *err)
 {
 	if (p->admin)
 		return 0;
-	return ps_err_set(err, PS_EPERM, "this is for root and the agent's own user; you are '%s'", p->shown);
+	return ps_err_set(err, PS_EPERM, "this is for root and the agent's own user; you are '%s'",
+			  p->shown);
 }

@@ -1,8 +1,8 @@
 /*
  * auth – who is at the other end of the socket, and what may he do.
  *
- * The uid comes from SO_PEERCRED, its login from the system. Whoever is in a team may look; root and
- * the agent's own user may look too, and they alone may stop, reload and adopt. With
+ * The uid comes from SO_PEERCRED, its login from the system. Whoever is in a team may look; root
+ * and the agent's own user may look too, and they alone may stop, reload and adopt. With
  * `identity: { trusted_caller: true }` the agent's own user may speak as any member (Penstock-As);
  * history then says "root (as kim)".
  */
@@ -22,8 +22,10 @@ struct person {
 int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const char *as,
 		struct ps_err *err) PS_MUSTCHECK;
 /* Is he in any team at all, or an admin? */
-int auth_may_look(const struct person *p, const struct config *cfg, struct ps_err *err) PS_MUSTCHECK;
-int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric, struct ps_err *err) PS_MUSTCHECK;
+int auth_may_look(const struct person *p, const struct config *cfg,
+		  struct ps_err *err) PS_MUSTCHECK;
+int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric,
+		 struct ps_err *err) PS_MUSTCHECK;
 int auth_is_admin(const struct person *p, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

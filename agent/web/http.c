@@ -53,7 +53,8 @@ static void on_request(struct evhttp_request *req, void *arg)
 	struct http *h = arg;
 	struct http_call *c = xcalloc(1, sizeof(*c));
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const char *path = uri ? evhttp_uri_get_path(uri) : NULL, *query = uri ? evhttp_uri_get_query(uri) : NULL;
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL,
+		*query = uri ? evhttp_uri_get_query(uri) : NULL;
 	char *decoded = path ? evhttp_uridecode(path, 0, NULL) : NULL;
 
 	TAILQ_INIT(&c->query);
@@ -68,8 +69,8 @@ static void on_request(struct evhttp_request *req, void *arg)
 		h->on_call(c, h->arg);
 }
 
-int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call, void *arg,
-	      struct ps_err *err)
+int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
+	      void *arg, struct ps_err *err)
 {
 	int fd = frame_listen(socket, 0666, err);
 	struct http *h;
@@ -80,7 +81,8 @@ int http_open(struct http **out, struct loop *l, const char *socket, http_call_f
 	h->on_call = on_call;
 	h->arg = arg;
 	h->server = evhttp_new(loop_base(l));
-	if (!h->server || evutil_make_socket_nonblocking(fd) < 0 || evhttp_accept_socket(h->server, fd) < 0) {
+	if (!h->server || evutil_make_socket_nonblocking(fd) < 0 ||
+	    evhttp_accept_socket(h->server, fd) < 0) {
 		close(fd);
 		http_close(h);
 		return ps_err_set(err, PS_EIO, "cannot serve HTTP on '%s'", socket);
@@ -195,7 +197,8 @@ void http_reply_json(struct http_call *c, int status, const json_t *doc)
 }
 
 static const struct { int status; const char *title; } titles[] = {
-	{ 400, "The question is not well-formed" }, { 403, "Not allowed" }, { 404, "No such thing" },
+	{ 400, "The question is not well-formed" }, { 403, "Not allowed" },
+		{ 404, "No such thing" },
 	{ 405, "Not here" }, { 409, "In use" }, { 422, "Refused" }, { 501, "Not in this version" },
 	{ 503, "Not available" }, { 500, "Our own failure" },
 };
@@ -207,11 +210,13 @@ void http_reply_problem(struct http_call *c, int status, const char *detail, con
 
 	while (i < PS_NELEM(titles) - 1 && titles[i].status != status)
 		i++;
-	doc = json_pack("{s:s, s:s, s:i}", "type", "about:blank", "title", titles[i].title, "status", status);
+	doc = json_pack("{s:s, s:s, s:i}", "type", "about:blank", "title", titles[i].title,
+			"status", status);
 	if (detail) {
 		json_t *text = json_string(detail);
 
-		json_object_set_new(doc, "detail", text ? text : json_string("the reason is not UTF-8"));
+		json_object_set_new(doc, "detail",
+				    text ? text : json_string("the reason is not UTF-8"));
 	}
 	if (next)
 		json_object_set_new(doc, "next", json_string(next));

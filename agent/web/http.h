@@ -2,8 +2,8 @@
  * http – evhttp wrapped once: a listener on a Unix socket, one call per request.
  *
  * on_call gets each well-formed GET or POST; it answers, now or later, by exactly one of the
- * http_reply functions, which free the call. A client that went away meanwhile is no error: the reply
- * goes nowhere. Sizes of headers and body are capped before anything is kept.
+ * http_reply functions, which free the call. A client that went away meanwhile is no error: the
+ * reply goes nowhere. Sizes of headers and body are capped before anything is kept.
  */
 #ifndef PS_HTTP_H
 #define PS_HTTP_H
@@ -18,13 +18,14 @@ struct http_call;
 
 typedef void http_call_fn(struct http_call *c, void *arg);
 
-int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call, void *arg,
-	      struct ps_err *err) PS_MUSTCHECK;
+int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
+	      void *arg, struct ps_err *err) PS_MUSTCHECK;
 void http_close(struct http *h);		/* NULL is fine */
 
 bool http_is_post(const struct http_call *c);
 const char *http_path(const struct http_call *c);		/* decoded, without the query */
-const char *http_param(const struct http_call *c, const char *name);	/* of the query; NULL: not there */
+/* of the query; NULL: not there */
+const char *http_param(const struct http_call *c, const char *name);
 const char *http_header(const struct http_call *c, const char *name);
 int http_peer(const struct http_call *c, uint32_t *uid, struct ps_err *err) PS_MUSTCHECK;
 /* The body as a JSON object; PS_EINVAL. json_decref() it. */

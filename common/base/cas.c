@@ -164,7 +164,8 @@ int cas_read(struct buf *out, const char *dir, const char *hex, size_t max, stru
 		return rc;
 	digest_bytes(got, buf_str(out) + from, out->len - from);
 	if (strcmp(got, hex) != 0)
-		return ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex, got);
+		return ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s",
+				  hex, got);
 	return 0;
 }
 
@@ -178,6 +179,7 @@ int cas_copy(int to, const char *dir, const char *hex, struct ps_err *err)
 	rc = copy_digest(fd, to, got, NULL, err);
 	close(fd);
 	if (rc == 0 && strcmp(got, hex) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex, got);
+		rc = ps_err_set(err, PS_ECONFLICT, "the content %.12s has other bytes: %.12s", hex,
+				got);
 	return rc;
 }

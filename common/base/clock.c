@@ -83,7 +83,8 @@ static void read_boot_id(void)
 
 const char *clock_boot_id(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;	/* the loop and the store's writer both ask */
+	/* the loop and the store's writer both ask */
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, read_boot_id);
 	return boot_id;

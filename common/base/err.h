@@ -45,7 +45,8 @@ struct ps_err {
 
 /* Sets code and message; returns code, so `return ps_err_set(...)` reads well. err may be NULL. */
 int ps_err_set(struct ps_err *err, int code, const char *fmt, ...) PS_PRINTF(3, 4);
-/* PS_EIO (PS_ENOENT, PS_EEXIST, PS_EPERM for those errnos) with ": <strerror>" behind the message. */
+/* PS_EIO (PS_ENOENT, PS_EEXIST, PS_EPERM for those errnos) with ": <strerror>" behind the
+ * message. */
 int ps_err_errno(struct ps_err *err, const char *fmt, ...) PS_PRINTF(2, 3);
 /* Puts context in front of the message that is there. Returns err's code. */
 int ps_err_prefix(struct ps_err *err, const char *fmt, ...) PS_PRINTF(2, 3);

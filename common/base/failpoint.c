@@ -103,12 +103,14 @@ static void arm_text(const char *item, size_t len)
 	if (at)
 		*at++ = '\0';
 	if (strcmp(eq, "stop") == 0 || strcmp(eq, "kill") == 0) {
-		arm(text, strlen(text), at ? (unsigned)atoi(at) : 1, *eq == 's' ? FP_STOP : FP_KILL, 0);
+		arm(text, strlen(text), at ? (unsigned)atoi(at) : 1, *eq == 's' ? FP_STOP : FP_KILL,
+		    0);
 		return;
 	}
 	for (size_t i = 0; i < PS_NELEM(errnos); i++)
 		if (strcmp(eq, errnos[i].name) == 0) {
-			arm(text, strlen(text), at ? (unsigned)atoi(at) : 1, FP_ERRNO, errnos[i].value);
+			arm(text, strlen(text), at ? (unsigned)atoi(at) : 1, FP_ERRNO,
+			    errnos[i].value);
 			return;
 		}
 	ps_bug(__FILE__, __LINE__, "PENSTOCK_FAILPOINTS: unknown action '%s'", eq);

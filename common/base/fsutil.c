@@ -282,7 +282,8 @@ bool fs_is_clean_relative(const char *path)
 	for (const char *part = path;;) {
 		size_t n = strcspn(part, "/");
 
-		if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+		if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' &&
+							     part[1] == '.'))
 			return false;
 		if (!part[n])
 			return true;

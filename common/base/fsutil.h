@@ -14,8 +14,10 @@
 
 struct buf;
 
-/* Appends the whole file to out. PS_ELIMIT when it is larger than max bytes, PS_ENOENT if absent. */
-int fs_read(struct buf *out, int dirfd, const char *path, size_t max, struct ps_err *err) PS_MUSTCHECK;
+/* Appends the whole file to out. PS_ELIMIT when it is larger than max bytes, PS_ENOENT if
+ * absent. */
+int fs_read(struct buf *out, int dirfd, const char *path, size_t max,
+	    struct ps_err *err) PS_MUSTCHECK;
 int fs_read_fd(struct buf *out, int fd, size_t max, struct ps_err *err) PS_MUSTCHECK;
 int fs_write_all(int fd, const void *p, size_t n, struct ps_err *err) PS_MUSTCHECK;
 
@@ -23,7 +25,8 @@ int fs_write_all(int fd, const void *p, size_t n, struct ps_err *err) PS_MUSTCHE
  * fsync(fd), rename tmp → name in dirfd, fsync(dirfd). fd stays the caller's; after an error the
  * caller removes tmp. Failpoints fs.fsync, fs.rename, fs.fsyncdir.
  */
-int fs_publish(int dirfd, const char *tmp, const char *name, int fd, struct ps_err *err) PS_MUSTCHECK;
+int fs_publish(int dirfd, const char *tmp, const char *name, int fd,
+	       struct ps_err *err) PS_MUSTCHECK;
 /* Writes name whole and durably (temporary file and fs_publish); replaces what was there. */
 int fs_write_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		  struct ps_err *err) PS_MUSTCHECK;
@@ -33,8 +36,8 @@ void fs_tmp_name(char *out, size_t size);
 int fs_mkdirs(const char *path, mode_t mode, struct ps_err *err) PS_MUSTCHECK;
 /* Removes path and everything below, never following links or crossing into another file system. */
 int fs_remove_tree(int dirfd, const char *path, struct ps_err *err) PS_MUSTCHECK;
-/* Removes the temporary files (".tmp-…") right in the folder `path`: what a killed process left. Only
- * while nobody writes there. A folder that is not there has none. */
+/* Removes the temporary files (".tmp-…") right in the folder `path`: what a killed process left.
+ * Only while nobody writes there. A folder that is not there has none. */
 int fs_sweep_tmp(const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* fsync of every file and folder below path, deepest first: for a folder that will be renamed. */
 int fs_sync_tree(const char *path, struct ps_err *err) PS_MUSTCHECK;
@@ -53,13 +56,17 @@ char *fs_find_program(const char *name);
  * cas_put is idempotent; cas_path only makes the name. cas_open checks that the file exists and is
  * regular; reading it through cas_read also proves the digest (PS_ECONFLICT when bytes differ).
  */
-int cas_put_bytes(const char *dir, const void *p, size_t n, char hex[65], struct ps_err *err) PS_MUSTCHECK;
+int cas_put_bytes(const char *dir, const void *p, size_t n, char hex[65],
+		  struct ps_err *err) PS_MUSTCHECK;
 /* Copies fd (from its start) in; *size may be NULL. */
-int cas_put_fd(const char *dir, int fd, char hex[65], uint64_t *size, struct ps_err *err) PS_MUSTCHECK;
-int cas_open(const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;	/* fd or PS_E* */
-int cas_read(struct buf *out, const char *dir, const char *hex, size_t max, struct ps_err *err) PS_MUSTCHECK;
-/* Writes the content to the descriptor `to`. PS_ECONFLICT when its bytes were not those of hex: then
- * what was written must be thrown away. */
+int cas_put_fd(const char *dir, int fd, char hex[65], uint64_t *size,
+	       struct ps_err *err) PS_MUSTCHECK;
+/* fd or PS_E* */
+int cas_open(const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;
+int cas_read(struct buf *out, const char *dir, const char *hex, size_t max,
+	     struct ps_err *err) PS_MUSTCHECK;
+/* Writes the content to the descriptor `to`. PS_ECONFLICT when its bytes were not those of hex:
+ * then what was written must be thrown away. */
 int cas_copy(int to, const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;
 bool cas_has(const char *dir, const char *hex);
 char *cas_path(const char *dir, const char *hex);

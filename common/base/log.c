@@ -30,7 +30,8 @@ bool log_wants(enum log_level level)
 void log_line(enum log_level level, const char *subject, const char *id, const char *fmt, ...)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
-	char text[2048], safe[4096], whose[512] = "", when[CLOCK_TEXT], line[sizeof(safe) + sizeof(whose) + 256];
+	char text[2048], safe[4096], whose[512] = "", when[CLOCK_TEXT],
+		line[sizeof(safe) + sizeof(whose) + 256];
 	int saved = errno, n;
 	va_list ap;
 

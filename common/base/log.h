@@ -2,8 +2,8 @@
  * log – one line per thing that happened, to stderr, with the identity of what it happened to.
  *
  * Form: `2026-11-23T16:02:03.123Z role level subject id: text`. Text from outside must have gone
- * through ps_escape() (the %s arguments are escaped here as a whole line: control bytes never leave).
- * The level is tested before anything is formatted.
+ * through ps_escape() (the %s arguments are escaped here as a whole line: control bytes never
+ * leave). The level is tested before anything is formatted.
  */
 #ifndef PS_LOG_H
 #define PS_LOG_H

@@ -18,8 +18,8 @@ bool proc_stat(struct proc_stat *out, pid_t pid)
 	bool ok = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (fs_read(&text, AT_FDCWD, path, 4096, NULL) == 0 && (open = strchr(buf_str(&text), '(')) &&
-	    (close = strrchr(open, ')'))) {
+	if (fs_read(&text, AT_FDCWD, path, 4096, NULL) == 0 &&
+	    (open = strchr(buf_str(&text), '(')) && (close = strrchr(open, ')'))) {
 		*close = '\0';
 		snprintf(out->name, sizeof(out->name), "%s", open + 1);
 		ok = sscanf(close + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"

@@ -16,7 +16,8 @@ static void read_document(struct conf_reader *r, const struct conf_doc *doc)
 	const struct conf_node *trusted;
 
 	if (!doc->root || conf_node_is_null(doc->root)) {
-		conf_error(r, (struct conf_pos) { 1, 1 }, "PS-CONF-008", "the file is empty: nothing is configured");
+		conf_error(r, (struct conf_pos) { 1, 1 }, "PS-CONF-008",
+			   "the file is empty: nothing is configured");
 		return;
 	}
 	conf_read_table(r, &conf_top, doc->root, r->cfg);
@@ -29,11 +30,13 @@ static void read_document(struct conf_reader *r, const struct conf_doc *doc)
 int config_parse(struct config **cfg, const char *path, const char *bytes, size_t n,
 		 struct diag_list *out, struct ps_err *err)
 {
-	struct conf_reader r = { .path = path, .out = out, .cfg = xcalloc(1, sizeof(struct config)) };
+	struct conf_reader r = { .path = path, .out = out,
+				 .cfg = xcalloc(1, sizeof(struct config)) };
 	size_t before = out->errors;
 	struct conf_doc doc;
 
-	(void)err;			/* findings say it all; kept for a reader that can fail itself */
+	/* findings say it all; kept for a reader that can fail itself */
+	(void)err;
 	*cfg = NULL;
 	digest_bytes(r.cfg->digest, bytes, n);
 	if (conf_doc_parse(&doc, path, bytes, n, out))
@@ -59,7 +62,8 @@ int config_load(struct config **cfg, const char *path, struct diag_list *out, st
 	/* One byte past the bound is read, so that "too large" becomes a finding as well. */
 	rc = fs_read(&bytes, AT_FDCWD, path, CONF_BYTES_MAX + 1, err);
 	if (rc == 0)
-		rc = config_parse(cfg, slash ? slash + 1 : path, buf_str(&bytes), bytes.len, out, err);
+		rc = config_parse(cfg, slash ? slash + 1 : path, buf_str(&bytes), bytes.len, out,
+				  err);
 	buf_clear(&bytes);
 	return rc;
 }
@@ -121,7 +125,8 @@ const struct conf_environment *config_environment(const struct config *c, const 
 	return NULL;
 }
 
-const struct conf_project *config_project(const struct config *c, const char *repo, const char *project)
+const struct conf_project *config_project(const struct config *c, const char *repo,
+					  const char *project)
 {
 	for (size_t i = 0; i < c->nprojects; i++)
 		if (mapping_project(c->projects[i].pattern, repo, project))
@@ -130,7 +135,8 @@ const struct conf_project *config_project(const struct config *c, const char *re
 }
 
 /* seen: a team reached by two ways is looked at once. */
-static bool in_team(const struct config *c, const struct conf_team *t, const char *login, bool *seen)
+static bool in_team(const struct config *c, const struct conf_team *t, const char *login,
+		    bool *seen)
 {
 	if (!t || seen[t - c->teams])
 		return false;

@@ -31,7 +31,8 @@ struct conf_team {
 enum conf_provider { CONF_LOCAL, CONF_DATABRICKS, CONF_AIRFLOW, CONF_PROVIDER_COUNT };
 
 /* A credential is a reference, never a value: where the parent finds it. */
-enum conf_secret_kind { CONF_SECRET_NONE, CONF_SECRET_FILE, CONF_SECRET_ENV, CONF_SECRET_CREDENTIAL };
+enum conf_secret_kind { CONF_SECRET_NONE, CONF_SECRET_FILE, CONF_SECRET_ENV,
+			CONF_SECRET_CREDENTIAL };
 struct conf_secret { enum conf_secret_kind kind; char *where; };
 
 /* Where in the file (in characters, [from, to)) such a reference stands: the policy blanks it. */
@@ -61,7 +62,8 @@ struct conf_environment {
 	char *fabric;
 	enum conf_deploy deploy;
 	unsigned approvals;
-	char *push;			/* team that may move these refs; NULL: default of DESIGN 7 */
+	/* team that may move these refs; NULL: default of DESIGN 7 */
+	char *push;
 	char *after;			/* environment; NULL */
 	bool jobs_own;			/* default true */
 	struct conf_derive *derive;
@@ -75,10 +77,12 @@ struct conf_project {
 	char *owner, *customer, *control_plane, *url;	/* NULL: none given */
 };
 
-enum conf_identity { CONF_ID_UID, CONF_ID_GITOLITE, CONF_ID_GITLAB, CONF_ID_GITEA, CONF_ID_GHES, CONF_ID_HTTP, CONF_ID_ENV };
+enum conf_identity { CONF_ID_UID, CONF_ID_GITOLITE, CONF_ID_GITLAB, CONF_ID_GITEA, CONF_ID_GHES,
+		     CONF_ID_HTTP, CONF_ID_ENV };
 
 struct conf_root {
-	char *path;			/* absolute, as written; a relative one is below the instance */
+	/* absolute, as written; a relative one is below the instance */
+	char *path;
 	struct conf_pos pos;
 	enum conf_identity identity;
 	char *identity_env;		/* NAME of env:NAME */
@@ -99,7 +103,8 @@ struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
 
 struct conf_role { char *name, *user; struct conf_pos pos; };
 
-struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk, output; unsigned processes; };
+struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk,
+		      output; unsigned processes; };
 
 struct config {
 	char digest[65];		/* SHA-256 of the bytes: the policy digest */
@@ -118,12 +123,14 @@ struct config {
 };
 
 /* Parses bytes of the file `path` (used in findings). *cfg is set only when out got no error;
- * free with config_free(). Returns 0 also when there are findings; negative only for our own failure. */
+ * free with config_free(). Returns 0 also when there are findings; negative only for our own
+ * failure. */
 int config_parse(struct config **cfg, const char *path, const char *bytes, size_t n,
 		 struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
-/* Reads the file and parses it; a file that cannot be read is an error, not a finding. Findings name
- * it relative to its folder. */
-int config_load(struct config **cfg, const char *path, struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
+/* Reads the file and parses it; a file that cannot be read is an error, not a finding. Findings
+ * name it relative to its folder. */
+int config_load(struct config **cfg, const char *path, struct diag_list *out,
+		struct ps_err *err) PS_MUSTCHECK;
 void config_free(struct config *cfg);		/* NULL is fine */
 
 const struct conf_team *config_team(const struct config *c, const char *name);
@@ -131,23 +138,28 @@ const struct conf_fabric *config_fabric(const struct config *c, const char *name
 const struct conf_fabric *config_fabric_by_id(const struct config *c, int64_t id);
 const struct conf_environment *config_environment(const struct config *c, const char *name);
 /* The project block whose pattern matches first; NULL when none does. */
-const struct conf_project *config_project(const struct config *c, const char *repo, const char *project);
+const struct conf_project *config_project(const struct config *c, const char *repo,
+					  const char *project);
 /* Is this login in the team, directly or through includes? */
 bool config_is_member(const struct config *c, const char *team, const char *login);
 /* The root that holds the real path `repo_path`; *name (free it) is the repository's name: the path
  * below the root without ".git" at the end. NULL when it is below no root. base: instance folder,
  * against which relative root paths are meant. */
-const struct conf_root *config_root_of(const struct config *c, const char *base, const char *repo_path, char **name);
-/* May a process of this uid speak for a hook in this root? Entries of hook_users are logins or uids. */
+const struct conf_root *config_root_of(const struct config *c, const char *base,
+				       const char *repo_path, char **name);
+/* May a process of this uid speak for a hook in this root? Entries of hook_users are logins or
+ * uids. */
 bool config_root_admits(const struct conf_root *r, uint32_t uid);
-/* The real path of a root: below base when relative; as written while it does not exist. free() it. */
+/* The real path of a root: below base when relative; as written while it does not exist. free()
+ * it. */
 char *config_root_path(const struct conf_root *r, const char *base);
 /* identity.trusted_caller is for one person's own instance: PS_ECONFIG under /etc/penstock or when
  * the store belongs to another uid than ours. 0 when it is not asked for. */
 int config_check_trust(const struct config *c, const char *instance, uint32_t store_uid,
 		       struct ps_err *err) PS_MUSTCHECK;
 /* The commented penstock.yml that `penstock init dir` writes. prefix: a toolchain's, or NULL. */
-void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir, const char *prefix);
+void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir,
+		    const char *prefix);
 const char *conf_provider_word(enum conf_provider p);
 const char *conf_deploy_word(enum conf_deploy d);
 

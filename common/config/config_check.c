@@ -31,10 +31,12 @@ void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, cons
 	for (enum conf_provider p = CONF_DATABRICKS; p < CONF_PROVIDER_COUNT; p++) {
 		block = conf_node_get(node, conf_provider_word(p));
 		if (block && p != f->provider)
-			conf_error(r, block->pos, "PS-CONF-023", "'%s' does not belong to a fabric of provider '%s'",
+			conf_error(r, block->pos, "PS-CONF-023",
+				   "'%s' does not belong to a fabric of provider '%s'",
 				   conf_provider_word(p), word);
 		else if (!block && p == f->provider)
-			conf_error(r, node->pos, "PS-CONF-008", "a fabric has no '%s' for its provider", word);
+			conf_error(r, node->pos, "PS-CONF-008",
+				   "a fabric has no '%s' for its provider", word);
 	}
 	block = conf_node_get(node, word);
 	if (f->provider != CONF_DATABRICKS || !block || block->kind != CONF_MAP)
@@ -43,7 +45,8 @@ void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, cons
 	oauth = conf_node_get(block, "oauth");
 	if (!token == !oauth)
 		conf_error(r, block->pos, token ? "PS-CONF-023" : "PS-CONF-008",
-			   "'databricks' needs 'token' or 'oauth', %s", token ? "not both" : "and has none");
+			   "'databricks' needs 'token' or 'oauth', %s",
+			   token ? "not both" : "and has none");
 }
 
 static bool same(const struct conf_mention *a, const struct conf_mention *b)
@@ -66,7 +69,8 @@ static void check_reference(struct conf_reader *r, const struct conf_mention *m)
 		if (!near[0])
 			conf_nearest(near, m->text, &d->text, 1);
 	}
-	conf_error(r, m->pos, sorts[m->sort].code, "unknown %s '%s'%s", sorts[m->sort].what, m->text, near);
+	conf_error(r, m->pos, sorts[m->sort].code, "unknown %s '%s'%s", sorts[m->sort].what,
+		   m->text, near);
 }
 
 static void check_twice(struct conf_reader *r, size_t at)
@@ -75,8 +79,9 @@ static void check_twice(struct conf_reader *r, size_t at)
 
 	for (size_t i = 0; i < at; i++)
 		if (r->mentions[i].defines && same(&r->mentions[i], m)) {
-			conf_error(r, m->pos, "PS-CONF-018", "%s '%s' is given twice, first in line %u",
-				   sorts[m->sort].what, m->text, r->mentions[i].pos.line);
+			conf_error(r, m->pos, "PS-CONF-018",
+				   "%s '%s' is given twice, first in line %u", sorts[m->sort].what,
+				   m->text, r->mentions[i].pos.line);
 			return;
 		}
 }
@@ -103,8 +108,8 @@ static void report_circle(struct walk *w, size_t to)
 		from--;
 	for (size_t i = from - 1; i < w->depth; i++)
 		buf_addf(&text, "%s, ", w->name(c, w->path[i]));
-	conf_error(w->r, w->pos(c, to), "PS-CONF-019", "%s in a circle: %s%s", w->what, buf_str(&text),
-		   w->name(c, to));
+	conf_error(w->r, w->pos(c, to), "PS-CONF-019", "%s in a circle: %s%s", w->what,
+		   buf_str(&text), w->name(c, to));
 	buf_clear(&text);
 }
 
@@ -177,7 +182,8 @@ void conf_check(struct conf_reader *r)
 		.what = "teams that include each other",
 	};
 	struct walk environments = {
-		.r = r, .n = r->cfg->nenvironments, .name = environment_name, .pos = environment_pos,
+		.r = r, .n = r->cfg->nenvironments, .name = environment_name,
+			.pos = environment_pos,
 		.next = environment_next, .what = "environments that come after each other",
 	};
 
@@ -192,8 +198,8 @@ void conf_check(struct conf_reader *r)
 }
 
 /* The first earlier rule that takes everything this pair of patterns could match, or NULL. */
-static const struct conf_environment *covering(const struct config *c, size_t before, const char *project,
-					       const char *ref)
+static const struct conf_environment *covering(const struct config *c, size_t before,
+					       const char *project, const char *ref)
 {
 	for (size_t i = 0; i < before; i++) {
 		const struct conf_environment *e = &c->environments[i];
@@ -219,7 +225,8 @@ static void warn_shadowed(struct conf_reader *r, size_t at)
 			if (!(by = covering(r->cfg, at, e->projects.v[p], e->refs.v[f])))
 				return;
 	if (by)
-		conf_warning(r, e->pos, "PS-CONF-031", "environment '%s' is never reached: '%s' (line %u) "
+		conf_warning(r, e->pos, "PS-CONF-031",
+			     "environment '%s' is never reached: '%s' (line %u) "
 			     "takes its refs first", e->name, by->name, by->pos.line);
 }
 
@@ -229,8 +236,10 @@ static void warn_shadowed_project(struct conf_reader *r, size_t at)
 
 	for (size_t i = 0; i < at; i++)
 		if (mapping_project_covers(all[i].pattern, all[at].pattern)) {
-			conf_warning(r, all[at].pos, "PS-CONF-031", "'%s' is never reached: '%s' (line %u) takes "
-				     "its projects first", all[at].pattern, all[i].pattern, all[i].pos.line);
+			conf_warning(r, all[at].pos, "PS-CONF-031",
+				     "'%s' is never reached: '%s' (line %u) takes "
+				     "its projects first", all[at].pattern, all[i].pattern,
+				     all[i].pos.line);
 			return;
 		}
 }
@@ -248,9 +257,10 @@ static void warn_auto(struct conf_reader *r, const struct conf_environment *e)
 
 			if (config_is_member(c, owner, login))
 				continue;
-			conf_warning(r, e->pos, "PS-CONF-032", "environment '%s' deploys without approval to "
-				     "fabric '%s', whose owners '%s' are not everybody: '%s' is none of them",
-				     e->name, e->fabric, owner, login);
+			conf_warning(r, e->pos, "PS-CONF-032",
+				     "environment '%s' deploys without approval to "
+				     "fabric '%s', whose owners '%s' are not everybody: '%s' is "
+				     "none of them", e->name, e->fabric, owner, login);
 			return;
 		}
 }
@@ -264,6 +274,7 @@ void conf_warn(struct conf_reader *r)
 	for (size_t i = 0; i < r->cfg->nprojects; i++)
 		warn_shadowed_project(r, i);
 	for (size_t i = 0; i < r->cfg->nroles; i++)
-		conf_warning(r, r->cfg->roles[i].pos, "PS-CONF-033", "role '%s' keeps the user of the caller in "
+		conf_warning(r, r->cfg->roles[i].pos, "PS-CONF-033",
+			     "role '%s' keeps the user of the caller in "
 			     "this version", r->cfg->roles[i].name);
 }

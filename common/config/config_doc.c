@@ -66,8 +66,8 @@ static void syntax_error(struct builder *b)
 	struct conf_pos at = p->error == YAML_READER_ERROR ? pos_of_byte(b, p->problem_offset)
 							   : pos_of(p->problem_mark);
 
-	refuse(b, at, "PS-CONF-001", "not YAML: %s%s%s", p->problem ? p->problem : "unknown problem",
-	       p->context ? ", " : "", p->context ? p->context : "");
+	refuse(b, at, "PS-CONF-001", "not YAML: %s%s%s", p->problem ? p->problem :
+	       "unknown problem", p->context ? ", " : "", p->context ? p->context : "");
 }
 
 static bool next(struct builder *b, yaml_event_t *ev)
@@ -84,8 +84,8 @@ static struct conf_node *node_new(struct builder *b, const yaml_event_t *ev, enu
 	struct conf_node *node;
 
 	if (doc->n == CONF_NODES_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002", "more than %d values in one file",
-			      CONF_NODES_MAX);
+		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002",
+			      "more than %d values in one file", CONF_NODES_MAX);
 	node = xcalloc(1, sizeof(*node));
 	node->kind = kind;
 	node->pos = pos_of(ev->start_mark);
@@ -110,12 +110,13 @@ static struct conf_node *alias(struct builder *b, const yaml_event_t *ev)
 	const char *name = (const char *)ev->data.alias.anchor;
 
 	if (++b->aliases > CONF_ALIASES_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002", "more than %d aliases in one file",
-			      CONF_ALIASES_MAX);
+		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002",
+			      "more than %d aliases in one file", CONF_ALIASES_MAX);
 	for (size_t i = b->nanchors; i-- > 0;)
 		if (ps_streq(b->anchors[i].name, name))
 			return b->anchors[i].node;
-	return refuse(b, pos_of(ev->start_mark), "PS-CONF-001", "alias '%s' names no anchor before it", name);
+	return refuse(b, pos_of(ev->start_mark), "PS-CONF-001",
+		      "alias '%s' names no anchor before it", name);
 }
 
 static struct conf_node *scalar(struct builder *b, const yaml_event_t *ev)
@@ -192,8 +193,8 @@ static void drop_duplicates(struct builder *b, struct conf_node *map)
 			first = i;
 			continue;
 		}
-		refuse(b, key->pos, "PS-CONF-004", "'%s' is given twice, first in line %u", key->text,
-		       was->pos.line);
+		refuse(b, key->pos, "PS-CONF-004", "'%s' is given twice, first in line %u",
+		       key->text, was->pos.line);
 		sorted[i]->value = NULL;
 	}
 	for (size_t i = 0; i < map->n; i++)
@@ -218,7 +219,8 @@ static struct conf_node *map(struct builder *b, const yaml_event_t *start)
 		}
 		child = value(b, &ev);
 		if (child && !key && child->kind != CONF_TEXT)
-			child = refuse(b, pos_of(ev.start_mark), "PS-CONF-007", "a key must be a text");
+			child = refuse(b, pos_of(ev.start_mark), "PS-CONF-007",
+				       "a key must be a text");
 		yaml_event_delete(&ev);
 		if (!child)
 			return NULL;
@@ -238,7 +240,8 @@ static struct conf_node *value(struct builder *b, yaml_event_t *ev)
 	struct conf_node *node = NULL;
 
 	if (b->depth == CONF_DEPTH_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002", "nested deeper than %d", CONF_DEPTH_MAX);
+		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002", "nested deeper than %d",
+			      CONF_DEPTH_MAX);
 	b->depth++;
 	if (ev->type == YAML_SCALAR_EVENT)
 		node = scalar(b, ev);
@@ -263,7 +266,8 @@ static bool document(struct builder *b)
 
 		if (type == YAML_DOCUMENT_START_EVENT) {
 			if (inside)
-				ok = refuse(b, pos_of(ev.start_mark), "PS-CONF-001", "a second document in the file");
+				ok = refuse(b, pos_of(ev.start_mark), "PS-CONF-001",
+					    "a second document in the file");
 			inside = true;
 		} else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_END_EVENT &&
 			   type != YAML_STREAM_END_EVENT) {
@@ -285,7 +289,8 @@ bool conf_doc_parse(struct conf_doc *doc, const char *path, const char *bytes, s
 
 	*doc = (struct conf_doc) { 0 };
 	if (n > CONF_BYTES_MAX) {
-		refuse(&b, (struct conf_pos) { 1, 1 }, "PS-CONF-002", "larger than %d bytes", CONF_BYTES_MAX);
+		refuse(&b, (struct conf_pos) { 1, 1 }, "PS-CONF-002", "larger than %d bytes",
+		       CONF_BYTES_MAX);
 		return false;
 	}
 	PS_BUG_IF(!yaml_parser_initialize(&b.parser), "no memory for a YAML parser");

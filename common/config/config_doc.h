@@ -1,9 +1,10 @@
 /*
  * config_doc – penstock.yml as a small tree of nodes with positions (inside common/config only).
  *
- * Built from libyaml's events. Syntax errors, duplicate keys and everything beyond the bounds become
- * findings here; what the words mean is config_read's matter. Nodes live as long as the document.
- * Aliases point at the node they name, so a node may be met twice; a circle cannot be written.
+ * Built from libyaml's events. Syntax errors, duplicate keys and everything beyond the bounds
+ * become findings here; what the words mean is config_read's matter. Nodes live as long as the
+ * document. Aliases point at the node they name, so a node may be met twice; a circle cannot be
+ * written.
  */
 #ifndef PS_CONFIG_DOC_H
 #define PS_CONFIG_DOC_H
@@ -26,7 +27,8 @@ struct conf_node {
 	size_t from, to;		/* characters of the file, [from, to) */
 	char *text;			/* CONF_TEXT: the value, without NUL inside */
 	bool plain;			/* written without quotes */
-	bool blankable;			/* one line, no anchor, no tag: may be overwritten in place */
+	/* one line, no anchor, no tag: may be overwritten in place */
+	bool blankable;
 	struct conf_pair *pairs;	/* CONF_MAP, keys unique */
 	struct conf_node **items;	/* CONF_LIST */
 	size_t n, cap;

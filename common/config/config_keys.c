@@ -46,7 +46,8 @@ static const struct conf_key databricks_keys[] = {
 	{ .name = "oauth", .type = CONF_TABLE, .table = &oauth_table },
 	END,
 };
-static const struct conf_table databricks_table = { .what = "'databricks'", .keys = databricks_keys };
+static const struct conf_table databricks_table = { .what = "'databricks'",
+						    .keys = databricks_keys };
 static const struct conf_key airflow_keys[] = {
 	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
@@ -54,10 +55,12 @@ static const struct conf_key airflow_keys[] = {
 };
 static const struct conf_table airflow_table = { .what = "'airflow'", .keys = airflow_keys };
 static const struct conf_key fabric_keys[] = {
-	{ .name = "id", .type = CONF_INT, AT(id), .flags = CONF_REQUIRED, .min = 1, .max = INT64_MAX,
-	  .defines = CONF_A_FABRIC_ID },
-	{ .name = "owner", .type = CONF_NAME, AT(owner), .flags = CONF_REQUIRED, .refers = CONF_A_TEAM },
-	{ .name = "provider", .type = CONF_WORD, AT(provider), .flags = CONF_REQUIRED, .words = provider_words },
+	{ .name = "id", .type = CONF_INT, AT(id), .flags = CONF_REQUIRED, .min = 1,
+	  .max = INT64_MAX, .defines = CONF_A_FABRIC_ID },
+	{ .name = "owner", .type = CONF_NAME, AT(owner), .flags = CONF_REQUIRED,
+	  .refers = CONF_A_TEAM },
+	{ .name = "provider", .type = CONF_WORD, AT(provider), .flags = CONF_REQUIRED,
+	  .words = provider_words },
 	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
 	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
 	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },
@@ -94,12 +97,16 @@ static const struct conf_key jobs_keys[] = {
 };
 static const struct conf_table jobs_table = { .what = "'jobs'", .keys = jobs_keys };
 static const struct conf_key environment_keys[] = {
-	{ .name = "name", .type = CONF_NAME, AT(name), .flags = CONF_REQUIRED, .defines = CONF_AN_ENVIRONMENT },
+	{ .name = "name", .type = CONF_NAME, AT(name), .flags = CONF_REQUIRED,
+	  .defines = CONF_AN_ENVIRONMENT },
 	{ .name = "projects", .type = CONF_PROJECTS, AT(projects), .fallback = "**:**" },
 	{ .name = "refs", .type = CONF_REFS, AT(refs), .flags = CONF_REQUIRED },
-	{ .name = "fabric", .type = CONF_NAME, AT(fabric), .flags = CONF_REQUIRED, .refers = CONF_A_FABRIC },
-	{ .name = "deploy", .type = CONF_WORD, AT(deploy), .flags = CONF_REQUIRED, .words = deploy_words },
-	{ .name = "approvals", .type = CONF_UNSIGNED, AT(approvals), .min = 1, .max = 9, .fallback = "1" },
+	{ .name = "fabric", .type = CONF_NAME, AT(fabric), .flags = CONF_REQUIRED,
+	  .refers = CONF_A_FABRIC },
+	{ .name = "deploy", .type = CONF_WORD, AT(deploy), .flags = CONF_REQUIRED,
+	  .words = deploy_words },
+	{ .name = "approvals", .type = CONF_UNSIGNED, AT(approvals), .min = 1, .max = 9,
+	  .fallback = "1" },
 	{ .name = "push", .type = CONF_NAME, AT(push), .refers = CONF_A_TEAM },
 	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
 	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
@@ -134,7 +141,8 @@ static const struct conf_table project_table = {
 static const struct conf_key root_keys[] = {
 	{ .name = "path", .type = CONF_PATH, AT(path), .flags = CONF_REQUIRED | CONF_RELATIVE,
 	  .defines = CONF_A_ROOT },
-	{ .name = "identity", .type = CONF_IDENTITY, .flags = CONF_REQUIRED, .words = identity_words },
+	{ .name = "identity", .type = CONF_IDENTITY, .flags = CONF_REQUIRED,
+	  .words = identity_words },
 	{ .name = "hook_users", .type = CONF_STRINGS, AT(hook_users), .flags = CONF_REQUIRED },
 	END,
 };
@@ -147,33 +155,37 @@ static const struct conf_table root_table = {
 static const struct conf_key repo_default_keys[] = {
 	{ .name = "existing_errors", .type = CONF_EITHER, AT(repo.existing_errors_warn),
 	  .words = warn_or_refuse, .fallback = "warn" },
-	{ .name = "budget", .type = CONF_TIME, AT(repo.budget_ms), .min = 500, .max = 60000, .fallback = "4s" },
-	{ .name = "on_timeout", .type = CONF_EITHER, AT(repo.on_timeout_accept), .words = accept_or_refuse,
-	  .fallback = "accept" },
-	{ .name = "unknown_pusher", .type = CONF_WORD, AT(repo.unknown_pusher), .words = unknown_words,
-	  .fallback = "hold" },
+	{ .name = "budget", .type = CONF_TIME, AT(repo.budget_ms), .min = 500, .max = 60000,
+	  .fallback = "4s" },
+	{ .name = "on_timeout", .type = CONF_EITHER, AT(repo.on_timeout_accept),
+	  .words = accept_or_refuse, .fallback = "accept" },
+	{ .name = "unknown_pusher", .type = CONF_WORD, AT(repo.unknown_pusher),
+	  .words = unknown_words, .fallback = "hold" },
 	END,
 };
-static const struct conf_table repo_default_table = { .what = "'default'", .keys = repo_default_keys };
+static const struct conf_table repo_default_table = { .what = "'default'",
+						      .keys = repo_default_keys };
 static const struct conf_key repositories_keys[] = {
 	{ .name = "roots", .type = CONF_ITEMS, AT(roots), .count = offsetof(struct config, nroots),
 	  .table = &root_table },
 	{ .name = "default", .type = CONF_TABLE, .table = &repo_default_table },
 	END,
 };
-static const struct conf_table repositories_table = { .what = "'repositories'", .keys = repositories_keys };
+static const struct conf_table repositories_table = { .what = "'repositories'",
+						      .keys = repositories_keys };
 
 /* builders: { default: {...} } – limits are each build's, slots the machine's */
 static const struct conf_key builder_keys[] = {
-	{ .name = "slots", .type = CONF_UNSIGNED, AT(builder.slots), .min = 0, .max = 256, .fallback = "1" },
-	{ .name = "time", .type = CONF_TIME, AT(builder.time_ms), .min = 1000, .max = 24 * 60 * MINUTE_MS,
-	  .fallback = "30m" },
-	{ .name = "quiet", .type = CONF_TIME, AT(builder.quiet_ms), .min = 1000, .max = 24 * 60 * MINUTE_MS,
-	  .fallback = "10m" },
+	{ .name = "slots", .type = CONF_UNSIGNED, AT(builder.slots), .min = 0, .max = 256,
+	  .fallback = "1" },
+	{ .name = "time", .type = CONF_TIME, AT(builder.time_ms), .min = 1000,
+	  .max = 24 * 60 * MINUTE_MS, .fallback = "30m" },
+	{ .name = "quiet", .type = CONF_TIME, AT(builder.quiet_ms), .min = 1000,
+	  .max = 24 * 60 * MINUTE_MS, .fallback = "10m" },
 	{ .name = "memory", .type = CONF_SIZE, AT(builder.memory), .min = GB / 16, .max = 1024 * GB,
 	  .fallback = "4G" },
-	{ .name = "processes", .type = CONF_UNSIGNED, AT(builder.processes), .min = 16, .max = 65536,
-	  .fallback = "512" },
+	{ .name = "processes", .type = CONF_UNSIGNED, AT(builder.processes), .min = 16,
+	  .max = 65536, .fallback = "512" },
 	{ .name = "disk", .type = CONF_SIZE, AT(builder.disk), .min = GB / 16, .max = 1024 * GB,
 	  .fallback = "4G" },
 	{ .name = "output", .type = CONF_SIZE, AT(builder.output), .min = 1 << 20, .max = 64 * GB,
@@ -198,28 +210,31 @@ static const struct conf_table toolchain_table = {
 };
 
 static const struct conf_key role_keys[] = {
-	{ .name = "user", .type = CONF_NAME, .offset = offsetof(struct conf_role, user), .flags = CONF_REQUIRED },
+	{ .name = "user", .type = CONF_NAME, .offset = offsetof(struct conf_role, user),
+	  .flags = CONF_REQUIRED },
 	END,
 };
 static const struct conf_table role_table = {
 	.what = "a role", .keys = role_keys, .size = sizeof(struct conf_role),
-	.name = offsetof(struct conf_role, name), .pos = offsetof(struct conf_role, pos), .words = role_words,
+	.name = offsetof(struct conf_role, name), .pos = offsetof(struct conf_role, pos),
+		.words = role_words,
 };
 
 static const struct conf_key identity_keys[] = {
-	{ .name = "trusted_caller", .type = CONF_BOOL, AT(trusted_caller), .fallback = "false" }, END,
+	{ .name = "trusted_caller", .type = CONF_BOOL, AT(trusted_caller), .fallback = "false" },
+		END,
 };
 static const struct conf_table identity_table = { .what = "'identity'", .keys = identity_keys };
 
 static const struct conf_key top_keys[] = {
 	{ .name = "teams", .type = CONF_ROWS, AT(teams), .count = offsetof(struct config, nteams),
 	  .table = &team_table },
-	{ .name = "fabrics", .type = CONF_ROWS, AT(fabrics), .count = offsetof(struct config, nfabrics),
-	  .table = &fabric_table },
+	{ .name = "fabrics", .type = CONF_ROWS, AT(fabrics),
+	  .count = offsetof(struct config, nfabrics), .table = &fabric_table },
 	{ .name = "environments", .type = CONF_ITEMS, AT(environments),
 	  .count = offsetof(struct config, nenvironments), .table = &environment_table },
-	{ .name = "projects", .type = CONF_ROWS, AT(projects), .count = offsetof(struct config, nprojects),
-	  .table = &project_table },
+	{ .name = "projects", .type = CONF_ROWS, AT(projects),
+	  .count = offsetof(struct config, nprojects), .table = &project_table },
 	{ .name = "repositories", .type = CONF_TABLE, .table = &repositories_table },
 	{ .name = "builders", .type = CONF_TABLE, .table = &builders_table },
 	{ .name = "toolchains", .type = CONF_ROWS, AT(toolchains),

@@ -30,7 +30,8 @@ void conf_warning(struct conf_reader *r, struct conf_pos at, const char *code, c
 	va_end(ap);
 }
 
-void conf_mention(struct conf_reader *r, enum conf_sort sort, bool defines, const struct conf_node *node)
+void conf_mention(struct conf_reader *r, enum conf_sort sort, bool defines,
+		  const struct conf_node *node)
 {
 	if (sort == CONF_NOTHING)
 		return;
@@ -73,7 +74,8 @@ static const struct conf_key *key_of(const struct conf_table *t, const char *nam
 	return NULL;
 }
 
-static void unknown_key(struct conf_reader *r, const struct conf_table *t, const struct conf_node *key)
+static void unknown_key(struct conf_reader *r, const struct conf_table *t,
+			const struct conf_node *key)
 {
 	const char *names[64];
 	char near[320];
@@ -90,7 +92,8 @@ static bool row_name(struct conf_reader *r, const struct conf_key *k, const stru
 		     char **name)
 {
 	const struct conf_table *t = k->table;
-	const struct conf_key as = { .name = t->what, .type = t->pattern ? CONF_PROJECTS : CONF_NAME };
+	const struct conf_key as = { .name = t->what, .type = t->pattern ? CONF_PROJECTS :
+				     CONF_NAME };
 	char near[320];
 	size_t n = 0;
 
@@ -98,14 +101,15 @@ static bool row_name(struct conf_reader *r, const struct conf_key *k, const stru
 		while (t->words[n] && strcmp(t->words[n], key->text) != 0)
 			n++;
 		if (!t->words[n]) {
-			conf_error(r, key->pos, "PS-CONF-009", "'%s' is not %s%s", key->text, t->what,
-				   conf_nearest(near, key->text, t->words, n));
+			conf_error(r, key->pos, "PS-CONF-009", "'%s' is not %s%s", key->text,
+				   t->what, conf_nearest(near, key->text, t->words, n));
 			return false;
 		}
 	}
 	if (t->pattern) {
 		struct conf_node *one[] = { (struct conf_node *)key };
-		struct conf_node wrap = { .kind = CONF_LIST, .pos = key->pos, .items = one, .n = 1 };
+		struct conf_node wrap = { .kind = CONF_LIST, .pos = key->pos, .items = one,
+					  .n = 1 };
 		struct conf_names names = { NULL, 0 };
 
 		if (conf_read_value(r, &as, &wrap, &names))
@@ -116,8 +120,8 @@ static bool row_name(struct conf_reader *r, const struct conf_key *k, const stru
 	return conf_read_value(r, &as, key, name);
 }
 
-/* Rows of a map, or items of a list, into a fresh array. Each keeps its place even when it is wrong:
- * the findings are kept, the array is thrown away at the end. */
+/* Rows of a map, or items of a list, into a fresh array. Each keeps its place even when it is
+ * wrong: the findings are kept, the array is thrown away at the end. */
 static void read_many(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
 		      char *base)
 {
@@ -133,7 +137,8 @@ static void read_many(struct conf_reader *r, const struct conf_key *k, const str
 	memcpy(base + k->offset, &all, sizeof(all));
 	for (size_t i = 0; i < node->n; i++) {
 		char *row = all + i * t->size;
-		const struct conf_node *at = k->type == CONF_ROWS ? node->pairs[i].key : node->items[i];
+		const struct conf_node *at = k->type == CONF_ROWS ? node->pairs[i].key :
+			node->items[i];
 
 		memcpy(row + t->pos, &at->pos, sizeof(at->pos));
 		*(size_t *)(base + k->count) = i + 1;
@@ -167,18 +172,20 @@ static void read_absent(struct conf_reader *r, const struct conf_key *k, char *b
 		for (const struct conf_key *sub = k->table->keys; sub->name; sub++)
 			read_absent(r, sub, base);
 	} else if (k->fallback) {
-		struct conf_node text = { .kind = CONF_TEXT, .text = (char *)k->fallback, .plain = true };
+		struct conf_node text = { .kind = CONF_TEXT, .text = (char *)k->fallback,
+					  .plain = true };
 		struct conf_node *one[] = { &text };
 		struct conf_node list = { .kind = CONF_LIST, .items = one, .n = 1 };
-		bool many = k->type == CONF_REFS || k->type == CONF_PROJECTS || k->type == CONF_STRINGS;
+		bool many = k->type == CONF_REFS || k->type == CONF_PROJECTS ||
+			k->type == CONF_STRINGS;
 		bool ok = conf_read_value(r, k, many ? &list : &text, base + k->offset);
 
 		PS_BUG_IF(!ok, "default '%s' of '%s' is not readable", k->fallback, k->name);
 	}
 }
 
-void conf_read_table(struct conf_reader *r, const struct conf_table *t, const struct conf_node *node,
-		     void *base)
+void conf_read_table(struct conf_reader *r, const struct conf_table *t,
+		     const struct conf_node *node, void *base)
 {
 	if (node->kind != CONF_MAP) {
 		conf_error(r, node->pos, "PS-CONF-007", "%s must be a map of keys", t->what);

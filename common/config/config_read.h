@@ -37,7 +37,8 @@ enum conf_type {
 
 /* What a text of the file defines or refers to; resolved when all is read (config_check.c). */
 enum conf_sort {
-	CONF_NOTHING, CONF_A_TEAM, CONF_A_FABRIC, CONF_AN_ENVIRONMENT, CONF_A_FABRIC_ID, CONF_A_ROOT,
+	CONF_NOTHING, CONF_A_TEAM, CONF_A_FABRIC, CONF_AN_ENVIRONMENT, CONF_A_FABRIC_ID,
+		CONF_A_ROOT,
 	CONF_A_TOOLCHAIN,
 };
 
@@ -80,17 +81,19 @@ struct conf_reader {
 	size_t cap_secrets;
 };
 
-extern const struct conf_table conf_top;	/* config_keys.c: the whole file into struct config */
+/* config_keys.c: the whole file into struct config */
+extern const struct conf_table conf_top;
 
 void conf_error(struct conf_reader *r, struct conf_pos at, const char *code, const char *fmt, ...)
 	PS_PRINTF(4, 5);
 void conf_warning(struct conf_reader *r, struct conf_pos at, const char *code, const char *fmt, ...)
 	PS_PRINTF(4, 5);
 /* Fills base from a map; absent keys get their defaults, missing ones are findings. */
-void conf_read_table(struct conf_reader *r, const struct conf_table *t, const struct conf_node *node,
-		     void *base);
+void conf_read_table(struct conf_reader *r, const struct conf_table *t,
+		     const struct conf_node *node, void *base);
 void conf_free_table(const struct conf_table *t, void *base);
-void conf_mention(struct conf_reader *r, enum conf_sort sort, bool defines, const struct conf_node *node);
+void conf_mention(struct conf_reader *r, enum conf_sort sort, bool defines,
+		  const struct conf_node *node);
 /* ", the nearest is 'X'" when one of the n words is one spelling away, else "". buf: 320 bytes. */
 const char *conf_nearest(char *buf, const char *word, const char *const *words, size_t n);
 

@@ -36,8 +36,8 @@ static const char *below(const char *root, const char *path)
 }
 
 /* The deepest root that holds it: one root may lie inside another. */
-const struct conf_root *config_root_of(const struct config *c, const char *base, const char *repo_path,
-				       char **name)
+const struct conf_root *config_root_of(const struct config *c, const char *base,
+				       const char *repo_path, char **name)
 {
 	const struct conf_root *found = NULL;
 	const char *rest = NULL;
@@ -64,7 +64,8 @@ const struct conf_root *config_root_of(const struct config *c, const char *base,
 	while (n && rest[n - 1] == '/')		/* REPO/.git of a repository with a working tree */
 		n--;
 	if (!n)
-		return NULL;			/* the root itself is a repository: it has no name here */
+		/* the root itself is a repository: it has no name here */
+		return NULL;
 	*name = xstrndup(rest, n);
 	return found;
 }
@@ -98,7 +99,8 @@ bool config_root_admits(const struct conf_root *r, uint32_t uid)
 	return false;
 }
 
-int config_check_trust(const struct config *c, const char *instance, uint32_t store_uid, struct ps_err *err)
+int config_check_trust(const struct config *c, const char *instance, uint32_t store_uid,
+		       struct ps_err *err)
 {
 	char *real;
 	bool system;
@@ -110,12 +112,14 @@ int config_check_trust(const struct config *c, const char *instance, uint32_t st
 		 ps_starts(real ? real : instance, "/etc/penstock/");
 	free(real);
 	if (system)
-		return ps_err_set(err, PS_ECONFIG, "'identity.trusted_caller' (line %u) is refused under "
+		return ps_err_set(err, PS_ECONFIG,
+				  "'identity.trusted_caller' (line %u) is refused under "
 				  "'/etc/penstock': it is for one person's own instance; remove it",
 				  c->trusted_pos.line);
 	if (store_uid != geteuid())
-		return ps_err_set(err, PS_ECONFIG, "'identity.trusted_caller' (line %u) is refused: the store "
-				  "belongs to uid %u and not to the caller; remove it", c->trusted_pos.line,
-				  store_uid);
+		return ps_err_set(err, PS_ECONFIG,
+				  "'identity.trusted_caller' (line %u) is refused: the store "
+				  "belongs to uid %u and not to the caller; remove it",
+				  c->trusted_pos.line, store_uid);
 	return 0;
 }

@@ -18,13 +18,15 @@ static bool starts_alnum(const char *s)
 bool conf_is_name(const char *s)
 {
 	return starts_alnum(s) && strlen(s) <= NAME_MAX_LEN &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(s);
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       strlen(s);
 }
 
 static bool is_variable(const char *s)
 {
 	return !isdigit((unsigned char)*s) && *s &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(s);
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+		       strlen(s);
 }
 
 static void set(void *at, const char *text)
@@ -46,8 +48,8 @@ static bool digits(const char *s, int64_t *n, const char **rest)
 	return errno == 0;
 }
 
-static bool read_string(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
-			void *at)
+static bool read_string(struct conf_reader *r, const struct conf_key *k,
+			const struct conf_node *node, void *at)
 {
 	if (!*node->text || strlen(node->text) > TEXT_MAX_LEN) {
 		conf_error(r, node->pos, "PS-CONF-010", "'%s' is %s", k->name,
@@ -62,7 +64,8 @@ static bool read_name(struct conf_reader *r, const struct conf_key *k, const str
 		      void *at)
 {
 	if (!conf_is_name(node->text)) {
-		conf_error(r, node->pos, "PS-CONF-020", "'%s' is not a name for %s: letters, digits, "
+		conf_error(r, node->pos, "PS-CONF-020",
+			   "'%s' is not a name for %s: letters, digits, "
 			   "'.', '_' and '-', at most %d", node->text, k->name, NAME_MAX_LEN);
 		return false;
 	}
@@ -93,24 +96,25 @@ static bool read_url(struct conf_reader *r, const struct conf_key *k, const stru
 		host = s + strlen("http://");
 	n = host ? strcspn(host, "/?#") : 0;
 	if (!n || strpbrk(s, " \\\"<>")) {
-		conf_error(r, node->pos, "PS-CONF-022", "'%s' must be an address like https://host, not '%s'",
-			   k->name, s);
+		conf_error(r, node->pos, "PS-CONF-022",
+			   "'%s' must be an address like https://host, not '%s'", k->name, s);
 		return false;
 	}
 	if (memchr(host, '@', n)) {
-		conf_error(r, node->pos, "PS-CONF-014", "'%s' has a user or password inside: write the address "
+		conf_error(r, node->pos, "PS-CONF-014",
+			   "'%s' has a user or password inside: write the address "
 			   "alone, and the credential by file, env or credential", k->name);
 		return false;
 	}
 	return read_string(r, k, node, at);
 }
 
-static bool read_job_key(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
-			 void *at)
+static bool read_job_key(struct conf_reader *r, const struct conf_key *k,
+			 const struct conf_node *node, void *at)
 {
 	if (!ps_starts(node->text, "jobs/") || !conf_is_name(node->text + strlen("jobs/"))) {
-		conf_error(r, node->pos, "PS-CONF-020", "'%s' must be a job like jobs/NAME, not '%s'",
-			   k->name, node->text);
+		conf_error(r, node->pos, "PS-CONF-020",
+			   "'%s' must be a job like jobs/NAME, not '%s'", k->name, node->text);
 		return false;
 	}
 	set(at, node->text);
@@ -123,8 +127,8 @@ static bool read_bool(struct conf_reader *r, const struct conf_key *k, const str
 	bool yes = ps_streq(node->text, "true");
 
 	if (!node->plain || (!yes && !ps_streq(node->text, "false"))) {
-		conf_error(r, node->pos, "PS-CONF-007", "'%s' must be true or false, not '%s'", k->name,
-			   node->text);
+		conf_error(r, node->pos, "PS-CONF-007", "'%s' must be true or false, not '%s'",
+			   k->name, node->text);
 		return false;
 	}
 	*(bool *)at = yes;
@@ -137,8 +141,9 @@ static bool limits(struct conf_reader *r, const struct conf_key *k, const struct
 {
 	if (n >= k->min && n <= k->max)
 		return true;
-	conf_error(r, node->pos, "PS-CONF-010", "'%s' must be from %lld%s to %lld%s, not '%s'", k->name,
-		   (long long)(k->min / unit), shown, (long long)(k->max / unit), shown, node->text);
+	conf_error(r, node->pos, "PS-CONF-010", "'%s' must be from %lld%s to %lld%s, not '%s'",
+		   k->name, (long long)(k->min / unit), shown, (long long)(k->max / unit), shown,
+		   node->text);
 	return false;
 }
 
@@ -149,9 +154,10 @@ static bool read_int(struct conf_reader *r, const struct conf_key *k, const stru
 	int64_t n = 0;
 
 	/* 010 is eight to some readers of YAML and ten to others: no leading zero */
-	if (!node->plain || !digits(node->text, &n, &rest) || *rest || (node->text[0] == '0' && node->text[1])) {
-		conf_error(r, node->pos, "PS-CONF-010", "'%s' must be a whole number, not '%s'", k->name,
-			   node->text);
+	if (!node->plain || !digits(node->text, &n, &rest) || *rest ||
+	    (node->text[0] == '0' && node->text[1])) {
+		conf_error(r, node->pos, "PS-CONF-010", "'%s' must be a whole number, not '%s'",
+			   k->name, node->text);
 		return false;
 	}
 	if (!limits(r, k, node, n, 1, ""))
@@ -186,8 +192,8 @@ static bool read_size(struct conf_reader *r, const struct conf_key *k, const str
 	int64_t n;
 
 	if (!with_unit(node->text, units, PS_NELEM(units), &n)) {
-		conf_error(r, node->pos, "PS-CONF-011", "'%s' must be a size like 64M or 4G, not '%s'",
-			   k->name, node->text);
+		conf_error(r, node->pos, "PS-CONF-011",
+			   "'%s' must be a size like 64M or 4G, not '%s'", k->name, node->text);
 		return false;
 	}
 	if (!limits(r, k, node, n, 1 << 20, "M"))
@@ -205,8 +211,9 @@ static bool read_time(struct conf_reader *r, const struct conf_key *k, const str
 	int64_t n;
 
 	if (!with_unit(node->text, units, PS_NELEM(units), &n)) {
-		conf_error(r, node->pos, "PS-CONF-012", "'%s' must be a time like 500ms, 4s or 10m, not '%s'",
-			   k->name, node->text);
+		conf_error(r, node->pos, "PS-CONF-012",
+			   "'%s' must be a time like 500ms, 4s or 10m, not '%s'", k->name,
+			   node->text);
 		return false;
 	}
 	if (!limits(r, k, node, n, 1, "ms"))
@@ -230,8 +237,8 @@ static bool read_word(struct conf_reader *r, const struct conf_key *k, const str
 			strncat(list, j ? ", " : "", sizeof(list) - strlen(list) - 1);
 			strncat(list, k->words[j], sizeof(list) - strlen(list) - 1);
 		}
-		conf_error(r, node->pos, "PS-CONF-009", "'%s' must be one of %s, not '%s'%s", k->name, list,
-			   node->text, conf_nearest(near, node->text, k->words, n));
+		conf_error(r, node->pos, "PS-CONF-009", "'%s' must be one of %s, not '%s'%s",
+			   k->name, list, node->text, conf_nearest(near, node->text, k->words, n));
 		return false;
 	}
 	if (k->type == CONF_EITHER)
@@ -257,8 +264,8 @@ static bool read_identity(struct conf_reader *r, const struct conf_key *k,
 			return true;
 	}
 	if (!ps_starts(node->text, "env:") || !is_variable(node->text + 4)) {
-		conf_error(r, node->pos, "PS-CONF-009", "'%s' must name a variable, like env:REMOTE_USER",
-			   k->name);
+		conf_error(r, node->pos, "PS-CONF-009",
+			   "'%s' must name a variable, like env:REMOTE_USER", k->name);
 		return false;
 	}
 	root->identity = CONF_ID_ENV;
@@ -267,8 +274,8 @@ static bool read_identity(struct conf_reader *r, const struct conf_key *k,
 }
 
 /* Never the value itself: a map with the one key that says where it is found. */
-static bool read_secret(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
-			void *at)
+static bool read_secret(struct conf_reader *r, const struct conf_key *k,
+			const struct conf_node *node, void *at)
 {
 	static const char *const kinds[] = { "file", "env", "credential" };
 	struct conf_secret *secret = at;
@@ -281,7 +288,8 @@ static bool read_secret(struct conf_reader *r, const struct conf_key *k, const s
 			break;
 		}
 	if (!where || node->n != 1 || where->kind != CONF_TEXT) {
-		conf_error(r, node->pos, "PS-CONF-014", "'%s' must not be in this file: write { file: PATH }, "
+		conf_error(r, node->pos, "PS-CONF-014",
+			   "'%s' must not be in this file: write { file: PATH }, "
 			   "{ env: NAME } or { credential: NAME }", k->name);
 		return false;
 	}
@@ -292,19 +300,21 @@ static bool read_secret(struct conf_reader *r, const struct conf_key *k, const s
 		return false;
 	}
 	if (!where->blankable) {
-		conf_error(r, where->pos, "PS-CONF-014", "where '%s' is found must stand on one line, without "
+		conf_error(r, where->pos, "PS-CONF-014",
+			   "where '%s' is found must stand on one line, without "
 			   "anchor or alias", k->name);
 		return false;
 	}
 	secret->kind = kind;
 	set(&secret->where, where->text);
-	r->cfg->secrets = xgrow(r->cfg->secrets, r->cfg->nsecrets, &r->cap_secrets, sizeof(struct conf_span));
+	r->cfg->secrets = xgrow(r->cfg->secrets, r->cfg->nsecrets, &r->cap_secrets,
+				sizeof(struct conf_span));
 	r->cfg->secrets[r->cfg->nsecrets++] = (struct conf_span) { where->from, where->to, kind };
 	return true;
 }
 
-static bool read_strings(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
-			 void *at)
+static bool read_strings(struct conf_reader *r, const struct conf_key *k,
+			 const struct conf_node *node, void *at)
 {
 	struct conf_names *names = at;
 	bool ok = true;
@@ -315,13 +325,18 @@ static bool read_strings(struct conf_reader *r, const struct conf_key *k, const 
 		const char *why = NULL;
 
 		if (item->kind != CONF_TEXT || conf_node_is_null(item)) {
-			conf_error(r, item->pos, "PS-CONF-007", "'%s' must hold texts only", k->name);
+			conf_error(r, item->pos, "PS-CONF-007", "'%s' must hold texts only",
+				   k->name);
 		} else if (!*item->text || strlen(item->text) > PS_REF_MAX) {
-			conf_error(r, item->pos, "PS-CONF-020", "an entry of '%s' is empty or too long", k->name);
+			conf_error(r, item->pos, "PS-CONF-020",
+				   "an entry of '%s' is empty or too long", k->name);
 		} else if (conf_names_has(names, item->text)) {
-			conf_error(r, item->pos, "PS-CONF-018", "'%s' is in '%s' twice", item->text, k->name);
-		} else if ((k->type == CONF_REFS && (why = mapping_ref_fault(item->text)) != NULL) ||
-			   (k->type == CONF_PROJECTS && (why = mapping_project_fault(item->text)) != NULL)) {
+			conf_error(r, item->pos, "PS-CONF-018", "'%s' is in '%s' twice", item->text,
+				   k->name);
+		} else if ((k->type == CONF_REFS &&
+			    (why = mapping_ref_fault(item->text)) != NULL) ||
+			   (k->type == CONF_PROJECTS &&
+			    (why = mapping_project_fault(item->text)) != NULL)) {
 			conf_error(r, item->pos, "PS-CONF-013", "pattern '%s' %s", item->text, why);
 		} else {
 			names->v[names->n++] = xstrdup(item->text);
@@ -336,7 +351,8 @@ static bool read_strings(struct conf_reader *r, const struct conf_key *k, const 
 static const struct {
 	enum conf_kind kind;
 	bool any;		/* the reader judges the kind of node itself */
-	bool (*read)(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node, void *at);
+	bool (*read)(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
+		     void *at);
 } types[CONF_TYPE_COUNT] = {
 	[CONF_STRING] = { CONF_TEXT, false, read_string },
 	[CONF_NAME] = { CONF_TEXT, false, read_name },
@@ -362,7 +378,8 @@ bool conf_read_value(struct conf_reader *r, const struct conf_key *k, const stru
 {
 	if (!types[k->type].any && node->kind != types[k->type].kind) {
 		conf_error(r, node->pos, "PS-CONF-007", "'%s' must be %s", k->name,
-			   types[k->type].kind == CONF_LIST ? "a list: [one, two]" : "a single value");
+			   types[k->type].kind == CONF_LIST ? "a list: [one, two]" :
+			   "a single value");
 		return false;
 	}
 	if (node->kind == CONF_TEXT && conf_node_is_null(node)) {

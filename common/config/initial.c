@@ -1,4 +1,5 @@
-/* initial – the penstock.yml that `penstock init` writes: complete, commented, without a finding. */
+/* initial – the penstock.yml that `penstock init` writes: complete, commented, without a
+ * finding. */
 #include <config.h>
 
 #include "common/config/config.h"
@@ -9,7 +10,8 @@
 /* A text as YAML: plain where every reader takes it for that text, else in single quotes. */
 static void add_text(struct buf *out, const char *s)
 {
-	size_t safe = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/");
+	size_t safe =
+		strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/");
 
 	if (s[0] && !s[safe] && s[0] != '-' && s[0] != '.' && !ps_streq(s, "null")) {
 		buf_adds(out, s);
@@ -56,7 +58,8 @@ static const char fabrics[] =
 	"    airflow: { host: 'http://127.0.0.1:8080' }\n";
 
 static const char environments[] =
-	"environments:                       # first match wins; * stays within one path part, ** crosses\n"
+	"environments:                       # first match wins; * stays within one path part, ** "
+		"crosses\n"
 	"  - name: production\n"
 	"    refs: [refs/tags/v*]\n"
 	"    fabric: production\n"
@@ -64,7 +67,8 @@ static const char environments[] =
 	"    approvals: 1\n"
 	"    jobs:\n"
 	"      own: true                     # jobs whose fabricUID is this fabric's id\n"
-	"      derive:                       # and this one, made for production from the development job\n"
+	"      derive:                       # and this one, made for production from the "
+		"development job\n"
 	"        - from: jobs/job_development\n"
 	"          as: jobs/job_production\n"
 	"          config: prod\n"
@@ -79,7 +83,8 @@ static const char environments[] =
 	"    deploy: auto\n";
 
 static const char projects[] =
-	"projects:                           # REPOSITORY:PROJECT patterns; values for placeholders\n"
+	"projects:                           # REPOSITORY:PROJECT patterns; values for "
+		"placeholders\n"
 	"  '**:**':\n"
 	"    id: 7234\n"
 	"    owner: developers\n"
@@ -110,15 +115,18 @@ static const char identity[] =
 	"  trusted_caller: true              # you speak as any member (penstock --as kim): for one\n"
 	"                                    # person's own instance, never for a shared one\n";
 
-void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir, const char *prefix)
+void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir,
+		    const char *prefix)
 {
 	buf_adds(out, "# penstock.yml of the instance ");
 	escape_buf(out, dir, strlen(dir), false);
-	buf_adds(out, "\n# `penstock config check` reads it, `penstock reload` puts it in force.\n\n");
+	buf_adds(out, "\n# `penstock config check` reads it, `penstock reload` puts it in "
+		 "force.\n\n");
 	add_teams(out, login);
 	buf_addf(out, "\n%s\n%s\n%s\n", fabrics, environments, projects);
 	buf_adds(out, "repositories:\n"
-		      "  roots:                            # `penstock install` takes repositories below these\n"
+		      "  roots:                            # `penstock install` takes repositories "
+		 "below these\n"
 		      "    - path: repos                   # relative: below this folder\n"
 		      "      identity: uid                 # the pusher is the account that runs git\n"
 		      "      hook_users: [");

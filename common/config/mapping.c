@@ -195,8 +195,8 @@ const char *mapping_project_fault(const char *pattern)
 	return why ? why : path_fault(colon + 1, strlen(colon + 1));
 }
 
-static void look(const struct conf_environment *e, const char *repo, const char *project, const char *ref,
-		 struct mapping_step *step)
+static void look(const struct conf_environment *e, const char *repo, const char *project,
+		 const char *ref, struct mapping_step *step)
 {
 	*step = (struct mapping_step) { .env = e };
 	for (size_t i = 0; i < e->refs.n && !step->ref_matches; i++)
@@ -208,8 +208,8 @@ static void look(const struct conf_environment *e, const char *repo, const char 
 		step->project_matches = mapping_project(e->projects.v[i], repo, project);
 }
 
-const struct conf_environment *mapping_find(const struct config *c, const char *repo, const char *project,
-					    const char *ref, size_t *index)
+const struct conf_environment *mapping_find(const struct config *c, const char *repo,
+					    const char *project, const char *ref, size_t *index)
 {
 	for (size_t i = 0; i < c->nenvironments; i++) {
 		struct mapping_step step;

@@ -1,8 +1,9 @@
 /*
  * mapping – which environment does this ref of this project go to, and why. Pure.
  *
- * First match wins. `*` matches within one path part, `**` crosses '/', `?` one character of a part.
- * A project pattern is `repository:project`; a part without ':' is an error of the configuration.
+ * First match wins. `*` matches within one path part, `**` crosses '/', `?` one character of a
+ * part. A project pattern is `repository:project`; a part without ':' is an error of the
+ * configuration.
  */
 #ifndef PS_MAPPING_H
 #define PS_MAPPING_H
@@ -12,11 +13,12 @@
 struct mapping_step {
 	const struct conf_environment *env;	/* the rule looked at */
 	bool ref_matches, project_matches;
-	const char *pattern;			/* the ref pattern that matched, NULL when none did */
+	/* the ref pattern that matched, NULL when none did */
+	const char *pattern;
 };
 
-/* Why a text is no pattern ("does not begin with 'refs/', like ..."), to stand behind its name; NULL
- * when it is one. */
+/* Why a text is no pattern ("does not begin with 'refs/', like ..."), to stand behind its name;
+ * NULL when it is one. */
 const char *mapping_ref_fault(const char *pattern);
 const char *mapping_project_fault(const char *pattern);
 /* Does every text that `narrow` matches certainly match `wide`? false means "not certainly". */

@@ -46,7 +46,8 @@
 
 struct ps_paths {
 	bool system;		/* true: /etc/penstock and so on */
-	char *base;		/* DIR, or /var/lib/penstock: relative paths of penstock.yml begin here */
+	/* DIR, or /var/lib/penstock: relative paths of penstock.yml begin here */
+	char *base;
 #define PS_PATHS_MEMBER(name, sys, below) char *name;
 	PS_PATHS(PS_PATHS_MEMBER)
 #undef PS_PATHS_MEMBER

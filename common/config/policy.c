@@ -1,4 +1,5 @@
-/* policy – see policy.h: writing the snapshot, and reading it whole. The head is in policy_head.c. */
+/* policy – see policy.h: writing the snapshot, and reading it whole. The head is in
+ * policy_head.c. */
 #include <config.h>
 
 #include "common/config/policy.h"
@@ -61,8 +62,8 @@ static void pack_roots(msgpack_packer *pk, const struct config *c, const char *b
 }
 
 int policy_write(const char *path, const struct config *c, const char *base, const char *spool,
-		 uint32_t trusted_uid, const char *yaml, size_t yaml_len, const char *const *released,
-		 size_t nreleased, struct ps_err *err)
+		 uint32_t trusted_uid, const char *yaml, size_t yaml_len,
+		 const char *const *released, size_t nreleased, struct ps_err *err)
 {
 	char digest[PS_DIGEST_HEX + 1];
 	struct buf redacted = BUF_INIT;
@@ -146,12 +147,15 @@ int policy_read_config(struct config **cfg, char **base, const char *path, struc
 		rc = ps_err_set(err, PS_EPROTO, "policy '%s' is not whole", path);
 		goto out;
 	}
-	rc = config_parse(cfg, "penstock.yml", yaml->via.str.ptr, yaml->via.str.size, &findings, err);
+	rc = config_parse(cfg, "penstock.yml", yaml->via.str.ptr, yaml->via.str.size, &findings,
+			  err);
 	if (rc == 0 && !*cfg)
-		rc = ps_err_set(err, PS_ECONFIG, "policy '%s' holds a configuration that is not valid: %s", path,
+		rc = ps_err_set(err, PS_ECONFIG,
+				"policy '%s' holds a configuration that is not valid: %s", path,
 				findings.n ? findings.v[0].text : "no finding");
 	if (rc == 0) {
-		memcpy((*cfg)->digest, digest, sizeof((*cfg)->digest));	/* of the file, not of the snapshot */
+		/* of the file, not of the snapshot */
+		memcpy((*cfg)->digest, digest, sizeof((*cfg)->digest));
 		*base = folder;
 		folder = NULL;
 	}

@@ -24,8 +24,9 @@ struct policy_head {
 	size_t nroots;
 };
 
-/* Writes the file `path` (fs_write_file, mode 0644). base: instance folder. released: tags "repo\0ref"
- * are written as "repository ref" strings. yaml: the bytes c was parsed from (its digest is checked). */
+/* Writes the file `path` (fs_write_file, mode 0644). base: instance folder. released: tags
+ * "repo\0ref" are written as "repository ref" strings. yaml: the bytes c was parsed from (its
+ * digest is checked). */
 int policy_write(const char *path, const struct config *c, const char *base, const char *spool,
 		 uint32_t trusted_uid, const char *yaml, size_t yaml_len,
 		 const char *const *released, size_t nreleased, struct ps_err *err) PS_MUSTCHECK;
@@ -34,6 +35,7 @@ void policy_head_clear(struct policy_head *h);
 /* The released tags, as "repository ref" strings; free with conf_names_clear(). */
 int policy_read_released(struct conf_names *out, const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* The whole: configuration parsed again from the sanitized bytes. For the gate program. */
-int policy_read_config(struct config **cfg, char **base, const char *path, struct ps_err *err) PS_MUSTCHECK;
+int policy_read_config(struct config **cfg, char **base, const char *path,
+		       struct ps_err *err) PS_MUSTCHECK;
 
 #endif

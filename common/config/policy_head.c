@@ -17,12 +17,14 @@ int policy_file_open(struct policy_file *f, const char *path, struct ps_err *err
 	*f = (struct policy_file) { .bytes = BUF_INIT };
 	msgpack_unpacked_init(&f->map);
 	rc = fs_read(&f->bytes, AT_FDCWD, path, POLICY_BYTES_MAX, err);
-	if (rc == 0 && msgpack_unpack_next(&f->map, buf_str(&f->bytes), f->bytes.len, &at) != MSGPACK_UNPACK_SUCCESS)
+	if (rc == 0 && msgpack_unpack_next(&f->map, buf_str(&f->bytes), f->bytes.len,
+					   &at) != MSGPACK_UNPACK_SUCCESS)
 		rc = ps_err_set(err, PS_EPROTO, "policy '%s' is not readable", path);
 	if (rc == 0) {
 		version = policy_get(&f->map.data, "version", MSGPACK_OBJECT_POSITIVE_INTEGER);
 		if (!version || version->via.u64 != POLICY_VERSION)
-			rc = ps_err_set(err, PS_EPROTO, "policy '%s' has another version than this program", path);
+			rc = ps_err_set(err, PS_EPROTO,
+					"policy '%s' has another version than this program", path);
 	}
 	if (rc < 0)
 		policy_file_close(f);
@@ -35,7 +37,8 @@ void policy_file_close(struct policy_file *f)
 	buf_clear(&f->bytes);
 }
 
-const msgpack_object *policy_get(const msgpack_object *map, const char *key, msgpack_object_type type)
+const msgpack_object *policy_get(const msgpack_object *map, const char *key,
+				 msgpack_object_type type)
 {
 	size_t n = strlen(key);
 

@@ -1,7 +1,8 @@
 /*
- * redact – penstock.yml for eyes that may not see where credentials are: comments become blanks, the
- * references become x, and every other character keeps its line and column, so findings and rules
- * print the same places. The result parses to the same configuration but for those references.
+ * redact – penstock.yml for eyes that may not see where credentials are: comments become blanks,
+ * the references become x, and every other character keeps its line and column, so findings and
+ * rules print the same places. The result parses to the same configuration but for those
+ * references.
  */
 #include <config.h>
 
@@ -55,7 +56,8 @@ static const struct conf_span *span_at(const struct config *c, size_t i)
 	return NULL;
 }
 
-int config_redact(struct buf *out, const struct config *c, const char *bytes, size_t n, struct ps_err *err)
+int config_redact(struct buf *out, const struct config *c, const char *bytes, size_t n,
+		  struct ps_err *err)
 {
 	bool *keep = xcalloc(n + 1, sizeof(bool));
 	char quote = 0;
@@ -76,5 +78,6 @@ int config_redact(struct buf *out, const struct config *c, const char *bytes, si
 			buf_addch(out, ' ');
 	}
 	free(keep);
-	return ok ? 0 : ps_err_set(err, PS_EINVAL, "the configuration cannot be read a second time");
+	return ok ? 0 : ps_err_set(err, PS_EINVAL,
+				   "the configuration cannot be read a second time");
 }

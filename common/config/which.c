@@ -17,10 +17,12 @@ static char *reason(const struct mapping_step *s, size_t number, size_t taken)
 	struct buf why = BUF_INIT;
 
 	if (!s->ref_matches) {
-		buf_addf(&why, "the ref %s ", s->env->refs.n == 1 ? "does not match" : "matches none of");
+		buf_addf(&why, "the ref %s ", s->env->refs.n == 1 ? "does not match" :
+			 "matches none of");
 		add_list(&why, &s->env->refs);
 	} else if (!s->project_matches) {
-		buf_addf(&why, "the project %s ", s->env->projects.n == 1 ? "does not match" : "matches none of");
+		buf_addf(&why, "the project %s ", s->env->projects.n == 1 ? "does not match" :
+			 "matches none of");
 		add_list(&why, &s->env->projects);
 	} else {
 		buf_addf(&why, "matches '%s'", s->pattern);
@@ -56,11 +58,13 @@ void which_clear(struct which *w)
 	*w = (struct which) { 0 };
 }
 
-void which_rule_text(struct buf *out, const struct conf_environment *env, size_t number, const char *file)
+void which_rule_text(struct buf *out, const struct conf_environment *env, size_t number,
+		     const char *file)
 {
 	const char *slash = strrchr(file, '/');
 
-	buf_addf(out, "%s (rule %zu, %s:%u)", env->name, number, slash ? slash + 1 : file, env->pos.line);
+	buf_addf(out, "%s (rule %zu, %s:%u)", env->name, number, slash ? slash + 1 : file,
+		 env->pos.line);
 }
 
 void which_text(struct buf *out, const struct which *w, const char *file, bool all)
@@ -71,10 +75,11 @@ void which_text(struct buf *out, const struct which *w, const char *file, bool a
 		const struct which_row *r = &w->rows[w->taken - 1];
 
 		which_rule_text(out, r->env, r->number, file);
-		buf_addf(out, " -> fabric %s, deploy %s\n", r->env->fabric, conf_deploy_word(r->env->deploy));
+		buf_addf(out, " -> fabric %s, deploy %s\n", r->env->fabric,
+			 conf_deploy_word(r->env->deploy));
 	} else {
-		buf_addf(out, "nowhere: no rule of %s takes '%s' of '%s:%s'\n", slash ? slash + 1 : file, w->ref,
-			 w->repo, w->project);
+		buf_addf(out, "nowhere: no rule of %s takes '%s' of '%s:%s'\n",
+			 slash ? slash + 1 : file, w->ref, w->repo, w->project);
 	}
 	for (size_t i = 0; all && i < w->n; i++) {
 		buf_addf(out, "  %s ", w->rows[i].taken ? "*" : " ");

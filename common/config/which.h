@@ -14,7 +14,8 @@ struct which_row {
 	const struct conf_environment *env;
 	bool taken;
 	const char *pattern;		/* the ref pattern that matched, or NULL */
-	char *why;			/* "matches 'refs/tags/v*'", "the ref matches none of ..." */
+	/* "matches 'refs/tags/v*'", "the ref matches none of ..." */
+	char *why;
 };
 
 struct which {
@@ -27,8 +28,10 @@ struct which {
 void which_make(struct which *w, const struct config *c, const char *repo, const char *project,
 		const char *ref);
 void which_clear(struct which *w);
-/* "production (rule 1, penstock.yml:17)": how a rule is named everywhere. file: shown without folder. */
-void which_rule_text(struct buf *out, const struct conf_environment *env, size_t number, const char *file);
+/* "production (rule 1, penstock.yml:17)": how a rule is named everywhere. file: shown without
+ * folder. */
+void which_rule_text(struct buf *out, const struct conf_environment *env, size_t number,
+		     const char *file);
 /* The answer in one line, or with `all` one line per rule behind it. Not escaped. */
 void which_text(struct buf *out, const struct which *w, const char *file, bool all);
 

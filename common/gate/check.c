@@ -30,7 +30,8 @@ static int find_ground(struct ground *g, const char *path, struct ps_err *err)
 	rc = repo_discover(&g->repo, real, &top, err);
 	if (rc == PS_ENOENT)
 		rc = 0;			/* a plain folder is fine */
-	if (rc == 0 && top && ps_starts(real, top) && (!real[strlen(top)] || real[strlen(top)] == '/')) {
+	if (rc == 0 && top && ps_starts(real, top) &&
+	    (!real[strlen(top)] || real[strlen(top)] == '/')) {
 		g->within = xstrdup(real[strlen(top)] ? real + strlen(top) + 1 : "");
 		g->top = xstrdup(top);
 	} else if (rc == 0) {
@@ -45,7 +46,8 @@ static int find_ground(struct ground *g, const char *path, struct ps_err *err)
 }
 
 /* Opens a revision's tree. */
-static int open_rev(const struct ground *g, const char *rev, struct tree **t, char oid[TREE_OID], struct ps_err *err)
+static int open_rev(const struct ground *g, const char *rev, struct tree **t, char oid[TREE_OID],
+		    struct ps_err *err)
 {
 	struct repo_peeled p;
 	int rc = g->repo ? repo_rev(g->repo, rev, oid, err) :
@@ -61,7 +63,8 @@ static int open_rev(const struct ground *g, const char *rev, struct tree **t, ch
 }
 
 static int judge_both(const struct gate_check *c, struct ground *g, struct bench *b, struct tree *t,
-		      const char *name, const char *within, struct diag_list *out, size_t *nprojects, struct ps_err *err)
+		      const char *name, const char *within, struct diag_list *out,
+		      size_t *nprojects, struct ps_err *err)
 {
 	struct judged *now, *old = NULL;
 	char oid[TREE_OID];
@@ -81,12 +84,14 @@ static int judge_both(const struct gate_check *c, struct ground *g, struct bench
 			rc = bench_judge(b, t, oid, within, &old, err);
 	}
 	if (rc == 0)
-		rc = bench_compare(now, old, c->config && !c->config->repo.existing_errors_warn, out, err);
+		rc = bench_compare(now, old, c->config && !c->config->repo.existing_errors_warn,
+				   out, err);
 	diag_sort(out);
 	return rc;
 }
 
-int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *nprojects, struct ps_err *err)
+int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
+		    struct ps_err *err)
 {
 	struct bench b = { .config = c->config };
 	struct ground g;
@@ -103,7 +108,8 @@ int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *n
 	return rc;
 }
 
-int gate_check_rev(const struct gate_check *c, struct diag_list *out, size_t *nprojects, struct ps_err *err)
+int gate_check_rev(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
+		   struct ps_err *err)
 {
 	struct bench b = { .config = c->config };
 	char oid[TREE_OID];

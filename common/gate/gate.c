@@ -31,12 +31,14 @@ const char *gate_verdict_word(enum gate_verdict v)
 
 static void push_hit(struct gate_ref *ref, enum rule_id id, const char *name, const char *text)
 {
-	diag_add_key(&ref->findings, rule_table[id].severity, name, name, 1, 1, rule_table[id].code, "%s", text);
+	diag_add_key(&ref->findings, rule_table[id].severity, name, name, 1, 1, rule_table[id].code,
+		     "%s", text);
 }
 
 static int by_target(const void *pa, const void *pb)
 {
-	const struct gate_ref *a = *(const struct gate_ref *const *)pa, *b = *(const struct gate_ref *const *)pb;
+	const struct gate_ref *a = *(const struct gate_ref *const *)pa,
+		*b = *(const struct gate_ref *const *)pb;
 	int c = strcmp(a->target, b->target);
 
 	return c ? c : (a > b) - (a < b);
@@ -52,7 +54,8 @@ static void find_twice(struct push *p)
 	qsort(sorted, p->out->nrefs, sizeof(*sorted), by_target);
 	for (size_t i = 1; i < p->out->nrefs; i++)
 		if (strcmp(sorted[i - 1]->target, sorted[i]->target) == 0)
-			push_hit(sorted[i], RULE_TWICE, sorted[i]->target, "named twice in one push; push each ref once");
+			push_hit(sorted[i], RULE_TWICE, sorted[i]->target,
+				 "named twice in one push; push each ref once");
 	free(sorted);
 }
 
@@ -73,8 +76,8 @@ static void undecided(struct push *p, struct gate_ref *ref, const char *what)
 }
 
 /* The judgement of the tree behind an oid, made once. *out is NULL when it leads to no tree. */
-static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled, struct judged **out,
-		     struct ps_err *err)
+static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled,
+		     struct judged **out, struct ps_err *err)
 {
 	struct tree *t;
 	int rc = repo_peel(p->repo, oid, peeled, err);
@@ -92,8 +95,8 @@ static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled
 }
 
 /* The old side: what the ref holds now, else the nearest ancestor that any ref holds. */
-static int judge_old(struct push *p, const struct gate_ref *ref, const char *new_oid, struct judged **old,
-		     struct ps_err *err)
+static int judge_old(struct push *p, const struct gate_ref *ref, const char *new_oid,
+		     struct judged **old, struct ps_err *err)
 {
 	struct repo_peeled peeled;
 	char held[TREE_OID];
@@ -132,10 +135,12 @@ static int judge_ref(struct push *p, size_t i, struct ps_err *err)
 		undecided(p, ref, now->rules.late ? now->rules.slow : old->rules.slow);
 		return 0;
 	}
-	return bench_compare(now, old, p->in->config && !p->in->config->repo.existing_errors_warn, &ref->findings, err);
+	return bench_compare(now, old, p->in->config && !p->in->config->repo.existing_errors_warn,
+			     &ref->findings, err);
 }
 
-/* Reads the ref as it is now. What cannot be read has no seen value; the ref is judged all the same. */
+/* Reads the ref as it is now. What cannot be read has no seen value; the ref is judged all the
+ * same. */
 static void look(struct push *p, size_t i)
 {
 	struct gate_ref *ref = &p->out->refs[i];
@@ -158,7 +163,8 @@ static void one_ref(struct push *p, size_t i)
 	int rc = 0;
 
 	if (is_reserved(c->ref) || is_reserved(ref->target))
-		push_hit(ref, RULE_RESERVED, c->ref, "refs below refs/penstock/ are penstock's own");
+		push_hit(ref, RULE_RESERVED, c->ref,
+			 "refs below refs/penstock/ are penstock's own");
 	else if (p->in->deadline_ns && clock_boot_ns() > p->in->deadline_ns)
 		undecided(p, ref, c->ref);
 	else if (!repo_oid_is_zero(c->new_oid))
@@ -187,7 +193,8 @@ static void merge(struct gate_result *r)
 		for (size_t k = 0; k < r->refs[i].findings.n; k++) {
 			const struct diag *d = &r->refs[i].findings.v[k];
 
-			diag_add_key(&every, d->severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+			diag_add_key(&every, d->severity, d->key, d->path, d->line, d->col, d->code,
+				     "%s", d->text);
 		}
 	}
 	diag_sort(&every);		/* equal but for severity: the error stands first */
@@ -195,7 +202,8 @@ static void merge(struct gate_result *r)
 		const struct diag *d = &every.v[i];
 
 		if (i == 0 || !same_place(&every.v[i - 1], d))
-			diag_add_key(&r->all, d->severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+			diag_add_key(&r->all, d->severity, d->key, d->path, d->line, d->col,
+				     d->code, "%s", d->text);
 	}
 	diag_clear(&every);
 }
@@ -219,7 +227,8 @@ static void settle(struct push *p)
 	for (size_t i = 0; i < r->nrefs; i++) {
 		if (r->refs[i].findings.errors)
 			r->refs[i].verdict = GATE_REFUSE;
-		if (r->refs[i].verdict == GATE_REFUSE || (r->refs[i].verdict == GATE_UNDECIDED && r->verdict == GATE_ACCEPT))
+		if (r->refs[i].verdict == GATE_REFUSE || (r->refs[i].verdict == GATE_UNDECIDED &&
+							  r->verdict == GATE_ACCEPT))
 			r->verdict = r->refs[i].verdict;
 	}
 	merge(r);
@@ -243,7 +252,8 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	for (size_t i = 0; i < in->ncommands; i++)
 		look(&p, i);
 	find_twice(&p);
-	for (size_t i = 0; i < in->ncommands; i++)	/* no early exit: later refs deserve findings too */
+	/* no early exit: later refs deserve findings too */
+	for (size_t i = 0; i < in->ncommands; i++)
 		one_ref(&p, i);
 	settle(&p);
 	bench_clear(&p.bench);

@@ -33,15 +33,18 @@ struct gate_input {
 	const struct gate_command *commands;
 	size_t ncommands;
 	const struct repo_quarantine *quarantine;	/* NULL: objects are in the repository */
-	const struct config *config;	/* NULL: rules and mapping that need it are left out, one line says so */
+	/* NULL: rules and mapping that need it are left out, one line says so */
+	const struct config *config;
 	int64_t deadline_ns;		/* by clock_boot_ns(); 0: none */
 };
 
 struct gate_ref {			/* what was found for one command, same index */
 	char *target;			/* the ref that would move, symbolic refs resolved */
-	char seen[TREE_OID];		/* its value in the ref store now; zeros: absent; "": not read */
+	/* its value in the ref store now; zeros: absent; "": not read */
+	char seen[TREE_OID];
 	enum gate_verdict verdict;
-	char commit[TREE_OID];		/* of the new value, "" when it is no commit or a deletion */
+	/* of the new value, "" when it is no commit or a deletion */
+	char commit[TREE_OID];
 	char tree[TREE_OID];
 	struct diag_list findings;	/* of this ref, sorted */
 };
@@ -51,19 +54,25 @@ struct gate_result {
 	struct gate_ref *refs;
 	size_t nrefs;
 	struct diag_list all;		/* of all refs, sorted, each once */
-	char *slow;			/* undecided: what was being done when time ran out; else NULL */
-	struct buf text;		/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
+	/* undecided: what was being done when time ran out; else NULL */
+	char *slow;
+	/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
+	struct buf text;
 };
 
-/* Negative: not even the repository could be read; out is then empty. gate_result_clear() always. */
-int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err) PS_MUSTCHECK;
+/* Negative: not even the repository could be read; out is then empty. gate_result_clear()
+ * always. */
+int gate_judge(const struct gate_input *in, struct gate_result *out,
+	       struct ps_err *err) PS_MUSTCHECK;
 void gate_result_clear(struct gate_result *r);
 
 /* What `penstock check` asks. Exactly one of folder and rev is judged. */
 struct gate_check {
-	const char *path;		/* a folder: its repository's work tree, else the folder itself */
+	/* a folder: its repository's work tree, else the folder itself */
+	const char *path;
 	const char *rev;		/* judged instead of the files when not NULL */
-	const char *against;		/* the old side, a revision; NULL: everything counts as new */
+	/* the old side, a revision; NULL: everything counts as new */
+	const char *against;
 	const struct config *config;	/* NULL as above */
 };
 

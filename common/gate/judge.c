@@ -12,8 +12,8 @@ static void judged_free(struct judged *j)
 	free(j);
 }
 
-int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within, struct judged **out,
-		struct ps_err *err)
+int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within,
+		struct judged **out, struct ps_err *err)
 {
 	struct judged *j = xcalloc(1, sizeof(*j));
 	int rc;
@@ -57,7 +57,8 @@ bool bench_needs_old(const struct judged *now)
 
 static int by_key(const void *pa, const void *pb)
 {
-	const struct diag *a = *(const struct diag *const *)pa, *b = *(const struct diag *const *)pb;
+	const struct diag *a = *(const struct diag *const *)pa,
+		*b = *(const struct diag *const *)pb;
 	int c = strcmp(a->code, b->code);
 
 	return c ? c : strcmp(a->key, b->key);
@@ -77,7 +78,8 @@ static const struct diag **index_of(const struct judged *old, size_t *n)
 }
 
 /* Had the old side this pipeline, as an entry or (for a declared one) as a folder? */
-static int had_pipeline(const struct judged *old, const struct rule_dead *d, bool *had, struct ps_err *err)
+static int had_pipeline(const struct judged *old, const struct rule_dead *d, bool *had,
+			struct ps_err *err)
 {
 	struct project p;
 	char *path;
@@ -98,10 +100,12 @@ static int had_pipeline(const struct judged *old, const struct rule_dead *d, boo
 	return 0;
 }
 
-static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt, ...)
+static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt,
+		 ...)
 	PS_PRINTF(4, 5);
 
-static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt, ...)
+static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt,
+		 ...)
 {
 	char *key = xasprintf("%s|%s %s", d->project, d->job, d->pipeline), *text;
 	va_list ap;
@@ -109,13 +113,14 @@ static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead 
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	diag_add_key(out, rule_table[id].severity, key, d->file, d->at.line, d->at.col, rule_table[id].code, "%s", text);
+	diag_add_key(out, rule_table[id].severity, key, d->file, d->at.line, d->at.col,
+		     rule_table[id].code, "%s", text);
 	free(text);
 	free(key);
 }
 
-static int dead_references(const struct judged *now, const struct judged *old, struct diag_list *out,
-			   struct ps_err *err)
+static int dead_references(const struct judged *now, const struct judged *old,
+			   struct diag_list *out, struct ps_err *err)
 {
 	int rc = 0;
 
@@ -126,16 +131,18 @@ static int dead_references(const struct judged *now, const struct judged *old, s
 		if (old)
 			rc = had_pipeline(old, d, &had, err);
 		if (rc == 0 && had)
-			tell(out, RULE_REMOVED, d, "%s of '%s' is removed, but job '%s' still names it",
+			tell(out, RULE_REMOVED, d,
+			     "%s of '%s' is removed, but job '%s' still names it",
 			     d->declared ? "the folder" : "the entry", d->pipeline, d->job);
 		else if (rc == 0 && !d->declared)	/* a missing folder is told at its entry */
-			tell(out, RULE_REFERENCE, d, "job '%s' names '%s', which is not declared", d->job, d->pipeline);
+			tell(out, RULE_REFERENCE, d, "job '%s' names '%s', which is not declared",
+			     d->job, d->pipeline);
 	}
 	return rc;
 }
 
-int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors, struct diag_list *out,
-		  struct ps_err *err)
+int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors,
+		  struct diag_list *out, struct ps_err *err)
 {
 	const struct diag_list *l = &now->rules.found;
 	const struct diag **before = NULL;
@@ -149,7 +156,8 @@ int bench_compare(const struct judged *now, const struct judged *old, bool keep_
 
 		if (before && bsearch(&d, before, n, sizeof(*before), by_key))
 			severity = DIAG_WARNING;
-		diag_add_key(out, severity, d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+		diag_add_key(out, severity, d->key, d->path, d->line, d->col, d->code, "%s",
+			     d->text);
 	}
 	free(before);
 	return dead_references(now, old, out, err);

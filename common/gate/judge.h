@@ -30,16 +30,16 @@ struct judged {				/* one tree, without an old side */
  * equal to another). within (may be NULL) leaves only projects at or below that path. *out belongs
  * to the bench. A tree past the walk's bounds is PS_ELIMIT.
  */
-int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within, struct judged **out,
-		struct ps_err *err) PS_MUSTCHECK;
+int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within,
+		struct judged **out, struct ps_err *err) PS_MUSTCHECK;
 /* The one of this oid, or NULL. */
 struct judged *bench_find(const struct bench *b, const char *name);
 /*
  * The findings of `now` given the old side (NULL: none, all is new), appended to out. keep_errors:
  * what was there before stays an error (existing_errors: refuse).
  */
-int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors, struct diag_list *out,
-		  struct ps_err *err) PS_MUSTCHECK;
+int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors,
+		  struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
 /* Is an old side needed at all? */
 bool bench_needs_old(const struct judged *now);
 void bench_clear(struct bench *b);

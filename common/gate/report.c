@@ -32,9 +32,11 @@ static const char *plural(size_t n)
 
 struct lines { struct buf text; size_t n; };
 
-static void add_mapping(struct lines *l, const struct gate_input *in, const struct gate_ref *ref, const char *project)
+static void add_mapping(struct lines *l, const struct gate_input *in, const struct gate_ref *ref,
+			const char *project)
 {
-	const struct conf_environment *env = mapping_find(in->config, in->repo_name, project, ref->target, NULL);
+	const struct conf_environment *env = mapping_find(in->config, in->repo_name, project,
+							  ref->target, NULL);
 
 	add_safe(&l->text, short_ref(ref->target));
 	buf_adds(&l->text, ": ");
@@ -103,8 +105,8 @@ static void accepted(struct buf *out, const struct gate_input *in, const struct 
 	add_lines(out, &l, GATE_LINES_MAX - 1 - (warned > WARNINGS_SHOWN ? warned + 1 : warned));
 	buf_clear(&l.text);
 	if (r->all.n) {
-		buf_addf(out, "warning: %zu finding%s that do%s not refuse\n", r->all.n, plural(r->all.n),
-			 r->all.n == 1 ? "es" : "");
+		buf_addf(out, "warning: %zu finding%s that do%s not refuse\n", r->all.n,
+			 plural(r->all.n), r->all.n == 1 ? "es" : "");
 		diag_print(out, &r->all, WARNINGS_SHOWN);
 	}
 }
@@ -139,7 +141,8 @@ static void refused(struct buf *out, const struct gate_input *in, const struct g
 		bad += r->refs[i].findings.errors > 0;
 	buf_adds(out, "error: ");
 	add_safe(out, in->repo_name);
-	buf_addf(out, " refused, nothing was changed: %zu error%s in ", r->all.errors, plural(r->all.errors));
+	buf_addf(out, " refused, nothing was changed: %zu error%s in ", r->all.errors,
+		 plural(r->all.errors));
 	for (size_t i = 0; i < r->nrefs && named < NAMES_SHOWN; i++) {
 		if (!r->refs[i].findings.errors)
 			continue;

@@ -10,8 +10,8 @@ enum { FINDINGS_MAX = 10000 };
 #define RULE_ROW(id, c, s, t, w) [RULE_##id] = { .code = c, .severity = s, .text = t, .why = w },
 const struct rule rule_table[RULE_COUNT] = { RULES(RULE_ROW) };
 
-void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at, const char *key,
-	      const char *fmt, ...)
+void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at,
+	      const char *key, const char *fmt, ...)
 {
 	char *text, *full;
 	va_list ap;
@@ -22,7 +22,8 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	diag_add_key(&r->found, rule_table[id].severity, full, path, at.line, at.col, rule_table[id].code,
+	diag_add_key(&r->found, rule_table[id].severity, full, path, at.line, at.col,
+		     rule_table[id].code,
 		     "%s", text);
 	free(text);
 	free(full);
@@ -46,7 +47,8 @@ static struct doc_pos conflict(const struct buf *b)
 	for (const char *p = buf_str(b), *end = p + b->len; p < end; line++) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 
-		if (end - p >= 8 && (memcmp(p, "<<<<<<< ", 8) == 0 || memcmp(p, ">>>>>>> ", 8) == 0))
+		if (end - p >= 8 && (memcmp(p, "<<<<<<< ", 8) == 0 ||
+				     memcmp(p, ">>>>>>> ", 8) == 0))
 			return (struct doc_pos) { line, 1 };
 		if (!nl)
 			break;
@@ -80,23 +82,24 @@ int rules_read(struct rules *r, const char *relative, size_t max, struct buf *by
 	return rc;
 }
 
-static void json_fault(struct rules *r, enum rule_id id, const char *relative, int rc, enum doc_kind top,
-		       const struct doc_fault *fault)
+static void json_fault(struct rules *r, enum rule_id id, const char *relative, int rc,
+		       enum doc_kind top, const struct doc_fault *fault)
 {
 	char *path = project_at(r->p->path, relative);
 
 	if (rc == PS_ELIMIT)
-		rule_hit(r, RULE_UNCHECKED, path, fault->at, relative, "%s: not checked", fault->text);
+		rule_hit(r, RULE_UNCHECKED, path, fault->at, relative, "%s: not checked",
+			 fault->text);
 	else if (rc < 0)
 		rule_hit(r, id, path, fault->at, relative, "not JSON: %s", fault->text);
 	else
-		rule_hit(r, id, path, (struct doc_pos) { 1, 1 }, relative, "holds %s, not an object",
-			 doc_kind_word(top));
+		rule_hit(r, id, path, (struct doc_pos) { 1, 1 }, relative,
+			 "holds %s, not an object", doc_kind_word(top));
 	free(path);
 }
 
-int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out, bool *is_there,
-	       struct ps_err *err)
+int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out,
+	       bool *is_there, struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	struct doc_fault fault;
@@ -107,7 +110,8 @@ int rules_json(struct rules *r, enum rule_id id, const char *relative, struct do
 	if (rc == 0 && usable) {
 		bad = doc_json(out, buf_str(&b), b.len, &fault);
 		if (bad < 0 || (*out)->root->kind != DOC_MAP) {
-			json_fault(r, id, relative, bad, bad < 0 ? DOC_NULL : (*out)->root->kind, &fault);
+			json_fault(r, id, relative, bad, bad < 0 ? DOC_NULL : (*out)->root->kind,
+				   &fault);
 			if (bad == 0)
 				doc_free(*out);
 			*out = NULL;
@@ -145,12 +149,15 @@ static bool project_usable(struct rules *r)
 		return false;
 	}
 	if (p->rc == PS_ELIMIT)
-		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked", p->fault.text);
+		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked",
+			 p->fault.text);
 	else if (p->rc < 0)
-		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s", p->fault.text);
+		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s",
+			 p->fault.text);
 	else if (!doc_is(p->doc->root, DOC_MAP))
-		rule_hit(r, RULE_TOP, p->file, (struct doc_pos) { 1, 1 }, PROJECT_FILE, "holds %s, not a map",
-			 p->doc->root ? doc_kind_word(p->doc->root->kind) : "nothing");
+		rule_hit(r, RULE_TOP, p->file, (struct doc_pos) { 1, 1 }, PROJECT_FILE,
+			 "holds %s, not a map", p->doc->root ? doc_kind_word(p->doc->root->kind) :
+			 "nothing");
 	return p->rc == 0 && doc_is(p->doc->root, DOC_MAP);
 }
 

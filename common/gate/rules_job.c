@@ -11,12 +11,14 @@ struct job_at {
 	char *file;			/* databricks-job.json from the top of the tree */
 };
 
-static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const char *subject, const char *text)
+static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const char *subject,
+			const char *text)
 {
 	const struct job_at *j = arg;
 	char *key = xasprintf("%s %s", j->e->key->text, subject);
 
-	rule_hit(j->r, rule == JOB_RULE_SHAPE ? RULE_JOB_SHAPE : RULE_TASKS, j->file, at, key, "%s", text);
+	rule_hit(j->r, rule == JOB_RULE_SHAPE ? RULE_JOB_SHAPE : RULE_TASKS, j->file, at, key, "%s",
+		 text);
 	free(key);
 }
 
@@ -27,7 +29,8 @@ static void references(struct job_at *j, const struct job_view *v)
 
 	for (size_t i = 0; v->components && i < v->components->n; i++) {
 		struct job_component c;
-		const char *ref = job_component(&c, v->components->items[i]) ? doc_string(c.reference) : NULL;
+		const char *ref = job_component(&c, v->components->items[i]) ?
+			doc_string(c.reference) : NULL;
 		struct rules *r = j->r;
 		bool declared, folder;
 		char *path;
@@ -42,14 +45,17 @@ static void references(struct job_at *j, const struct job_view *v)
 			continue;
 		r->dead = xgrow(r->dead, r->ndead, &r->cap, sizeof(*r->dead));
 		r->dead[r->ndead++] = (struct rule_dead) {
-			.project = xstrdup(r->p->path), .pipeline = xstrdup(ref), .file = xstrdup(j->file),
-			.job = xstrdup(j->e->key->text), .at = c.reference->at, .declared = declared,
+			.project = xstrdup(r->p->path), .pipeline = xstrdup(ref),
+				.file = xstrdup(j->file),
+			.job = xstrdup(j->e->key->text), .at = c.reference->at,
+				.declared = declared,
 		};
 	}
 }
 
 /* Rule 48 for one task. */
-static int uses_instance(struct job_at *j, const struct job_view *v, const struct doc_node *task, struct ps_err *err)
+static int uses_instance(struct job_at *j, const struct job_view *v, const struct doc_node *task,
+			 struct ps_err *err)
 {
 	const struct doc_node *at = job_task_instance(task);
 	const char *name = doc_string(at), *task_key = doc_string(doc_get(task, "task_key")), *ref;
@@ -76,7 +82,8 @@ static int uses_instance(struct job_at *j, const struct job_view *v, const struc
 	if (found)
 		return 0;
 	key = xasprintf("%s %s", j->e->key->text, task_key);
-	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key, "task '%s' picks config instance '%s', which '%s' "
+	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
+		 "task '%s' picks config instance '%s', which '%s' "
 		 "does not have", task_key, name, ref);
 	free(key);
 	return 0;
@@ -91,7 +98,8 @@ static void fabric(struct job_at *j, const char *path, const struct doc_node *no
 	if (!j->r->config || !id || id == told || config_fabric_by_id(j->r->config, id))
 		return;
 	key = xasprintf("%s %lld", j->e->key->text, (long long)id);
-	rule_hit(j->r, RULE_FABRIC, path, node->at, key, "job '%s' names fabric %lld, which no fabric of penstock.yml "
+	rule_hit(j->r, RULE_FABRIC, path, node->at, key,
+		 "job '%s' names fabric %lld, which no fabric of penstock.yml "
 		 "has as id", j->e->key->text, (long long)id);
 	free(key);
 }
@@ -107,14 +115,15 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 	int rc = rules_json(r, RULE_JOB_JSON, rel, &d, &is_there, err);
 
 	if (rc == 0 && !is_there && !r->late)
-		rule_hit(r, RULE_JOB_FILE, r->p->file, j->e->key->at, j->e->key->text, "job '%s' has no file '%s'",
-			 j->e->key->text, rel);
+		rule_hit(r, RULE_JOB_FILE, r->p->file, j->e->key->at, j->e->key->text,
+			 "job '%s' has no file '%s'", j->e->key->text, rel);
 	if (rc == 0 && d) {
 		job_view(&v, d->root);
 		job_rules_check(&v, on_job_rule, j);
 		references(j, &v);
 		fabric(j, j->file, v.fabric, told);
-		for (size_t i = 0; v.tasks && i < v.tasks->n && rc == 0 && rules_in_time(r, j->file); i++)
+		for (size_t i = 0; v.tasks && i < v.tasks->n && rc == 0 &&
+		     rules_in_time(r, j->file); i++)
 			rc = uses_instance(j, &v, v.tasks->items[i], err);
 	}
 	doc_free(d);
@@ -126,13 +135,15 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
 {
 	static const char *const parts[] = { "metainfo", "processes", "connections" };
-	char *rel = xasprintf("%s/code/prophecy-job.json", j->e->key->text), *path = project_at(j->r->p->path, rel);
+	char *rel = xasprintf("%s/code/prophecy-job.json", j->e->key->text),
+		*path = project_at(j->r->p->path, rel);
 	struct doc *d = NULL;
 	bool is_there;
 	int rc = rules_json(j->r, RULE_PROPHECY_JOB, rel, &d, &is_there, err);
 
 	if (rc == 0 && !is_there && !j->r->late && tell_missing)
-		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, j->r->p->file, j->e->key->at, j->e->key->text,
+		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, j->r->p->file, j->e->key->at,
+			 j->e->key->text,
 			 "job '%s' has no file '%s'", j->e->key->text, rel);
 	for (size_t i = 0; rc == 0 && d && i < PS_NELEM(parts); i++) {
 		char *key;
@@ -140,7 +151,8 @@ static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
 		if (doc_get(d->root, parts[i]))
 			continue;
 		key = xasprintf("%s %s", j->e->key->text, parts[i]);
-		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, path, d->root->at, key, "'%s' is missing", parts[i]);
+		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, path, d->root->at, key, "'%s' is missing",
+			 parts[i]);
 		free(key);
 	}
 	doc_free(d);

@@ -14,14 +14,16 @@ static int build_file(struct rules *r, const struct doc_pair *e, enum rule_id id
 	int rc = rules_read(r, rel, SETUP_MAX, &b, &is_there, &usable, err);
 
 	if (rc == 0 && !is_there && !r->late)
-		rule_hit(r, id, r->p->file, e->key->at, e->key->text, "pipeline '%s' has no file '%s'", e->key->text, rel);
+		rule_hit(r, id, r->p->file, e->key->at, e->key->text,
+			 "pipeline '%s' has no file '%s'", e->key->text, rel);
 	buf_clear(&b);
 	free(rel);
 	return rc;
 }
 
 /* Rule 47. */
-static int instances(struct rules *r, const struct doc_pair *e, const char *folder, struct ps_err *err)
+static int instances(struct rules *r, const struct doc_pair *e, const char *folder,
+		     struct ps_err *err)
 {
 	struct pipeline_instances l;
 	int rc = pipeline_instances(r->t, folder, &l, err);
@@ -46,8 +48,8 @@ int rules_pipeline(struct rules *r, const struct doc_pair *e, struct ps_err *err
 
 	if (!tree_is_dir(r->t, folder)) {
 		if (python || scala)
-			rule_hit(r, RULE_FOLDER, r->p->file, e->key->at, e->key->text, "pipeline '%s' has no folder '%s'",
-				 e->key->text, folder);
+			rule_hit(r, RULE_FOLDER, r->p->file, e->key->at, e->key->text,
+				 "pipeline '%s' has no folder '%s'", e->key->text, folder);
 	} else {
 		char *workflow = xasprintf("%s/code/.prophecy/workflow.latest.json", e->key->text);
 

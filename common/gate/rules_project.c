@@ -24,8 +24,10 @@ static void duplicates(struct dup *d, const struct doc_node *node, unsigned dept
 
 		buf_addf(&d->path, " > %s", pair->key->text);
 		if (pair->repeats)
-			rule_hit(d->r, RULE_DUPLICATE, d->r->p->file, pair->key->at, buf_str(&d->path),
-				 "'%s' is there twice; the last one wins and the others are lost", pair->key->text);
+			rule_hit(d->r, RULE_DUPLICATE, d->r->p->file, pair->key->at,
+				 buf_str(&d->path),
+				 "'%s' is there twice; the last one wins and the others are lost",
+				 pair->key->text);
 		duplicates(d, pair->value, depth + 1);
 		d->path.len = len;
 	}
@@ -44,13 +46,16 @@ static void top_keys(struct rules *r)
 		const struct doc_node *v = doc_get(root, keys[i].name);
 
 		if (!v)
-			rule_hit(r, RULE_MISSING, r->p->file, root->at, keys[i].name, "'%s' is missing", keys[i].name);
+			rule_hit(r, RULE_MISSING, r->p->file, root->at, keys[i].name,
+				 "'%s' is missing", keys[i].name);
 		else if (keys[i].is_map && v->kind != DOC_MAP)
-			rule_hit(r, RULE_SHAPE, r->p->file, v->at, keys[i].name, "'%s' is %s, not a map; write {} "
+			rule_hit(r, RULE_SHAPE, r->p->file, v->at, keys[i].name,
+				 "'%s' is %s, not a map; write {} "
 				 "for none", keys[i].name, doc_kind_word(v->kind));
 		else if (i == 0 && (v->kind != DOC_STRING || !v->len))
-			rule_hit(r, RULE_SHAPE, r->p->file, v->at, "name", "'name' is %s, not text; quote it",
-				 v->kind == DOC_STRING ? "empty" : doc_kind_word(v->kind));
+			rule_hit(r, RULE_SHAPE, r->p->file, v->at, "name",
+				 "'name' is %s, not text; quote it", v->kind == DOC_STRING ?
+				 "empty" : doc_kind_word(v->kind));
 	}
 }
 
@@ -60,8 +65,9 @@ static void entry_parts(struct rules *r, const struct doc_pair *e, const char *k
 	static const char *const parts[] = { "name", "language" };
 
 	if (e->value->kind != DOC_MAP) {
-		rule_hit(r, RULE_ENTRY, r->p->file, e->key->at, e->key->text, "%s '%s' is %s, not a map", kind,
-			 e->key->text, doc_kind_word(e->value->kind));
+		rule_hit(r, RULE_ENTRY, r->p->file, e->key->at, e->key->text,
+			 "%s '%s' is %s, not a map", kind, e->key->text,
+			 doc_kind_word(e->value->kind));
 		return;
 	}
 	for (size_t i = 0; i < (language ? 2 : 1); i++) {
@@ -71,14 +77,16 @@ static void entry_parts(struct rules *r, const struct doc_pair *e, const char *k
 		if (doc_is(v, DOC_STRING))
 			continue;
 		key = xasprintf("%s %s", e->key->text, parts[i]);
-		rule_hit(r, RULE_ENTRY, r->p->file, v ? v->at : e->key->at, key, "%s '%s' has no %s%s", kind, e->key->text,
-			 parts[i], v ? " that is text" : "");
+		rule_hit(r, RULE_ENTRY, r->p->file, v ? v->at : e->key->at, key,
+			 "%s '%s' has no %s%s", kind, e->key->text, parts[i],
+			 v ? " that is text" : "");
 		free(key);
 	}
 }
 
 /* Rule 9 over all keys, also those that a later one hides; then rule 8 over those that win. */
-static void entries(struct rules *r, const char *section, enum project_kind which, const char *kind, bool language)
+static void entries(struct rules *r, const char *section, enum project_kind which, const char *kind,
+		    bool language)
 {
 	const struct doc_node *map = doc_get(r->p->doc->root, section);
 	const struct doc_pair *e;
@@ -87,17 +95,19 @@ static void entries(struct rules *r, const char *section, enum project_kind whic
 		const struct doc_node *key = map->pairs[i].key;
 
 		if (key->kind != DOC_STRING)
-			rule_hit(r, RULE_KEY, r->p->file, key->at, key->text, "the %s key '%s' is %s, not text", kind,
-				 key->text, doc_kind_word(key->kind));
+			rule_hit(r, RULE_KEY, r->p->file, key->at, key->text,
+				 "the %s key '%s' is %s, not text", kind, key->text,
+				 doc_kind_word(key->kind));
 		else if (!project_key_is_safe(key))
-			rule_hit(r, RULE_KEY, r->p->file, key->at, key->text, "the %s key '%s' is not a path below the "
+			rule_hit(r, RULE_KEY, r->p->file, key->at, key->text,
+				 "the %s key '%s' is not a path below the "
 				 "project", kind, key->text);
 	}
 	for (size_t i = 0; (e = project_next(r->p, which, &i));)
 		entry_parts(r, e, kind, language);
 	if (doc_is(map, DOC_MAP) && map->n > PROJECT_ENTRIES_MAX)
-		rule_hit(r, RULE_UNCHECKED, r->p->file, map->at, section, "more than %d %s: the rest is not checked",
-			 PROJECT_ENTRIES_MAX, section);
+		rule_hit(r, RULE_UNCHECKED, r->p->file, map->at, section,
+			 "more than %d %s: the rest is not checked", PROJECT_ENTRIES_MAX, section);
 }
 
 void rules_project(struct rules *r)

@@ -91,7 +91,8 @@ static int key_order(const struct doc_node *a, const struct doc_node *b)
 /* Equal keys come in the order of the file, so all but the first of them repeat. */
 static int pair_order(const void *pa, const void *pb)
 {
-	const struct doc_pair *a = *(struct doc_pair *const *)pa, *b = *(struct doc_pair *const *)pb;
+	const struct doc_pair *a = *(struct doc_pair *const *)pa,
+		*b = *(struct doc_pair *const *)pb;
 	int c = key_order(a->key, b->key);
 
 	return c ? c : (a > b) - (a < b);

@@ -21,7 +21,8 @@ struct doc_node {
 	struct doc_pos at;
 	const char *text;		/* scalars: the text, unescaped, NUL behind; never NULL */
 	size_t len;			/* of text; may hold NULs */
-	int64_t num;			/* DOC_INT that fits (else INT64_MAX/MIN), DOC_BOOL 0 or 1 */
+	/* DOC_INT that fits (else INT64_MAX/MIN), DOC_BOOL 0 or 1 */
+	int64_t num;
 	struct doc_pair *pairs;		/* DOC_MAP: n of them in order */
 	struct doc_node **items;	/* DOC_LIST: n of them */
 	size_t n;
@@ -47,10 +48,12 @@ struct doc {
 int doc_yaml(struct doc **out, const char *bytes, size_t n, struct doc_fault *fault) PS_MUSTCHECK;
 int doc_json(struct doc **out, const char *bytes, size_t n, struct doc_fault *fault) PS_MUSTCHECK;
 /* Only checks: no nodes are made. *top gets the kind of the outermost value. */
-int doc_json_scan(enum doc_kind *top, const char *bytes, size_t n, struct doc_fault *fault) PS_MUSTCHECK;
+int doc_json_scan(enum doc_kind *top, const char *bytes, size_t n,
+		  struct doc_fault *fault) PS_MUSTCHECK;
 void doc_free(struct doc *d);			/* NULL is fine */
 
-/* The value of a key of a map (the last one); NULL when node is NULL, no map, or has no such key. */
+/* The value of a key of a map (the last one); NULL when node is NULL, no map, or has no such
+ * key. */
 const struct doc_node *doc_get(const struct doc_node *node, const char *key);
 const struct doc_pair *doc_pair(const struct doc_node *node, const char *key);
 /* doc_get() through several maps: doc_path(root, "request", "tasks", NULL). */

@@ -34,8 +34,8 @@ struct doc_cursor { size_t offset; struct doc_pos at; };
 struct doc_pos doc_locate(struct doc_cursor *cursor, const char *bytes, size_t offset);
 
 /* yaml_scalar: what a plain scalar means in YAML 1.1 as PyYAML resolves it. */
-enum yaml_plain { YAML_IS_STRING, YAML_IS_NULL, YAML_IS_BOOL, YAML_IS_INT, YAML_IS_FLOAT, YAML_IS_TIME,
-		  YAML_IS_MERGE, YAML_IS_VALUE };
+enum yaml_plain { YAML_IS_STRING, YAML_IS_NULL, YAML_IS_BOOL, YAML_IS_INT, YAML_IS_FLOAT,
+		  YAML_IS_TIME, YAML_IS_MERGE, YAML_IS_VALUE };
 enum yaml_plain yaml_plain(const char *text, size_t len);
 int64_t yaml_int(const char *text);	/* of a text that is YAML_IS_INT; saturates */
 bool yaml_bool(const char *text);

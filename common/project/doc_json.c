@@ -46,8 +46,8 @@ static int too_much(struct reader *r, struct doc_pos at, const char *what, int m
 	return 0;			/* YAJL stops */
 }
 
-static int put(struct reader *r, enum doc_kind kind, const char *text, size_t len, struct doc_pos at,
-	       int64_t num)
+static int put(struct reader *r, enum doc_kind kind, const char *text, size_t len,
+	       struct doc_pos at, int64_t num)
 {
 	struct doc_node *node;
 
@@ -113,7 +113,8 @@ static int open_container(struct reader *r, enum doc_kind kind)
 		r->have_top = true;
 	}
 	if (r->doc)
-		r->stack[r->depth] = (struct doc_open) { .node = doc_scalar(r->doc, kind, "", 0, at) };
+		r->stack[r->depth] = (struct doc_open) { .node =
+							 doc_scalar(r->doc, kind, "", 0, at) };
 	r->depth++;
 	return 1;
 }
@@ -190,7 +191,8 @@ static int run(struct reader *r, const char *bytes, size_t n)
 	if (st == yajl_status_error) {
 		size_t at = yajl_get_bytes_consumed(r->yajl);
 
-		parse_fault(r, at ? at - 1 : 0);	/* it stands behind the character it disliked */
+		/* it stands behind the character it disliked */
+		parse_fault(r, at ? at - 1 : 0);
 	} else if (st == yajl_status_ok && yajl_complete_parse(r->yajl) == yajl_status_error) {
 		parse_fault(r, n);
 	}

@@ -49,7 +49,8 @@ static int parse_fault(struct reader *r)
 	if (p->error == YAML_READER_ERROR) {
 		struct doc_cursor cur = { 0 };
 
-		at = doc_locate(&cur, r->bytes, p->problem_offset < r->n ? p->problem_offset : r->n);
+		at = doc_locate(&cur, r->bytes, p->problem_offset < r->n ? p->problem_offset :
+				r->n);
 	}
 	doc_fault_set(r->fault, at, "%s%s%s", p->context ? p->context : "", p->context ? ", " : "",
 		      p->problem ? p->problem : "not YAML");
@@ -81,7 +82,8 @@ static int alias(struct reader *r, const yaml_event_t *e, struct doc_node **out)
 		*out = r->anchors[i].node;
 		if (*out)
 			return 0;
-		doc_fault_set(r->fault, pos_of(e->start_mark), "alias '%s' inside its own anchor", name);
+		doc_fault_set(r->fault, pos_of(e->start_mark), "alias '%s' inside its own anchor",
+			      name);
 		return PS_ELIMIT;
 	}
 	doc_fault_set(r->fault, pos_of(e->start_mark), "found undefined alias '%s'", name);
@@ -97,12 +99,15 @@ static const struct { const char *tag; yaml_event_type_t event; enum doc_kind ki
 	{ "int", YAML_SCALAR_EVENT, DOC_INT },         { "float", YAML_SCALAR_EVENT, DOC_FLOAT },
 	{ "bool", YAML_SCALAR_EVENT, DOC_BOOL },       { "null", YAML_SCALAR_EVENT, DOC_NULL },
 	{ "timestamp", YAML_SCALAR_EVENT, DOC_TIME },  { "map", YAML_MAPPING_START_EVENT, DOC_MAP },
-	{ "set", YAML_MAPPING_START_EVENT, DOC_MAP },  { "seq", YAML_SEQUENCE_START_EVENT, DOC_LIST },
-	{ "omap", YAML_SEQUENCE_START_EVENT, DOC_LIST }, { "pairs", YAML_SEQUENCE_START_EVENT, DOC_LIST },
+	{ "set", YAML_MAPPING_START_EVENT, DOC_MAP },  { "seq", YAML_SEQUENCE_START_EVENT,
+							 DOC_LIST },
+	{ "omap", YAML_SEQUENCE_START_EVENT, DOC_LIST }, { "pairs", YAML_SEQUENCE_START_EVENT,
+							   DOC_LIST },
 };
 
 /* *kind stays as it is when there is no tag that says otherwise. */
-static int tag_kind(struct reader *r, const yaml_event_t *e, const yaml_char_t *tag, enum doc_kind *kind)
+static int tag_kind(struct reader *r, const yaml_event_t *e, const yaml_char_t *tag,
+		    enum doc_kind *kind)
 {
 	const char *t = (const char *)tag;
 
@@ -116,7 +121,8 @@ static int tag_kind(struct reader *r, const yaml_event_t *e, const yaml_char_t *
 		*kind = tags[i].kind;
 		return 0;
 	}
-	doc_fault_set(r->fault, pos_of(e->start_mark), "no value of this kind can have the tag '%s'", t);
+	doc_fault_set(r->fault, pos_of(e->start_mark),
+		      "no value of this kind can have the tag '%s'", t);
 	return PS_EINVAL;
 }
 
@@ -134,7 +140,8 @@ static int scalar(struct reader *r, const yaml_event_t *e, struct doc_node **out
 	const char *tag = (const char *)e->data.scalar.tag;
 	/* libyaml leaves the tag of `- !` as it is; it means "no tag" there */
 	bool is_plain = e->data.scalar.plain_implicit || (!len && tag && strcmp(tag, "!") == 0 &&
-							   e->data.scalar.style != YAML_SINGLE_QUOTED_SCALAR_STYLE);
+							   e->data.scalar.style !=
+							  YAML_SINGLE_QUOTED_SCALAR_STYLE);
 	enum yaml_plain plain = is_plain ? yaml_plain(text, len) : YAML_IS_STRING;
 	enum doc_kind kind = kinds[plain];
 	int rc = tag_kind(r, e, e->data.scalar.tag, &kind);
@@ -142,7 +149,8 @@ static int scalar(struct reader *r, const yaml_event_t *e, struct doc_node **out
 	if (rc < 0)
 		return rc;
 	if (!is_key && (plain == YAML_IS_MERGE || plain == YAML_IS_VALUE)) {
-		doc_fault_set(r->fault, pos_of(e->start_mark), "'%s' is no value; quote it to mean the text", text);
+		doc_fault_set(r->fault, pos_of(e->start_mark),
+			      "'%s' is no value; quote it to mean the text", text);
 		return PS_EINVAL;
 	}
 	*out = doc_scalar(r->doc, kind, text, len, pos_of(e->start_mark));
@@ -162,7 +170,8 @@ static int open_container(struct reader *r, const yaml_event_t *e, enum doc_kind
 	if (rc < 0)
 		return rc;
 	if (r->depth == PS_DEPTH_MAX) {
-		doc_fault_set(r->fault, pos_of(e->start_mark), "nested more than %d deep", PS_DEPTH_MAX);
+		doc_fault_set(r->fault, pos_of(e->start_mark), "nested more than %d deep",
+			      PS_DEPTH_MAX);
 		return PS_ELIMIT;
 	}
 	r->anchor_of[r->depth] = anchor_add(r, anchor);
@@ -187,7 +196,8 @@ static int merge_from(struct reader *r, struct doc_open *to, const struct doc_no
 		return PS_EINVAL;
 	}
 	if (!doc_count(&r->nodes, from->n)) {
-		doc_fault_set(r->fault, from->at, "merging makes more than %d values", DOC_NODES_MAX);
+		doc_fault_set(r->fault, from->at, "merging makes more than %d values",
+			      DOC_NODES_MAX);
 		return PS_ELIMIT;
 	}
 	for (size_t i = 0; i < from->n; i++) {
@@ -197,8 +207,8 @@ static int merge_from(struct reader *r, struct doc_open *to, const struct doc_no
 	return 0;
 }
 
-/* Replaces a map whose pairs hold merge keys: merged pairs first, own pairs behind them. Repeats are
- * known already for the own ones and mean nothing between the two. */
+/* Replaces a map whose pairs hold merge keys: merged pairs first, own pairs behind them. Repeats
+ * are known already for the own ones and mean nothing between the two. */
 static int flatten(struct reader *r, struct doc_node *map)
 {
 	struct doc_open all = { .node = map };
@@ -224,7 +234,8 @@ static int flatten(struct reader *r, struct doc_node *map)
 		struct doc_pair *pairs = doc_alloc(r->doc, (n + map->n) * sizeof(*pairs));
 
 		for (size_t i = 0; i < n; i++)
-			pairs[i] = (struct doc_pair) { all.pairs[i].key, all.pairs[i].value, false };
+			pairs[i] = (struct doc_pair) { all.pairs[i].key, all.pairs[i].value,
+						       false };
 		for (size_t i = 0; i < map->n; i++)
 			if (!is_merge(map->pairs[i].key))
 				pairs[n++] = map->pairs[i];
@@ -250,7 +261,8 @@ static int put(struct reader *r, struct doc_node *node)
 		return 0;
 	}
 	in = &r->stack[r->depth - 1];
-	if (in->node->kind == DOC_MAP && !in->key && (node->kind == DOC_MAP || node->kind == DOC_LIST)) {
+	if (in->node->kind == DOC_MAP && !in->key && (node->kind == DOC_MAP ||
+						      node->kind == DOC_LIST)) {
 		doc_fault_set(r->fault, node->at, "found unhashable key: %s cannot be a key",
 			      doc_kind_word(node->kind));
 		return PS_EINVAL;
@@ -275,9 +287,11 @@ static int take(struct reader *r, const yaml_event_t *e)
 		rc = alias(r, e, &node);
 		break;
 	case YAML_SEQUENCE_START_EVENT:
-		return open_container(r, e, DOC_LIST, e->data.sequence_start.tag, e->data.sequence_start.anchor);
+		return open_container(r, e, DOC_LIST, e->data.sequence_start.tag,
+				      e->data.sequence_start.anchor);
 	case YAML_MAPPING_START_EVENT:
-		return open_container(r, e, DOC_MAP, e->data.mapping_start.tag, e->data.mapping_start.anchor);
+		return open_container(r, e, DOC_MAP, e->data.mapping_start.tag,
+				      e->data.mapping_start.anchor);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		r->depth--;
@@ -288,7 +302,8 @@ static int take(struct reader *r, const yaml_event_t *e)
 		break;
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->doc->root) {
-			doc_fault_set(r->fault, pos_of(e->start_mark), "a second document begins here");
+			doc_fault_set(r->fault, pos_of(e->start_mark),
+				      "a second document begins here");
 			rc = PS_EINVAL;
 		}
 		return rc;

@@ -36,17 +36,21 @@ static bool is_lfs_pointer(const struct buf *b)
 	return b->len < 1024 && ps_starts(buf_str(b), "version https://git-lfs.github.com/spec/");
 }
 
-static int write_file(struct export *x, const char *from, const char *to, bool exec, struct ps_err *err)
+static int write_file(struct export *x, const char *from, const char *to, bool exec,
+		      struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	size_t max = x->left < SIZE_MAX ? (size_t)x->left : SIZE_MAX - 1;
 	int fd = -1, rc = tree_read(x->t, from, max, &b, err);
 
 	if (rc == 0 && is_lfs_pointer(&b))
-		rc = ps_err_set(err, PS_EINVAL, "'%s' is a Git LFS pointer, not the file itself; commit the file", from);
+		rc = ps_err_set(err, PS_EINVAL,
+				"'%s' is a Git LFS pointer, not the file itself; commit the file",
+				from);
 	if (rc == 0) {
 		fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		rc = fd < 0 ? ps_err_errno(err, "cannot create '%s'", to) : fs_write_all(fd, buf_str(&b), b.len, err);
+		rc = fd < 0 ? ps_err_errno(err, "cannot create '%s'", to) :
+			fs_write_all(fd, buf_str(&b), b.len, err);
 	}
 	if (rc == 0 && fchmod(fd, exec ? 0755 : 0644) < 0)
 		rc = ps_err_errno(err, "cannot set the mode of '%s'", to);
@@ -85,13 +89,15 @@ static bool link_stays(const char *target, unsigned depth)
 	return true;
 }
 
-static int write_link(struct export *x, const char *from, const char *to, unsigned depth, struct ps_err *err)
+static int write_link(struct export *x, const char *from, const char *to, unsigned depth,
+		      struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	int rc = tree_read(x->t, from, 4095, &b, err);
 
 	if (rc == 0 && (strlen(buf_str(&b)) != b.len || !link_stays(buf_str(&b), depth)))
-		rc = ps_err_set(err, PS_EINVAL, "the symbolic link '%s' leads out of its folder", from);
+		rc = ps_err_set(err, PS_EINVAL, "the symbolic link '%s' leads out of its folder",
+				from);
 	if (rc == 0 && symlink(buf_str(&b), to) < 0)
 		rc = ps_err_errno(err, "cannot make the link '%s'", to);
 	if (rc == 0)
@@ -107,10 +113,11 @@ static int make_dir(const char *to, struct ps_err *err)
 	return 0;
 }
 
-static int write_dir(struct export *x, const char *from, const char *to, unsigned depth, struct ps_err *err);
+static int write_dir(struct export *x, const char *from, const char *to, unsigned depth,
+		     struct ps_err *err);
 
-static int write_entry(struct export *x, const char *from, const char *to, enum tree_kind kind, unsigned depth,
-		       struct ps_err *err)
+static int write_entry(struct export *x, const char *from, const char *to, enum tree_kind kind,
+		       unsigned depth, struct ps_err *err)
 {
 	if (++x->files > TREE_ENTRIES_MAX)
 		return ps_err_set(err, PS_ELIMIT, "more than %d files to export", TREE_ENTRIES_MAX);
@@ -121,17 +128,21 @@ static int write_entry(struct export *x, const char *from, const char *to, enum 
 		return depth ? write_link(x, from, to, depth - 1, err) :
 			ps_err_set(err, PS_EINVAL, "'%s' is a symbolic link", from);
 	case TREE_SUBMODULE:
-		return ps_err_set(err, PS_EINVAL, "'%s' is a submodule; its files are not in this repository", from);
+		return ps_err_set(err, PS_EINVAL,
+				  "'%s' is a submodule; its files are not in this repository",
+				  from);
 	default:
 		return write_file(x, from, to, kind == TREE_EXEC, err);
 	}
 }
 
 /* depth: folders from the top of the wanted part, itself 0. */
-static int write_dir(struct export *x, const char *from, const char *to, unsigned depth, struct ps_err *err)
+static int write_dir(struct export *x, const char *from, const char *to, unsigned depth,
+		     struct ps_err *err)
 {
 	struct tree_list l = { NULL, 0 };
-	int rc = depth > TREE_DEPTH_MAX ? ps_err_set(err, PS_ELIMIT, "'%s' is too deep", from) : make_dir(to, err);
+	int rc = depth > TREE_DEPTH_MAX ? ps_err_set(err, PS_ELIMIT, "'%s' is too deep", from) :
+		make_dir(to, err);
 
 	if (rc == 0)
 		rc = tree_list(x->t, from, &l, err);
@@ -139,7 +150,8 @@ static int write_dir(struct export *x, const char *from, const char *to, unsigne
 		char *sub = fs_join(from, l.v[i].name), *dst = fs_join(to, l.v[i].name);
 
 		if (!fs_is_clean_relative(l.v[i].name))
-			rc = ps_err_set(err, PS_EINVAL, "'%s' has a name that cannot be exported", sub);
+			rc = ps_err_set(err, PS_EINVAL, "'%s' has a name that cannot be exported",
+					sub);
 		else
 			rc = write_entry(x, sub, dst, l.v[i].kind, depth + 1, err);
 		free(dst);
@@ -149,12 +161,14 @@ static int write_dir(struct export *x, const char *from, const char *to, unsigne
 	return rc < 0 ? rc : set_time(to, err);
 }
 
-/* Folders between dest and a wanted path; those that are there already were made for another one. */
+/* Folders between dest and a wanted path; those that are there already were made for another
+ * one. */
 static int make_parents(const char *dest, const char *path, struct ps_err *err)
 {
 	int rc = 0;
 
-	for (const char *slash = strchr(path, '/'); slash && rc == 0; slash = strchr(slash + 1, '/')) {
+	for (const char *slash = strchr(path, '/'); slash && rc == 0;
+	     slash = strchr(slash + 1, '/')) {
 		char *dir = xasprintf("%s/%.*s", dest, (int)(slash - path), path);
 
 		if (!fs_exists(dir))
@@ -168,7 +182,8 @@ static int time_parents(const char *dest, const char *path, struct ps_err *err)
 {
 	int rc = 0;
 
-	for (const char *slash = strchr(path, '/'); slash && rc == 0; slash = strchr(slash + 1, '/')) {
+	for (const char *slash = strchr(path, '/'); slash && rc == 0;
+	     slash = strchr(slash + 1, '/')) {
 		char *dir = xasprintf("%s/%.*s", dest, (int)(slash - path), path);
 
 		rc = set_time(dir, err);
@@ -177,8 +192,8 @@ static int time_parents(const char *dest, const char *path, struct ps_err *err)
 	return rc;
 }
 
-static int export_one(struct export *x, const char *project, const struct survey_want *want, const char *dest,
-		      struct ps_err *err)
+static int export_one(struct export *x, const char *project, const struct survey_want *want,
+		      const char *dest, struct ps_err *err)
 {
 	char *from = project_at(project, want->path), *to = fs_join(dest, want->path);
 	struct tree_entry e;
@@ -188,7 +203,8 @@ static int export_one(struct export *x, const char *project, const struct survey
 	if (rc == PS_ENOENT)
 		rc = ps_err_set(err, PS_ENOENT, "'%s' is not in the tree", from);
 	else if (rc == 0 && want->oid && strcmp(want->oid, e.oid) != 0)
-		rc = ps_err_set(err, PS_ESTALE, "'%s' is %.12s in the tree, not %.12s", from, e.oid, want->oid);
+		rc = ps_err_set(err, PS_ESTALE, "'%s' is %.12s in the tree, not %.12s", from, e.oid,
+				want->oid);
 	if (rc == 0)
 		rc = make_parents(dest, want->path, err);
 	if (rc == 0)

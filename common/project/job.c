@@ -49,10 +49,12 @@ bool job_reference_is_local(const char *reference)
 	return ps_starts(reference, "pipelines/");
 }
 
-bool job_component_of_task(struct job_component *out, const struct job_view *v, const char *task_key)
+bool job_component_of_task(struct job_component *out, const struct job_view *v,
+			   const char *task_key)
 {
 	for (size_t i = 0; v->components && i < v->components->n; i++)
-		if (job_component(out, v->components->items[i]) && ps_streq(out->node_name, task_key))
+		if (job_component(out, v->components->items[i]) &&
+		    ps_streq(out->node_name, task_key))
 			return true;
 	return false;
 }
@@ -91,6 +93,7 @@ enum job_provider job_provider(const struct doc_node *entry, const char **word)
 	const struct doc_node *scheduler = doc_get(entry, "scheduler");
 
 	if (word)
-		*word = doc_is(scheduler, DOC_MAP) && scheduler->n ? doc_string(scheduler->pairs[0].key) : NULL;
+		*word = doc_is(scheduler, DOC_MAP) &&
+			scheduler->n ? doc_string(scheduler->pairs[0].key) : NULL;
 	return doc_get(scheduler, "Databricks") ? JOB_DATABRICKS : JOB_AIRFLOW;
 }

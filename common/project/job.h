@@ -26,10 +26,12 @@ struct job_component {
 	const struct doc_node *reference;	/* pipelineId, else id; PipelineComponent only */
 };
 bool job_component(struct job_component *out, const struct doc_node *component);
-/* A reference inside this project: "pipelines/X"; those to other projects are never resolved here. */
+/* A reference inside this project: "pipelines/X"; those to other projects are never resolved
+ * here. */
 bool job_reference_is_local(const char *reference);
 /* The component whose nodeName is this task; false when there is none. */
-bool job_component_of_task(struct job_component *out, const struct job_view *v, const char *task_key);
+bool job_component_of_task(struct job_component *out, const struct job_view *v,
+			   const char *task_key);
 
 /* The value behind `-i` in a task's parameters (wheel or jar task), or NULL. */
 const struct doc_node *job_task_instance(const struct doc_node *task);
@@ -37,8 +39,8 @@ const struct doc_node *job_task_instance(const struct doc_node *task);
 int64_t job_fabric_number(const struct doc_node *node);
 
 enum job_provider { JOB_DATABRICKS, JOB_AIRFLOW };
-/* By the scheduler's one key, as pbt does: Databricks, and anything else is Airflow-like. *word (may
- * be NULL) gets the key as written, or NULL. */
+/* By the scheduler's one key, as pbt does: Databricks, and anything else is Airflow-like. *word
+ * (may be NULL) gets the key as written, or NULL. */
 enum job_provider job_provider(const struct doc_node *entry, const char **word);
 
 #endif

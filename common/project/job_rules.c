@@ -69,15 +69,17 @@ static void collect(struct graph *g, const struct doc_node *tasks)
 
 		if (!doc_string(at))
 			continue;
-		g->v[g->n] = (struct task) { .key = doc_string(at), .node = tasks->items[i], .at = at };
+		g->v[g->n] = (struct task) { .key = doc_string(at), .node = tasks->items[i],
+					     .at = at };
 		g->sorted[g->n] = &g->v[g->n];
 		g->n++;
 	}
 	qsort(g->sorted, g->n, sizeof(struct task *), by_key);
 	for (size_t i = 1; i < g->n; i++)
 		if (strcmp(g->sorted[i - 1]->key, g->sorted[i]->key) == 0)
-			say(g, g->sorted[i]->at->at, g->sorted[i]->key, "task '%s' is there twice, first at line %u",
-			    g->sorted[i]->key, g->sorted[i - 1]->at->at.line);
+			say(g, g->sorted[i]->at->at, g->sorted[i]->key,
+			    "task '%s' is there twice, first at line %u", g->sorted[i]->key,
+			    g->sorted[i - 1]->at->at.line);
 }
 
 static void connect(struct graph *g)
@@ -98,7 +100,8 @@ static void connect(struct graph *g)
 				t->needs[t->nneeds++] = (size_t)(other - g->v);
 			else if (key)
 				say(g, at ? at->at : deps->items[k]->at, t->key,
-				    "task '%s' depends on '%s', which is no task of this job", t->key, key);
+				    "task '%s' depends on '%s', which is no task of this job",
+				    t->key, key);
 		}
 	}
 }
@@ -117,7 +120,8 @@ static void say_circle(const struct graph *g, const size_t *stack, size_t from, 
 			i = depth;
 			len = strlen(text);
 		}
-		snprintf(text + len, sizeof(text) - len, " -> %.60s", i < depth ? g->v[stack[i]].key : first->key);
+		snprintf(text + len, sizeof(text) - len, " -> %.60s",
+			 i < depth ? g->v[stack[i]].key : first->key);
 	}
 	say(g, first->at->at, first->key, "tasks wait for each other: %s", text);
 }
@@ -169,7 +173,8 @@ void job_rules_check(const struct job_view *v, job_rules_report report, void *ar
 	const struct doc_node *root = v->root, *request = doc_get(root, "request");
 
 	if (!v->components)
-		report(arg, JOB_RULE_SHAPE, doc_get(root, "components") ? doc_get(root, "components")->at : root->at,
+		report(arg, JOB_RULE_SHAPE, doc_get(root, "components") ?
+		       doc_get(root, "components")->at : root->at,
 		       "components", "'components' is missing or not a list");
 	if (!v->request)
 		report(arg, JOB_RULE_SHAPE, request ? request->at : root->at, "request",

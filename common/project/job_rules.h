@@ -13,8 +13,8 @@ enum job_rule {
 };
 
 /* subject names the thing across two versions of the file: a member or a task_key. */
-typedef void (*job_rules_report)(void *arg, enum job_rule rule, struct doc_pos at, const char *subject,
-				 const char *text);
+typedef void (*job_rules_report)(void *arg, enum job_rule rule, struct doc_pos at,
+				 const char *subject, const char *text);
 
 void job_rules_check(const struct job_view *v, job_rules_report report, void *arg);
 

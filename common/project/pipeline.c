@@ -104,7 +104,8 @@ static int by_name(const void *pa, const void *pb)
 	return c ? c : strcmp(a->path, b->path);
 }
 
-int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out, struct ps_err *err)
+int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out,
+		       struct ps_err *err)
 {
 	static const char *const places[] = { "code/configs/resources", "code/src/main/resources" };
 	int rc = 0;

@@ -8,7 +8,8 @@
 
 enum { SETUP_MAX = 1 << 20 };		/* bytes of setup.py that are read */
 
-/* name= and version= of the setup() call, when they are plain string literals; else NULL. free() both. */
+/* name= and version= of the setup() call, when they are plain string literals; else NULL. free()
+ * both. */
 void pipeline_setup_scan(const char *text, size_t n, char **name, char **version);
 /* The file name that setuptools and wheel give: free() it. NULL when the version has a form whose
  * normalisation we do not know. */
@@ -22,8 +23,8 @@ struct pipeline_instance {
 struct pipeline_instances { struct pipeline_instance *v; size_t n, cap; };
 
 /*
- * The config instances of the pipeline at `folder` (from the top of the tree), sorted by name: every
- * *.json of a folder below code/configs/resources or code/src/main/resources.
+ * The config instances of the pipeline at `folder` (from the top of the tree), sorted by name:
+ * every *.json of a folder below code/configs/resources or code/src/main/resources.
  */
 int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out,
 		       struct ps_err *err) PS_MUSTCHECK;

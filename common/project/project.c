@@ -22,14 +22,16 @@ static int found(void *arg, const char *path, const struct tree_entry *e, struct
 	size_t len = strlen(path), tail = strlen(PROJECT_FILE);
 
 	if (e->kind == TREE_DIR && !at_or_below(path, s->within) && !at_or_below(s->within, path))
-		return TREE_SKIP;	/* beside the way: build folders that change while we look */
+		/* beside the way: build folders that change while we look */
+		return TREE_SKIP;
 	if (e->kind == TREE_DIR)
 		return strcmp(e->name, ".prophecy") == 0 ? TREE_SKIP : 0;
 	if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || strcmp(e->name, PROJECT_FILE) != 0 ||
 	    !at_or_below(path, s->within))
 		return 0;
 	if (out->n == PROJECTS_MAX)
-		return ps_err_set(err, PS_ELIMIT, "more than %d projects in one tree", PROJECTS_MAX);
+		return ps_err_set(err, PS_ELIMIT, "more than %d projects in one tree",
+				  PROJECTS_MAX);
 	out->v = xgrow(out->v, out->n, &out->cap, sizeof(char *));
 	out->v[out->n++] = len == tail ? xstrdup(".") : xstrndup(path, len - tail - 1);
 	return 0;
@@ -75,7 +77,8 @@ int project_read(struct tree *t, const char *path, struct project *out, struct p
 	rc = tree_read(t, out->file, PS_YAML_MAX, &out->bytes, err);
 	if (rc == PS_ELIMIT) {
 		out->rc = rc;
-		snprintf(out->fault.text, sizeof(out->fault.text), "larger than %d bytes", PS_YAML_MAX);
+		snprintf(out->fault.text, sizeof(out->fault.text), "larger than %d bytes",
+			 PS_YAML_MAX);
 		return 0;
 	}
 	if (rc < 0) {

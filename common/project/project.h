@@ -17,9 +17,10 @@ enum { PROJECTS_MAX = 1000, PROJECT_ENTRIES_MAX = 5000 };
 
 struct project_paths { char **v; size_t n, cap; };
 
-/* The folders at or below within ("": anywhere) that hold a pbt_project.yml, sorted, "." for the top.
- * Not those below `.prophecy`. */
-int project_find(struct tree *t, const char *within, struct project_paths *out, struct ps_err *err) PS_MUSTCHECK;
+/* The folders at or below within ("": anywhere) that hold a pbt_project.yml, sorted, "." for the
+ * top. Not those below `.prophecy`. */
+int project_find(struct tree *t, const char *within, struct project_paths *out,
+		 struct ps_err *err) PS_MUSTCHECK;
 void project_paths_clear(struct project_paths *p);
 
 struct project {
@@ -27,12 +28,14 @@ struct project {
 	char *file;			/* its pbt_project.yml from the top of the tree */
 	struct buf bytes;
 	struct doc *doc;		/* NULL when rc is negative */
-	int rc;				/* of doc_yaml(), or PS_ELIMIT for a file that is too large */
+	/* of doc_yaml(), or PS_ELIMIT for a file that is too large */
+	int rc;
 	struct doc_fault fault;
 };
 
 /* Negative only when the file could not be got at all. */
-int project_read(struct tree *t, const char *path, struct project *out, struct ps_err *err) PS_MUSTCHECK;
+int project_read(struct tree *t, const char *path, struct project *out,
+		 struct ps_err *err) PS_MUSTCHECK;
 void project_clear(struct project *p);
 /* A project-relative path from the top of the tree; free() it. */
 char *project_at(const char *project, const char *relative);

@@ -54,7 +54,8 @@ static void take_string(struct scan *s, bool plain)
 			s->p++;
 		} else if (*s->p == '\n' && q == 1) {
 			break;			/* not Python; go on behind it */
-		} else if (*s->p == quote && (q == 1 || (s->end - s->p >= 3 && s->p[1] == quote && s->p[2] == quote))) {
+		} else if (*s->p == quote && (q == 1 || (s->end - s->p >= 3 && s->p[1] == quote &&
+							 s->p[2] == quote))) {
 			s->len = (size_t)(s->p - s->text);
 			s->p += q;
 			return;
@@ -135,7 +136,8 @@ static void arguments(struct scan *s, char **name, char **version)
 		next(s);
 		if (to && is(s, "=")) {
 			free(*to);
-			*to = literal(s);	/* stands on what follows, which the loop looks at */
+			/* stands on what follows, which the loop looks at */
+			*to = literal(s);
 		}
 	}
 }

@@ -86,7 +86,8 @@ static void shared_inputs(struct tree *t, struct survey_project *p)
 
 /* ---- pipelines ---- */
 
-static int read_setup(struct tree *t, struct survey_project *p, struct survey_pipeline *pl, struct ps_err *err)
+static int read_setup(struct tree *t, struct survey_project *p, struct survey_pipeline *pl,
+		      struct ps_err *err)
 {
 	char *rel = xasprintf("%s/code/setup.py", pl->key), *path = project_at(p->path, rel);
 	struct buf b = BUF_INIT;
@@ -109,7 +110,8 @@ static int read_setup(struct tree *t, struct survey_project *p, struct survey_pi
 	return rc;
 }
 
-static int read_instances(struct tree *t, struct survey_project *p, struct survey_pipeline *pl, struct ps_err *err)
+static int read_instances(struct tree *t, struct survey_project *p, struct survey_pipeline *pl,
+			  struct ps_err *err)
 {
 	char *folder = project_at(p->path, pl->key);
 	struct pipeline_instances l;
@@ -136,7 +138,8 @@ static int one_pipeline(struct tree *t, struct survey_project *p, const struct d
 	struct tree_entry at;
 	int rc = 0;
 
-	*pl = (struct survey_pipeline) { .key = xstrdup(e->key->text), .name = text_of(doc_get(e->value, "name")) };
+	*pl = (struct survey_pipeline) { .key = xstrdup(e->key->text),
+					 .name = text_of(doc_get(e->value, "name")) };
 	if (!pl->name)
 		pl->name = xstrdup(pl->key);
 	pl->language = xstrdup(language ? language : p->language ? p->language : "");
@@ -155,10 +158,12 @@ static int one_pipeline(struct tree *t, struct survey_project *p, const struct d
 
 static int pipeline_order(const void *a, const void *b)
 {
-	return strcmp(((const struct survey_pipeline *)a)->key, ((const struct survey_pipeline *)b)->key);
+	return strcmp(((const struct survey_pipeline *)a)->key,
+		      ((const struct survey_pipeline *)b)->key);
 }
 
-static int all_pipelines(struct tree *t, struct survey_project *p, const struct project *file, struct ps_err *err)
+static int all_pipelines(struct tree *t, struct survey_project *p, const struct project *file,
+			 struct ps_err *err)
 {
 	const struct doc_pair *e;
 	size_t cap = 0;
@@ -197,15 +202,18 @@ static int each_file(void *arg, const char *path, const struct tree_entry *e, st
 	return 0;
 }
 
-static int read_templates(struct tree *t, struct survey_project *p, struct survey_job *j, struct ps_err *err)
+static int read_templates(struct tree *t, struct survey_project *p, struct survey_job *j,
+			  struct ps_err *err)
 {
-	char *rel = xasprintf("%s/code%s", j->key, j->provider == SURVEY_DATABRICKS ? "/databricks-job.json" : "");
+	char *rel = xasprintf("%s/code%s", j->key, j->provider == SURVEY_DATABRICKS ?
+			      "/databricks-job.json" : "");
 	struct files f = { .job = j, .skip = strcmp(p->path, ".") == 0 ? 0 : strlen(p->path) + 1 };
 	char *path = project_at(p->path, rel);
 	struct tree_entry e;
 	int rc = tree_stat(t, path, &e, err);
 
-	if (j->provider == SURVEY_DATABRICKS && rc == 0 && (e.kind == TREE_FILE || e.kind == TREE_EXEC))
+	if (j->provider == SURVEY_DATABRICKS && rc == 0 &&
+	    (e.kind == TREE_FILE || e.kind == TREE_EXEC))
 		add_template(j, &f.cap, rel, e.oid);
 	else if (j->provider == SURVEY_AIRFLOW && rc == 0 && e.kind == TREE_DIR)
 		rc = tree_walk(t, path, each_file, &f, err);
@@ -223,8 +231,8 @@ static int job_order(const void *a, const void *b)
 	return strcmp(((const struct survey_job *)a)->key, ((const struct survey_job *)b)->key);
 }
 
-static int one_job(struct tree *t, struct survey_project *p, const struct doc_pair *e, struct survey_job *j,
-		   struct ps_err *err)
+static int one_job(struct tree *t, struct survey_project *p, const struct doc_pair *e,
+		   struct survey_job *j, struct ps_err *err)
 {
 	const struct doc_node *enabled = doc_get(e->value, "enabled");
 	const char *word;
@@ -234,7 +242,8 @@ static int one_job(struct tree *t, struct survey_project *p, const struct doc_pa
 		.fabric = job_fabric_number(doc_get(e->value, "fabricUID")),
 		.enabled = doc_is(enabled, DOC_BOOL) && enabled->num,
 	};
-	j->provider = job_provider(e->value, &word) == JOB_DATABRICKS ? SURVEY_DATABRICKS : SURVEY_AIRFLOW;
+	j->provider = job_provider(e->value, &word) == JOB_DATABRICKS ? SURVEY_DATABRICKS :
+		SURVEY_AIRFLOW;
 	j->scheduler = word ? xstrdup(word) : NULL;
 	if (!j->name)
 		j->name = xstrdup(j->key);
@@ -245,7 +254,8 @@ static int one_job(struct tree *t, struct survey_project *p, const struct doc_pa
 	return read_templates(t, p, j, err);
 }
 
-static int all_jobs(struct tree *t, struct survey_project *p, const struct project *file, struct ps_err *err)
+static int all_jobs(struct tree *t, struct survey_project *p, const struct project *file,
+		    struct ps_err *err)
 {
 	const struct doc_pair *e;
 	size_t cap = 0;
@@ -262,7 +272,8 @@ static int all_jobs(struct tree *t, struct survey_project *p, const struct proje
 
 /* ---- projects ---- */
 
-static int one_project(struct tree *t, const char *path, struct survey_project *p, struct ps_err *err)
+static int one_project(struct tree *t, const char *path, struct survey_project *p,
+		       struct ps_err *err)
 {
 	struct project file;
 	struct tree_entry e;
@@ -276,8 +287,8 @@ static int one_project(struct tree *t, const char *path, struct survey_project *
 		return rc;
 	memcpy(p->oid, e.oid, sizeof(p->oid));
 	if (file.rc < 0) {
-		p->problem = xasprintf("%s:%u:%u: %s", file.file, file.fault.at.line, file.fault.at.col,
-				       file.fault.text);
+		p->problem = xasprintf("%s:%u:%u: %s", file.file, file.fault.at.line,
+				       file.fault.at.col, file.fault.text);
 	} else if (!doc_is(file.doc->root, DOC_MAP)) {
 		p->problem = xasprintf("%s is not a map", file.file);
 	} else {

@@ -15,7 +15,8 @@
 enum survey_provider { SURVEY_DATABRICKS, SURVEY_AIRFLOW };	/* by the job's scheduler */
 
 struct survey_file {
-	char *path;			/* relative to the project: "jobs/x/code/databricks-job.json" */
+	/* relative to the project: "jobs/x/code/databricks-job.json" */
+	char *path;
 	char oid[TREE_OID];
 	bool is_dir;			/* oid names a tree */
 };
@@ -31,9 +32,11 @@ struct survey_pipeline {
 	char *name;			/* may differ from the folder */
 	char *language;			/* "python", "scala", ...; the project's when it has none */
 	char oid[TREE_OID];		/* tree of its folder, "" when there is none */
-	char *package;			/* name= of setup.py, NULL when it is not a literal or absent */
+	/* name= of setup.py, NULL when it is not a literal or absent */
+	char *package;
 	char *version;			/* version= of setup.py, likewise */
-	char *wheel;			/* file name that setup.py will produce; NULL without the two */
+	/* file name that setup.py will produce; NULL without the two */
+	char *wheel;
 	struct survey_instance *instances;
 	size_t ninstances;
 	char *problem;			/* NULL, or why it cannot be built */
@@ -46,7 +49,8 @@ struct survey_job {
 	char *scheduler;		/* as written: "Databricks", "MWAA", ... */
 	int64_t fabric;			/* fabricUID; 0 when absent or not an integer */
 	bool enabled;			/* of the yml entry; absent or null counts as false */
-	struct survey_file *templates;	/* databricks: code/databricks-job.json; else every file of code/ */
+	/* databricks: code/databricks-job.json; else every file of code/ */
+	struct survey_file *templates;
 	size_t ntemplates;
 	char *problem;			/* NULL, or why it cannot be deployed */
 };
@@ -55,7 +59,8 @@ struct survey_project {
 	char *path;			/* "." for the top of the repository, else "a/b" */
 	char oid[TREE_OID];		/* tree of its folder */
 	char *name, *version, *language;	/* NULL when absent or not a scalar */
-	struct survey_file *inputs;	/* shared inputs of every pipeline (BUILDS.md), sorted by path */
+	/* shared inputs of every pipeline (BUILDS.md), sorted by path */
+	struct survey_file *inputs;
 	size_t ninputs;
 	struct survey_pipeline *pipelines;	/* sorted by key */
 	size_t npipelines;
@@ -89,8 +94,10 @@ int survey_reduced_yaml(const struct survey_project *p, const char *key, struct 
 
 /* One thing to export: a folder's tree or a file's blob at its project-relative path. */
 struct survey_want {
-	const char *path;		/* clean and relative; no path inside another one of the list */
-	const char *oid;		/* must be what the tree has there, else PS_ESTALE; NULL: whatever */
+	/* clean and relative; no path inside another one of the list */
+	const char *path;
+	/* must be what the tree has there, else PS_ESTALE; NULL: whatever */
+	const char *oid;
 };
 
 /*

@@ -34,7 +34,8 @@ static void write_text(struct buf *out, const char *text, size_t n)
 		else if (c1)
 			buf_addf(out, "\\x%02x", (unsigned char)text[i + 1]);
 		else if (breaks)
-			buf_addf(out, "\\u%04x", (unsigned)((c & 0x0f) << 12 | (text[i + 1] & 0x3f) << 6 |
+			buf_addf(out, "\\u%04x",
+				 (unsigned)((c & 0x0f) << 12 | (text[i + 1] & 0x3f) << 6 |
 							     (text[i + 2] & 0x3f)));
 		else
 			buf_add(out, text + i, len);
@@ -69,7 +70,8 @@ static void write_scalar(struct buf *out, const struct doc_node *v)
 
 static int pair_order(const void *pa, const void *pb)
 {
-	const struct doc_pair *a = *(const struct doc_pair *const *)pa, *b = *(const struct doc_pair *const *)pb;
+	const struct doc_pair *a = *(const struct doc_pair *const *)pa,
+		*b = *(const struct doc_pair *const *)pb;
 	int c = strcmp(a->key->text, b->key->text);
 
 	c = c ? c : (int)a->key->kind - (int)b->key->kind;
@@ -83,7 +85,8 @@ static bool same_key(const struct doc_pair *a, const struct doc_pair *b)
 
 static int write_node(struct writer *w, const struct doc_node *v, int depth);
 
-static int write_key(struct writer *w, const struct doc_node *key, const struct doc_node *value, int depth)
+static int write_key(struct writer *w, const struct doc_node *key, const struct doc_node *value,
+		     int depth)
 {
 	bool empty = (value->kind == DOC_MAP || value->kind == DOC_LIST) && !value->n;
 	bool block = (value->kind == DOC_MAP || value->kind == DOC_LIST) && value->n;
@@ -112,7 +115,8 @@ static int write_map(struct writer *w, const struct doc_node *v, int depth)
 		sorted[i] = &v->pairs[i];
 	qsort(sorted, v->n, sizeof(*sorted), pair_order);
 	for (size_t i = 0; i < v->n && rc == 0; i++)
-		if (i + 1 == v->n || !same_key(sorted[i], sorted[i + 1]))	/* the last one wins */
+		/* the last one wins */
+		if (i + 1 == v->n || !same_key(sorted[i], sorted[i + 1]))
 			rc = write_key(w, sorted[i]->key, sorted[i]->value, depth);
 	free(sorted);
 	return rc;
@@ -152,10 +156,12 @@ static int write_node(struct writer *w, const struct doc_node *v, int depth)
 	return 0;
 }
 
-int survey_reduced_yaml(const struct survey_project *p, const char *key, struct buf *out, struct ps_err *err)
+int survey_reduced_yaml(const struct survey_project *p, const char *key, struct buf *out,
+			struct ps_err *err)
 {
 	static const char *const kept[] = {	/* bytewise order */
-		"functions", "gemContainer", "language", "name", "pipelines", "subgraphs", "version",
+		"functions", "gemContainer", "language", "name", "pipelines", "subgraphs",
+			"version",
 	};
 	const struct doc_node *root = p->doc ? p->doc->root : NULL;
 	const struct doc_pair *entry = doc_pair(doc_get(root, "pipelines"), key);
@@ -163,7 +169,8 @@ int survey_reduced_yaml(const struct survey_project *p, const char *key, struct 
 	int rc = 0;
 
 	if (!entry)
-		return ps_err_set(err, PS_ENOENT, "project '%s' has no pipeline '%s'", p->path, key);
+		return ps_err_set(err, PS_ENOENT, "project '%s' has no pipeline '%s'", p->path,
+				  key);
 	for (size_t i = 0; i < PS_NELEM(kept) && rc == 0; i++) {
 		const struct doc_pair *pair = doc_pair(root, kept[i]);
 
@@ -174,5 +181,6 @@ int survey_reduced_yaml(const struct survey_project *p, const char *key, struct 
 			rc = write_key(&w, pair->key, pair->value, 0);
 		}
 	}
-	return rc < 0 ? ps_err_set(err, rc, "project '%s' is too large to be reduced to '%s'", p->path, key) : 0;
+	return rc < 0 ? ps_err_set(err, rc, "project '%s' is too large to be reduced to '%s'",
+				   p->path, key) : 0;
 }

@@ -19,7 +19,8 @@ int repo_git_err(struct ps_err *err, int git_rc, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return ps_err_set(err, code, "%s: %s", what, g && g->message ? g->message : "no reason given");
+	return ps_err_set(err, code, "%s: %s", what, g &&
+			  g->message ? g->message : "no reason given");
 }
 
 bool repo_oid_is_zero(const char *oid)
@@ -63,7 +64,8 @@ const char *repo_next_alternate(const char *p, struct buf *out)
 		if (*p != '\\' || !p[1]) {
 			buf_addch(out, *p);
 		} else if (p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
-			buf_addch(out, (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0')));
+			buf_addch(out, (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 |
+					      (p[3] - '0')));
 			p += 3;
 		} else {
 			static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
@@ -115,15 +117,16 @@ static bool is_sha256(const char *path)
 	return yes;
 }
 
-static int open_with(struct repo **out, const char *path, unsigned flags, const struct repo_quarantine *q,
-		     struct ps_err *err)
+static int open_with(struct repo **out, const char *path, unsigned flags,
+		     const struct repo_quarantine *q, struct ps_err *err)
 {
 	struct repo *r;
 	int rc;
 
 	start_library();
 	if (is_sha256(path))
-		return ps_err_set(err, PS_ENOTSUP, "'%s' keeps SHA-256 objects, which this version cannot "
+		return ps_err_set(err, PS_ENOTSUP,
+				  "'%s' keeps SHA-256 objects, which this version cannot "
 				  "read; a repository with SHA-1 objects is needed", path);
 	r = xcalloc(1, sizeof(*r));
 	rc = git_repository_open_ext(&r->git, path, flags, NULL);
@@ -140,7 +143,8 @@ static int open_with(struct repo **out, const char *path, unsigned flags, const 
 	return rc;
 }
 
-int repo_open(struct repo **out, const char *path, const struct repo_quarantine *q, struct ps_err *err)
+int repo_open(struct repo **out, const char *path, const struct repo_quarantine *q,
+	      struct ps_err *err)
 {
 	return open_with(out, path, GIT_REPOSITORY_OPEN_NO_SEARCH, q, err);
 }
@@ -186,7 +190,8 @@ int repo_peel(struct repo *r, const char *hex, struct repo_peeled *out, struct p
 		return rc;
 	rc = git_object_lookup(&obj, r->git, &oid, GIT_OBJECT_ANY);
 	if (rc == 0 && git_object_type(obj) == GIT_OBJECT_TAG) {
-		rc = git_object_peel(&next, obj, GIT_OBJECT_ANY);	/* the first that is no tag */
+		/* the first that is no tag */
+		rc = git_object_peel(&next, obj, GIT_OBJECT_ANY);
 		git_object_free(obj);
 		obj = next;
 		next = NULL;
@@ -218,7 +223,8 @@ int repo_rev(struct repo *r, const char *rev, char *oid, struct ps_err *err)
 	return 0;
 }
 
-int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes, struct ps_err *err)
+int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes,
+		     struct ps_err *err)
 {
 	git_oid a, b;
 	int rc = to_oid(&a, old, err);

@@ -41,11 +41,13 @@ struct repo_peeled {
 };
 
 /* Peels a commit, tag or tree. PS_ENOENT: no such object; PS_EINVAL: it leads to a blob. */
-int repo_peel(struct repo *r, const char *oid, struct repo_peeled *out, struct ps_err *err) PS_MUSTCHECK;
+int repo_peel(struct repo *r, const char *oid, struct repo_peeled *out,
+	      struct ps_err *err) PS_MUSTCHECK;
 /* What a person typed: a ref, an oid or its beginning, HEAD~2. oid gets TREE_OID bytes. */
 int repo_rev(struct repo *r, const char *rev, char *oid, struct ps_err *err) PS_MUSTCHECK;
 /* The snapshot of a tree; the repository must outlive it. Close with tree_close(). */
-int repo_tree(struct tree **out, struct repo *r, const char *tree_oid, struct ps_err *err) PS_MUSTCHECK;
+int repo_tree(struct tree **out, struct repo *r, const char *tree_oid,
+	      struct ps_err *err) PS_MUSTCHECK;
 
 struct repo_ref {
 	char *name;			/* symbolic refs resolved: the ref that would move */
@@ -53,7 +55,8 @@ struct repo_ref {
 };
 
 /* Reads one ref now. Absent is a value, not an error: name is then as given (or the target). */
-int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct ps_err *err) PS_MUSTCHECK;
+int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out,
+		  struct ps_err *err) PS_MUSTCHECK;
 void repo_ref_clear(struct repo_ref *ref);
 
 struct repo_refs { struct repo_ref *v; size_t n; };
@@ -71,11 +74,12 @@ enum { REPO_WALK_MAX = 20000 };
 int repo_nearest_held(struct repo *r, const char *oid, const char *except, char *held, bool *found,
 		      struct ps_err *err) PS_MUSTCHECK;
 /* Is `old` an ancestor of `new` (or the same)? */
-int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes, struct ps_err *err) PS_MUSTCHECK;
+int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes,
+		     struct ps_err *err) PS_MUSTCHECK;
 
 /*
- * The repository's id (`penstock.id` in its own config): 32 hex digits. create makes one, once, also
- * when two processes try. Without create: PS_ENOENT when there is none. Failpoint repo.id.
+ * The repository's id (`penstock.id` in its own config): 32 hex digits. create makes one, once,
+ * also when two processes try. Without create: PS_ENOENT when there is none. Failpoint repo.id.
  */
 enum { REPO_ID = 33 };
 int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err) PS_MUSTCHECK;

@@ -36,7 +36,8 @@ int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct
 		bool symbolic;
 
 		rc = git_reference_lookup(&ref, r->git, at);
-		if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC) {	/* an invalid name is not there either */
+		/* an invalid name is not there either */
+		if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC) {
 			rc = 0;
 			break;
 		}
@@ -55,7 +56,8 @@ int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct
 		if (!symbolic)
 			break;
 		if (depth == SYMBOLIC_MAX)
-			rc = ps_err_set(err, PS_EINVAL, "'%s' goes through too many symbolic refs", name);
+			rc = ps_err_set(err, PS_EINVAL, "'%s' goes through too many symbolic refs",
+					name);
 	}
 	if (rc < 0)
 		free(at);
@@ -114,7 +116,8 @@ static int oid_order(const void *a, const void *b)
 }
 
 /* The commits that refs hold now, sorted. */
-static int held_commits(struct repo *r, const char *except, git_oid **out, size_t *n, struct ps_err *err)
+static int held_commits(struct repo *r, const char *except, git_oid **out, size_t *n,
+			struct ps_err *err)
 {
 	struct repo_refs refs;
 	int rc = repo_refs_list(r, &refs, err);
@@ -153,10 +156,13 @@ int repo_nearest_held(struct repo *r, const char *hex, const char *except, char 
 	if (rc < 0)
 		return rc;
 	git_oid_fromstr(&oid, p.commit);
-	if (n && (rc = git_revwalk_new(&walk, r->git)) == 0 && (rc = git_revwalk_push(walk, &oid)) == 0) {
-		/* unsorted is git's own order, made while walking: any sorting reads the whole history first */
+	if (n && (rc = git_revwalk_new(&walk, r->git)) == 0 &&
+	    (rc = git_revwalk_push(walk, &oid)) == 0) {
+		/* unsorted is git's own order, made while walking: any sorting reads the whole
+		 * history first */
 		git_revwalk_sorting(walk, GIT_SORT_NONE);
-		for (int i = 0; i < REPO_WALK_MAX && !*found && git_revwalk_next(&oid, walk) == 0; i++) {
+		for (int i = 0; i < REPO_WALK_MAX && !*found && git_revwalk_next(&oid, walk) == 0;
+		     i++) {
 			if (!bsearch(&oid, tips, n, sizeof(*tips), oid_order))
 				continue;
 			git_oid_tostr(held, TREE_OID, &oid);
@@ -218,7 +224,9 @@ int repo_unkeep(struct repo *r, const char *hex, struct ps_err *err)
 		rc = git_reference_remove(r->git, name);
 		if (rc == GIT_ELOCKED && dropped_old_lock(r, name))
 			rc = git_reference_remove(r->git, name);
-		rc = rc < 0 && rc != GIT_ENOTFOUND ? repo_git_err(err, rc, "cannot let go of %.12s", hex) : 0;
+		rc = rc < 0 &&
+			rc != GIT_ENOTFOUND ? repo_git_err(err, rc, "cannot let go of %.12s", hex) :
+			0;
 	}
 	free(name);
 	return rc;
@@ -276,13 +284,16 @@ int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err)
 		if (rc == GIT_ENOTFOUND)
 			rc = make_id(cfg, id);
 		if (rc == GIT_ELOCKED)		/* somebody else is making it now */
-			rc = ps_err_set(err, PS_EBUSY, "'%s' is locked by another process; when none is at "
+			rc = ps_err_set(err, PS_EBUSY,
+					"'%s' is locked by another process; when none is at "
 					"work there, remove '%s.lock'", path, path);
 		else if (rc == GIT_EINVALID)
-			rc = ps_err_set(err, PS_EINVAL, "penstock.id in '%s' is not 32 hex digits; remove the "
+			rc = ps_err_set(err, PS_EINVAL,
+					"penstock.id in '%s' is not 32 hex digits; remove the "
 					"line and penstock makes a new one", path);
 		else if (rc < 0)
-			rc = repo_git_err(err, rc, "cannot read or write penstock.id in '%s'", path);
+			rc = repo_git_err(err, rc, "cannot read or write penstock.id in '%s'",
+					  path);
 	}
 	git_config_free(cfg);
 	free(path);

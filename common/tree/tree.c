@@ -20,7 +20,8 @@ static int in_git_order(const void *pa, const void *pb)
 	return (ca > cb) - (ca < cb);
 }
 
-struct tree_entry *tree_list_add(struct tree_list *l, size_t *cap, const char *name, enum tree_kind kind)
+struct tree_entry *tree_list_add(struct tree_list *l, size_t *cap, const char *name,
+				 enum tree_kind kind)
 {
 	struct tree_entry *e;
 
@@ -97,7 +98,8 @@ static int walk_dir(struct walk *w, const char *path, unsigned depth, struct ps_
 	int rc;
 
 	if (depth > TREE_DEPTH_MAX)
-		return ps_err_set(err, PS_ELIMIT, "'%s' is more than %d folders deep", path, TREE_DEPTH_MAX);
+		return ps_err_set(err, PS_ELIMIT, "'%s' is more than %d folders deep", path,
+				  TREE_DEPTH_MAX);
 	rc = tree_list(w->t, path, &l, err);
 	if (rc < 0)
 		return rc;
@@ -105,7 +107,8 @@ static int walk_dir(struct walk *w, const char *path, unsigned depth, struct ps_
 		char *sub = *path ? xasprintf("%s/%s", path, l.v[i].name) : xstrdup(l.v[i].name);
 
 		if (++w->seen > TREE_ENTRIES_MAX)
-			rc = ps_err_set(err, PS_ELIMIT, "more than %d files and folders", TREE_ENTRIES_MAX);
+			rc = ps_err_set(err, PS_ELIMIT, "more than %d files and folders",
+					TREE_ENTRIES_MAX);
 		else
 			rc = w->fn(w->arg, sub, &l.v[i], err);
 		if (rc == 0 && l.v[i].kind == TREE_DIR)

@@ -34,13 +34,17 @@ struct tree_list {
 
 /* Every entry of a folder in git's order (bytewise, a folder as if its name ended in '/').
  * PS_ENOENT when there is no such folder; PS_ELIMIT past TREE_ENTRIES_MAX entries. */
-int tree_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err) PS_MUSTCHECK;
+int tree_list(struct tree *t, const char *path, struct tree_list *out,
+	      struct ps_err *err) PS_MUSTCHECK;
 void tree_list_clear(struct tree_list *l);
-/* Kind and oid of one path; out->name stays NULL. PS_ENOENT when it is not there (err untouched). */
-int tree_stat(struct tree *t, const char *path, struct tree_entry *out, struct ps_err *err) PS_MUSTCHECK;
+/* Kind and oid of one path; out->name stays NULL. PS_ENOENT when it is not there (err
+ * untouched). */
+int tree_stat(struct tree *t, const char *path, struct tree_entry *out,
+	      struct ps_err *err) PS_MUSTCHECK;
 /* Appends the bytes of a file (or the target of a link). PS_ELIMIT when it has more than max bytes,
  * PS_ENOENT when it is not there or not a file. */
-int tree_read(struct tree *t, const char *path, size_t max, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
+int tree_read(struct tree *t, const char *path, size_t max, struct buf *out,
+	      struct ps_err *err) PS_MUSTCHECK;
 void tree_close(struct tree *t);		/* NULL is fine */
 
 /* True when path is there and of kind TREE_FILE or TREE_EXEC (TREE_DIR for the other). An error of
@@ -56,10 +60,13 @@ enum { TREE_ENTRIES_MAX = 200000, TREE_DEPTH_MAX = 100 };
  * PS_ELIMIT past TREE_ENTRIES_MAX entries or TREE_DEPTH_MAX folders.
  */
 enum { TREE_SKIP = 1 };
-typedef int (*tree_walk_fn)(void *arg, const char *path, const struct tree_entry *e, struct ps_err *err);
-int tree_walk(struct tree *t, const char *path, tree_walk_fn fn, void *arg, struct ps_err *err) PS_MUSTCHECK;
+typedef int (*tree_walk_fn)(void *arg, const char *path, const struct tree_entry *e,
+			    struct ps_err *err);
+int tree_walk(struct tree *t, const char *path, tree_walk_fn fn, void *arg,
+	      struct ps_err *err) PS_MUSTCHECK;
 
-/* A plain folder as a snapshot; ".git" is left out at every level. For `penstock check` and tests. */
+/* A plain folder as a snapshot; ".git" is left out at every level. For `penstock check` and
+ * tests. */
 int tree_dir_open(struct tree **out, const char *dir, struct ps_err *err) PS_MUSTCHECK;
 
 /*
@@ -69,13 +76,15 @@ int tree_dir_open(struct tree **out, const char *dir, struct ps_err *err) PS_MUS
 struct tree_ops {
 	int (*list)(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err);
 	int (*stat)(struct tree *t, const char *path, struct tree_entry *out, struct ps_err *err);
-	int (*read)(struct tree *t, const char *path, size_t max, struct buf *out, struct ps_err *err);
+	int (*read)(struct tree *t, const char *path, size_t max, struct buf *out,
+		    struct ps_err *err);
 	void (*close)(struct tree *t);
 };
 
 struct tree { const struct tree_ops *ops; };	/* first member of each implementation */
 
 /* Adds an entry to a list under construction; n of the list counts, *cap is the caller's. */
-struct tree_entry *tree_list_add(struct tree_list *l, size_t *cap, const char *name, enum tree_kind kind);
+struct tree_entry *tree_list_add(struct tree_list *l, size_t *cap, const char *name,
+				 enum tree_kind kind);
 
 #endif

@@ -65,7 +65,8 @@ static int dir_stat(struct tree *t, const char *path, struct tree_entry *out, st
 	const struct tree_dir *d = (const struct tree_dir *)t;
 	const char *slash = strrchr(path, '/');
 	char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup("");
-	int pfd = has_git_part(path) ? (errno = ENOENT, -1) : open_below(d, parent, O_RDONLY | O_DIRECTORY);
+	int pfd = has_git_part(path) ? (errno = ENOENT, -1) :
+		open_below(d, parent, O_RDONLY | O_DIRECTORY);
 	struct stat st;
 	int rc = 0;
 
@@ -86,7 +87,8 @@ static int dir_stat(struct tree *t, const char *path, struct tree_entry *out, st
 static int dir_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err)
 {
 	const struct tree_dir *d = (const struct tree_dir *)t;
-	int fd = has_git_part(path) ? (errno = ENOENT, -1) : open_below(d, path, O_RDONLY | O_DIRECTORY);
+	int fd = has_git_part(path) ? (errno = ENOENT, -1) :
+		open_below(d, path, O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *de;
 	size_t cap = 0;
@@ -107,10 +109,12 @@ static int dir_list(struct tree *t, const char *path, struct tree_list *out, str
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
 		    strcmp(de->d_name, ".git") == 0)
 			continue;
-		if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !kind_of(&st, &kind))
+		if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !kind_of(&st, &kind))
 			continue;
 		if (out->n == TREE_ENTRIES_MAX)
-			rc = ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path, TREE_ENTRIES_MAX);
+			rc = ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
+					TREE_ENTRIES_MAX);
 		else
 			tree_list_add(out, &cap, de->d_name, kind);
 	}
@@ -118,7 +122,8 @@ static int dir_list(struct tree *t, const char *path, struct tree_list *out, str
 	return rc;
 }
 
-static int dir_read(struct tree *t, const char *path, size_t max, struct buf *out, struct ps_err *err)
+static int dir_read(struct tree *t, const char *path, size_t max, struct buf *out,
+		    struct ps_err *err)
 {
 	const struct tree_dir *d = (const struct tree_dir *)t;
 	struct tree_entry e;
@@ -139,7 +144,8 @@ static int dir_read(struct tree *t, const char *path, size_t max, struct buf *ou
 			rc = ps_err_set(err, PS_ELIMIT, "link '%s' is too long", path);
 	} else {
 		fd = open_below(d, path, O_RDONLY | O_NONBLOCK);
-		rc = fd < 0 ? ps_err_errno(err, "cannot read '%s'", path) : fs_read_fd(out, fd, max, err);
+		rc = fd < 0 ? ps_err_errno(err, "cannot read '%s'", path) :
+			fs_read_fd(out, fd, max, err);
 		if (rc < 0 && fd >= 0)
 			ps_err_prefix(err, "'%s'", path);
 	}

@@ -71,11 +71,13 @@ static int git_list(struct tree *t, const char *path, struct tree_list *out, str
 	n = git_tree_entrycount(tree);
 	if (n > TREE_ENTRIES_MAX) {
 		git_tree_free(tree);
-		return ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path, TREE_ENTRIES_MAX);
+		return ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
+				  TREE_ENTRIES_MAX);
 	}
 	for (size_t i = 0; i < n; i++) {
 		const git_tree_entry *e = git_tree_entry_byindex(tree, i);
-		struct tree_entry *to = tree_list_add(out, &cap, git_tree_entry_name(e), kind_of(e));
+		struct tree_entry *to = tree_list_add(out, &cap, git_tree_entry_name(e),
+						      kind_of(e));
 
 		git_oid_tostr(to->oid, sizeof(to->oid), git_tree_entry_id(e));
 	}
@@ -83,7 +85,8 @@ static int git_list(struct tree *t, const char *path, struct tree_list *out, str
 	return 0;
 }
 
-static int git_read(struct tree *t, const char *path, size_t max, struct buf *out, struct ps_err *err)
+static int git_read(struct tree *t, const char *path, size_t max, struct buf *out,
+		    struct ps_err *err)
 {
 	const struct tree_git *g = (const struct tree_git *)t;
 	struct tree_entry at;

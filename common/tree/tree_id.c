@@ -18,7 +18,8 @@ static int blob_at(int dirfd, const char *name, char oid[65], struct ps_err *err
 {
 	struct buf b = BUF_INIT;
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	int rc = fd < 0 ? ps_err_errno(err, "cannot open '%s'", name) : fs_read_fd(&b, fd, FILE_MAX, err);
+	int rc = fd < 0 ? ps_err_errno(err, "cannot open '%s'", name) :
+		fs_read_fd(&b, fd, FILE_MAX, err);
 
 	if (fd >= 0)
 		close(fd);
@@ -71,9 +72,11 @@ static int id_below(int dirfd, const char *path, unsigned depth, size_t *entries
 		int fd = -1;
 
 		if (++*entries > TREE_ENTRIES_MAX) {
-			rc = ps_err_set(err, PS_ELIMIT, "more than %d files and folders", TREE_ENTRIES_MAX);
+			rc = ps_err_set(err, PS_ELIMIT, "more than %d files and folders",
+					TREE_ENTRIES_MAX);
 		} else if (e->kind == TREE_DIR) {
-			fd = openat(dirfd, e->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			fd = openat(dirfd, e->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+				    O_CLOEXEC);
 			rc = fd < 0 ? ps_err_errno(err, "cannot open '%s'", e->name) :
 				id_below(fd, e->name, depth + 1, entries, sub, err);
 			if (rc == 0 && *sub)
@@ -87,7 +90,8 @@ static int id_below(int dirfd, const char *path, unsigned depth, size_t *entries
 		} else {
 			rc = blob_at(dirfd, e->name, sub, err);
 			if (rc == 0)
-				add_entry(&out, e->kind == TREE_EXEC ? "100755" : "100644", e->name, sub);
+				add_entry(&out, e->kind == TREE_EXEC ? "100755" : "100644", e->name,
+					  sub);
 		}
 	}
 	if (rc == 0 && (out.len || depth == 0))

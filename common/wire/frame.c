@@ -20,7 +20,8 @@ static int wait_for(int sock, short events, int64_t deadline_ns, struct ps_err *
 {
 	for (;;) {
 		struct pollfd p = { .fd = sock, .events = events };
-		int64_t left = deadline_ns ? (deadline_ns - clock_boot_ns() + 999999) / 1000000 : -1;
+		int64_t left = deadline_ns ? (deadline_ns - clock_boot_ns() + 999999) / 1000000 :
+			-1;
 		int n;
 
 		if (deadline_ns && left <= 0)
@@ -123,7 +124,8 @@ static int recv_some(int sock, char *to, size_t want, int *fd, int64_t deadline_
 	return 0;
 }
 
-int frame_recv(int sock, struct msg *m, size_t max, int *fd, int64_t deadline_ns, struct ps_err *err)
+int frame_recv(int sock, struct msg *m, size_t max, int *fd, int64_t deadline_ns,
+	       struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	char head[4];
@@ -159,7 +161,8 @@ int frame_peek(const void *bytes, size_t n, size_t max, size_t *len, struct ps_e
 	memcpy(&be32, bytes, 4);
 	*len = ntohl(be32);
 	if (*len > max)
-		return ps_err_set(err, PS_ELIMIT, "a frame of %zu bytes, at most %zu are allowed", *len, max);
+		return ps_err_set(err, PS_ELIMIT, "a frame of %zu bytes, at most %zu are allowed",
+				  *len, max);
 	return n - 4 >= *len;
 }
 
@@ -167,7 +170,8 @@ int frame_peek(const void *bytes, size_t n, size_t max, size_t *len, struct ps_e
 static int address(struct sockaddr_un *a, int *dirfd, const char *path, struct ps_err *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash ? xstrndup(path, slash == path ? 1 : (size_t)(slash - path)) : xstrdup(".");
+	char *dir = slash ? xstrndup(path, slash == path ? 1 : (size_t)(slash - path)) :
+		xstrdup(".");
 	int n;
 
 	*dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -201,7 +205,8 @@ int frame_connect(const char *path, int timeout_ms, struct ps_err *err)
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)	/* EAGAIN: the listener's queue is full */
-			rc = ps_err_set(err, PS_EAGENT, "nobody listens on '%s': %s", path, strerror(errno));
+			rc = ps_err_set(err, PS_EAGENT, "nobody listens on '%s': %s", path,
+					strerror(errno));
 		else if (clock_boot_ns() >= until)
 			rc = ps_err_set(err, PS_ETIME, "'%s' does not accept connections", path);
 		else

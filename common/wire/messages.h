@@ -4,7 +4,8 @@
  * A shape is a row of fields: F(kind, name, limit-or-shape, "what it says"). Structs, encoding,
  * decoding, limits and docs/wire.md all come from these rows, so none can drift from another.
  *
- * kinds  STR   text, required, at most `limit` bytes, no NUL      OSTR  the same, may be absent (NULL)
+ * kinds  STR   text, required, at most `limit` bytes, no NUL      OSTR  the same, may be absent
+ * (NULL)
  *        BIN   bytes (struct wire_bin)                            U64 / I64 / BOOL  absent means 0
  *        STRS  list of texts (at most WIRE_LIST_MAX)              LIST  list of the named shape
  *
@@ -14,7 +15,8 @@
 #ifndef PS_MESSAGES_H
 #define PS_MESSAGES_H
 
-enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128, WIRE_LIST_MAX = 100000 };
+enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
+       WIRE_LIST_MAX = 100000 };
 
 /* ---- shapes that appear inside messages ---- */
 

@@ -86,8 +86,9 @@ static int pack_str(msgpack_packer *pk, const struct shape *s, const struct fiel
 {
 	PS_BUG_IF(!v, "message %s: field %s is not set", s->name, f->name);
 	if (strlen(v) > limit)
-		return ps_err_set(err, PS_ELIMIT, "message %s: field %s has %zu bytes, at most %zu fit",
-				  s->name, f->name, strlen(v), limit);
+		return ps_err_set(err, PS_ELIMIT,
+				  "message %s: field %s has %zu bytes, at most %zu fit", s->name,
+				  f->name, strlen(v), limit);
 	pack_text(pk, v);
 	return 0;
 }
@@ -106,7 +107,8 @@ static int pack_field(msgpack_packer *pk, const struct shape *s, const struct fi
 		return pack_str(pk, s, f, *(const char *const *)at, f->limit, err);
 	case BIN:
 		if (bin->n > f->limit)
-			return ps_err_set(err, PS_ELIMIT, "message %s: field %s is too large", s->name, f->name);
+			return ps_err_set(err, PS_ELIMIT, "message %s: field %s is too large",
+					  s->name, f->name);
 		msgpack_pack_bin(pk, bin->n);
 		msgpack_pack_bin_body(pk, bin->p, bin->n);
 		return 0;
@@ -121,14 +123,16 @@ static int pack_field(msgpack_packer *pk, const struct shape *s, const struct fi
 		return 0;
 	case STRS:
 		if (strs->n > WIRE_LIST_MAX)
-			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long", s->name, f->name);
+			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long",
+					  s->name, f->name);
 		msgpack_pack_array(pk, strs->n);
 		for (size_t i = 0; i < strs->n && rc == 0; i++)
 			rc = pack_str(pk, s, f, strs->v[i], WIRE_TEXT, err);
 		return rc;
 	case LIST:
 		if (list->n > WIRE_LIST_MAX)
-			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long", s->name, f->name);
+			return ps_err_set(err, PS_ELIMIT, "message %s: list %s is too long",
+					  s->name, f->name);
 		msgpack_pack_array(pk, list->n);
 		for (size_t i = 0; i < list->n && rc == 0; i++)
 			rc = pack_shape(pk, f->of, (const char *)list->v + i * f->of->size, 0, err);
@@ -182,7 +186,8 @@ int msg_encode(struct buf *out, enum msg_type type, const void *body, struct ps_
 	msgpack_packer_init(&pk, out, into_buf);
 	rc = pack_shape(&pk, shapes[type], body, 2, err);
 	if (rc == 0 && out->len - start - 4 > MSG_ROLE_MAX)
-		rc = ps_err_set(err, PS_ELIMIT, "message %s is larger than a frame", msg_name(type));
+		rc = ps_err_set(err, PS_ELIMIT, "message %s is larger than a frame",
+				msg_name(type));
 	if (rc < 0) {
 		out->len = start;
 		out->data[start] = '\0';
@@ -238,7 +243,8 @@ static bool claim_of(const unsigned char *p, size_t n, struct claim *c)
 				return false;
 			v = be(p + 1, rows[i].size);
 			c->body = rows[i].what == 1 ? (size_t)v : 0;
-			c->items = rows[i].what == 2 ? (size_t)v : rows[i].what == 3 ? (size_t)v * 2 : 0;
+			c->items = rows[i].what == 2 ? (size_t)v : rows[i].what == 3 ?
+				(size_t)v * 2 : 0;
 			return true;
 		}
 		return false;		/* ext types and 0xc1: we never send them */
@@ -306,7 +312,8 @@ static char *take_text(const msgpack_object *o, size_t limit)
 	return xstrndup(o->via.str.ptr, o->via.str.size);
 }
 
-static int read_shape(const struct shape *s, void *body, const msgpack_object *o, struct ps_err *err);
+static int read_shape(const struct shape *s, void *body, const msgpack_object *o,
+		      struct ps_err *err);
 
 static bool read_strs(struct any_list *list, const msgpack_object *o)
 {
@@ -334,7 +341,8 @@ static int read_list(const struct field *f, struct any_list *list, const msgpack
 	list->v = xcalloc(o->via.array.size, f->of->size);
 	for (size_t i = 0; i < o->via.array.size && rc == 0; i++) {
 		list->n++;
-		rc = read_shape(f->of, (char *)list->v + i * f->of->size, &o->via.array.ptr[i], err);
+		rc = read_shape(f->of, (char *)list->v + i * f->of->size, &o->via.array.ptr[i],
+				err);
 	}
 	return rc;
 }
@@ -377,8 +385,9 @@ static int read_field(const struct shape *s, const struct field *f, void *at,
 	case LIST:
 		return read_list(f, at, o, err);
 	}
-	return ok ? 0 : ps_err_set(err, PS_EPROTO, "message %s: field %s has a wrong type or is too large",
-				   s->name, f->name);
+	return ok ? 0 : ps_err_set(err, PS_EPROTO,
+				   "message %s: field %s has a wrong type or is too large", s->name,
+				   f->name);
 }
 
 static bool key_is(const msgpack_object *k, const char *name)
@@ -395,7 +404,8 @@ static const msgpack_object *find(const msgpack_object *map, const char *name)
 	return NULL;
 }
 
-static int read_shape(const struct shape *s, void *body, const msgpack_object *o, struct ps_err *err)
+static int read_shape(const struct shape *s, void *body, const msgpack_object *o,
+		      struct ps_err *err)
 {
 	int rc = 0;
 
@@ -408,7 +418,8 @@ static int read_shape(const struct shape *s, void *body, const msgpack_object *o
 		if (v)
 			rc = read_field(s, f, (char *)body + f->offset, v, err);
 		else if (f->kind == STR)
-			rc = ps_err_set(err, PS_EPROTO, "message %s lacks the field %s", s->name, f->name);
+			rc = ps_err_set(err, PS_EPROTO, "message %s lacks the field %s", s->name,
+					f->name);
 	}
 	return rc;
 }
@@ -442,7 +453,8 @@ int msg_decode(struct msg *m, const void *bytes, size_t n, struct ps_err *err)
 
 	memset(m, 0, sizeof(*m));
 	if (prove(bytes, n, 0) != n)
-		return ps_err_set(err, PS_EPROTO, "a frame of %zu bytes is not one msgpack value", n);
+		return ps_err_set(err, PS_EPROTO, "a frame of %zu bytes is not one msgpack value",
+				  n);
 	msgpack_unpacked_init(&u);
 	if (msgpack_unpack_next(&u, bytes, n, &at) != MSGPACK_UNPACK_SUCCESS)
 		rc = ps_err_set(err, PS_EPROTO, "a frame of %zu bytes cannot be unpacked", n);
@@ -470,7 +482,8 @@ static void document_shape(FILE *out, const struct shape *s)
 		[I64] = "integer", [BOOL] = "boolean", [STRS] = "list of text", [LIST] = "list of",
 	};
 
-	fprintf(out, "\n### %s\n\n| field | type | limit | meaning |\n|---|---|---|---|\n", s->name);
+	fprintf(out, "\n### %s\n\n| field | type | limit | meaning |\n|---|---|---|---|\n",
+		s->name);
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct field *f = &s->fields[i];
 
@@ -485,8 +498,10 @@ static void document_shape(FILE *out, const struct shape *s)
 void msg_document(FILE *out)
 {
 #define DOCUMENT(s) document_shape(out, &shape_##s);
-	fprintf(out, "# Messages\n\nMade from common/wire/messages.h by `test_wire --document`. A frame is a 4-byte\n"
-		     "big-endian length and one msgpack map with `type`, `version` (%d) and these fields.\n"
+	fprintf(out, "# Messages\n\nMade from common/wire/messages.h by `test_wire --document`. A "
+		"frame is a 4-byte\n"
+		     "big-endian length and one msgpack map with `type`, `version` (%d) and these "
+		"fields.\n"
 		     "\n## Shapes\n", WIRE_VERSION);
 	WIRE_SHAPES(DOCUMENT)
 	fprintf(out, "\n## Messages\n");

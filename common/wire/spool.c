@@ -45,7 +45,8 @@ static void set_aside(struct taker *t, const char *name, const char *why)
 /* The bytes of one plain file of the right size; why is set when it must be set aside. */
 static int read_entry(struct taker *t, struct spool_entry *e, struct buf *bytes, struct ps_err *err)
 {
-	int fd = openat(t->dirfd, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = openat(t->dirfd, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+			O_CLOEXEC);
 	struct stat st;
 	int rc = 0;
 
@@ -140,7 +141,8 @@ static int compare(int64_t a, int64_t b)
 static int by_stamp(const void *pa, const void *pb)
 {
 	const struct spool_entry *a = pa, *b = pb;
-	bool a_now = strcmp(boot_of(a), clock_boot_id()) == 0, b_now = strcmp(boot_of(b), clock_boot_id()) == 0;
+	bool a_now = strcmp(boot_of(a), clock_boot_id()) == 0,
+		b_now = strcmp(boot_of(b), clock_boot_id()) == 0;
 	int c = compare(a_now, b_now);
 
 	if (c == 0 && !a_now)		/* mtime was made the same for all of one old boot */
@@ -159,7 +161,8 @@ static void sort(struct spool_batch *b)
 		if (strcmp(boot_of(&b->v[i]), clock_boot_id()) == 0)
 			continue;
 		for (size_t k = 0; k < b->n; k++)
-			if (b->v[k].mtime_ms < b->v[i].mtime_ms && strcmp(boot_of(&b->v[i]), boot_of(&b->v[k])) == 0)
+			if (b->v[k].mtime_ms < b->v[i].mtime_ms &&
+			    strcmp(boot_of(&b->v[i]), boot_of(&b->v[k])) == 0)
 				b->v[i].mtime_ms = b->v[k].mtime_ms;
 	}
 	if (b->n)

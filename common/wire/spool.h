@@ -17,7 +17,8 @@ enum {
 	SPOOL_DIR_MODE = 03773,
 	SPOOL_TAKE_MAX = 1000,		/* entries of one take */
 	SPOOL_TAKE_BYTES = 64 << 20,	/* bytes of one take */
-	SPOOL_TMP_AGE_S = 90,		/* an unfinished file of a hook that was killed: no budget is longer */
+	/* an unfinished file of a hook that was killed: no budget is longer */
+	SPOOL_TMP_AGE_S = 90,
 };
 
 enum spool_kept {

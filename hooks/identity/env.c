@@ -1,4 +1,5 @@
-/* identity: env:NAME – the one variable that the admin named, set by forced commands or by a host. */
+/* identity: env:NAME – the one variable that the admin named, set by forced commands or by a
+ * host. */
 #include "config.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
  * identity – who pushes, as the Git host tells its hooks. One row and one file per kind of host.
  *
- * The root's `identity:` in the policy chooses the row; nothing is guessed from variables that happen
- * to be set. A kind without a row here has no name yet: its pushers are unknown, which holds their
- * events.
+ * The root's `identity:` in the policy chooses the row; nothing is guessed from variables that
+ * happen to be set. A kind without a row here has no name yet: its pushers are unknown, which holds
+ * their events.
  */
 #ifndef PS_IDENTITY_H
 #define PS_IDENTITY_H

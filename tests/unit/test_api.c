@@ -52,13 +52,15 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 		      core_reply_fn *reply, void *arg)
 {
 	(void)c;
-	snprintf(fx.asked, sizeof(fx.asked), "%s|%s|%s|%s|%s|%s", who, job, fabric, config ? config : "", project, repository);
+	snprintf(fx.asked, sizeof(fx.asked), "%s|%s|%s|%s|%s|%s", who, job, fabric,
+		 config ? config : "", project, repository);
 	if (strcmp(job, "wait") == 0)
 		kill(fx.pid, SIGINT);	/* Ctrl-C once the work is under way */
 	if (strcmp(job, "absent") == 0)
 		reply(arg, PS_ENOENT, "no job 'absent' is deployed on fabric 'development'", NULL);
 	else
-		reply(arg, 0, NULL, strcmp(job, "good") == 0 ? "x1" : strcmp(job, "bad") == 0 ? "x2" : "x3");
+		reply(arg, 0, NULL, strcmp(job, "good") == 0 ? "x1" : strcmp(job, "bad") == 0 ?
+		      "x2" : "x3");
 }
 
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
@@ -129,7 +131,8 @@ static void make_instance(void)
 	assert_int_equal(mkdir(run, 0755), 0);
 	write_at(run, "one.log", "boom\n");
 	free(run);
-	assert_int_equal(config_parse(&fx.policy.cfg, "penstock.yml", buf_str(&yaml), yaml.len, &diags, &err), 0);
+	assert_int_equal(config_parse(&fx.policy.cfg, "penstock.yml", buf_str(&yaml), yaml.len,
+				      &diags, &err), 0);
 	assert_non_null(fx.policy.cfg);
 	fx.policy.base = fx.dir;
 	diag_clear(&diags);
@@ -191,22 +194,30 @@ static const struct row {
 	{ "status", { "status" }, 0, { "development", "live", "waiting: approval", "failing",
 	  "not in this version: the tests of a project" }, NULL },
 	{ "status tells what to type", { "status" }, 0, { "next: penstock -C ", " why b2" }, NULL },
-	{ "status as JSON", { "status", "--json" }, 0, { "\"missing\": [", "\"policy_digest\"", "\"id\": \"gate\"", "\"trusted_caller is on" }, NULL },
+	{ "status as JSON", { "status", "--json" }, 0, { "\"missing\": [", "\"policy_digest\"",
+							 "\"id\": \"gate\"",
+							 "\"trusted_caller is on" }, NULL },
 	{ "events", { "events" }, 0, { "e6", "held", "refs/heads/main" }, NULL },
-	{ "events filtered", { "events", "--state", "held", "--json" }, 0, { "\"id\": \"e6\"", "\"more\": false" }, NULL },
+	{ "events filtered", { "events", "--state", "held", "--json" }, 0,
+	  { "\"id\": \"e6\"", "\"more\": false" }, NULL },
 	{ "events, too many", { "events", "-n", "2" }, 0, { "there are more" }, NULL },
 	{ "events, nothing", { "events", "--repo", "other" }, 0, { "no event yet" }, NULL },
-	{ "events, no number", { "events", "-n", "x" }, 2, { "error: limit is no number: 'x'" }, NULL },
+	{ "events, no number", { "events", "-n", "x" }, 2, { "error: limit is no number: 'x'" },
+	  NULL },
 	{ "builds", { "builds" }, 0, { "b3", "queued: builder", "a-1.0-py3-none-any.whl" }, NULL },
 	{ "releases", { "releases" }, 0, { "aaaaaaaaaaaa", "live", "v1.0", "development" }, NULL },
 	{ "fabrics", { "fabrics" }, 0, { "airflow", "no driver in this version", "1174" }, NULL },
-	{ "history", { "history", "development" }, 0, { "d1", "deployed", "refs/heads/main", "1970-01-01T00:00:01Z" }, NULL },
-	{ "history of no fabric", { "history", "qa" }, 1, { "error: the configuration has no fabric 'qa'", "next: penstock" }, NULL },
+	{ "history", { "history", "development" }, 0, { "d1", "deployed", "refs/heads/main",
+							"1970-01-01T00:00:01Z" }, NULL },
+	{ "history of no fabric", { "history", "qa" }, 1,
+	  { "error: the configuration has no fabric 'qa'", "next: penstock" }, NULL },
 	{ "runs", { "runs" }, 0, { "x1", "x2", "passed", "failed" }, NULL },
 	{ "one run", { "runs", "x2" }, 0, { "one", "boom", "upstream failed", "next: " }, NULL },
 	{ "one run that is not there", { "runs", "x9" }, 1, { "no such run: 'x9'" }, NULL },
-	{ "why", { "why", "main" }, 0, { "e4", "waits for a free slot: 1 of 1 slots busy", "tests: not run in this version", "next: " }, NULL },
-	{ "why as JSON", { "why", "b2", "--json" }, 0, { "\"state\": \"failed\"", "needed by e3" }, NULL },
+	{ "why", { "why", "main" }, 0, { "e4", "waits for a free slot: 1 of 1 slots busy",
+					 "tests: not run in this version", "next: " }, NULL },
+	{ "why as JSON", { "why", "b2", "--json" }, 0, { "\"state\": \"failed\"", "needed by e3" },
+	  NULL },
 	{ "why nothing", { "why", "nothing" }, 1, { "nothing is known of 'nothing'" }, NULL },
 	{ "log is escaped", { "log", "b2" }, 0, { "line one\n\\x1b[31mSyntaxError: bad\n" }, NULL },
 	{ "log raw", { "log", "b2", "--raw" }, 0, { "\033[31mSyntaxError" }, NULL },
@@ -214,20 +225,27 @@ static const struct row {
 	{ "log of a run", { "log", "x2" }, 0, { "== one\nboom\n== two\n" }, NULL },
 	{ "log of a task", { "log", "x2/one" }, 0, { "boom\n" }, NULL },
 	{ "log of no task", { "log", "x2/three" }, 1, { "x2 has no task 'three'" }, NULL },
-	{ "log as JSON", { "log", "b2", "--json" }, 0, { "\"state\": \"failed\"", "\"ended\": true" }, NULL },
+	{ "log as JSON", { "log", "b2", "--json" }, 0, { "\"state\": \"failed\"",
+							 "\"ended\": true" }, NULL },
 	{ "log of what goes on", { "log", "b3" }, 0, { "b3 is queued" }, NULL },
 	{ "log of nothing", { "log", "e1" }, 2, { "'e1' has no log" }, NULL },
-	{ "run passes", { "--as", "ana", "run", "good", "--fabric", "development" }, 0, { "x1", "passed" }, "(as ana)|good|development|||" },
-	{ "run fails", { "--as", "ana", "run", "bad", "-f", "development", "-i", "prod" }, 1, { "x2", "failed" }, "(as ana)|bad|development|prod||" },
-	{ "run without waiting", { "--as", "ana", "run", "good", "-f", "development", "--no-wait" }, 0, { "x1 queued" }, NULL },
+	{ "run passes", { "--as", "ana", "run", "good", "--fabric", "development" }, 0,
+	  { "x1", "passed" }, "(as ana)|good|development|||" },
+	{ "run fails", { "--as", "ana", "run", "bad", "-f", "development", "-i", "prod" }, 1,
+	  { "x2", "failed" }, "(as ana)|bad|development|prod||" },
+	{ "run without waiting", { "--as", "ana", "run", "good", "-f", "development", "--no-wait" },
+	  0, { "x1 queued" }, NULL },
 	{ "run, time is up", { "--as", "ana", "run", "slow", "-f", "development", "-t", "0" }, 1,
 	  { "the time is up; x3 goes on; next: penstock" }, NULL },
-	{ "run, Ctrl-C", { "--as", "ana", "run", "wait", "-f", "development" }, 130, { "stopped watching; x3 goes on" }, NULL },
-	{ "run, no such job", { "--as", "ana", "run", "absent", "-f", "development" }, 1, { "no job 'absent'" }, NULL },
+	{ "run, Ctrl-C", { "--as", "ana", "run", "wait", "-f", "development" }, 130,
+	  { "stopped watching; x3 goes on" }, NULL },
+	{ "run, no such job", { "--as", "ana", "run", "absent", "-f", "development" }, 1,
+	  { "no job 'absent'" }, NULL },
 	{ "run, not in the team", { "--as", "ana", "run", "good", "-f", "production" }, 1,
 	  { "fabric 'production' belongs to team 'prod_support' and 'ana' is not in it" }, NULL },
 	{ "run, no fabric", { "run", "good" }, 2, { "--fabric is missing" }, NULL },
-	{ "run, bad time", { "run", "good", "-f", "development", "-t", "soon" }, 2, { "'soon' is no time" }, NULL },
+	{ "run, bad time", { "run", "good", "-f", "development", "-t", "soon" }, 2,
+	  { "'soon' is no time" }, NULL },
 	{ "as nobody", { "--as", "mallory", "status" }, 1, { "'mallory' is in no team" }, NULL },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
@@ -255,7 +273,8 @@ static void check_row(void **state)
 	for (size_t i = 0; i < ARGS_MAX && r->args[i]; i++)
 		argv[3 + i] = r->args[i];
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	assert_true(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) > 0);	/* nobody reads until the child ended */
+	/* nobody reads until the child ended */
+	assert_true(fcntl(fds[1], F_SETPIPE_SZ, 1 << 20) > 0);
 	s.out = s.errout = fds[1];
 	fx.asked[0] = '\0';
 	fx.pid = spawn_start(&s, &err);
@@ -280,9 +299,12 @@ static void check_row(void **state)
 static void check_rude(void **state)
 {
 	static const char *const texts[] = {
-		"GET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "\x01\x02\x03\r\n\r\n", "GET /api/v1/",
-		"POST /api/v1/runs HTTP/1.1\r\nContent-Length: 9999999999\r\n\r\n", "DELETE /api/v1/status HTTP/1.1\r\n\r\n",
-		"GET /api/v1/why?thing=%zz HTTP/1.1\r\n\r\n", "GET /../../etc/passwd HTTP/1.1\r\n\r\n",
+		"GET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "\x01\x02\x03\r\n\r\n",
+			"GET /api/v1/",
+		"POST /api/v1/runs HTTP/1.1\r\nContent-Length: 9999999999\r\n\r\n",
+			"DELETE /api/v1/status HTTP/1.1\r\n\r\n",
+		"GET /api/v1/why?thing=%zz HTTP/1.1\r\n\r\n",
+			"GET /../../etc/passwd HTTP/1.1\r\n\r\n",
 	};
 	static const struct row after = { "after", { "builds" }, 0, { "b3" }, NULL };
 	const struct row *row = &after;

@@ -146,7 +146,8 @@ static void cas_keeps_and_proves(void **state)
 
 static void spawn_gives_only_what_we_say(void **state)
 {
-	static const char *const argv[] = { "/bin/sh", "-c", "echo $X; ls /proc/self/fd | wc -l", NULL };
+	static const char *const argv[] = { "/bin/sh", "-c", "echo $X; ls /proc/self/fd | wc -l",
+					    NULL };
 	static const char *const env[] = { "X=1", NULL };
 	struct spawn s = { .argv = argv, .env = env, .in = -1, .errout = -1 };
 	struct buf out = BUF_INIT;

@@ -33,7 +33,8 @@ static const struct { const char *name, *text; } forms[] = {
 	{ "literal", "description: |\n  one\n   two\n\n  three\nb: 1\n" },
 	{ "literal strip", "a: |-\n  x\n\nb: >+\n  y\n  z\n\nc: >2\n    w\n" },
 	{ "double", "a: \"x\\n\\u00e9\\\n   y\n  z \\\"q\\\" \\x41\"\n" },
-	{ "non-ascii", "name: \"caf\303\251 \346\227\245\346\234\254\"\nb: na\303\257ve \360\237\230\200\n" },
+	{ "non-ascii",
+	  "name: \"caf\303\251 \346\227\245\346\234\254\"\nb: na\303\257ve \360\237\230\200\n" },
 	{ "explicit key", "? a rather long key\n: value\n? b\n: - 1\n  - 2\n" },
 	{ "comments", "# top\na: 1 # one\n# between\nb: '#no'\nc: x#y\n" },
 	{ "anchors", "a: &x {k: 1}\nb: *x\nc: &y [1, 2]\nd: *y\ne: &z word\nf: *z\n" },
@@ -44,8 +45,10 @@ static const struct { const char *name, *text; } forms[] = {
 	{ "two documents", "a: 1\n---\nb: 2\n" },
 	{ "implicit null", "a:\nb:\n  c:\n" },
 	{ "yes no", "a: yes\nb: No\nc: ON\nd: off\ne: y\nf: 'yes'\ng: yEs\n" },
-	{ "numbers", "a: 1.10\nb: 010\nc: 0x1F\nd: 0b101\ne: 1_000\nf: 1:30\ng: -5\nh: 08\ni: 1e3\nj: 1.5e+3\n"
-		     "k: .5\nl: .inf\nm: -.INF\nn: .nan\no: +7\np: 1.2.3\nq: 3.0.0-5\nr: 0\ns: -0\nt: 1__2\n" },
+	{ "numbers",
+	  "a: 1.10\nb: 010\nc: 0x1F\nd: 0b101\ne: 1_000\nf: 1:30\ng: -5\nh: 08\ni: 1e3\nj: 1.5e+3\n"
+		     "k: .5\nl: .inf\nm: -.INF\nn: .nan\no: +7\np: 1.2.3\nq: 3.0.0-5\nr: 0\ns: "
+	  "-0\nt: 1__2\n" },
 	{ "times", "a: 2023-07-28\nb: 2023-07-28 19:54:27\nc: 2023-07-28T19:54:27.5Z\nd: 2023-7-8\n" },
 	{ "duplicate", "a: 1\nb: 2\na: 3\n" },
 	{ "number keys", "1: a\nnull: c\n'1': e\n" },
@@ -56,8 +59,10 @@ static const struct { const char *name, *text; } forms[] = {
 	{ "only comment", "# nothing\n" },
 	{ "scalar", "just text\n" },
 	{ "list", "- a\n- b\n" },
-	{ "colons", "a: b:c\nurl: https://example.net/x?y=z\nrepositoryPath: gitUri=http://h/r.git&subPath=/p\n" },
-	{ "odd keys", "pipelines/a-b: {}\n.prophecy/metadata/x: {}\n'quoted key': 1\n\"double\": 2\n" },
+	{ "colons", "a: b:c\nurl: https://example.net/x?y=z\nrepositoryPath: "
+	  "gitUri=http://h/r.git&subPath=/p\n" },
+	{ "odd keys",
+	  "pipelines/a-b: {}\n.prophecy/metadata/x: {}\n'quoted key': 1\n\"double\": 2\n" },
 	{ "equals", "a: =\n" },
 	{ "equals key", "=: 1\n" },
 	{ "merge value", "a: <<\n" },
@@ -208,7 +213,8 @@ static void write_bytes(const char *path, const char *p, size_t n)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* Returns 1 when PyYAML and we agree, 0 when we accept more, and fails when we refuse what it takes. */
+/* Returns 1 when PyYAML and we agree, 0 when we accept more, and fails when we refuse what it
+ * takes. */
 static bool compare(const char *stem, const struct buf *text)
 {
 	char *path = xasprintf("y/%s.out", stem);
@@ -223,9 +229,11 @@ static bool compare(const char *stem, const struct buf *text)
 	else
 		buf_adds(&ours, "refused");
 	same = theirs.len == ours.len && memcmp(buf_str(&theirs), buf_str(&ours), ours.len) == 0;
-	if (!same && strcmp(buf_str(&theirs), "refused") != 0 && rc != PS_ELIMIT && !strstr(buf_str(&theirs), "other") && !strstr(buf_str(text), "!!int")) {
-		print_message("%s:\n%.*s\n-- PyYAML: %s\n-- ours:   %s (%s)\n", stem, (int)text->len, buf_str(text),
-			      buf_str(&theirs), buf_str(&ours), fault.text);
+	if (!same && strcmp(buf_str(&theirs), "refused") != 0 && rc != PS_ELIMIT &&
+	    !strstr(buf_str(&theirs), "other") && !strstr(buf_str(text), "!!int")) {
+		print_message("%s:\n%.*s\n-- PyYAML: %s\n-- ours:   %s (%s)\n", stem,
+			      (int)text->len, buf_str(text), buf_str(&theirs), buf_str(&ours),
+			      fault.text);
 		fail();
 	}
 	buf_clear(&theirs);
@@ -270,7 +278,8 @@ static void reads_as_pyyaml_does(void **state)
 
 			agree += same;
 			if (!same && i % (MUTANTS + 1) == 0)
-				print_message("note: we accept '%s', PyYAML does not\n", forms[i / (MUTANTS + 1)].name);
+				print_message("note: we accept '%s', PyYAML does not\n",
+					      forms[i / (MUTANTS + 1)].name);
 		}
 		buf_clear(&texts[i]);
 	}
@@ -318,19 +327,24 @@ static void json_faults_have_positions(void **state)
 		enum doc_kind top;
 		struct doc *d = NULL;
 
-		assert_int_equal(doc_json(&d, faults[i].text, strlen(faults[i].text), &fault), faults[i].rc);
+		assert_int_equal(doc_json(&d, faults[i].text, strlen(faults[i].text), &fault),
+				 faults[i].rc);
 		if (fault.at.line != faults[i].line || fault.at.col > faults[i].col + 2 ||
 		    fault.at.col + 2 < faults[i].col)
-			fail_msg("%s: at %u:%u: %s", faults[i].name, fault.at.line, fault.at.col, fault.text);
+			fail_msg("%s: at %u:%u: %s", faults[i].name, fault.at.line, fault.at.col,
+				 fault.text);
 		assert_true(*fault.text);
-		assert_int_equal(doc_json_scan(&top, faults[i].text, strlen(faults[i].text), &fault), faults[i].rc);
+		assert_int_equal(doc_json_scan(&top, faults[i].text, strlen(faults[i].text),
+					       &fault), faults[i].rc);
 	}
 }
 
 static void json_nodes(void **state)
 {
-	static const char text[] = "\357\273\277{\n\t\"s\" : \"a\\\"\\u00e9\",\r\n\"n\": -12, \"f\": 1.5,"
-				   "\"big\": 99999999999999999999, \"l\": [true, null, {}],\n\"s\": 3}";
+	static const char text[] =
+		"\357\273\277{\n\t\"s\" : \"a\\\"\\u00e9\",\r\n\"n\": -12, \"f\": 1.5,"
+				   "\"big\": 99999999999999999999, \"l\": [true, null, "
+					   "{}],\n\"s\": 3}";
 	const struct doc_node *l;
 	enum doc_kind top;
 	struct doc *d;
@@ -346,7 +360,8 @@ static void json_nodes(void **state)
 	assert_int_equal(doc_get(d->root, "s")->num, 3);
 	l = doc_get(d->root, "l");
 	assert_int_equal(l->n, 3);
-	assert_true(l->items[0]->kind == DOC_BOOL && l->items[0]->num && l->items[2]->kind == DOC_MAP);
+	assert_true(l->items[0]->kind == DOC_BOOL && l->items[0]->num &&
+		    l->items[2]->kind == DOC_MAP);
 	assert_int_equal(l->items[1]->at.line, 3);
 	doc_free(d);
 	assert_int_equal(doc_json_scan(&top, text, sizeof(text) - 1, &fault), 0);
@@ -391,7 +406,8 @@ static void doubling_aliases_stay_small(void **state)
 
 static void mutants_never_crash(void **state)
 {
-	static const char json[] = "{\"request\": {\"tasks\": [{\"task_key\": \"a\", \"n\": [1, 2.5e3, null, true]}]},"
+	static const char json[] =
+		"{\"request\": {\"tasks\": [{\"task_key\": \"a\", \"n\": [1, 2.5e3, null, true]}]},"
 				   "\"s\": \"\\u00e9\\n\\\\ x\"}";
 	struct buf b = BUF_INIT;
 	size_t taken = 0;

@@ -113,7 +113,8 @@ static int run_repository(struct store_tx *tx, void *arg, struct ps_err *err)
 	repositories_clear(&all);
 	CHECK(repository_put(tx, "uid-3", f->dir, "copy", &r, err) == 0);
 	repository_clear(&r);
-	CHECK(repository_put(tx, "uid-3", "/tmp", "tmp", &r, err) == PS_ECONFLICT);	/* both are there */
+	/* both are there */
+	CHECK(repository_put(tx, "uid-3", "/tmp", "tmp", &r, err) == PS_ECONFLICT);
 	CHECK(repository_by_path(tx, "/none", &r, err) == PS_ENOENT);
 	return 0;
 }
@@ -123,10 +124,12 @@ static void repository_is_its_uid(void **state)
 	assert_int_equal(write_one(*state, run_repository), 0);
 }
 
-static struct ref_event event(int64_t repo, const char *old, const char *new, const char *kind, const char *st)
+static struct ref_event event(int64_t repo, const char *old, const char *new, const char *kind,
+			      const char *st)
 {
-	return (struct ref_event) { .repository = repo, .ref = (char *)MAIN, .old = (char *)old, .new = (char *)new,
-				    .kind = (char *)kind, .k = -1, .state = (char *)st, .boot = (char *)"boot", .stamp = 5 };
+	return (struct ref_event) { .repository = repo, .ref = (char *)MAIN, .old = (char *)old,
+				    .new = (char *)new, .kind = (char *)kind, .k = -1,
+				    .state = (char *)st, .boot = (char *)"boot", .stamp = 5 };
 }
 
 static int run_chain(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -158,7 +161,8 @@ static int run_chain(struct store_tx *tx, void *arg, struct ps_err *err)
 	event_clear(&got);
 	CHECK(event_end(tx, e1.id, "open", NULL, err) == PS_ESTALE);
 	CHECK(event_end(tx, e3.id, "done", "deployed", err) == 0);
-	CHECK(events_list(tx, r.id, MAIN, 0, 2, &open, err) == 0 && open.n == 2 && open.v[0].id == e3.id);
+	CHECK(events_list(tx, r.id, MAIN, 0, 2, &open, err) == 0 && open.n == 2 &&
+	      open.v[0].id == e3.id);
 	events_clear(&open);
 	repository_clear(&r);
 	return 0;
@@ -172,9 +176,11 @@ static void events_join(void **state)
 static int run_push(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct repository r = { 0 };
-	struct push p = { .push = (char *)"p1", .uid = 7, .judged = (char *)"none", .boot = (char *)"boot",
-			  .pusher = (char *)"root", .acting_as = (char *)"ana", .stamp = 9 }, got = { 0 };
-	struct intent i = { .ref = (char *)MAIN, .old = (char *)A, .new = (char *)B, .state = (char *)"open" };
+	struct push p = { .push = (char *)"p1", .uid = 7, .judged = (char *)"none",
+			  .boot = (char *)"boot", .pusher = (char *)"root",
+			  .acting_as = (char *)"ana", .stamp = 9 }, got = { 0 };
+	struct intent i = { .ref = (char *)MAIN, .old = (char *)A, .new = (char *)B,
+			    .state = (char *)"open" };
 	struct intents open = { 0 };
 	int64_t id;
 	char *shown = push_shown(&p);
@@ -193,7 +199,8 @@ static int run_push(struct store_tx *tx, void *arg, struct ps_err *err)
 	p.uid = 8;
 	CHECK(push_put(tx, &p, err) == PS_EPERM);		/* somebody else's push id */
 	CHECK(intent_insert(tx, &i, err) == 0);
-	CHECK(intents_open(tx, r.id, MAIN, 10, &open, err) == 0 && open.n == 1 && open.v[0].begun == 9);
+	CHECK(intents_open(tx, r.id, MAIN, 10, &open, err) == 0 && open.n == 1 &&
+	      open.v[0].begun == 9);
 	CHECK(intent_set_state(tx, &open.v[0], "void", "push ended, ref did not move", err) == 0);
 	intents_clear(&open);
 	CHECK(intents_of_push(tx, id, &open, err) == 0 && strcmp(open.v[0].state, "void") == 0);

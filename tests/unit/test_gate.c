@@ -36,13 +36,17 @@ static struct ps_err err;
 #define F_PJOB "jobs/j/code/prophecy-job.json"
 
 static const char *const good[][2] = {
-	{ F_YML, YML(ONE_PIPELINE, ONE_JOB) }, { F_SETUP, "from setuptools import setup\nsetup(name='a', version='1.0')\n" },
-	{ F_WORKFLOW, "{\"metainfo\": {}}" }, { F_PROD, "{}" }, { F_JOB, GOOD_JOB }, { F_PJOB, PJOB },
+	{ F_YML, YML(ONE_PIPELINE, ONE_JOB) },
+		{ F_SETUP, "from setuptools import setup\nsetup(name='a', version='1.0')\n" },
+	{ F_WORKFLOW, "{\"metainfo\": {}}" }, { F_PROD, "{}" }, { F_JOB, GOOD_JOB },
+		{ F_PJOB, PJOB },
 };
 
 static const char config_yml[] =
-	"teams:\n  developers: { members: [ana] }\nfabrics:\n  development: { id: 1174, owner: developers, provider: local }\n"
-	"environments:\n  - { name: development, refs: [refs/heads/main], fabric: development, deploy: auto }\n";
+	"teams:\n  developers: { members: [ana] }\nfabrics:\n  development: { id: 1174, owner: "
+		"developers, provider: local }\n"
+	"environments:\n  - { name: development, refs: [refs/heads/main], fabric: development, "
+		"deploy: auto }\n";
 
 static struct config *config;
 
@@ -51,7 +55,8 @@ static int make_config(void **state)
 	struct diag_list l = DIAG_LIST_INIT;
 
 	(void)state;
-	if (config_parse(&config, "penstock.yml", config_yml, sizeof(config_yml) - 1, &l, &err) < 0 || !config) {
+	if (config_parse(&config, "penstock.yml", config_yml, sizeof(config_yml) - 1, &l,
+			 &err) < 0 || !config) {
 		struct buf b = BUF_INIT;
 
 		diag_print(&b, &l, 0);
@@ -82,83 +87,137 @@ static void make_good(const char *dir)
 /* path is put in place of the good file; text NULL removes it. want: the lines, all of them. */
 static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "good", F_YML, YML(ONE_PIPELINE, ONE_JOB), "" },
-	{ "001 not YAML", F_YML, "name: [x\nb: 1\n", "pbt_project.yml:2:2: error: not YAML: while parsing a flow sequence, "
+	{ "001 not YAML", F_YML, "name: [x\nb: 1\n",
+	  "pbt_project.yml:2:2: error: not YAML: while parsing a flow sequence, "
 	  "did not find expected ',' or ']' [PS-PROJ-001]\n" },
-	{ "002 conflict", F_YML, "a: 1\n<<<<<<< HEAD\n", "pbt_project.yml:2:1: error: merge conflict marker [PS-PROJ-002]\n" },
-	{ "002 in setup.py", F_SETUP, "x\n>>>>>>> y\n", F_SETUP ":2:1: error: merge conflict marker [PS-PROJ-002]\n" },
-	{ "003 top", F_YML, "- a\n", "pbt_project.yml:1:1: error: holds a list, not a map [PS-PROJ-003]\n" },
-	{ "003 empty", F_YML, "", "pbt_project.yml:1:1: error: holds nothing, not a map [PS-PROJ-003]\n" },
+	{ "002 conflict", F_YML, "a: 1\n<<<<<<< HEAD\n",
+	  "pbt_project.yml:2:1: error: merge conflict marker [PS-PROJ-002]\n" },
+	{ "002 in setup.py", F_SETUP, "x\n>>>>>>> y\n",
+	  F_SETUP ":2:1: error: merge conflict marker [PS-PROJ-002]\n" },
+	{ "003 top", F_YML, "- a\n",
+	  "pbt_project.yml:1:1: error: holds a list, not a map [PS-PROJ-003]\n" },
+	{ "003 empty", F_YML, "",
+	  "pbt_project.yml:1:1: error: holds nothing, not a map [PS-PROJ-003]\n" },
 	{ "004 duplicate", F_YML, YML(ONE_PIPELINE ONE_PIPELINE, ONE_JOB),
-	  "pbt_project.yml:8:3: error: 'pipelines/a' is there twice; the last one wins and the others are lost [PS-PROJ-004]\n" },
+	  "pbt_project.yml:8:3: error: 'pipelines/a' is there twice; the last one wins and the "
+	  "others are lost [PS-PROJ-004]\n" },
 	{ "005 missing", F_YML, "name: x\npipelines: {}\njobs: {}\n",
 	  "pbt_project.yml:1:1: error: 'language' is missing [PS-PROJ-005]\n"
 	  "pbt_project.yml:1:1: error: 'version' is missing [PS-PROJ-005]\n" },
 	{ "006 shape", F_YML, "name: ''\nversion: 1\nlanguage: python\npipelines:\njobs: []\n",
 	  "pbt_project.yml:1:7: error: 'name' is empty, not text; quote it [PS-PROJ-006]\n"
-	  "pbt_project.yml:4:11: error: 'pipelines' is null, not a map; write {} for none [PS-PROJ-006]\n"
-	  "pbt_project.yml:5:7: error: 'jobs' is a list, not a map; write {} for none [PS-PROJ-006]\n" },
+	  "pbt_project.yml:4:11: error: 'pipelines' is null, not a map; write {} for none "
+	  "[PS-PROJ-006]\n"
+	  "pbt_project.yml:5:7: error: 'jobs' is a list, not a map; write {} for none "
+	  "[PS-PROJ-006]\n" },
 	{ "008 entries", F_YML, YML("\n  pipelines/a: {name: a}", "\n  jobs/j: null"),
 	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no language [PS-PROJ-008]\n"
 	  "pbt_project.yml:7:3: error: job 'jobs/j' is null, not a map [PS-PROJ-008]\n" },
-	{ "009 keys", F_YML, YML("\n  pipelines/../x: {name: x, language: python}\n  /p: {name: x, language: python}", " {}"),
-	  "pbt_project.yml:5:3: error: the pipeline key 'pipelines/../x' is not a path below the project [PS-PROJ-009]\n"
-	  "pbt_project.yml:6:3: error: the pipeline key '/p' is not a path below the project [PS-PROJ-009]\n" },
-	{ "013 folder", F_YML, YML(ONE_PIPELINE "\n  pipelines/b: {name: b, language: python}", ONE_JOB),
-	  "pbt_project.yml:8:3: error: pipeline 'pipelines/b' has no folder 'pipelines/b' [PS-PIPE-013]\n" },
+	{ "009 keys", F_YML,
+	  YML("\n  pipelines/../x: {name: x, language: python}\n  /p: {name: x, language: python}",
+	      " {}"),
+	  "pbt_project.yml:5:3: error: the pipeline key 'pipelines/../x' is not a path below the "
+	  "project [PS-PROJ-009]\n"
+	  "pbt_project.yml:6:3: error: the pipeline key '/p' is not a path below the project "
+	  "[PS-PROJ-009]\n" },
+	{ "013 folder", F_YML, YML(ONE_PIPELINE "\n  pipelines/b: {name: b, language: python}",
+				   ONE_JOB),
+	  "pbt_project.yml:8:3: error: pipeline 'pipelines/b' has no folder 'pipelines/b' "
+	  "[PS-PIPE-013]\n" },
 	{ "014 setup.py", F_SETUP, NULL,
-	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file 'pipelines/a/code/setup.py' [PS-PIPE-014]\n" },
-	{ "015 pom.xml", F_YML, "name: d\nversion: '1'\nlanguage: scala\npipelines:" ONE_PIPELINE "\njobs: {}\n",
-	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file 'pipelines/a/code/pom.xml' [PS-PIPE-015]\n" },
-	{ "016 sql is free", F_YML, "name: d\nversion: '1'\nlanguage: sql\npipelines:\n  pipelines/z: {name: z, language: sql}\n"
+	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file "
+	  "'pipelines/a/code/setup.py' [PS-PIPE-014]\n" },
+	{ "015 pom.xml", F_YML,
+	  "name: d\nversion: '1'\nlanguage: scala\npipelines:" ONE_PIPELINE "\njobs: {}\n",
+	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file "
+	  "'pipelines/a/code/pom.xml' [PS-PIPE-015]\n" },
+	{ "016 sql is free",
+	  F_YML, "name: d\nversion: '1'\nlanguage: sql\npipelines:\n  pipelines/z: {name: z, "
+	  "language: sql}\n"
 	  "jobs: {}\n", "" },
-	{ "018 workflow", F_WORKFLOW, "{\"a\":\n [", F_WORKFLOW ":2:3: error: not JSON: parse error: premature EOF [PS-PIPE-018]\n" },
-	{ "018 no object", F_WORKFLOW, "[]", F_WORKFLOW ":1:1: error: holds a list, not an object [PS-PIPE-018]\n" },
-	{ "047 instance", F_PROD, "3", F_PROD ":1:1: error: holds a whole number, not an object [PS-PIPE-047]\n" },
+	{ "018 workflow", F_WORKFLOW, "{\"a\":\n [",
+	  F_WORKFLOW ":2:3: error: not JSON: parse error: premature EOF [PS-PIPE-018]\n" },
+	{ "018 no object", F_WORKFLOW, "[]",
+	  F_WORKFLOW ":1:1: error: holds a list, not an object [PS-PIPE-018]\n" },
+	{ "047 instance", F_PROD, "3",
+	  F_PROD ":1:1: error: holds a whole number, not an object [PS-PIPE-047]\n" },
 	{ "021 no job file", F_JOB, NULL,
-	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/databricks-job.json' [PS-JOB-021]\n" },
-	{ "022 cut", F_JOB, "{\"fabric_id\": \"1174\", \"comp", F_JOB ":1:28: error: not JSON: parse error: premature EOF [PS-JOB-022]\n" },
-	{ "023 parts", F_JOB, "{\"components\": {}}", F_JOB ":1:1: error: 'request' is missing or not a map [PS-JOB-023]\n"
+	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file "
+	  "'jobs/j/code/databricks-job.json' [PS-JOB-021]\n" },
+	{ "022 cut", F_JOB, "{\"fabric_id\": \"1174\", \"comp",
+	  F_JOB ":1:28: error: not JSON: parse error: premature EOF [PS-JOB-022]\n" },
+	{ "023 parts", F_JOB, "{\"components\": {}}",
+	  F_JOB ":1:1: error: 'request' is missing or not a map [PS-JOB-023]\n"
 	  F_JOB ":1:16: error: 'components' is missing or not a list [PS-JOB-023]\n" },
 	{ "028 undeclared", F_JOB, JOB(COMPONENT("pipelines/zz"), ""),
-	  F_JOB ":1:84: warning: job 'jobs/j' names 'pipelines/zz', which is not declared [PS-JOB-028]\n" },
-	{ "029 elsewhere", F_JOB, JOB(COMPONENT("12/pipelines/zz") "," COMPONENT("gitUri=http://h/r&path=pipelines/zz"), ""), "" },
-	{ "033 unknown", F_JOB, JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"b\"}]}"),
-	  F_JOB ":1:109: error: task 'a' depends on 'b', which is no task of this job [PS-JOB-033]\n" },
+	  F_JOB ":1:84: warning: job 'jobs/j' names 'pipelines/zz', which is not declared "
+	  "[PS-JOB-028]\n" },
+	{ "029 elsewhere", F_JOB,
+	  JOB(COMPONENT("12/pipelines/zz") "," COMPONENT("gitUri=http://h/r&path=pipelines/zz"),
+	      ""), "" },
+	{ "033 unknown", F_JOB,
+	  JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"b\"}]}"),
+	  F_JOB ":1:109: error: task 'a' depends on 'b', which is no task of this job "
+	  "[PS-JOB-033]\n" },
 	{ "033 twice", F_JOB, JOB("", "{\"task_key\": \"a\"},\n{\"task_key\": \"a\"}"),
 	  F_JOB ":2:14: error: task 'a' is there twice, first at line 1 [PS-JOB-033]\n" },
-	{ "033 circle", F_JOB, JOB("", "{\"task_key\": \"z\", \"depends_on\": [{\"task_key\": \"a\"}]},\n"
-				       "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"b\"}]},\n"
-				       "{\"task_key\": \"b\", \"depends_on\": [{\"task_key\": \"a\"}]}"),
+	{ "033 circle", F_JOB,
+	  JOB("", "{\"task_key\": \"z\", \"depends_on\": [{\"task_key\": \"a\"}]},\n"
+				       "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": "
+	      "\"b\"}]},\n"
+				       "{\"task_key\": \"b\", \"depends_on\": [{\"task_key\": "
+	      "\"a\"}]}"),
 	  F_JOB ":2:14: error: tasks wait for each other: a -> b -> a [PS-JOB-033]\n" },
-	{ "033 itself", F_JOB, JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"a\"}]}"),
+	{ "033 itself", F_JOB,
+	  JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"a\"}]}"),
 	  F_JOB ":1:76: error: tasks wait for each other: a -> a [PS-JOB-033]\n" },
-	{ "025 old form", F_JOB, "{\"fabricId\": \"1174\", \"components\": [], \"request\": {\"CreateNewJobRequest\": {\"tasks\": ["
+	{ "025 old form",
+	  F_JOB, "{\"fabricId\": \"1174\", \"components\": [], \"request\": "
+	  "{\"CreateNewJobRequest\": {\"tasks\": ["
 	  "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"b\"}]}]}}}",
-	  F_JOB ":1:132: error: task 'a' depends on 'b', which is no task of this job [PS-JOB-033]\n" },
-	{ "031 no path", F_JOB, JOB("{\"DLTPipelineComponent\": {\"id\": \"x\", \"nodeName\": \"n\"}}", ""), "" },
-	{ "038 invalid", F_PJOB, "{", F_PJOB ":1:2: error: not JSON: parse error: premature EOF [PS-JOB-038]\n" },
+	  F_JOB ":1:132: error: task 'a' depends on 'b', which is no task of this job "
+	  "[PS-JOB-033]\n" },
+	{ "031 no path", F_JOB,
+	  JOB("{\"DLTPipelineComponent\": {\"id\": \"x\", \"nodeName\": \"n\"}}", ""), "" },
+	{ "038 invalid", F_PJOB, "{",
+	  F_PJOB ":1:2: error: not JSON: parse error: premature EOF [PS-JOB-038]\n" },
 	{ "038 missing", F_PJOB, NULL,
-	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/prophecy-job.json' [PS-JOB-102]\n" },
-	{ "048 instance", F_JOB, JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
-	  "[\"-i\", \"qa\"]}}"), F_JOB ":1:185: warning: task 't' picks config instance 'qa', which 'pipelines/a' does not have "
+	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/prophecy-job.json' "
+	  "[PS-JOB-102]\n" },
+	{ "048 instance", F_JOB,
+	  JOB(COMPONENT("pipelines/a"),
+	      "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
+	  "[\"-i\", \"qa\"]}}"), F_JOB ":1:185: warning: task 't' picks config instance 'qa', "
+	  "which 'pipelines/a' does not have "
 	  "[PS-JOB-048]\n" },
-	{ "048 there", F_JOB, JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
+	{ "048 there", F_JOB, JOB(COMPONENT("pipelines/a"),
+				  "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
 	  "[\"-i\", \"prod\"]}}"), "" },
-	{ "101 fabric", F_YML, YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 9, scheduler: {Databricks: {}}}"),
-	  "pbt_project.yml:9:32: error: job 'jobs/j' names fabric 9, which no fabric of penstock.yml has as id [PS-JOB-101]\n" },
+	{ "101 fabric", F_YML,
+	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 9, scheduler: {Databricks: {}}}"),
+	  "pbt_project.yml:9:32: error: job 'jobs/j' names fabric 9, which no fabric of "
+	  "penstock.yml has as id [PS-JOB-101]\n" },
 	{ "101 in the file", F_JOB, "{\"fabric_id\": \"8\", \"components\": [], \"request\": {}}",
-	  F_JOB ":1:15: error: job 'jobs/j' names fabric 8, which no fabric of penstock.yml has as id [PS-JOB-101]\n" },
+	  F_JOB ":1:15: error: job 'jobs/j' names fabric 8, which no fabric of penstock.yml has as "
+	  "id [PS-JOB-101]\n" },
 	/* what is odd and legal */
 	{ "odd: dependencies text", F_YML, YML(ONE_PIPELINE, ONE_JOB) "dependencies: '[]'\n", "" },
-	{ "odd: explicit key", F_YML, YML(ONE_PIPELINE, ONE_JOB) "? a very long key\n: value\n", "" },
-	{ "odd: crlf and bom", F_YML, "\357\273\277name: d\r\nversion: '1'\r\nlanguage: python\r\npipelines: {}\r\njobs: {}\r\n", "" },
+	{ "odd: explicit key", F_YML, YML(ONE_PIPELINE, ONE_JOB) "? a very long key\n: value\n",
+	  "" },
+	{ "odd: crlf and bom",
+	  F_YML, "\357\273\277name: d\r\nversion: '1'\r\nlanguage: python\r\npipelines: "
+	  "{}\r\njobs: {}\r\n", "" },
 	{ "odd: unknown keys", F_YML, YML(ONE_PIPELINE, ONE_JOB) "flags: {}\nbrandNew: [1]\n", "" },
-	{ "odd: name differs", F_YML, YML("\n  pipelines/a: {name: 'A renamed one', language: python}", ONE_JOB), "" },
-	{ "odd: airflow without dag", F_YML, YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 1174, scheduler: {MWAA: {}}}"), "" },
-	{ "odd: version text", F_YML, "name: d\nversion: version\nlanguage: rust\npipelines: {}\njobs: {}\n", "" },
+	{ "odd: name differs", F_YML,
+	  YML("\n  pipelines/a: {name: 'A renamed one', language: python}", ONE_JOB), "" },
+	{ "odd: airflow without dag", F_YML,
+	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 1174, scheduler: {MWAA: {}}}"), "" },
+	{ "odd: version text", F_YML,
+	  "name: d\nversion: version\nlanguage: rust\npipelines: {}\njobs: {}\n", "" },
 	{ "odd: file names", "pipelines/a/code/prophecy/tests/i$$x _1.json", "not json", "" },
 	{ "odd: vendored copy", ".prophecy/12/pbt_project.yml", "<<<<<<< x\n", "" },
-	{ "nested project", "sub/pbt_project.yml", "name: x\n", "sub/pbt_project.yml:1:1: error: 'jobs' is missing [PS-PROJ-005]\n"
+	{ "nested project", "sub/pbt_project.yml", "name: x\n",
+	  "sub/pbt_project.yml:1:1: error: 'jobs' is missing [PS-PROJ-005]\n"
 	  "sub/pbt_project.yml:1:1: error: 'language' is missing [PS-PROJ-005]\n"
 	  "sub/pbt_project.yml:1:1: error: 'pipelines' is missing [PS-PROJ-005]\n"
 	  "sub/pbt_project.yml:1:1: error: 'version' is missing [PS-PROJ-005]\n" },
@@ -212,11 +271,12 @@ static const char *commit_all(void)
 
 #define ZERO "0000000000000000000000000000000000000000"
 
-static enum gate_verdict push(const struct gate_command *c, size_t n, struct gate_result *res, int64_t deadline)
+static enum gate_verdict push(const struct gate_command *c, size_t n, struct gate_result *res,
+			      int64_t deadline)
 {
 	char *path = fs_join(here, "r");
-	struct gate_input in = { .repo_path = path, .repo_name = "sales/etl", .commands = c, .ncommands = n,
-				 .config = config, .deadline_ns = deadline };
+	struct gate_input in = { .repo_path = path, .repo_name = "sales/etl", .commands = c,
+				 .ncommands = n, .config = config, .deadline_ns = deadline };
 
 	assert_int_equal(gate_judge(&in, res, &err), 0);
 	free(path);
@@ -232,12 +292,14 @@ static void accepted_push_says_where_it_goes(void **state)
 	make_repo();
 	oid = gitdir_out("git -C r rev-parse HEAD");
 	gitdir_sh("git -C r update-ref -d refs/heads/base && git -C r update-ref refs/heads/old HEAD");
-	struct gate_command c[] = { { oid, oid, "refs/heads/main" }, { ZERO, oid, "refs/heads/topic/x" },
+	struct gate_command c[] = { { oid, oid, "refs/heads/main" },
+				    { ZERO, oid, "refs/heads/topic/x" },
 				    { oid, ZERO, "refs/heads/old" } };
 	assert_int_equal(push(c, 3, &res, 0), GATE_ACCEPT);
 	assert_string_equal(buf_str(&res.text), "success: sales/etl accepted, 3 refs\n"
 			    "main: . -> development (auto)\n"
-			    "topic/x: . maps nowhere: no rule of penstock.yml names refs/heads/topic/x\n"
+			    "topic/x: . maps nowhere: no rule of penstock.yml names "
+			    "refs/heads/topic/x\n"
 			    "old: deleted\n");
 	assert_string_equal(res.refs[0].seen, oid);
 	assert_true(repo_oid_is_zero(res.refs[1].seen) && *res.refs[1].seen);
@@ -256,19 +318,23 @@ static void everything_wrong_is_told_at_once(void **state)
 	memcpy(cut, GOOD_JOB, sizeof(cut));
 	cut[sizeof(cut) / 2] = '\0';
 	put("r", F_JOB, cut);
-	put("r", F_YML, YML(ONE_PIPELINE "\n  pipelines/b: {name: b, language: python}" ONE_PIPELINE,
-			    "\n  jobs/j: {name: j, fabricUID: 77, scheduler: {Databricks: {}}}"));
+	put("r", F_YML,
+	    YML(ONE_PIPELINE "\n  pipelines/b: {name: b, language: python}" ONE_PIPELINE,
+		"\n  jobs/j: {name: j, fabricUID: 77, scheduler: {Databricks: {}}}"));
 	one = commit_all();
 	gitdir_sh("git -C r reset -q --hard base");
-	put("r", F_JOB, JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"nobody\"}]}"));
+	put("r", F_JOB,
+	    JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"nobody\"}]}"));
 	two = commit_all();
 	gitdir_sh("git -C r reset -q --hard base");
-	struct gate_command c[] = { { gitdir_out("git -C r rev-parse base"), one, "refs/heads/main" },
+	struct gate_command c[] = { { gitdir_out("git -C r rev-parse base"), one,
+				      "refs/heads/main" },
 				    { ZERO, two, "refs/heads/topic" } };
 	assert_int_equal(push(c, 2, &res, 0), GATE_REFUSE);
 	assert_int_equal(res.all.errors, 5);
 	assert_true(ps_starts(buf_str(&res.text),
-			      "error: sales/etl refused, nothing was changed: 5 errors in main, topic\n" F_JOB ":1:"));
+			      "error: sales/etl refused, nothing was changed: 5 errors in main, "
+			      "topic\n" F_JOB ":1:"));
 	assert_non_null(strstr(buf_str(&res.text), "[PS-PROJ-004]"));
 	assert_non_null(strstr(buf_str(&res.text), "[PS-PIPE-013]"));
 	assert_non_null(strstr(buf_str(&res.text), "[PS-JOB-022]"));
@@ -295,22 +361,28 @@ static void what_was_wrong_before_is_a_warning(void **state)
 	assert_int_equal(push(&new_break, 1, &res, 0), GATE_REFUSE);
 	gate_result_clear(&res);
 	struct gate_command branch = { ZERO, more, "refs/heads/topic" };
-	assert_int_equal(push(&branch, 1, &res, 0), GATE_REFUSE);	/* the nearest held ancestor is base */
+	/* the nearest held ancestor is base */
+	assert_int_equal(push(&branch, 1, &res, 0), GATE_REFUSE);
 	gate_result_clear(&res);
 	gitdir_sh("git -C r update-ref refs/heads/main %s", bad);
 	struct gate_command old_break = { bad, more, "refs/heads/main" };
 	assert_int_equal(push(&old_break, 1, &res, 0), GATE_ACCEPT);
 	assert_int_equal(res.all.n, 1);
-	assert_non_null(strstr(buf_str(&res.text), "warning: 1 finding that does not refuse\npbt_project.yml:6:3: warning: "));
+	assert_non_null(strstr(buf_str(&res.text), "warning: 1 finding that does not "
+			       "refuse\npbt_project.yml:6:3: warning: "));
 	gate_result_clear(&res);
-	assert_int_equal(push(&branch, 1, &res, 0), GATE_ACCEPT);	/* its ancestor on main has it too */
+	/* its ancestor on main has it too */
+	assert_int_equal(push(&branch, 1, &res, 0), GATE_ACCEPT);
 	gate_result_clear(&res);
-	struct gate_command liar = { base, more, "refs/heads/main" };	/* what the ref holds counts, not the claim */
+	/* what the ref holds counts, not the claim */
+	struct gate_command liar = { base, more, "refs/heads/main" };
 	assert_int_equal(push(&liar, 1, &res, 0), GATE_ACCEPT);
 	gate_result_clear(&res);
 	gitdir_sh("git -C r checkout -q --orphan lone && git -C r add -A && git -C r commit -qm lone");
-	gitdir_sh("cd r && git rm -q --cached " F_SETUP " && git commit -qm lone --amend && git checkout -qf main");
-	struct gate_command lone = { ZERO, gitdir_out("git -C r rev-parse lone"), "refs/heads/other" };
+	gitdir_sh("cd r && git rm -q --cached " F_SETUP " && git commit -qm lone --amend && git "
+		  "checkout -qf main");
+	struct gate_command lone = { ZERO, gitdir_out("git -C r rev-parse lone"),
+				     "refs/heads/other" };
 	gitdir_sh("git -C r update-ref -d refs/heads/lone");
 	assert_int_equal(push(&lone, 1, &res, 0), GATE_REFUSE);	/* no old side: all counts as new */
 	gate_result_clear(&res);
@@ -329,7 +401,8 @@ static void removed_pipeline_that_a_job_names(void **state)
 	gitdir_sh("git -C r reset -q --hard base && rm -r r/pipelines");
 	folder = commit_all();
 	gitdir_sh("git -C r reset -q --hard base");
-	struct gate_command a = { base, entry, "refs/heads/main" }, b = { base, folder, "refs/heads/main" };
+	struct gate_command a = { base, entry, "refs/heads/main" },
+		b = { base, folder, "refs/heads/main" };
 	assert_int_equal(push(&a, 1, &res, 0), GATE_REFUSE);
 	assert_int_equal(res.all.n, 1);
 	assert_string_equal(res.all.v[0].code, "PS-JOB-075");
@@ -354,8 +427,10 @@ static void rules_of_the_push(void **state)
 	oid = gitdir_out("git -C r rev-parse HEAD");
 	blob = gitdir_out("git -C r rev-parse HEAD:" F_YML);
 	gitdir_sh("git -C r symbolic-ref refs/heads/alias refs/heads/main");
-	struct gate_command c[] = { { ZERO, oid, "refs/penstock/keep/x" }, { oid, oid, "refs/heads/main" },
-				    { oid, oid, "refs/heads/alias" }, { ZERO, blob, "refs/tags/blob" },
+	struct gate_command c[] = { { ZERO, oid, "refs/penstock/keep/x" },
+				    { oid, oid, "refs/heads/main" },
+				    { oid, oid, "refs/heads/alias" },
+				    { ZERO, blob, "refs/tags/blob" },
 				    { ZERO, ZERO, "refs/heads/nothing" } };
 	assert_int_equal(push(c, 5, &res, 0), GATE_REFUSE);
 	assert_int_equal(res.all.errors, 2);
@@ -364,7 +439,8 @@ static void rules_of_the_push(void **state)
 	assert_string_equal(res.refs[2].target, "refs/heads/main");
 	assert_int_equal(res.refs[3].verdict, GATE_ACCEPT);
 	gate_result_clear(&res);
-	struct gate_command gone = { oid, "1111111111111111111111111111111111111111", "refs/heads/main" };
+	struct gate_command gone = { oid, "1111111111111111111111111111111111111111",
+				     "refs/heads/main" };
 	assert_int_equal(push(&gone, 1, &res, 0), GATE_UNDECIDED);
 	gate_result_clear(&res);
 	struct gate_command late = { oid, oid, "refs/heads/main" };
@@ -410,7 +486,8 @@ static void check_of_work_tree_and_revision(void **state)
 	assert_int_equal(gate_check_path(&c, &l, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(l.errors, 4);
-	assert_string_equal(l.v[0].path, "sub/pbt_project.yml");	/* from the top of the repository */
+	/* from the top of the repository */
+	assert_string_equal(l.v[0].path, "sub/pbt_project.yml");
 	diag_clear(&l);
 	c = (struct gate_check) { .path = "r", .rev = "HEAD" };
 	assert_int_equal(gate_check_rev(&c, &l, &n, &err), 0);
@@ -447,7 +524,8 @@ static void mutants_never_crash(void **state)
 
 		for (int wound = 0; wound < 3; wound++) {
 			seed = seed * 1664525u + 1013904223u;
-			text[(seed >> 8) % strlen(file[1])] = pool[(seed >> 24) % (sizeof(pool) - 1)];
+			text[(seed >> 8) % strlen(file[1])] =
+				pool[(seed >> 24) % (sizeof(pool) - 1)];
 		}
 		put("r", file[0], text);
 		assert_int_equal(gate_check_path(&c, &l, NULL, &err), 0);
@@ -483,14 +561,17 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest pushes[] = {
 		CASE(accepted_push_says_where_it_goes), CASE(everything_wrong_is_told_at_once),
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
-		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut), CASE(check_of_work_tree_and_revision),
+		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
+			CASE(check_of_work_tree_and_revision),
 		CASE(example_passes_without_a_warning),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes)];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
-		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule, .setup_func = gitdir_enter,
-					     .teardown_func = gitdir_leave, .initial_state = (void *)(uintptr_t)&rows[i] };
+		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule,
+					     .setup_func = gitdir_enter,
+					     .teardown_func = gitdir_leave,
+					     .initial_state = (void *)(uintptr_t)&rows[i] };
 	memcpy(t + PS_NELEM(rows), pushes, sizeof(pushes));
 	if (kernel_skip())
 		return 77;

@@ -1,6 +1,6 @@
 /*
- * Units of intake: real store, real door, real spool, real loop; the gate role is a peer of this same
- * loop that answers from a table, receive-pack is a child that waits to be killed.
+ * Units of intake: real store, real door, real spool, real loop; the gate role is a peer of this
+ * same loop that answers from a table, receive-pack is a child that waits to be killed.
  */
 #include "config.h"
 
@@ -114,11 +114,12 @@ static int run_query(struct store_tx *tx, void *arg, struct ps_err *err)
 	for (size_t i = l.n; rc == 0 && i-- > 0;) {
 		const struct ref_event *e = &l.v[i];
 
-		buf_addf(&f->got, "%s%c%c %s %s %s", f->got.len ? "; " : "", *e->old, *e->new, e->kind, e->state,
-			 e->pusher ? e->pusher : "nobody");
+		buf_addf(&f->got, "%s%c%c %s %s %s", f->got.len ? "; " : "", *e->old, *e->new,
+			 e->kind, e->state, e->pusher ? e->pusher : "nobody");
 	}
 	events_clear(&l);
-	q = sql_query(tx, err, "SELECT intent.state, push.ended, push.judged FROM push LEFT JOIN intent"
+	q = sql_query(tx, err,
+		      "SELECT intent.state, push.ended, push.judged FROM push LEFT JOIN intent"
 		      " ON intent.push = push.id ORDER BY push.id, ordinal", "");
 	while (rc >= 0 && (rc = sql_next(tx, q, err)) > 0)
 		buf_addf(&f->got, " | %s %s %s", sql_text(q, 0) ? sql_text(q, 0) : "-",
@@ -213,10 +214,12 @@ static void gate_looks(struct fx *f, const struct wire_look *q)
 
 	f->looked++;
 	for (size_t i = 0; i < q->refs.n; i++)
-		v[a.refs.n++] = (struct wire_ref_value) { .ref = q->refs.v[i], .oid = value_of(f, q->refs.v[i]) };
+		v[a.refs.n++] = (struct wire_ref_value) { .ref = q->refs.v[i],
+							  .oid = value_of(f, q->refs.v[i]) };
 	for (size_t i = 0; !q->refs.n && f->refs[i].name; i++)
 		if (strcmp(f->refs[i].value, O) != 0)
-			v[a.refs.n++] = (struct wire_ref_value) { .ref = f->refs[i].name, .oid = f->refs[i].value };
+			v[a.refs.n++] = (struct wire_ref_value) { .ref = f->refs[i].name,
+								  .oid = f->refs[i].value };
 	assert_int_equal(peer_send(f->gate, MSG_looked, &a, &err), 0);
 }
 
@@ -254,11 +257,14 @@ static void on_core_msg(struct peer *p, struct msg *m, void *arg)
 
 static void connect_gate(struct fx *f)
 {
-	static const struct peer_ops far = { .on_msg = on_gate_msg, .max_frame = MSG_ROLE_MAX, .max_out = MSG_ROLE_MAX };
-	static const struct peer_ops near = { .on_msg = on_core_msg, .max_frame = MSG_ROLE_MAX, .max_out = MSG_ROLE_MAX };
+	static const struct peer_ops far = { .on_msg = on_gate_msg, .max_frame = MSG_ROLE_MAX,
+					     .max_out = MSG_ROLE_MAX };
+	static const struct peer_ops near = { .on_msg = on_core_msg, .max_frame = MSG_ROLE_MAX,
+					      .max_out = MSG_ROLE_MAX };
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
 	f->gate = peer_new(f->core.loop, pair[0], &far, f);
 	f->core.roles[CORE_GATE].peer = peer_new(f->core.loop, pair[1], &near, f);
 	intake_on_gate(&f->core);
@@ -280,13 +286,15 @@ static void lose_gate(struct fx *f)
 static struct policy_now *make_policy(struct fx *f, const char *hook_user)
 {
 	char *yaml = xasprintf("teams:\n  developers: { members: [ana, bo] }\n"
-			       "repositories:\n  roots:\n    - { path: repos, identity: uid, hook_users: ['%s'] }\n"
+			       "repositories:\n  roots:\n    - { path: repos, identity: uid, "
+			       "hook_users: ['%s'] }\n"
 			       "identity: { trusted_caller: true }\n", hook_user);
 	struct diag_list diags = DIAG_LIST_INIT;
 	struct policy_now *p = xcalloc(1, sizeof(*p));
 	struct ps_err err;
 
-	assert_int_equal(config_parse(&p->cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err), 0);
+	assert_int_equal(config_parse(&p->cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err),
+			 0);
 	for (size_t i = 0; i < diags.n; i++)
 		print_message("%s\n", diags.v[i].text);
 	assert_non_null(p->cfg);
@@ -413,8 +421,10 @@ static struct wire_intent intent(struct fx *f, struct wire_ref_line *line)
 
 	assert_true(!f->pack || proc_stat(&st, f->pack));
 	return (struct wire_intent) {
-		.push = f->push, .repository = f->repo, .boot = clock_boot_id(), .stamp = (uint64_t)clock_boot_ns(),
-		.pid = (uint64_t)f->pack, .pid_start = st.start, .budget_ms = 2000, .refs = { line, 1 },
+		.push = f->push, .repository = f->repo, .boot = clock_boot_id(),
+			.stamp = (uint64_t)clock_boot_ns(),
+		.pid = (uint64_t)f->pack, .pid_start = st.start, .budget_ms = 2000,
+			.refs = { line, 1 },
 	};
 }
 
@@ -423,7 +433,8 @@ static struct wire_report report(struct fx *f, struct wire_ref_line *line)
 	struct wire_intent in = intent(f, line);
 
 	return (struct wire_report) {
-		.push = f->push, .repository = f->repo, .boot = clock_boot_id(), .stamp = (uint64_t)clock_boot_ns(),
+		.push = f->push, .repository = f->repo, .boot = clock_boot_id(),
+			.stamp = (uint64_t)clock_boot_ns(),
 		.pid = in.pid, .pid_start = in.pid_start, .refs = { line, 1 },
 	};
 }
@@ -462,7 +473,8 @@ static const char *hear(struct fx *f, int sock)
 		snprintf(text, sizeof(text), "hung up");
 	} else {
 		if (m.type == MSG_answer)
-			snprintf(text, sizeof(text), "%s: %.400s", m.u.answer.verdict, m.u.answer.text);
+			snprintf(text, sizeof(text), "%s: %.400s", m.u.answer.verdict,
+				 m.u.answer.text);
 		else
 			snprintf(text, sizeof(text), "%s", m.name);
 		msg_clear(&m);
@@ -502,13 +514,15 @@ static void leave(struct fx *f, enum msg_type type, const void *body)
 {
 	struct ps_err err = { 0 };
 
-	assert_true(spool_put(f->role.paths.spool, type, body, clock_boot_ns() + 5000000000LL, &err) > 0);
+	assert_true(spool_put(f->role.paths.spool, type, body, clock_boot_ns() + 5000000000LL,
+			      &err) > 0);
 }
 
 /* Event and the command as it must be typed on this host. */
 static void assert_kept(struct fx *f, const char *got)
 {
-	char *want = xasprintf("kept: penstock: event e1 " MAIN "\n  penstock -C %s why e1\n", f->dir);
+	char *want = xasprintf("kept: penstock: event e1 " MAIN "\n  penstock -C %s why e1\n",
+			       f->dir);
 
 	assert_string_equal(got, want);
 	free(want);
@@ -831,7 +845,8 @@ static void store_that_fails(void **state)
 	in = intent(f, &l);
 	in.verdict = "accept";
 	failpoint_arm("intake.intent", 1, EIO);
-	assert_string_equal(say(f, MSG_intent, &in, f->pidfd), "hung up");	/* then it leaves word */
+	/* then it leaves word */
+	assert_string_equal(say(f, MSG_intent, &in, f->pidfd), "hung up");
 	assert_string_equal(pre(f, MAIN, O, A), "accept: the verdict\n");
 	set_ref(f, MAIN, A);
 	failpoint_arm("intake.report", 1, EIO);
@@ -845,7 +860,8 @@ int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(plain_push), CASE(client_killed), CASE(refused_by_git), CASE(refused_by_the_gate),
+		CASE(plain_push), CASE(client_killed), CASE(refused_by_git),
+			CASE(refused_by_the_gate),
 		CASE(alias_is_its_target), CASE(acting_as), CASE(judged_by_the_hook),
 		CASE(hung_up_while_judged), CASE(first_push_of_all_agent_down), CASE(gate_down),
 		CASE(restart_settles), CASE(moved_while_down), CASE(forged_report), CASE(strangers),

@@ -84,10 +84,11 @@ static void projects_match(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PS_NELEM(project_rows); i++)
-		if (mapping_project(project_rows[i].pattern, project_rows[i].repo, project_rows[i].project) !=
+		if (mapping_project(project_rows[i].pattern, project_rows[i].repo,
+				    project_rows[i].project) !=
 		    project_rows[i].matches)
-			fail_msg("'%s' against '%s' '%s'", project_rows[i].pattern, project_rows[i].repo,
-				 project_rows[i].project);
+			fail_msg("'%s' against '%s' '%s'", project_rows[i].pattern,
+				 project_rows[i].repo, project_rows[i].project);
 }
 
 static const struct { const char *wide, *narrow; bool covers; } covers[] = {
@@ -235,7 +236,8 @@ static const char yaml[] =
 	"  one: { id: 1, owner: all, provider: local }\n"
 	"  two: { id: 2, owner: all, provider: local }\n"
 	"environments:\n"
-	"  - { name: sales, projects: ['sales/*:**'], refs: [refs/tags/v*], fabric: one, deploy: manual }\n"
+	"  - { name: sales, projects: ['sales/*:**'], refs: [refs/tags/v*], fabric: one, deploy: "
+		"manual }\n"
 	"  - { name: rest, refs: [refs/tags/*, refs/heads/main], fabric: two, deploy: auto }\n";
 
 static struct config *parse(void)
@@ -256,7 +258,8 @@ static void first_match_wins_and_says_why(void **state)
 	size_t index = 0;
 
 	(void)state;
-	assert_string_equal(mapping_find(c, "sales/etl", ".", "refs/tags/v1", &index)->name, "sales");
+	assert_string_equal(mapping_find(c, "sales/etl", ".", "refs/tags/v1", &index)->name,
+			    "sales");
 	assert_int_equal(index, 1);
 	assert_string_equal(mapping_find(c, "hr/etl", ".", "refs/tags/v1", &index)->name, "rest");
 	assert_int_equal(index, 2);
@@ -269,16 +272,20 @@ static void first_match_wins_and_says_why(void **state)
 }
 
 static const struct { const char *repo, *ref; bool all; const char *text; } answers[] = {
-	{ "sales/etl", "refs/tags/v1", false, "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n" },
-	{ "sales/etl", "refs/tags/v1", true, "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n"
+	{ "sales/etl", "refs/tags/v1", false,
+	  "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n" },
+	{ "sales/etl", "refs/tags/v1", true,
+	  "sales (rule 1, penstock.yml:6) -> fabric one, deploy manual\n"
 	  "  * sales (rule 1, penstock.yml:6): matches 'refs/tags/v*'\n"
 	  "    rest (rule 2, penstock.yml:7): matches 'refs/tags/*', but rule 1 comes first\n" },
 	{ "hr", "refs/tags/v1", true, "rest (rule 2, penstock.yml:7) -> fabric two, deploy auto\n"
 	  "    sales (rule 1, penstock.yml:6): the project does not match 'sales/*:**'\n"
 	  "  * rest (rule 2, penstock.yml:7): matches 'refs/tags/*'\n" },
-	{ "hr", "refs/heads/x", true, "nowhere: no rule of penstock.yml takes 'refs/heads/x' of 'hr:.'\n"
+	{ "hr", "refs/heads/x", true,
+	  "nowhere: no rule of penstock.yml takes 'refs/heads/x' of 'hr:.'\n"
 	  "    sales (rule 1, penstock.yml:6): the ref does not match 'refs/tags/v*'\n"
-	  "    rest (rule 2, penstock.yml:7): the ref matches none of 'refs/tags/*', 'refs/heads/main'\n" },
+	  "    rest (rule 2, penstock.yml:7): the ref matches none of 'refs/tags/*', "
+	  "'refs/heads/main'\n" },
 };
 
 static void which_says_it_in_words(void **state)

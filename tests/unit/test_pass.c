@@ -31,7 +31,8 @@ static const char yaml[] =
 	"  - { name: airflow, refs: [refs/heads/air], fabric: air, deploy: auto }\n"
 	"  - { name: asked, refs: [refs/heads/asked], fabric: dev, deploy: approve, approvals: 1 }\n"
 	"  - { name: byhand, refs: [refs/heads/byhand], fabric: dev, deploy: manual }\n"
-	"projects:\n  '**:**': { id: 7, owner: devs, customer: c, control_plane: p, url: http://127.0.0.1:2 }\n"
+	"projects:\n  '**:**': { id: 7, owner: devs, customer: c, control_plane: p, url: "
+		"http://127.0.0.1:2 }\n"
 	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n"
 	"builders: { default: { slots: 1 } }\n";
 
@@ -48,7 +49,8 @@ struct fx {
 	struct demand demand;
 };
 
-void policy_drop(struct policy_now *p)		/* core.c has the real one; ours lives in the fixture */
+/* core.c has the real one; ours lives in the fixture */
+void policy_drop(struct policy_now *p)
 {
 	(void)p;
 }
@@ -70,7 +72,8 @@ static int setup(void **state)
 	assert_int_equal(ps_paths_make(&f->paths, &err), 0);
 	assert_int_equal(pipe(f->wake), 0);
 	assert_int_equal(store_open(&f->st, f->paths.store, on_wake, f, &err), 0);
-	assert_int_equal(config_parse(&f->policy.cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err), 0);
+	assert_int_equal(config_parse(&f->policy.cfg, "penstock.yml", yaml, strlen(yaml), &diags,
+				      &err), 0);
 	assert_non_null(f->policy.cfg);
 	diag_clear(&diags);
 	*state = f;
@@ -128,13 +131,15 @@ static int do_write(struct fx *f, store_run_fn *run)
 static int make_demand(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct fx *f = arg;
-	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python", .oid = TREE,
-					  .wheel = "a-1.0-py3-none-any.whl", .reduced = "name: p\n" };
+	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python",
+					  .oid = TREE, .wheel = "a-1.0-py3-none-any.whl",
+					  .reduced = "name: p\n" };
 	const struct wire_project pr = { .path = ".", .oid = TREE, .name = "p", .version = "1.0",
 					 .language = "python", .pipelines = { &pl, 1 } };
 	struct repository r = { 0 };
-	struct ref_event e = { .ref = (char *)f->ref, .old = (char *)ZERO, .new = (char *)OID, .kind = (char *)"sure",
-			       .k = -1, .pusher = (char *)"ana", .state = (char *)"open", .boot = (char *)"b", .stamp = 2 };
+	struct ref_event e = { .ref = (char *)f->ref, .old = (char *)ZERO, .new = (char *)OID,
+			       .kind = (char *)"sure", .k = -1, .pusher = (char *)"ana",
+			       .state = (char *)"open", .boot = (char *)"b", .stamp = 2 };
 	const struct conf_environment *env = NULL;
 	char *survey = survey_to_json(&pr);
 	int rc = repository_put(tx, "u1", "/srv/x.git", "x", &r, err);
@@ -151,8 +156,9 @@ static int make_demand(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = event_set_surveyed(tx, e.id, err);
 	f->event = e.id;
 	if (rc == 0 && env) {
-		struct demand d = { .event = e.id, .repository = r.id, .project = (char *)".", .ref = (char *)f->ref,
-				    .commit_oid = (char *)OID, .environment = env->name, .fabric = env->fabric,
+		struct demand d = { .event = e.id, .repository = r.id, .project = (char *)".",
+				    .ref = (char *)f->ref, .commit_oid = (char *)OID,
+				    .environment = env->name, .fabric = env->fabric,
 				    .survey = survey };
 
 		rc = demand_insert(tx, &d, err);
@@ -178,15 +184,18 @@ static char *maybe(const char *s)
 }
 
 /* One pass with this view; the demand afterwards is in f->demand. Returns the pass: its acts. */
-static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem, const char *sandbox)
+static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem,
+			    const char *sandbox)
 {
 	static char *local[] = { (char *)"local" };
 	struct pass *p = xcalloc(1, sizeof(*p));
 
 	p->view = (struct pass_view) {
 		.policy = &f->policy, .paths = &f->paths, .build_up = true, .deploy_up = true,
-		.toolchain_known = true, .toolchain_problem = maybe(problem), .sandbox_problem = maybe(sandbox),
-		.toolchain_digest = maybe(toolchain), .toolchain_prefix = maybe(toolchain ? "/t" : NULL), .now_ms = 1000,
+		.toolchain_known = true, .toolchain_problem = maybe(problem),
+			.sandbox_problem = maybe(sandbox),
+		.toolchain_digest = maybe(toolchain),
+			.toolchain_prefix = maybe(toolchain ? "/t" : NULL), .now_ms = 1000,
 	};
 	p->view.ndrivers = 1;
 	p->view.drivers = xmemdup(local, sizeof(local));
@@ -210,7 +219,8 @@ static int64_t claimed_build, claimed_fence;
 
 static int pass_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
 {
-	struct build_result r = { .state = "passed", .digest = DIGEST, .name = "a-1.0-py3-none-any.whl", .size = 1 };
+	struct build_result r = { .state = "passed", .digest = DIGEST,
+				  .name = "a-1.0-py3-none-any.whl", .size = 1 };
 	int rc = build_started(tx, claimed_build, claimed_fence, err);
 
 	(void)arg;
@@ -299,7 +309,8 @@ static void same_content_is_one_release(void **state)
 	assert_int_equal(do_write(f, pass_the_build), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
 	first = xstrdup(f->demand.release);
-	f->ref = "refs/heads/byhand";		/* everything is built: keyed and released in one pass */
+	/* everything is built: keyed and released in one pass */
+	f->ref = "refs/heads/byhand";
 	assert_int_equal(do_write(f, make_demand), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
 	assert_string_equal(f->demand.release, first);
@@ -327,7 +338,8 @@ static void slot_taken_says_builder(void **state)
 static void gates_of_a_deployment(void **state)
 {
 	static const struct { const char *ref, *reason; } rows[] = {
-		{ "refs/heads/asked", "approval" }, { "refs/heads/byhand", "manual" }, { "refs/heads/air", "fabric" },
+		{ "refs/heads/asked", "approval" }, { "refs/heads/byhand", "manual" },
+			{ "refs/heads/air", "fabric" },
 	};
 	struct fx *f = *state;
 
@@ -373,7 +385,8 @@ static void newer_push_ends_what_has_not_started(void **state)
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, supersede_older), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
-	assert_string_equal(f->demand.state, "active");		/* its build is under way: it goes on */
+	/* its build is under way: it goes on */
+	assert_string_equal(f->demand.state, "active");
 }
 
 static int fail_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -397,7 +410,8 @@ static void failed_build_ends_the_demand(void **state)
 	assert_non_null(strstr(f->demand.reason, "setup.py: exit status 1"));
 	f->ref = "refs/heads/byhand";
 	assert_int_equal(do_write(f, make_demand), 0);
-	take_claim(do_pass(f, DIGEST, NULL, NULL));	/* a failure is not remembered: built again on demand */
+	/* a failure is not remembered: built again on demand */
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
 }
 
 static int late_answer(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -422,9 +436,11 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(waits_for_a_toolchain), CASE(waits_for_a_sandbox), CASE(builds_releases_deploys),
+		CASE(waits_for_a_toolchain), CASE(waits_for_a_sandbox),
+			CASE(builds_releases_deploys),
 		CASE(second_demand_shares_the_build),
-		CASE(same_content_is_one_release), CASE(slot_taken_says_builder), CASE(gates_of_a_deployment),
+		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
+			CASE(gates_of_a_deployment),
 		CASE(newer_push_ends_what_has_not_started),
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
 	};

@@ -44,7 +44,8 @@ static void flood(void *arg)
 
 	for (;;) {
 		size_t at = f->sent % f->frame.len;
-		ssize_t n = send(f->sock, f->frame.data + at, f->frame.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(f->sock, f->frame.data + at, f->frame.len - at, MSG_DONTWAIT |
+				 MSG_NOSIGNAL);
 
 		if (n < 0) {
 			assert_int_equal(errno, EAGAIN);
@@ -67,7 +68,8 @@ static void faster_than_we_are(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sp), 0);
 	assert_int_equal(loop_new(&f.loop, &err), 0);
-	assert_int_equal(msg_encode(&f.frame, MSG_stop, &(struct wire_stop) { .why = "now" }, &err), 0);
+	assert_int_equal(msg_encode(&f.frame, MSG_stop, &(struct wire_stop) { .why = "now" }, &err),
+			 0);
 	f.sock = sp[1];
 	p = peer_new(f.loop, sp[0], &ops, &f);
 	f.writer = loop_timer(f.loop, flood, &f);
@@ -95,9 +97,11 @@ static void descriptor_that_is_none(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sp), 0);
 	assert_int_equal(loop_new(&l, &err), 0);
 	p = peer_new(l, sp[0], &ops, NULL);
-	assert_true(peer_send_fd(p, MSG_stop, &(struct wire_stop) { .why = "now" }, 1 << 30, &err) < 0);
+	assert_true(peer_send_fd(p, MSG_stop, &(struct wire_stop) { .why = "now" }, 1 << 30,
+				 &err) < 0);
 	peer_finish(p, "nothing is queued: closes at once");
-	assert_int_equal(peer_send(p, MSG_stop, &(struct wire_stop) { .why = "now" }, &err), PS_EAGENT);
+	assert_int_equal(peer_send(p, MSG_stop, &(struct wire_stop) { .why = "now" }, &err),
+			 PS_EAGENT);
 	assert_int_equal(recv(sp[1], &c, 1, MSG_DONTWAIT), 0);
 	loop_free(l);
 	close(sp[1]);

@@ -38,7 +38,8 @@ static const char yaml[] =
 	"teams: { all: { members: [ana] } }   # héhé\n"
 	"fabrics:\n"
 	"  one: { id: 1, owner: all, provider: databricks,\n"
-	"         databricks: { host: 'https://h.example.net', token: { file: /etc/sécret/topsecret } } }\n"
+	"         databricks: { host: 'https://h.example.net', token: { file: "
+		"/etc/sécret/topsecret } } }\n"
 	"  two:\n"
 	"    id: 2\n"
 	"    owner: all\n"
@@ -46,7 +47,8 @@ static const char yaml[] =
 	"    databricks:\n"
 	"      host: https://i.example.net\n"
 	"      oauth: { client_id: abc, client_secret: { env: 'SECRETVAR' } }   # topsecret too\n"
-	"  three: { id: 3, owner: all, provider: airflow, airflow: { host: http://a, token: { credential: \"topsecret\" } } }\n"
+	"  three: { id: 3, owner: all, provider: airflow, airflow: { host: http://a, token: { "
+		"credential: \"topsecret\" } } }\n"
 	"environments:\n"
 	"  - { name: e, refs: [refs/heads/main], fabric: two, deploy: auto }\n"
 	"repositories:\n"
@@ -72,10 +74,11 @@ static struct config *parse(const char *text)
 
 static int write_it(const char *path, const struct config *c, struct ps_err *err)
 {
-	static const char *const released[] = { "sales/etl refs/tags/v1", "sales/etl refs/tags/v2" };
+	static const char *const released[] = { "sales/etl refs/tags/v1",
+						"sales/etl refs/tags/v2" };
 
-	return policy_write(path, c, dir, "/instance/state/spool", 1000, yaml, strlen(yaml), released,
-			    PS_NELEM(released), err);
+	return policy_write(path, c, dir, "/instance/state/spool", 1000, yaml, strlen(yaml),
+			    released, PS_NELEM(released), err);
 }
 
 static void snapshot_reads_back(void **state)
@@ -130,7 +133,8 @@ static void snapshot_reads_back(void **state)
 
 static void snapshot_holds_no_reference_and_no_comment(void **state)
 {
-	static const char *const words[] = { "topsecret", "SECRETVAR", "hunter2", "cret", "h\xc3\xa9h" };
+	static const char *const words[] = { "topsecret", "SECRETVAR", "hunter2", "cret",
+					     "h\xc3\xa9h" };
 	char *path = fs_join(dir, "policy");
 	struct config *c = parse(yaml);
 	struct buf bytes = BUF_INIT;
@@ -141,7 +145,8 @@ static void snapshot_holds_no_reference_and_no_comment(void **state)
 	assert_int_equal(fs_read(&bytes, AT_FDCWD, path, 1 << 20, &err), 0);
 	for (size_t i = 0; i < PS_NELEM(words); i++)
 		if (memmem(bytes.data, bytes.len, words[i], strlen(words[i])))
-			assert_string_equal(words[i], "cret");	/* client_secret, the key, may stay */
+			/* client_secret, the key, may stay */
+			assert_string_equal(words[i], "cret");
 	assert_non_null(memmem(bytes.data, bytes.len, "https://h.example.net", 21));
 	buf_clear(&bytes);
 	config_free(c);
@@ -188,7 +193,8 @@ static void other_files_are_refused(void **state)
 	assert_int_equal(policy_read_head(&h, path, &err), PS_ENOENT);
 	assert_int_equal(policy_read_config(&c, &base, path, &err), PS_ENOENT);
 	for (size_t i = 0; i < PS_NELEM(rows); i++) {
-		assert_int_equal(fs_write_file(AT_FDCWD, path, rows[i].bytes, rows[i].n, 0644, &err), 0);
+		assert_int_equal(fs_write_file(AT_FDCWD, path, rows[i].bytes, rows[i].n, 0644,
+					       &err), 0);
 		assert_int_equal(policy_read_head(&h, path, &err), rows[i].rc);
 		assert_int_equal(policy_read_config(&c, &base, path, &err), rows[i].rc);
 		assert_null(c);
@@ -234,7 +240,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(snapshot_reads_back, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(snapshot_holds_no_reference_and_no_comment, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(snapshot_holds_no_reference_and_no_comment,
+						make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(failed_write_keeps_the_old_one, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(other_files_are_refused, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(damaged_files_never_crash, make_dir, drop_dir),

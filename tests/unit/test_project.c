@@ -12,18 +12,22 @@
 #include "common/project/project.h"
 
 static const struct setup_row { const char *name, *text, *package, *version; } setups[] = {
-	{ "plain", "from setuptools import setup\nsetup(\n    name = 'orders',\n    version = '1.0',\n)\n", "orders", "1.0" },
+	{ "plain", "from setuptools import setup\nsetup(\n    name = 'orders',\n    version = "
+	  "'1.0',\n)\n", "orders", "1.0" },
 	{ "double quotes", "setup(name=\"a b\", version=\"2\")", "a b", "2" },
 	{ "dotted call", "import setuptools\nsetuptools.setup(version='1', name='x')", "x", "1" },
 	{ "triple", "setup(name='''x''', version=u'1')", "x", "1" },
-	{ "comment", "# setup(name='no')\nsetup(  # name='no'\n name='x', # y\n version='1')", "x", "1" },
+	{ "comment", "# setup(name='no')\nsetup(  # name='no'\n name='x', # y\n version='1')", "x",
+	  "1" },
 	{ "in a string", "s = \"setup(name='no')\"\nsetup(name='x', version='1')", "x", "1" },
-	{ "nested", "setup(extras={'name': 'no'}, f=g(name='no'), name='x', version='1')", "x", "1" },
+	{ "nested", "setup(extras={'name': 'no'}, f=g(name='no'), name='x', version='1')", "x",
+	  "1" },
 	{ "computed", "setup(name='x' + y, version=VERSION)", NULL, NULL },
 	{ "two literals", "setup(name='x' 'y', version='1' if a else '2')", NULL, NULL },
 	{ "f-string", "setup(name=f'x', version=b'1')", NULL, NULL },
 	{ "escape", "setup(name='a\\n', version='1')", NULL, "1" },
-	{ "other name", "presetup(name='no')\nsetup(long_name='no', name='x', version='1')", "x", "1" },
+	{ "other name", "presetup(name='no')\nsetup(long_name='no', name='x', version='1')", "x",
+	  "1" },
 	{ "no call", "name = 'x'\nversion = '1'\n", NULL, NULL },
 	{ "cut", "setup(name='x', version='1", "x", NULL },
 	{ "empty", "", NULL, NULL },
@@ -37,7 +41,8 @@ static void setup_is_scanned(void **state)
 
 		pipeline_setup_scan(setups[i].text, strlen(setups[i].text), &name, &version);
 		if (!ps_streq(name, setups[i].package) || !ps_streq(version, setups[i].version))
-			fail_msg("%s: got %s, %s", setups[i].name, name ? name : "-", version ? version : "-");
+			fail_msg("%s: got %s, %s", setups[i].name, name ? name : "-",
+				 version ? version : "-");
 		free(name);
 		free(version);
 	}
@@ -61,16 +66,21 @@ static void wheel_names(void **state)
 		char *wheel = pipeline_wheel(wheels[i].name, wheels[i].version);
 
 		if (!ps_streq(wheel, wheels[i].wheel))
-			fail_msg("%s %s: got %s", wheels[i].name, wheels[i].version, wheel ? wheel : "nothing");
+			fail_msg("%s %s: got %s", wheels[i].name, wheels[i].version,
+				 wheel ? wheel : "nothing");
 		free(wheel);
 	}
 }
 
-static const char old_job[] = "{\"fabricId\": \"12\", \"components\": [{\"PipelineComponent\": {\"nodeName\": \"a\","
-			      " \"id\": \"pipelines/x\"}}, {\"ScriptComponent\": {\"nodeName\": \"b\"}}],"
+static const char old_job[] =
+	"{\"fabricId\": \"12\", \"components\": [{\"PipelineComponent\": {\"nodeName\": \"a\","
+			      " \"id\": \"pipelines/x\"}}, {\"ScriptComponent\": {\"nodeName\": "
+				      "\"b\"}}],"
 			      " \"request\": {\"CreateNewJobRequest\": {\"tasks\": [{\"task_key\": \"a\","
-			      " \"spark_jar_task\": {\"parameters\": [\"-i\", \"qa\", \"-O\", \"{}\"]}}]}}}";
-static const char new_job[] = "{\"fabric_id\": 12, \"components\": [{\"PipelineComponent\": {\"nodeName\": \"a\","
+			      " \"spark_jar_task\": {\"parameters\": [\"-i\", \"qa\", \"-O\", "
+				      "\"{}\"]}}]}}}";
+static const char new_job[] =
+	"{\"fabric_id\": 12, \"components\": [{\"PipelineComponent\": {\"nodeName\": \"a\","
 			      " \"id\": \"i$$x\", \"pipelineId\": \"pipelines/x\"}}, {}, 3],"
 			      " \"request\": {\"tasks\": [{\"task_key\": \"a\","
 			      " \"python_wheel_task\": {\"parameters\": [\"-i\", \"qa\"]}}]}}";

@@ -52,8 +52,9 @@ static void apply(struct world *w, const struct rule_learnt *l)
 	struct rule_intent open[MAX];
 	size_t at[MAX], n = 0;
 	struct rule_steps steps = { 0 };
-	struct rule_table t = { .boot_now = w->boot, .adopted = w->adopted, .tail = w->known ? w->tail : NULL,
-				.last = w->last, .events = w->ev, .nevents = w->nev, .intents = open };
+	struct rule_table t = { .boot_now = w->boot, .adopted = w->adopted,
+				.tail = w->known ? w->tail : NULL, .last = w->last, .events = w->ev,
+				.nevents = w->nev, .intents = open };
 
 	for (size_t i = 0; i < w->nin; i++)
 		if (w->state[i] == 'o') {
@@ -73,8 +74,10 @@ static void apply(struct world *w, const struct rule_learnt *l)
 				w->known = true;
 			} else {
 				assert_string_equal(s->old, w->tail);	/* they join */
-				w->ev[w->nev++] = (struct rule_event) { letter(*s->old), letter(*s->new), s->kind,
-									s->push, s->k, s->seen };
+				w->ev[w->nev++] =
+					(struct rule_event) { letter(*s->old), letter(*s->new),
+							      s->kind,
+							      s->push, s->k, s->seen };
 			}
 			snprintf(w->tail, sizeof(w->tail), "%c", *s->new == '0' ? '0' : *s->new);
 			w->last = s->seen;
@@ -85,7 +88,8 @@ static void apply(struct world *w, const struct rule_learnt *l)
 			w->ev[s->at].k = s->k;
 			break;
 		case RULE_OPEN:
-			w->in[w->nin] = (struct rule_intent) { l->push, l->old, l->new, { l->boot, l->from } };
+			w->in[w->nin] = (struct rule_intent) { l->push, l->old, l->new,
+							       { l->boot, l->from } };
 			w->state[w->nin++] = 'o';
 			break;
 		case RULE_USE:
@@ -125,7 +129,8 @@ static void step(struct world *w, const char *line)
 		for (size_t i = 0; i < w->nin; i++)
 			if (w->in[i].push == p) {
 				l.begun = w->in[i].begun;
-				l.recorded = what == 'i' && *w->in[i].old == a && *w->in[i].new == b;
+				l.recorded = what == 'i' && *w->in[i].old == a &&
+					*w->in[i].new == b;
 				break;
 			}
 		k = what == 'r' ? c - '0' : 0;
@@ -147,7 +152,8 @@ static void step(struct world *w, const char *line)
 		static size_t nboots;
 
 		assert_int_equal(what, 'b');
-		snprintf(boots[nboots], sizeof(boots[0]), "%s", w->boot);	/* stored stamps keep the old name */
+		/* stored stamps keep the old name */
+		snprintf(boots[nboots], sizeof(boots[0]), "%s", w->boot);
 		w->last.boot = w->last.boot ? boots[nboots] : NULL;
 		for (size_t i = 0; i < w->nin; i++)
 			w->in[i].begun.boot = boots[nboots];
@@ -170,12 +176,17 @@ static const struct row { const char *name, *history, *events, *intents; } rows[
 	{ "a ref seen by no hook", "l A|a|l B", "ABg0", "" },
 	{ "a new ref after the baseline", "l A|a|l A|i 1 A B A|r 1 A B 0|l B", "ABs1", "u" },
 	{ "client killed", "i 1 A B A|e 1 B", "ABi1", "u" },
-	{ "client killed, then a push", "i 1 A B A|i 2 B C B|r 2 B C 0|e 1 C|e 2 C", "ABi1 BCs2", "uu" },
-	{ "there and back, both clients killed", "i 1 A B A|i 2 B A B|e 1 A|e 2 A", "ABi1 BAi2", "uu" },
-	{ "there and back, the first end late", "i 1 A B A|i 2 B A B|e 2 A|e 1 A", "ABi1 BAi2", "uu" },
+	{ "client killed, then a push", "i 1 A B A|i 2 B C B|r 2 B C 0|e 1 C|e 2 C", "ABi1 BCs2",
+	  "uu" },
+	{ "there and back, both clients killed", "i 1 A B A|i 2 B A B|e 1 A|e 2 A", "ABi1 BAi2",
+	  "uu" },
+	{ "there and back, the first end late", "i 1 A B A|i 2 B A B|e 2 A|e 1 A", "ABi1 BAi2",
+	  "uu" },
 	{ "refused update", "i 1 A B A|e 1 A", "", "v" },
-	{ "refused as another was faster", "i 1 A B A|i 2 A C A|r 1 A B 0|e 2 B|e 1 B", "ABs1", "uv" },
-	{ "report after inferred", "i 1 A B A|i 2 B C B|r 1 A B 0|r 2 B C 0|e 1 C|e 2 C", "ABs1 BCs2", "uu" },
+	{ "refused as another was faster", "i 1 A B A|i 2 A C A|r 1 A B 0|e 2 B|e 1 B", "ABs1",
+	  "uv" },
+	{ "report after inferred", "i 1 A B A|i 2 B C B|r 1 A B 0|r 2 B C 0|e 1 C|e 2 C",
+	  "ABs1 BCs2", "uu" },
 	{ "report twice", "i 1 A B A|r 1 A B 0|r 1 A B 0|e 1 B|r 1 A B 0", "ABs1", "u" },
 	{ "intent twice", "i 1 A B A|i 1 A B A|r 1 A B 0|e 1 B", "ABs1", "u" },
 	{ "report without intent", "l A|a|r 1 A B 0|e 1 B", "ABs1", "" },
@@ -183,16 +194,19 @@ static const struct row { const char *name, *history, *events, *intents; } rows[
 	{ "report over a hole", "l A|a|i 1 B C -|r 1 B C 0|e 1 C", "ABg0 BCs1", "u" },
 	{ "nothing moves", "i 1 0 0 0|r 1 0 0 0|e 1 0", "", "" },
 	{ "deleted", "i 1 A 0 A|r 1 A 0 0|e 1 0", "A0s1", "u" },
-	{ "one ref named twice", "i 1 A B A|i 1 B C A|r 1 A B 0|r 1 B C 1|e 1 C", "ABs1 BCs1", "uu" },
+	{ "one ref named twice", "i 1 A B A|i 1 B C A|r 1 A B 0|r 1 B C 1|e 1 C", "ABs1 BCs1",
+	  "uu" },
 	{ "twice, client killed", "i 1 A B A|i 1 B C A|e 1 C", "ABi1 BCi1", "uu" },
-	{ "moved on the server between", "i 1 A B A|r 1 A B 0|e 1 B|i 2 C D C|r 2 C D 0|e 2 D", "ABs1 BCg0 CDs2", "uu" },
+	{ "moved on the server between", "i 1 A B A|r 1 A B 0|e 1 B|i 2 C D C|r 2 C D 0|e 2 D",
+	  "ABs1 BCg0 CDs2", "uu" },
 	{ "a look while a push lives", "i 1 A B A|L B|r 1 A B 0|e 1 B", "ABs1", "u" },
 	{ "a gap that gets its report", "l A|a|i 1 A B -|e 2 B|r 1 A B 0", "ABs1", "u" },
 	{ "another push's movement", "i 1 A B A|i 2 A B A|e 1 B|r 2 A B 0|e 2 B", "ABs2", "ou" },
 	{ "a report inside a gap", "l A|a|i 1 A B -|l C|r 1 A B 0", "ACg0", "o" },
 	{ "a look between, then a late report", "l A|a|l B|i 1 B C B|r 1 B C 0", "ABg0 BCs1", "u" },
 	{ "the shortest way", "i 1 A B A|i 2 B C A|i 3 A C A|e 3 C|e 1 C|e 2 C", "ACi3", "vvu" },
-	{ "there, back and there again", "i 1 A B A|r 1 A B 0|e 1 B|i 2 B A B|e 2 A|i 3 A B A|r 3 A B 0|e 3 B",
+	{ "there, back and there again",
+	  "i 1 A B A|r 1 A B 0|e 1 B|i 2 B A B|e 2 A|i 3 A B A|r 3 A B 0|e 3 B",
 	  "ABs1 BAi2 ABs3", "uuu" },
 	{ "unread intent, killed", "i 1 A B -|e 1 B", "ABi1", "u" },
 	{ "unread intent, refused", "i 1 A B -|e 1 A", "", "v" },
@@ -200,7 +214,8 @@ static const struct row { const char *name, *history, *events, *intents; } rows[
 	{ "server made it after adoption", "a|i 1 A B A|r 1 A B 0|e 1 B", "0Ag0 ABs1", "u" },
 	{ "alias and its target", "i 1 A B A|i 1 A B A|r 1 A B 0|e 1 B", "ABs1", "u" },
 	{ "reboot ends it", "i 1 A B A|b|e 1 B", "ABi1", "u" },
-	{ "reboot, report in the spool", "i 1 A B A|r 1 A B 0|b|i 2 B C B|r 2 B C 0|e 1 C|e 2 C", "ABs1 BCs2", "uu" },
+	{ "reboot, report in the spool", "i 1 A B A|r 1 A B 0|b|i 2 B C B|r 2 B C 0|e 1 C|e 2 C",
+	  "ABs1 BCs2", "uu" },
 	{ "moved while the machine was off", "l A|a|b|l B", "ABg0", "" },
 };
 
@@ -228,9 +243,10 @@ static void check_row(void **state)
 static void reading_takes_time(void **state)
 {
 	struct world w = { .boot = "boot" };
-	struct rule_learnt stale = { .thing = RULE_LOOK, .boot = "boot", .from = 15, .to = 50, .value = "A" };
-	struct rule_learnt meanwhile = { .thing = RULE_END, .boot = "boot", .push = 9, .from = 35, .to = 60,
-					 .value = "C" };
+	struct rule_learnt stale = { .thing = RULE_LOOK, .boot = "boot", .from = 15, .to = 50,
+				     .value = "A" };
+	struct rule_learnt meanwhile = { .thing = RULE_END, .boot = "boot", .push = 9, .from = 35,
+					 .to = 60, .value = "C" };
 
 	(void)state;
 	step(&w, "i 1 A B A");		/* 10 */
@@ -252,7 +268,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
 					     .initial_state = (void *)&rows[i] };
-	t[PS_NELEM(rows)] = (struct CMUnitTest) { .name = "reading takes time", .test_func = reading_takes_time };
+	t[PS_NELEM(rows)] = (struct CMUnitTest) { .name = "reading takes time",
+						  .test_func = reading_takes_time };
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("rule", t, PS_NELEM(t), NULL, NULL);
 }

@@ -41,9 +41,11 @@ static int64_t soon(void)
 	return clock_boot_ns() + 10000000000;
 }
 
-static int put(const char *dir, const char *push, const char *boot, uint64_t stamp, struct ps_err *err)
+static int put(const char *dir, const char *push, const char *boot, uint64_t stamp,
+	       struct ps_err *err)
 {
-	const struct wire_intent in = { .push = push, .repository = "/r", .boot = boot, .stamp = stamp };
+	const struct wire_intent in = { .push = push, .repository = "/r", .boot = boot,
+					.stamp = stamp };
 
 	return spool_put(dir, MSG_intent, &in, soon(), err);
 }
@@ -181,7 +183,8 @@ static void unfinished_files_wait_an_hour(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(in_order_until_retired), CASE(failures_keep_nothing), CASE(strangers_are_set_aside),
+		CASE(in_order_until_retired), CASE(failures_keep_nothing),
+			CASE(strangers_are_set_aside),
 		CASE(unfinished_files_wait_an_hour),
 	};
 

@@ -1,4 +1,5 @@
-/* Units of agent/store: batches, savepoints, failing commits, schemas; the database itself is real. */
+/* Units of agent/store: batches, savepoints, failing commits, schemas; the database itself is
+ * real. */
 #include "config.h"
 
 #include <errno.h>
@@ -76,7 +77,8 @@ struct put {
 static int run_put(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct put *p = arg;
-	int rc = sql_run(tx, err, "INSERT INTO meta (name, value) VALUES (?, ?)", "tt", p->name, p->value);
+	int rc = sql_run(tx, err, "INSERT INTO meta (name, value) VALUES (?, ?)", "tt", p->name,
+			 p->value);
 
 	if (rc >= 0 && p->fail)
 		return ps_err_set(err, PS_EINVAL, "as asked");
@@ -86,7 +88,8 @@ static int run_put(struct store_tx *tx, void *arg, struct ps_err *err)
 static int run_count(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct put *p = arg;
-	sqlite3_stmt *q = sql_query(tx, err, "SELECT count(*) FROM meta WHERE name LIKE ?", "t", p->name);
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT count(*) FROM meta WHERE name LIKE ?", "t",
+				    p->name);
 	int rc = sql_next(tx, q, err);
 
 	if (rc > 0)
@@ -167,7 +170,8 @@ static void batch_of(struct fx *f, struct put *p, size_t n)
 
 static void one_fails_its_neighbours_stay(void **state)
 {
-	struct put p[] = { { .name = "b1", .value = "" }, { .name = "b2", .value = "", .fail = true },
+	struct put p[] = { { .name = "b1", .value = "" }, { .name = "b2", .value = "",
+							    .fail = true },
 			   { .name = "b1", .value = "again" }, { .name = "b3", .value = "" } };
 
 	batch_of(*state, p, 4);
@@ -255,7 +259,8 @@ static void reader_cannot_write_and_errors_are_told(void **state)
 static void closing_runs_what_is_queued(void **state)
 {
 	struct fx *f = *state;
-	struct put p[3] = { { .name = "d1", .value = "" }, { .name = "d2", .value = "" }, { .name = "d3", .value = "" } };
+	struct put p[3] = { { .name = "d1", .value = "" }, { .name = "d2", .value = "" },
+			    { .name = "d3", .value = "" } };
 	struct ps_err err;
 
 	for (int i = 0; i < 3; i++)
@@ -323,7 +328,8 @@ static void damage_is_told(void **state)
 	memset(junk, 0x5a, sizeof(junk));
 	fd = open(f->path, O_WRONLY);
 	for (int page = 2; page < 20; page++)
-		assert_int_equal(pwrite(fd, junk, sizeof(junk), page * 4096), (ssize_t)sizeof(junk));
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), page * 4096),
+				 (ssize_t)sizeof(junk));
 	close(fd);
 	assert_int_equal(fx_open(f, &err), PS_ESTORE);
 	assert_non_null(strstr(err.msg, "damaged"));
@@ -340,7 +346,8 @@ int main(int argc, char **argv)
 		CASE(written_is_read), CASE(one_fails_its_neighbours_stay),
 		CASE(failing_commit_takes_the_batch), CASE(nested_statements),
 		CASE(reader_cannot_write_and_errors_are_told), CASE(closing_runs_what_is_queued),
-		CASE(newer_schema_is_refused), CASE(foreign_database_is_refused), CASE(damage_is_told), CASE(nobody_else_reads_it),
+		CASE(newer_schema_is_refused), CASE(foreign_database_is_refused),
+			CASE(damage_is_told), CASE(nobody_else_reads_it),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");

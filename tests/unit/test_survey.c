@@ -17,18 +17,22 @@ static struct ps_err err;
 
 static const char yml[] =
 	"name: demo\nversion: '1.0'\nlanguage: python\n"
-	"pipelines:\n  pipelines/orders:\n    name: Orders\n    language: python\n    datasets:\n      inputs:\n"
+	"pipelines:\n  pipelines/orders:\n    name: Orders\n    language: python\n    datasets:\n  "
+		"    inputs:\n"
 	"      - a: 1\n        b: [x, []]\n      outputs: []\n"
 	"  pipelines/gone: {name: gone, language: python}\n  ../evil: {name: e}\n"
-	"jobs:\n  jobs/daily:\n    name: daily\n    fabricUID: 1174\n    enabled: true\n    scheduler: {Databricks: {}}\n"
+	"jobs:\n  jobs/daily:\n    name: daily\n    fabricUID: 1174\n    enabled: true\n    "
+		"scheduler: {Databricks: {}}\n"
 	"  jobs/dag: {name: dag, fabricUID: 5005, scheduler: {MWAA: {}}}\n"
-	"gemContainer: {gems: {gems/X: {}}}\nfunctions: {udfs: {}, author: a}\nsubgraphs: {subgraphs/S: {}}\nextra: dropped\n";
+	"gemContainer: {gems: {gems/X: {}}}\nfunctions: {udfs: {}, author: a}\nsubgraphs: "
+		"{subgraphs/S: {}}\nextra: dropped\n";
 
 static void make_repo(void)
 {
 	gitdir_sh("git init -q -b main r");
 	gitdir_file("r/p/pbt_project.yml", yml);
-	gitdir_file("r/p/pipelines/orders/code/setup.py", "setup(name='my-orders', version='1.0')\n");
+	gitdir_file("r/p/pipelines/orders/code/setup.py",
+		    "setup(name='my-orders', version='1.0')\n");
 	gitdir_file("r/p/pipelines/orders/code/job/pipeline.py", "print(1)\n");
 	gitdir_file("r/p/pipelines/orders/code/run.sh", "#!/bin/sh\n");
 	gitdir_file("r/p/pipelines/orders/code/configs/resources/config/prod.json", "{}");
@@ -43,7 +47,8 @@ static void make_repo(void)
 	gitdir_file("r/p/.prophecy/77/pbt_project.yml", "name: vendored\n");
 	gitdir_file("r/p/nested/pbt_project.yml", "name: [broken\n");
 	gitdir_sh("cd r && chmod +x p/pipelines/orders/code/run.sh && "
-		  "ln -s job/pipeline.py p/pipelines/orders/code/link && git add -A && git commit -qm one");
+		  "ln -s job/pipeline.py p/pipelines/orders/code/link && git add -A && git commit "
+		  "-qm one");
 }
 
 static struct tree *open_head(struct repo **r)
@@ -88,8 +93,11 @@ static void everything_is_told(void **state)
 		assert_string_equal(pl->name, "Orders");
 		assert_int_equal(pl->ninstances, 2);
 		assert_string_equal(pl->instances[0].name, "a.b");
-		assert_string_equal(pl->instances[1].path, "pipelines/orders/code/configs/resources/config/prod.json");
-		assert_string_equal(pl->oid, i ? "" : gitdir_out("git -C r rev-parse HEAD:p/pipelines/orders"));
+		assert_string_equal(pl->instances[1].path,
+				    "pipelines/orders/code/configs/resources/config/prod.json");
+		assert_string_equal(pl->oid,
+				    i ? "" :
+				    gitdir_out("git -C r rev-parse HEAD:p/pipelines/orders"));
 		assert_non_null(survey_pipeline(p, "pipelines/gone")->problem);
 		assert_non_null(survey_pipeline(p, "../evil")->problem);
 		j = survey_job(p, "jobs/daily");
@@ -124,23 +132,29 @@ static void reduced_text_depends_on_meaning_alone(void **state)
 	static const char *const want =
 		"\"functions\":\n  \"author\": \"a\"\n  \"udfs\": {}\n"
 		"\"gemContainer\":\n  \"gems\":\n    \"gems/X\": {}\n"
-		"\"language\": \"python\"\n\"name\": \"demo\"\n\"pipelines\":\n  \"pipelines/orders\":\n    \"datasets\":\n"
-		"      \"inputs\":\n        -\n          \"a\": 1\n          \"b\":\n            - \"x\"\n            - []\n"
+		"\"language\": \"python\"\n\"name\": \"demo\"\n\"pipelines\":\n  "
+			"\"pipelines/orders\":\n    \"datasets\":\n"
+		"      \"inputs\":\n        -\n          \"a\": 1\n          \"b\":\n            - "
+			"\"x\"\n            - []\n"
 		"      \"outputs\": []\n    \"language\": \"python\"\n    \"name\": \"Orders\"\n"
 		"\"subgraphs\":\n  \"subgraphs/S\": {}\n\"version\": \"1.0\"\n";
 	char *a = reduced(yml), *b, *c, *d;
 
 	(void)state;
-	b = reduced("# other layout\nversion: \"1.0\"\nlanguage: python\nname: other\nname: demo\nsubgraphs:\n  subgraphs/S: {}\n"
+	b = reduced("# other layout\nversion: \"1.0\"\nlanguage: python\nname: other\nname: "
+		    "demo\nsubgraphs:\n  subgraphs/S: {}\n"
 		    "functions:\n  author: 'a'\n  udfs: {}\ngemContainer:\n  gems:\n    gems/X: {}\n"
-		    "pipelines:\n  pipelines/zzz: {}\n  pipelines/orders: {datasets: {outputs: [], inputs: [{b: [x, []], a: 0x1}]},"
+		    "pipelines:\n  pipelines/zzz: {}\n  pipelines/orders: {datasets: {outputs: [], "
+		    "inputs: [{b: [x, []], a: 0x1}]},"
 		    " language: python, name: Orders}\n");
 	c = reduced(want);
 	assert_string_equal(a, want);
 	assert_string_equal(a, b);
 	assert_string_equal(a, c);	/* what we write we read */
-	d = reduced("name: \"q\\\"\\\\ \\n\\x01\\u2028 caf\303\251\"\npipelines: {pipelines/orders: {yes: null, 1.5: no}}\n");
-	assert_string_equal(d, "\"name\": \"q\\\"\\\\ \\x0a\\x01\\u2028 caf\303\251\"\n\"pipelines\":\n"
+	d = reduced("name: \"q\\\"\\\\ \\n\\x01\\u2028 caf\303\251\"\npipelines: "
+		    "{pipelines/orders: {yes: null, 1.5: no}}\n");
+	assert_string_equal(d, "\"name\": \"q\\\"\\\\ \\x0a\\x01\\u2028 "
+			    "caf\303\251\"\n\"pipelines\":\n"
 			       "  \"pipelines/orders\":\n    1.5: false\n    true: null\n");
 	free(a);
 	free(b);
@@ -168,7 +182,8 @@ static void aliases_do_not_explode(void **state)
 
 static void export_is_the_tree(void **state)
 {
-	struct survey_want want[] = { { "pipelines/orders", NULL }, { "gems", NULL }, { "subgraphs/S", NULL } };
+	struct survey_want want[] = { { "pipelines/orders", NULL }, { "gems", NULL },
+				      { "subgraphs/S", NULL } };
 	char oid[65], old[65] = "0123456789012345678901234567890123456789";
 	struct repo *r;
 	struct tree *t;
@@ -186,7 +201,8 @@ static void export_is_the_tree(void **state)
 	assert_string_equal(oid, want[0].oid);
 	assert_int_equal(tree_id_of_dir("out/subgraphs/S", oid, &err), 0);
 	assert_string_equal(oid, gitdir_out("git -C r rev-parse HEAD:p/subgraphs/S"));
-	gitdir_sh("test \"$(find out -printf '%%T@ ' | tr ' ' '\\n' | sort -u | grep .)\" = 315532800.0000000000");
+	gitdir_sh("test \"$(find out -printf '%%T@ ' | tr ' ' '\\n' | sort -u | grep .)\" = "
+		  "315532800.0000000000");
 	assert_int_equal(stat("out/pipelines/orders/code/run.sh", &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0755);
 	assert_int_equal(stat("out/pipelines/orders/code/setup.py", &st), 0);
@@ -203,8 +219,10 @@ static const struct { const char *name, *make, *what; } refused[] = {
 	{ "absolute link", "ln -s /etc/passwd r/p/gems/l", "gems/l" },
 	{ "climbing link", "ln -s ../../x r/p/gems/l", "gems/l" },
 	{ "link over link", "ln -s . r/p/gems/d && ln -s d/../x r/p/gems/l", "gems/l" },
-	{ "lfs pointer", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:1\\nsize 5\\n' > r/p/gems/big", "gems/big" },
-	{ "submodule", "mkdir r/p/gems/sub && git -C r update-index --add --cacheinfo 160000,4b825dc642cb6eb9a060e54bf8d69288fbee4904,p/gems/sub",
+	{ "lfs pointer", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:1\\nsize "
+	  "5\\n' > r/p/gems/big", "gems/big" },
+	{ "submodule", "mkdir r/p/gems/sub && git -C r update-index --add --cacheinfo "
+	  "160000,4b825dc642cb6eb9a060e54bf8d69288fbee4904,p/gems/sub",
 	  "gems/sub" },
 	{ "part is a link", "rm -r r/p/gems && ln -s functions r/p/gems", "gems" },
 };
@@ -220,7 +238,8 @@ static void export_refuses_by_name(void **state)
 		char dest[16];
 
 		make_repo();
-		gitdir_sh("%s && git -C r add p/gems 2>/dev/null; git -C r commit -qm two", refused[i].make);
+		gitdir_sh("%s && git -C r add p/gems 2>/dev/null; git -C r commit -qm two",
+			  refused[i].make);
 		snprintf(dest, sizeof(dest), "out%zu", i);
 		t = open_head(&r);
 		assert_int_equal(survey_export(t, "p", &want, 1, dest, 1 << 20, &err), PS_EINVAL);
@@ -237,7 +256,8 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest tests[] = {
 		CASE(everything_is_told), cmocka_unit_test(reduced_text_depends_on_meaning_alone),
-		cmocka_unit_test(aliases_do_not_explode), CASE(export_is_the_tree), CASE(export_refuses_by_name),
+		cmocka_unit_test(aliases_do_not_explode), CASE(export_is_the_tree),
+			CASE(export_refuses_by_name),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");

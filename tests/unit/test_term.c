@@ -30,20 +30,27 @@ static const struct row {
 	struct term term;
 	const char *item, *line;	/* the second line of the table */
 } rows[] = {
-	{ "pipe", { .ascii = false }, ITEM("passed", "null", "main"), "e1  ✓ passed  main  " OID "  2026-11-23T16:02:03Z" },
-	{ "terminal", { .tty = true, .width = 80 }, ITEM("passed", "null", "main"), "e1  ✓ passed  main  0123456789ab  60 s" },
-	{ "ascii", { .ascii = true }, ITEM("failed", "null", "main"), "e1  x failed  main  " OID "  2026-11-23T16:02:03Z" },
-	{ "reason of what waits", { .tty = true, .width = 80 }, ITEM("queued", "\"builder\"", "main"),
+	{ "pipe", { .ascii = false }, ITEM("passed", "null", "main"),
+	  "e1  ✓ passed  main  " OID "  2026-11-23T16:02:03Z" },
+	{ "terminal", { .tty = true, .width = 80 }, ITEM("passed", "null", "main"),
+	  "e1  ✓ passed  main  0123456789ab  60 s" },
+	{ "ascii", { .ascii = true }, ITEM("failed", "null", "main"),
+	  "e1  x failed  main  " OID "  2026-11-23T16:02:03Z" },
+	{ "reason of what waits", { .tty = true, .width = 80 },
+	  ITEM("queued", "\"builder\"", "main"),
 	  "e1  ○ queued: builder  main  0123456789ab  60 s" },
 	{ "colour", { .tty = true, .width = 80, .color = true }, ITEM("failed", "null", "main"),
 	  "e1  \033[31m✗ failed\033[0m  main  0123456789ab  60 s" },
-	{ "narrow drops the age, then the oid", { .tty = true, .width = 20 }, ITEM("passed", "null", "main"), "e1  ✓ passed  main" },
+	{ "narrow drops the age, then the oid", { .tty = true, .width = 20 },
+	  ITEM("passed", "null", "main"), "e1  ✓ passed  main" },
 	{ "very narrow cuts the middle of a name", { .tty = true, .width = 26 },
 	  ITEM("passed", "null", "refs/heads/a_long_branch"), "e1  ✓ passed  refs/h…ranch" },
-	{ "wide characters", { .tty = true, .width = 80 }, ITEM("passed", "null", "日本"), "e1  ✓ passed  日本  0123456789ab  60 s" },
+	{ "wide characters", { .tty = true, .width = 80 }, ITEM("passed", "null", "日本"),
+	  "e1  ✓ passed  日本  0123456789ab  60 s" },
 	{ "control bytes", { .ascii = false }, ITEM("passed", "null", "a\\u001b[31m"),
 	  "e1  ✓ passed  a\\x1b[31m  " OID "  2026-11-23T16:02:03Z" },
-	{ "unknown state", { .ascii = true }, ITEM("odd", "null", "main"), "e1  _ odd  main  " OID "  2026-11-23T16:02:03Z" },
+	{ "unknown state", { .ascii = true }, ITEM("odd", "null", "main"),
+	  "e1  _ odd  main  " OID "  2026-11-23T16:02:03Z" },
 };
 
 static void check_row(void **state)
@@ -76,7 +83,8 @@ static void check_width(void **state)
 static void check_span(void **state)
 {
 	static const struct { int64_t ms; const char *text; } spans[] = {
-		{ 0, "0.0 s" }, { 1234, "1.2 s" }, { 58000, "58 s" }, { 124000, "2 m 4 s" }, { 3780000, "1 h 3 m" },
+		{ 0, "0.0 s" }, { 1234, "1.2 s" }, { 58000, "58 s" }, { 124000, "2 m 4 s" },
+			{ 3780000, "1 h 3 m" },
 	};
 
 	(void)state;

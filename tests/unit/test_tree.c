@@ -21,7 +21,8 @@ static void make_repo(void)
 	gitdir_file("r/a/b/c.txt", "gamma\n");
 	gitdir_file("r/a-b", "x");
 	gitdir_file("r/run.sh", "#!/bin/sh\n");
-	gitdir_sh("chmod +x r/run.sh && ln -s a.txt r/link && git -C r add -A && git -C r commit -qm one");
+	gitdir_sh("chmod +x r/run.sh && ln -s a.txt r/link && git -C r add -A && git -C r commit "
+		  "-qm one");
 }
 
 static const char *walk_text(struct tree *t)
@@ -32,7 +33,8 @@ static const char *walk_text(struct tree *t)
 	*out = '\0';
 	assert_int_equal(tree_list(t, "", &l, &err), 0);
 	for (size_t i = 0; i < l.n; i++)
-		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s:%d ", l.v[i].name, l.v[i].kind);
+		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s:%d ", l.v[i].name,
+			 l.v[i].kind);
 	tree_list_clear(&l);
 	return out;
 }
@@ -134,17 +136,20 @@ static void nearest_held_ancestor(void **state)
 	(void)state;
 	make_repo();
 	one = gitdir_out("git -C r rev-parse HEAD");
-	gitdir_sh("cd r && git checkout -q --detach && for i in 1 2 3; do git commit -q --allow-empty -m $i; done");
+	gitdir_sh("cd r && git checkout -q --detach && for i in 1 2 3; do git commit -q "
+		  "--allow-empty -m $i; done");
 	lone = gitdir_out("git -C r commit-tree -m lone HEAD^{tree}");
 	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
-	assert_int_equal(repo_nearest_held(r, gitdir_out("git -C r rev-parse HEAD"), NULL, held, &found, &err), 0);
+	assert_int_equal(repo_nearest_held(r, gitdir_out("git -C r rev-parse HEAD"), NULL, held,
+					   &found, &err), 0);
 	assert_true(found);
 	assert_string_equal(held, one);
 	assert_int_equal(repo_nearest_held(r, lone, NULL, held, &found, &err), 0);
 	assert_false(found);
 	assert_int_equal(repo_nearest_held(r, one, "refs/heads/main", held, &found, &err), 0);
 	assert_false(found);
-	assert_int_equal(repo_is_ancestor(r, one, gitdir_out("git -C r rev-parse HEAD"), &found, &err), 0);
+	assert_int_equal(repo_is_ancestor(r, one, gitdir_out("git -C r rev-parse HEAD"), &found,
+					  &err), 0);
 	assert_true(found);
 	assert_int_equal(repo_is_ancestor(r, one, lone, &found, &err), 0);
 	assert_false(found);
@@ -170,7 +175,8 @@ static void quarantined_objects_are_seen(void **state)
 	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
 	assert_int_equal(repo_peel(r, oid, &p, &err), PS_ENOENT);
 	repo_close(r);
-	assert_int_equal(repo_open(&r, "r", &(struct repo_quarantine) { .alternates = alt }, &err), 0);
+	assert_int_equal(repo_open(&r, "r", &(struct repo_quarantine) { .alternates = alt }, &err),
+			 0);
 	assert_int_equal(repo_peel(r, oid, &p, &err), 0);
 	repo_close(r);
 	free(alt);
@@ -217,7 +223,8 @@ static void opening_tells_what_is_wrong(void **state)
 	assert_int_equal(repo_discover(&r, "r/a/b", &top, &err), 0);
 	assert_true(ps_ends(top, "/r"));
 	free(top);
-	assert_int_equal(repo_peel(r, gitdir_out("git -C r rev-parse HEAD:a.txt"), &p, &err), PS_EINVAL);
+	assert_int_equal(repo_peel(r, gitdir_out("git -C r rev-parse HEAD:a.txt"), &p, &err),
+			 PS_EINVAL);
 	assert_int_equal(repo_peel(r, "zz", &p, &err), PS_EINVAL);
 	repo_close(r);
 }
@@ -227,7 +234,8 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest tests[] = {
 		CASE(folder_and_git_tree_look_the_same), CASE(folder_on_disk_gets_gits_id),
-		CASE(refs_are_values), CASE(nearest_held_ancestor), CASE(quarantined_objects_are_seen),
+		CASE(refs_are_values), CASE(nearest_held_ancestor),
+			CASE(quarantined_objects_are_seen),
 		CASE(id_and_keep_refs), CASE(opening_tells_what_is_wrong),
 	};
 

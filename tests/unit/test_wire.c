@@ -44,8 +44,10 @@ static void intent_there_and_back(void **state)
 static void nested_lists(void **state)
 {
 	static const char *const instances[] = { "dev", "prod" };
-	const struct wire_pipeline p = { .key = "pipelines/a", .name = "a", .reduced = "", .instances = { instances, 2 } };
-	const struct wire_project pr = { .path = ".", .oid = "1", .name = "n", .version = "1", .language = "python", .pipelines = { &p, 1 } };
+	const struct wire_pipeline p = { .key = "pipelines/a", .name = "a", .reduced = "",
+					 .instances = { instances, 2 } };
+	const struct wire_project pr = { .path = ".", .oid = "1", .name = "n", .version = "1",
+					 .language = "python", .pipelines = { &p, 1 } };
 	const struct wire_surveyed s = { .id = 3, .projects = { &pr, 1 } };
 	struct buf b = BUF_INIT;
 	struct ps_err err;
@@ -150,13 +152,16 @@ static void descriptors_travel(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sp), 0);
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(frame_send(sp[0], MSG_intent, &intent, p[1], clock_boot_ns() + 1000000000, &err), 0);
-	assert_int_equal(frame_recv(sp[1], &m, MSG_HOOK_MAX, &fd, clock_boot_ns() + 1000000000, &err), 0);
+	assert_int_equal(frame_send(sp[0], MSG_intent, &intent, p[1], clock_boot_ns() + 1000000000,
+				    &err), 0);
+	assert_int_equal(frame_recv(sp[1], &m, MSG_HOOK_MAX, &fd, clock_boot_ns() + 1000000000,
+				    &err), 0);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "x", 1), 1);
 	assert_int_equal(read(p[0], &c, 1), 1);
 	msg_clear(&m);
-	assert_int_equal(frame_recv(sp[1], &m, MSG_HOOK_MAX, NULL, clock_boot_ns() + 20000000, &err), PS_ETIME);
+	assert_int_equal(frame_recv(sp[1], &m, MSG_HOOK_MAX, NULL, clock_boot_ns() + 20000000,
+				    &err), PS_ETIME);
 	close(sp[0]);
 	assert_int_equal(frame_recv(sp[1], &m, MSG_HOOK_MAX, NULL, 0, &err), PS_EAGENT);
 	close(sp[1]);
