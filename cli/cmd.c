@@ -146,7 +146,8 @@ bool cmd_help_group(FILE *out, const char *word)
 	bool any = false;
 
 	for (size_t i = 0; cmd_table[i]; i++)
-		if (ps_starts(cmd_table[i]->name, word) && cmd_table[i]->name[strlen(word)] == ' ') {
+		if (ps_starts(cmd_table[i]->name, word) &&
+		    cmd_table[i]->name[strlen(word)] == ' ') {
 			fputs(any ? "\n" : "", out);
 			cmd_help(out, cmd_table[i]);
 			any = true;
@@ -156,7 +157,8 @@ bool cmd_help_group(FILE *out, const char *word)
 
 void cmd_help(FILE *out, const struct cmd *c)
 {
-	fprintf(out, "usage: penstock %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "", c->usage, c->help);
+	fprintf(out, "usage: penstock %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "", c->usage,
+		c->help);
 	if (c->more)
 		fprintf(out, "\n%s\n", c->more);
 	if (c->opts[0].name)

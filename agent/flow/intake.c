@@ -103,7 +103,8 @@ void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *ar
 /* The command as it must be typed on this host: the pusher's shell knows no instance. */
 static void add_command(struct buf *b, const struct ps_paths *paths, const char *id)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@,:";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@,:";
 	const char *quote = paths->base[strspn(paths->base, plain)] ? "'" : "";
 
 	if (paths->system || strchr(paths->base, '\''))

@@ -15,7 +15,8 @@ static inline int kernel_skip(void)
 {
 	if ((syscall(SYS_openat2, -1, "", NULL, 0) < 0 && errno == ENOSYS) ||
 	    (syscall(SYS_pidfd_open, -1, 0) < 0 && errno == ENOSYS)) {
-		puts("SKIP: openat2(2) and pidfd_open(2) are not answered here (valgrind before 3.22)");
+		puts("SKIP: openat2(2) and pidfd_open(2) are not answered here "
+		     "(valgrind before 3.22)");
 		return 77;
 	}
 	return 0;
