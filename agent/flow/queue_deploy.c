@@ -140,8 +140,13 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	struct plan plan = { 0 };
 	struct ps_err err = { 0 };
 	size_t njobs = 0;
-	int rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
+	int rc = 0;
 
+	if (!f)
+		rc = ps_err_set(&err, PS_ENOENT, "fabric '%s' is not in the configuration any more; "
+				"what was begun stays as it is", d->fabric);
+	if (rc == 0)
+		rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
 	if (rc < 0) {
 		end_deployment(c, (uint64_t)d->id, (uint64_t)a->fence, "failed", err.msg);
 		free(dir);
@@ -160,10 +165,9 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
 		  &(struct wire_deploy_start) {
 			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,
-			  .provider = conf_provider_word(f ? f->provider : CONF_LOCAL),
-				  .fabric = d->fabric,
+			  .provider = conf_provider_word(f->provider), .fabric = d->fabric,
 			  .fabric_dir = dir, .repository = a->name, .project = d->project,
-				  .release = d->release,
+			  .release = d->release,
 			  .content = c->paths->artifacts,
 				  .artifacts = { artifacts, plan.nartifacts },
 			  .jobs = { jobs, njobs } });
