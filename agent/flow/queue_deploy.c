@@ -143,7 +143,8 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	int rc = 0;
 
 	if (!f)
-		rc = ps_err_set(&err, PS_ENOENT, "fabric '%s' is not in the configuration any more; "
+		rc = ps_err_set(&err, PS_ENOENT,
+				"fabric '%s' is not in the configuration any more; "
 				"what was begun stays as it is", d->fabric);
 	if (rc == 0)
 		rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
