@@ -59,6 +59,12 @@ def stopped(log):
     return None
 
 
+def all_stopped(log):
+    """Every process that froze: under load a second one may come to the point before the first is killed."""
+    with open(log, encoding="utf-8") as f:
+        return [int(line.split()[2]) for line in f if line.startswith("stopped ")]
+
+
 class Scene:
     """One instance, one repository, one push; up: the agent runs while it comes."""
 
@@ -168,6 +174,9 @@ class Scene:
                 os.utime(os.path.join(spool, name), (0, 0))
 
     def close(self):
+        for pid in all_stopped(self.log) if os.path.exists(self.log) else []:
+            if not zombie(pid):
+                os.kill(pid, signal.SIGKILL)
         if self.a.parent:
             self.a.kill_all()
         self.a.remove()
