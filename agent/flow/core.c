@@ -118,11 +118,6 @@ void core_log_done(void *arg, int rc, const struct ps_err *err)
 	core_kick(c);
 }
 
-static char *copy(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
 static void toolchain_forget(struct toolchain_now *t)
 {
 	free(t->problem);
@@ -146,10 +141,11 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 	i = &m->u.toolchain_info;
 	toolchain_forget(&c->toolchain);
 	c->toolchain = (struct toolchain_now) {
-		.known = true, .problem = copy(i->problem),
-			.sandbox_problem = copy(i->sandbox_problem),
-		.name = copy(i->name), .prefix = copy(i->prefix), .digest = i->problem ? NULL :
-			copy(i->digest),
+		.known = true, .problem = xstrdup_null(i->problem),
+			.sandbox_problem = xstrdup_null(i->sandbox_problem),
+		.name = xstrdup_null(i->name), .prefix = xstrdup_null(i->prefix),
+		.digest = i->problem ? NULL :
+			xstrdup_null(i->digest),
 	};
 	core_kick(c);
 }

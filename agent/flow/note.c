@@ -5,11 +5,6 @@
 
 #include "common/base/log.h"
 
-char *note_copy(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
 void note_free(struct note *n)
 {
 	free(n->state);

@@ -22,7 +22,5 @@ struct note *note_new(struct core *c, uint64_t id, uint64_t fence);
 void note_free(struct note *n);
 /* For store_write(): logs what went wrong, frees, and lets a pass look at what is new. */
 void note_done(void *arg, int rc, const struct ps_err *err);
-/* xstrdup, or NULL for NULL. */
-char *note_copy(const char *s);
 
 #endif

@@ -16,6 +16,16 @@ struct act *pass_act(struct pass *p, enum act_kind kind, int64_t id)
 	return a;
 }
 
+int64_t pass_take_slot(bool *taken, unsigned slots)
+{
+	for (unsigned s = 0; s < slots; s++)
+		if (!taken[s]) {
+			taken[s] = true;
+			return s;
+		}
+	return -1;
+}
+
 static void act_clear(struct act *a)
 {
 	free(a->repository);

@@ -59,6 +59,8 @@ struct pass {
 int pass_run(struct store_tx *tx, void *arg, struct ps_err *err);
 struct act *pass_act(struct pass *p, enum act_kind kind, int64_t id);
 void pass_free(struct pass *p);
+/* The lowest slot that is free, taken from now on; -1 when all are (or there is none at all). */
+int64_t pass_take_slot(bool *taken, unsigned slots);
 
 /* Its parts, one file each. */
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;

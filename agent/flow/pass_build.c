@@ -6,20 +6,6 @@
 #include "agent/store/repository.h"
 #include "common/base/id.h"
 
-/* The first slot that no build under way holds; -1 when all are taken. */
-static int64_t free_slot(const struct builds *under_way, unsigned slots)
-{
-	for (int64_t s = 0; s < slots; s++) {
-		bool taken = false;
-
-		for (size_t i = 0; i < under_way->n; i++)
-			taken |= under_way->v[i].slot == s;
-		if (!taken)
-			return s;
-	}
-	return -1;
-}
-
 static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int64_t slot,
 		 struct ps_err *err)
 {
@@ -43,49 +29,71 @@ static int claim(struct store_tx *tx, struct pass *p, const struct build *b, int
 	return rc;
 }
 
-static int say_busy(struct store_tx *tx, const struct build *b, const struct builds *under_way,
-		    size_t ahead, unsigned slots, struct ps_err *err)
+/* holder: one of the builds under way; NULL when the configuration gives no slot at all. */
+static int say_busy(struct store_tx *tx, const struct build *b, const struct build *holder,
+		    size_t busy, size_t ahead, unsigned slots, struct ps_err *err)
 {
 	char id[ID_TEXT], *detail;
 	int rc;
 
-	detail = xasprintf("%zu of %u slots busy (%s since build %s), %zu ahead", under_way->n,
-			   slots, under_way->v[0].pipeline, id_text(id, 'b', under_way->v[0].id),
-			   ahead);
-	rc = build_set_reason(tx, b->id, "builder", detail, err);
+	if (!holder)
+		return build_set_reason(tx, b, "builder", "builders.default.slots is 0", err);
+	detail = xasprintf("%zu of %u slots busy (%s since build %s), %zu ahead", busy, slots,
+			   holder->pipeline, id_text(id, 'b', holder->id), ahead);
+	rc = build_set_reason(tx, b, "builder", detail, err);
 	free(detail);
+	return rc;
+}
+
+/* Gives the queued ones what is free, in the order of their numbers. */
+static int share_slots(struct store_tx *tx, struct pass *p, const struct builds *queued,
+		       const struct builds *under_way, struct ps_err *err)
+{
+	unsigned slots = p->view.policy->cfg->builder.slots;
+	const struct build *holder = under_way->n ? &under_way->v[0] : NULL;
+	bool *taken = xcalloc(slots, sizeof(*taken));
+	size_t busy = under_way->n, ahead = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < under_way->n; i++)
+		if (under_way->v[i].slot >= 0 && under_way->v[i].slot < slots)
+			taken[under_way->v[i].slot] = true;
+	for (size_t i = 0; i < queued->n && rc == 0; i++) {
+		const struct build *b = &queued->v[i];
+		int64_t slot = pass_take_slot(taken, slots);
+
+		if (slot < 0) {
+			rc = say_busy(tx, b, holder, busy, ahead++, slots, err);
+			continue;
+		}
+		rc = claim(tx, p, b, slot, err);
+		holder = holder ? holder : b;
+		busy++;
+	}
+	free(taken);
 	return rc;
 }
 
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
-	struct builds queued = { NULL, 0 }, busy = { NULL, 0 };
-	unsigned slots = p->view.policy->cfg->builder.slots;
-	size_t ahead = 0;
+	struct builds queued = { NULL, 0 }, under_way = { NULL, 0 };
+	const char *reason = NULL, *detail = NULL;
 	int rc = builds_in_state(tx, "queued", &queued, err);
 
-	for (size_t i = 0; i < queued.n && rc == 0; i++) {
-		const struct build *b = &queued.v[i];
-		int64_t slot;
-
-		if (!p->view.build_up) {
-			rc = build_set_reason(tx, b->id, "builder", "the build role is not running",
-					      err);
-			continue;
-		}
-		if (p->view.sandbox_problem) {
-			rc = build_set_reason(tx, b->id, "sandbox", p->view.sandbox_problem, err);
-			continue;
-		}
-		builds_clear(&busy);
-		rc = builds_under_way(tx, &busy, err);
-		slot = free_slot(&busy, slots);
-		if (rc == 0 && slot >= 0)
-			rc = claim(tx, p, b, slot, err);
-		else if (rc == 0)
-			rc = say_busy(tx, b, &busy, ahead++, slots, err);
+	if (!p->view.build_up) {
+		reason = "builder";
+		detail = "the build role is not running";
+	} else if (p->view.sandbox_problem) {
+		reason = "sandbox";
+		detail = p->view.sandbox_problem;
 	}
+	for (size_t i = 0; i < queued.n && reason && rc == 0; i++)
+		rc = build_set_reason(tx, &queued.v[i], reason, detail, err);
+	if (rc == 0 && !reason && queued.n)
+		rc = builds_under_way(tx, &under_way, err);
+	if (rc == 0 && !reason)
+		rc = share_slots(tx, p, &queued, &under_way, err);
 	builds_clear(&queued);
-	builds_clear(&busy);
+	builds_clear(&under_way);
 	return rc;
 }

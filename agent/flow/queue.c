@@ -48,10 +48,10 @@ static void run_pass(void *arg)
 		.policy = policy_take(c->policy), .paths = c->paths,
 		.build_up = c->roles[CORE_BUILD].peer != NULL,
 			.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
-		.toolchain_known = t->known, .toolchain_problem = note_copy(t->problem),
-		.sandbox_problem = note_copy(t->sandbox_problem),
-			.toolchain_digest = note_copy(t->digest),
-		.toolchain_prefix = note_copy(t->prefix), .now_ms = clock_wall_ms(),
+		.toolchain_known = t->known, .toolchain_problem = xstrdup_null(t->problem),
+		.sandbox_problem = xstrdup_null(t->sandbox_problem),
+			.toolchain_digest = xstrdup_null(t->digest),
+		.toolchain_prefix = xstrdup_null(t->prefix), .now_ms = clock_wall_ms(),
 	};
 	find_drivers(&p->view, &c->roles[CORE_DEPLOY]);
 	q->passing = true;

@@ -50,10 +50,10 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 	}
 	n = note_new(c, m->build, m->fence);
 	n->state = xstrdup(m->state);
-	n->reason = note_copy(m->reason);
-	n->digest = note_copy(m->digest);
-	n->name = note_copy(m->name);
-	n->text = note_copy(m->last_lines);
+	n->reason = xstrdup_null(m->reason);
+	n->digest = xstrdup_null(m->digest);
+	n->name = xstrdup_null(m->name);
+	n->text = xstrdup_null(m->last_lines);
 	n->size = (int64_t)m->size;
 	store_write(c->store, STORE_FULL, write_build_end, note_done, n);
 }

@@ -47,7 +47,7 @@ void queue_step_done(struct core *c, const struct wire_step_done *m)
 
 	n->n = (int64_t)m->step;
 	n->state = xstrdup(m->outcome);
-	n->text = note_copy(m->detail);
+	n->text = xstrdup_null(m->detail);
 	store_write(c->store, STORE_FULL, write_step, step_done, n);
 }
 
@@ -119,7 +119,7 @@ static void end_deployment(struct core *c, uint64_t id, uint64_t fence, const ch
 	struct note *n = note_new(c, id, fence);
 
 	n->state = xstrdup(state);
-	n->reason = note_copy(reason);
+	n->reason = xstrdup_null(reason);
 	store_write(c->store, STORE_FULL, write_deploy_end, deploy_end_done, n);
 }
 

@@ -50,7 +50,7 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 		a = pass_act(p, ACT_DEPLOY, d->id);
 		a->fence = fence;
 		rc = repository_get(tx, d->repository, &r, err);
-		a->name = note_copy(r.name);
+		a->name = xstrdup_null(r.name);
 		repository_clear(&r);
 		if (rc == 0)
 			rc = deployment_get(tx, d->id, &a->deployment, err);

@@ -29,8 +29,8 @@ void queue_task_state(struct core *c, const struct wire_task_state *m)
 
 	n->task = xstrdup(m->task);
 	n->state = xstrdup(m->state);
-	n->reason = note_copy(m->reason);
-	n->text = note_copy(m->last);
+	n->reason = xstrdup_null(m->reason);
+	n->text = xstrdup_null(m->last);
 	n->at_ms = m->at_ms;
 	store_write(c->store, STORE_NORMAL, write_task, task_done, n);
 }
@@ -48,7 +48,7 @@ void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *sta
 	struct note *n = note_new(c, run, fence);
 
 	n->state = xstrdup(state);
-	n->reason = note_copy(reason);
+	n->reason = xstrdup_null(reason);
 	store_write(c->store, STORE_FULL, write_run_end, note_done, n);
 }
 

@@ -67,12 +67,16 @@ int builds_under_way(struct store_tx *tx, struct builds *out, struct ps_err *err
 			   "WHERE state IN ('claimed', 'running') ORDER BY id", "");
 }
 
-int build_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail, struct ps_err *err)
+int build_set_reason(struct store_tx *tx, const struct build *row, const char *reason, const char *detail, struct ps_err *err)
 {
-	int rc = sql_run(tx, err,
-			 "UPDATE build SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
-			 " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail, id);
+	int rc;
 
+	if (ps_streq(row->reason, reason) && ps_streq(row->detail, detail))
+		return 0;
+	rc = sql_run(tx, err,
+		     "UPDATE build SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
+		     " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail,
+		     row->id);
 	return rc < 0 ? rc : 0;
 }
 

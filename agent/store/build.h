@@ -36,8 +36,9 @@ int builds_in_state(struct store_tx *tx, const char *state, struct builds *out,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* Claimed or running ones. */
 int builds_under_way(struct store_tx *tx, struct builds *out, struct ps_err *err) PS_MUSTCHECK;
-/* The wait reason of a queued build; keeps since_ms when the reason stays. */
-int build_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail,
+/* The wait reason of a queued build; keeps since_ms when the reason stays, writes nothing when both
+ * are the row's own already. */
+int build_set_reason(struct store_tx *tx, const struct build *row, const char *reason, const char *detail,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* queued → claimed with a raised fence, which is returned in *fence. */
 int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence,

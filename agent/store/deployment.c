@@ -71,6 +71,9 @@ int deployment_set(struct store_tx *tx, int64_t id, const char *state, const cha
 
 	if (rc == 0)
 		rc = state_may_go("deployment", moves, PS_NELEM(moves), d.state, state, err);
+	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason) &&
+	    ps_streq(d.detail, detail))
+		goto out;
 	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason))
 		now = d.since_ms;
 	if (rc == 0)
@@ -79,6 +82,7 @@ int deployment_set(struct store_tx *tx, int64_t id, const char *state, const cha
 			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
 	if (rc >= 0 && ends)
 		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ? WHERE id = ?", "ii", now, id);
+out:
 	deployment_clear(&d);
 	return rc < 0 ? rc : 0;
 }

@@ -42,12 +42,16 @@ int runs_in_state(struct store_tx *tx, const char *state, struct runs *out, stru
 	return rows_select(tx, &run_shape, out, err, "WHERE state = ? ORDER BY id", "t", state);
 }
 
-int run_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail, struct ps_err *err)
+int run_set_reason(struct store_tx *tx, const struct run *row, const char *reason, const char *detail, struct ps_err *err)
 {
-	int rc = sql_run(tx, err,
-			 "UPDATE run SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
-			 " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail, id);
+	int rc;
 
+	if (ps_streq(row->reason, reason) && ps_streq(row->detail, detail))
+		return 0;
+	rc = sql_run(tx, err,
+		     "UPDATE run SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
+		     " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail,
+		     row->id);
 	return rc < 0 ? rc : 0;
 }
 

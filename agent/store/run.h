@@ -18,7 +18,8 @@ int run_insert(struct store_tx *tx, struct run *r, const char *const *tasks, siz
 int run_get(struct store_tx *tx, int64_t id, struct run *out, struct ps_err *err) PS_MUSTCHECK;
 int runs_in_state(struct store_tx *tx, const char *state, struct runs *out,
 		  struct ps_err *err) PS_MUSTCHECK;
-int run_set_reason(struct store_tx *tx, int64_t id, const char *reason, const char *detail,
+/* The reason a queued one waits. Writes nothing when it is the row's own already. */
+int run_set_reason(struct store_tx *tx, const struct run *row, const char *reason, const char *detail,
 		   struct ps_err *err) PS_MUSTCHECK;
 /* queued → running with a raised fence. */
 int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t *fence,

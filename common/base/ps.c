@@ -56,6 +56,11 @@ char *xstrdup(const char *s)
 	return must(strdup(s), strlen(s) + 1);
 }
 
+char *xstrdup_null(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
 char *xstrndup(const char *s, size_t n)
 {
 	return must(strndup(s, n), n + 1);

@@ -49,6 +49,8 @@ void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
 /* Grows an array of n items to n + 1, doubling; *cap is kept by the caller. */
 void *xgrow(void *p, size_t n, size_t *cap, size_t item) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+/* NULL for NULL. */
+char *xstrdup_null(const char *s);
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 void *xmemdup(const void *p, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) PS_PRINTF(1, 2) __attribute__((returns_nonnull));

@@ -15,6 +15,7 @@
 #include "agent/flow/survey_json.h"
 #include "agent/store/event.h"
 #include "agent/store/repository.h"
+#include "agent/store/sql.h"
 #include "common/base/fsutil.h"
 
 #define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -178,11 +179,6 @@ static int read_demand(struct store_tx *tx, void *arg, struct ps_err *err)
 	return demand_get(tx, id, &f->demand, err);
 }
 
-static char *maybe(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
 /* One pass with this view; the demand afterwards is in f->demand. Returns the pass: its acts. */
 static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem,
 			    const char *sandbox)
@@ -192,10 +188,10 @@ static struct pass *do_pass(struct fx *f, const char *toolchain, const char *pro
 
 	p->view = (struct pass_view) {
 		.policy = &f->policy, .paths = &f->paths, .build_up = true, .deploy_up = true,
-		.toolchain_known = true, .toolchain_problem = maybe(problem),
-			.sandbox_problem = maybe(sandbox),
-		.toolchain_digest = maybe(toolchain),
-			.toolchain_prefix = maybe(toolchain ? "/t" : NULL), .now_ms = 1000,
+		.toolchain_known = true, .toolchain_problem = xstrdup_null(problem),
+			.sandbox_problem = xstrdup_null(sandbox),
+		.toolchain_digest = xstrdup_null(toolchain),
+			.toolchain_prefix = xstrdup_null(toolchain ? "/t" : NULL), .now_ms = 1000,
 	};
 	p->view.ndrivers = 1;
 	p->view.drivers = xmemdup(local, sizeof(local));
@@ -414,6 +410,61 @@ static void failed_build_ends_the_demand(void **state)
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 }
 
+static int64_t changes;
+
+static int count_changes(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT total_changes()", "");
+	int rc = sql_next(tx, q, err);
+
+	(void)arg;
+	changes = rc > 0 ? sql_int(q, 0) : -1;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+/* Everything waits for something: a further pass has nothing to say and writes nothing. */
+static void nothing_to_do_writes_nothing(void **state)
+{
+	static const char *const refs[] = { "refs/heads/main", "refs/heads/asked", "refs/heads/byhand" };
+	struct fx *f = *state;
+	int64_t before;
+
+	f->ref = refs[0];
+	assert_int_equal(do_write(f, make_demand), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	f->ref = refs[1];
+	assert_int_equal(do_write(f, make_demand), 0);
+	pass_free(do_pass(f, ZERO ZERO, NULL, NULL));	/* another key: waits for the slot */
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	f->ref = refs[2];
+	assert_int_equal(do_write(f, make_demand), 0);
+	for (int i = 0; i < 3; i++)
+		pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, count_changes), 0);
+	before = changes;
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, count_changes), 0);
+	assert_int_equal(changes, before);
+}
+
+static void no_slot_at_all(void **state)
+{
+	struct fx *f = *state;
+
+	f->policy.cfg->builder.slots = 0;
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	for (int i = 0; i < 2; i++) {
+		struct pass *p = do_pass(f, DIGEST, NULL, NULL);
+
+		assert_int_equal(p->nacts, 0);
+		pass_free(p);
+	}
+	assert_string_equal(f->demand.reason, "builder");
+	assert_string_equal(f->demand.detail, "builders.default.slots is 0");
+}
+
 static int late_answer(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct build_result r = { .state = "passed", .digest = DIGEST, .name = "x", .size = 1 };
@@ -443,6 +494,7 @@ int main(int argc, char **argv)
 			CASE(gates_of_a_deployment),
 		CASE(newer_push_ends_what_has_not_started),
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
+		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
