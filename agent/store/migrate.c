@@ -11,6 +11,7 @@
 /* steps[v] leads from version v to v + 1; the first makes a new store. */
 static const char *const steps[STORE_SCHEMA] = {
 	store_schema_sql,
+	store_schema_2_sql,
 };
 
 static int one_text(struct store_tx *tx, const char *sql, char *out, size_t size, struct ps_err *err)

@@ -1,4 +1,5 @@
--- The store's tables, version 1. SQL both SQLite and PostgreSQL take; times are ms since 1970 (UTC),
+-- The store's tables, version 1; schema_2.sql makes of them version 2, and so on.
+-- SQL both SQLite and PostgreSQL take; times are ms since 1970 (UTC),
 -- stamps are CLOCK_BOOTTIME in ns. States are the words of the vocabulary, stored as text.
 -- A state column is changed by one function of its noun's file and nowhere else.
 
