@@ -9,9 +9,8 @@
 #include "common/base/fsutil.h"
 #include "common/config/policy.h"
 #include "common/gate/gate.h"
-#include "common/gate/rules.h"
 
-enum { OPT_AGAINST, OPT_POLICY, OPT_RULES, OPT_PRE_RECEIVE, OPT_RESULT_FD, OPT_BUDGET };
+enum { OPT_AGAINST, OPT_POLICY, OPT_PRE_RECEIVE, OPT_RESULT_FD, OPT_BUDGET };
 
 static bool whole_number(const char *text, long min, long max, long *out)
 {
@@ -34,29 +33,6 @@ static int pre_receive(struct cli *cli, const struct cmd_args *a)
 	if (a->opt[OPT_BUDGET] && !whole_number(a->opt[OPT_BUDGET], 1, 3600000, &budget))
 		return cli_fail(cli, CLI_USAGE, NULL, "--budget is a number of milliseconds");
 	return check_push(cli, a->opt[OPT_POLICY], (int)fd, budget);
-}
-
-static int print_rules(struct cli *cli)
-{
-	json_t *items = json_array(), *doc;
-
-	for (size_t i = 0; i < RULE_COUNT; i++) {
-		const struct rule *r = &rule_table[i];
-		const char *word = r->severity == DIAG_ERROR ? "error" : "warning";
-
-		if (cli->json)
-			json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:s}", "id",
-							       r->code, "state", word,
-							       "text", r->text, "why", r->why));
-		else
-			printf("%s  %-7s  %s\n                      %s\n", r->code, word, r->text,
-			       r->why);
-	}
-	doc = json_pack("{s:o}", "items", items);
-	if (cli->json)
-		show_json(doc);
-	json_decref(doc);
-	return CLI_OK;
 }
 
 /* The configuration to judge by: the policy file given, the instance's accepted one, its
@@ -131,8 +107,6 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 	size_t projects = 0;
 	int rc;
 
-	if (a->opt[OPT_RULES])
-		return print_rules(cli);
 	if (a->opt[OPT_PRE_RECEIVE])
 		return pre_receive(cli, a);
 	rc = find_config(cli, a->opt[OPT_POLICY], &cfg);
@@ -173,7 +147,6 @@ const struct cmd cmd_check = {
 				  "the old side: what it has too is only a warning" },
 		[OPT_POLICY] = { "policy", 0, "FILE",
 				 "judge by this policy file, not by an instance" },
-		[OPT_RULES] = { "rules", 0, NULL, "print every rule and why it is there" },
 		[OPT_PRE_RECEIVE] = { "pre-receive", 0, NULL,
 				      "for hooks: judge the push on stdin" },
 		[OPT_RESULT_FD] = { "result-fd", 0, "N", "for hooks: where the verdict goes" },

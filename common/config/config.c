@@ -149,6 +149,30 @@ static bool in_team(const struct config *c, const struct conf_team *t, const cha
 	return false;
 }
 
+enum conf_level config_rule_level(const struct config *c, const char *code, const char *ref,
+				  enum conf_level fallback)
+{
+	for (size_t i = 0; i < c->nrules; i++) {
+		const struct conf_rule *r = &c->rules[i];
+
+		if (!conf_names_has(&r->codes, code))
+			continue;
+		for (size_t k = 0; k < r->refs.n; k++)
+			if (ref ? mapping_glob(r->refs.v[k], ref) :
+			    strcmp(r->refs.v[k], "refs/**") == 0)
+				return r->level;
+	}
+	return fallback;
+}
+
+bool config_rule_is_named(const struct config *c, const char *code)
+{
+	for (size_t i = 0; i < c->nrules; i++)
+		if (c->rules[i].level != CONF_LEVEL_OFF && conf_names_has(&c->rules[i].codes, code))
+			return true;
+	return false;
+}
+
 bool config_is_member(const struct config *c, const char *team, const char *login)
 {
 	bool *seen = xcalloc(c->nteams + 1, sizeof(bool));

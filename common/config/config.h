@@ -106,6 +106,16 @@ struct conf_role { char *name, *user; struct conf_pos pos; };
 struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk,
 		      output; unsigned processes; };
 
+/* What a finding of a rule does: refuses; refuses only when this push brings it, whatever
+ * existing_errors says; is told; is not looked for. */
+enum conf_level { CONF_LEVEL_ERROR, CONF_LEVEL_NEWLY, CONF_LEVEL_WARNING, CONF_LEVEL_OFF };
+
+struct conf_rule {
+	struct conf_names codes, refs;
+	enum conf_level level;
+	struct conf_pos pos;
+};
+
 struct config {
 	char digest[65];		/* SHA-256 of the bytes: the policy digest */
 	struct conf_team *teams; size_t nteams;
@@ -118,6 +128,7 @@ struct config {
 	struct conf_builder builder;	/* builders.default */
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
 	struct conf_pos trusted_pos;
+	struct conf_rule *rules; size_t nrules;
 	struct conf_role *roles; size_t nroles;	/* none: every role keeps the caller's user */
 	struct conf_span *secrets; size_t nsecrets;
 };
@@ -140,6 +151,12 @@ const struct conf_environment *config_environment(const struct config *c, const 
 /* The project block whose pattern matches first; NULL when none does. */
 const struct conf_project *config_project(const struct config *c, const char *repo,
 					  const char *project);
+/* The level of a rule on a ref (NULL: on no particular one), by the first item that names both;
+ * fallback when none does. */
+enum conf_level config_rule_level(const struct config *c, const char *code, const char *ref,
+				  enum conf_level fallback);
+/* Is the rule anything but off on some ref, by an item that names it? */
+bool config_rule_is_named(const struct config *c, const char *code);
 /* Is this login in the team, directly or through includes? */
 bool config_is_member(const struct config *c, const char *team, const char *login);
 /* The root that holds the real path `repo_path`; *name (free it) is the repository's name: the path
@@ -162,5 +179,6 @@ void config_initial(struct buf *out, const char *login, uint32_t uid, const char
 		    const char *prefix);
 const char *conf_provider_word(enum conf_provider p);
 const char *conf_deploy_word(enum conf_deploy d);
+const char *conf_level_word(enum conf_level l);
 
 #endif

@@ -11,6 +11,13 @@ static const char *const identity_words[] = {
 static const char *const unknown_words[] = { "hold", "refuse", "accept", NULL };
 static const char *const warn_or_refuse[] = { "warn", "refuse", NULL };
 static const char *const accept_or_refuse[] = { "accept", "refuse", NULL };
+static const char *const level_words[] = { "error", "newly", "warning", "off", NULL };
+static const char *const rule_codes[] = {
+#define RULE(id, code, level, text, why, example, fix) code,
+#include "common/config/rule_rows.h"
+#undef RULE
+	NULL,
+};
 static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
 
 #define GB (1LL << 30)
@@ -151,6 +158,22 @@ static const struct conf_table root_table = {
 	.what = "a root", .keys = root_keys, .size = sizeof(struct conf_root),
 	.pos = offsetof(struct conf_root, pos),
 };
+/* rules: [ { rules, refs, severity } ]: the first item that names rule and ref decides */
+#define AT(field) .offset = offsetof(struct conf_rule, field)
+static const struct conf_key rule_keys[] = {
+	{ .name = "rules", .type = CONF_STRINGS, AT(codes), .flags = CONF_REQUIRED,
+	  .words = rule_codes },
+	{ .name = "refs", .type = CONF_REFS, AT(refs), .fallback = "refs/**" },
+	{ .name = "severity", .type = CONF_WORD, AT(level), .flags = CONF_REQUIRED,
+	  .words = level_words },
+	END,
+};
+#undef AT
+static const struct conf_table rule_table = {
+	.what = "an item of 'rules'", .keys = rule_keys, .size = sizeof(struct conf_rule),
+	.pos = offsetof(struct conf_rule, pos),
+};
+
 #define AT(field) .offset = offsetof(struct config, field)
 static const struct conf_key repo_default_keys[] = {
 	{ .name = "existing_errors", .type = CONF_EITHER, AT(repo.existing_errors_warn),
@@ -242,7 +265,9 @@ static const struct conf_key top_keys[] = {
 	{ .name = "identity", .type = CONF_TABLE, .table = &identity_table },
 	{ .name = "roles", .type = CONF_ROWS, AT(roles), .count = offsetof(struct config, nroles),
 	  .table = &role_table },
-	LATER("rules"), LATER("retention"), LATER("notify"),
+	{ .name = "rules", .type = CONF_ITEMS, AT(rules), .count = offsetof(struct config, nrules),
+	  .table = &rule_table },
+	LATER("retention"), LATER("notify"),
 	END,
 };
 #undef AT
@@ -257,4 +282,9 @@ const char *conf_provider_word(enum conf_provider p)
 const char *conf_deploy_word(enum conf_deploy d)
 {
 	return deploy_words[d];
+}
+
+const char *conf_level_word(enum conf_level l)
+{
+	return level_words[l];
 }

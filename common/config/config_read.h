@@ -16,7 +16,7 @@ enum conf_type {
 	CONF_PATH,	/* char *; absolute, or relative where the row says CONF_RELATIVE */
 	CONF_URL,	/* char *; http or https, no credential inside */
 	CONF_KEY,	/* char *; a job key: jobs/NAME */
-	CONF_STRINGS,	/* struct conf_names */
+	CONF_STRINGS,	/* struct conf_names; each one of words, where the row has some */
 	CONF_REFS,	/* struct conf_names of ref patterns */
 	CONF_PROJECTS,	/* struct conf_names of project patterns */
 	CONF_BOOL,	/* bool; true or false */

@@ -313,10 +313,29 @@ static bool read_secret(struct conf_reader *r, const struct conf_key *k,
 	return true;
 }
 
+static bool is_word(const struct conf_key *k, const char *text)
+{
+	size_t n = 0;
+
+	while (k->words[n] && strcmp(k->words[n], text) != 0)
+		n++;
+	return k->words[n] != NULL;
+}
+
+static const char *nearest_word(char *buf, const struct conf_key *k, const char *text)
+{
+	size_t n = 0;
+
+	while (k->words[n])
+		n++;
+	return conf_nearest(buf, text, k->words, n);
+}
+
 static bool read_strings(struct conf_reader *r, const struct conf_key *k,
 			 const struct conf_node *node, void *at)
 {
 	struct conf_names *names = at;
+	char near[320];
 	bool ok = true;
 
 	names->v = xcalloc(node->n + 1, sizeof(char *));
@@ -338,6 +357,9 @@ static bool read_strings(struct conf_reader *r, const struct conf_key *k,
 			   (k->type == CONF_PROJECTS &&
 			    (why = mapping_project_fault(item->text)) != NULL)) {
 			conf_error(r, item->pos, "PS-CONF-013", "pattern '%s' %s", item->text, why);
+		} else if (k->words && !is_word(k, item->text)) {
+			conf_error(r, item->pos, "PS-CONF-009", "unknown '%s' in '%s'%s",
+				   item->text, k->name, nearest_word(near, k, item->text));
 		} else {
 			names->v[names->n++] = xstrdup(item->text);
 			conf_mention(r, k->refers, false, item);

@@ -84,8 +84,7 @@ static int judge_both(const struct gate_check *c, struct ground *g, struct bench
 			rc = bench_judge(b, t, oid, within, &old, err);
 	}
 	if (rc == 0)
-		rc = bench_compare(now, old, c->config && !c->config->repo.existing_errors_warn,
-				   out, err);
+		rc = bench_compare(b, now, old, c->ref, out, err);
 	diag_sort(out);
 	return rc;
 }

@@ -29,10 +29,15 @@ const char *gate_verdict_word(enum gate_verdict v)
 
 /* ---- rules about the push itself ---- */
 
-static void push_hit(struct gate_ref *ref, enum rule_id id, const char *name, const char *text)
+static void push_hit(const struct push *p, struct gate_ref *ref, enum rule_id id, const char *name,
+		     const char *text)
 {
-	diag_add_key(&ref->findings, rule_table[id].severity, name, name, 1, 1, rule_table[id].code,
-		     "%s", text);
+	enum conf_level level = rule_level(&rule_table[id], p->in->config, ref->target);
+
+	if (level != CONF_LEVEL_OFF)
+		diag_add_key(&ref->findings,
+			     level == CONF_LEVEL_WARNING ? DIAG_WARNING : DIAG_ERROR, name, name, 1,
+			     1, rule_table[id].code, "%s", text);
 }
 
 static int by_target(const void *pa, const void *pb)
@@ -54,7 +59,7 @@ static void find_twice(struct push *p)
 	qsort(sorted, p->out->nrefs, sizeof(*sorted), by_target);
 	for (size_t i = 1; i < p->out->nrefs; i++)
 		if (strcmp(sorted[i - 1]->target, sorted[i]->target) == 0)
-			push_hit(sorted[i], RULE_TWICE, sorted[i]->target,
+			push_hit(p, sorted[i], RULE_TWICE, sorted[i]->target,
 				 "named twice in one push; push each ref once");
 	free(sorted);
 }
@@ -135,8 +140,7 @@ static int judge_ref(struct push *p, size_t i, struct ps_err *err)
 		undecided(p, ref, now->rules.late ? now->rules.slow : old->rules.slow);
 		return 0;
 	}
-	return bench_compare(now, old, p->in->config && !p->in->config->repo.existing_errors_warn,
-			     &ref->findings, err);
+	return bench_compare(&p->bench, now, old, ref->target, &ref->findings, err);
 }
 
 /* Reads the ref as it is now. What cannot be read has no seen value; the ref is judged all the
@@ -163,14 +167,14 @@ static void one_ref(struct push *p, size_t i)
 	int rc = 0;
 
 	if (is_reserved(c->ref) || is_reserved(ref->target))
-		push_hit(ref, RULE_RESERVED, c->ref,
+		push_hit(p, ref, RULE_RESERVED, c->ref,
 			 "refs below refs/penstock/ are penstock's own");
 	else if (p->in->deadline_ns && clock_boot_ns() > p->in->deadline_ns)
 		undecided(p, ref, c->ref);
 	else if (!repo_oid_is_zero(c->new_oid))
 		rc = judge_ref(p, i, &err);
 	if (rc == PS_ELIMIT)		/* bounds of ours are no reason to refuse */
-		push_hit(ref, RULE_UNCHECKED, c->ref, err.msg);
+		push_hit(p, ref, RULE_UNCHECKED, c->ref, err.msg);
 	else if (rc < 0)
 		undecided(p, ref, ps_err_msg(&err, rc));
 }

@@ -74,6 +74,7 @@ struct gate_check {
 	/* the old side, a revision; NULL: everything counts as new */
 	const char *against;
 	const struct config *config;	/* NULL as above */
+	const char *ref;		/* as if for this ref; NULL: for none in particular */
 };
 
 /* out gets the findings, sorted; nprojects (may be NULL) how many projects were looked at. */

@@ -52,7 +52,16 @@ void bench_clear(struct bench *b)
 
 bool bench_needs_old(const struct judged *now)
 {
-	return now->rules.found.errors || now->rules.ndead;
+	const struct rules *r = &now->rules;
+	bool may_refuse = r->ndead > 0;
+
+	for (size_t i = 0; i < r->found.n && !may_refuse; i++) {
+		const struct rule *rule = rule_of(&r->found.v[i]);
+
+		may_refuse = rule->level < CONF_LEVEL_WARNING ||
+			(r->config && config_rule_is_named(r->config, rule->code));
+	}
+	return may_refuse;
 }
 
 static int by_key(const void *pa, const void *pb)
@@ -100,12 +109,32 @@ static int had_pipeline(const struct judged *old, const struct rule_dead *d, boo
 	return 0;
 }
 
-static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt,
-		 ...)
-	PS_PRINTF(4, 5);
+/* How a finding counts on a ref. */
+struct scale {
+	const struct config *config;
+	const char *ref;
+	const struct diag **before;	/* the old side's findings by code and key */
+	size_t nbefore;
+};
 
-static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead *d, const char *fmt,
-		 ...)
+static void weigh(const struct scale *s, const struct diag *d, struct diag_list *out)
+{
+	enum conf_level level = rule_level(rule_of(d), s->config, s->ref);
+	bool keep = level == CONF_LEVEL_ERROR && s->config && !s->config->repo.existing_errors_warn;
+	bool was = s->nbefore && bsearch(&d, s->before, s->nbefore, sizeof(*s->before), by_key);
+
+	if (level == CONF_LEVEL_OFF)
+		return;
+	diag_add_key(out, level == CONF_LEVEL_WARNING || (was && !keep) ? DIAG_WARNING : DIAG_ERROR,
+		     d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+}
+
+static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
+		 const struct rule_dead *d, const char *fmt, ...)
+	PS_PRINTF(5, 6);
+
+static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
+		 const struct rule_dead *d, const char *fmt, ...)
 {
 	char *key = xasprintf("%s|%s %s", d->project, d->job, d->pipeline), *text;
 	va_list ap;
@@ -113,14 +142,15 @@ static void tell(struct diag_list *out, enum rule_id id, const struct rule_dead 
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	diag_add_key(out, rule_table[id].severity, key, d->file, d->at.line, d->at.col,
-		     rule_table[id].code, "%s", text);
+	weigh(s, &(struct diag) { .key = key, .path = d->file, .line = d->at.line,
+				  .col = d->at.col, .code = rule_table[id].code, .text = text },
+	      out);
 	free(text);
 	free(key);
 }
 
-static int dead_references(const struct judged *now, const struct judged *old,
-			   struct diag_list *out, struct ps_err *err)
+static int dead_references(const struct scale *s, const struct judged *now,
+			   const struct judged *old, struct diag_list *out, struct ps_err *err)
 {
 	int rc = 0;
 
@@ -131,34 +161,27 @@ static int dead_references(const struct judged *now, const struct judged *old,
 		if (old)
 			rc = had_pipeline(old, d, &had, err);
 		if (rc == 0 && had)
-			tell(out, RULE_REMOVED, d,
+			tell(s, out, RULE_REMOVED, d,
 			     "%s of '%s' is removed, but job '%s' still names it",
 			     d->declared ? "the folder" : "the entry", d->pipeline, d->job);
 		else if (rc == 0 && !d->declared)	/* a missing folder is told at its entry */
-			tell(out, RULE_REFERENCE, d, "job '%s' names '%s', which is not declared",
-			     d->job, d->pipeline);
+			tell(s, out, RULE_REFERENCE, d,
+			     "job '%s' names '%s', which is not declared", d->job, d->pipeline);
 	}
 	return rc;
 }
 
-int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors,
-		  struct diag_list *out, struct ps_err *err)
+int bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
+		  const char *ref, struct diag_list *out, struct ps_err *err)
 {
-	const struct diag_list *l = &now->rules.found;
-	const struct diag **before = NULL;
-	size_t n = 0;
+	struct scale s = { .config = b->config, .ref = ref };
+	int rc;
 
-	if (old && !keep_errors)
-		before = index_of(old, &n);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct diag *d = &l->v[i];
-		enum diag_severity severity = d->severity;
-
-		if (before && bsearch(&d, before, n, sizeof(*before), by_key))
-			severity = DIAG_WARNING;
-		diag_add_key(out, severity, d->key, d->path, d->line, d->col, d->code, "%s",
-			     d->text);
-	}
-	free(before);
-	return dead_references(now, old, out, err);
+	if (old)
+		s.before = index_of(old, &s.nbefore);
+	for (size_t i = 0; i < now->rules.found.n; i++)
+		weigh(&s, &now->rules.found.v[i], out);
+	rc = dead_references(&s, now, old, out, err);
+	free(s.before);
+	return rc;
 }

@@ -35,11 +35,11 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 /* The one of this oid, or NULL. */
 struct judged *bench_find(const struct bench *b, const char *name);
 /*
- * The findings of `now` given the old side (NULL: none, all is new), appended to out. keep_errors:
- * what was there before stays an error (existing_errors: refuse).
+ * The findings of `now` given the old side (NULL: none, all is new) as they count on `ref` (NULL:
+ * on no particular one) under the bench's configuration, appended to out.
  */
-int bench_compare(const struct judged *now, const struct judged *old, bool keep_errors,
-		  struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
+int bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
+		  const char *ref, struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
 /* Is an old side needed at all? */
 bool bench_needs_old(const struct judged *now);
 void bench_clear(struct bench *b);

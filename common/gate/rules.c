@@ -7,8 +7,43 @@
 
 enum { FINDINGS_MAX = 10000 };
 
-#define RULE_ROW(id, c, s, t, w) [RULE_##id] = { .code = c, .severity = s, .text = t, .why = w },
-const struct rule rule_table[RULE_COUNT] = { RULES(RULE_ROW) };
+#define RULE(id, c, l, t, w, e, f)                                                       \
+	[RULE_##id] = { .code = c, .level = CONF_LEVEL_##l, .text = t, .why = w, .example = e, \
+			.fix = f },
+const struct rule rule_table[RULE_COUNT] = {
+#include "common/config/rule_rows.h"
+};
+#undef RULE
+
+const struct rule *rule_find(const char *code)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		if (strcmp(rule_table[i].code, code) == 0)
+			return &rule_table[i];
+	return NULL;
+}
+
+const struct rule *rule_of(const struct diag *d)
+{
+	for (size_t i = 0; i < RULE_COUNT; i++)
+		if (rule_table[i].code == d->code)
+			return &rule_table[i];
+	PS_BUG_IF(true, "a finding of no rule: %s", d->code);
+	return NULL;
+}
+
+enum conf_level rule_level(const struct rule *r, const struct config *c, const char *ref)
+{
+	return c ? config_rule_level(c, r->code, ref, r->level) : r->level;
+}
+
+bool rule_wanted(const struct rules *r, enum rule_id id)
+{
+	const struct rule *rule = &rule_table[id];
+
+	return rule->level != CONF_LEVEL_OFF ||
+		(r->config && config_rule_is_named(r->config, rule->code));
+}
 
 void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at,
 	      const char *key, const char *fmt, ...)
@@ -22,9 +57,8 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	diag_add_key(&r->found, rule_table[id].severity, full, path, at.line, at.col,
-		     rule_table[id].code,
-		     "%s", text);
+	diag_add_key(&r->found, DIAG_ERROR, full, path, at.line, at.col, rule_table[id].code, "%s",
+		     text);
 	free(text);
 	free(full);
 }

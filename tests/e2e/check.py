@@ -136,8 +136,11 @@ def json_and_usage(w):
     assert p.returncode == 1 and item["id"] == "PS-PROJ-004" and item["state"] == "error" and item["line"] > 1, p.stdout
     assert w.check("nowhere").returncode == 1
     assert w.check("--pre-receive").returncode == 2
-    rules = json.loads(w.check("--rules", "--json").stdout)["items"]
+    rules = json.loads(subprocess.run([PENSTOCK, "rules", "--json"], env=ENV, capture_output=True).stdout)["items"]
     assert len(rules) == len({r["id"] for r in rules}) > 25, rules
+    p = subprocess.run([PENSTOCK, "rules", "PS-JOB-033"], env=ENV, capture_output=True, text=True)
+    assert p.returncode == 0 and "level    error: refuses" in p.stdout and "fix      " in p.stdout, p
+    assert subprocess.run([PENSTOCK, "rules", "PS-NONE-1"], env=ENV, capture_output=True).returncode == 1
     p = w.check("jobs", cwd=w.clone)
     assert p.returncode == 0 and "no pbt_project.yml" in p.stderr, p
 

@@ -6,3 +6,7 @@ srcdir=${srcdir:-.}
 	echo "FAIL: docs/wire.md is stale; make it again: make docs" >&2
 	exit 1
 }
+./penstock rules --markdown | diff -u "$srcdir/docs/rules.md" - || {
+	echo "FAIL: docs/rules.md is stale; make it again: make docs" >&2
+	exit 1
+}

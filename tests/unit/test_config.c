@@ -59,6 +59,11 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, windows: [] }\n",
 	  "p:4:70: error: 'also' is not in this version [PS-CONF-006]\n"
 	  "p:4:82: error: 'windows' is not in this version [PS-CONF-006]\n" },
+	{ "rules", GOOD "rules:\n  - { rules: [PS-JOB-02], refs: [heads/x], severity: fatal }\n  - { severity: off }\n",
+	  "p:6:15: error: unknown 'PS-JOB-02' in 'rules', the nearest is 'PS-JOB-021' [PS-CONF-009]\n"
+	  "p:6:34: error: pattern 'heads/x' does not begin with 'refs/', like 'refs/heads/main' [PS-CONF-013]\n"
+	  "p:6:54: error: 'severity' must be one of error, newly, warning, off, not 'fatal' [PS-CONF-009]\n"
+	  "p:7:5: error: an item of 'rules' has no 'rules' [PS-CONF-008]\n" },
 	{ "duplicate key", GOOD "builders: {}\nbuilders: {}\n",
 	  "p:6:1: error: 'builders' is given twice, first in line 5 [PS-CONF-004]\n" },
 	{ "team twice", "teams: { all: { members: [ana, bo] },\n  all: { members: [kim] } }\n" FABRICS RULES,

@@ -388,6 +388,60 @@ static void what_was_wrong_before_is_a_warning(void **state)
 	gate_result_clear(&res);
 }
 
+/* The same push under other levels; verdict and number of findings. */
+static const struct level_row {
+	const char *name, *rules, *existing;
+	bool on_old;			/* the old side has the finding already */
+	enum gate_verdict verdict;
+	size_t findings;
+} level_rows[] = {
+	{ "level default", "[]", "warn", false, GATE_REFUSE, 1 },
+	{ "level off", "[{ rules: [PS-PIPE-014], severity: off }]", "warn", false, GATE_ACCEPT, 0 },
+	{ "level warning", "[{ rules: [PS-PIPE-014], severity: warning }]", "warn", false,
+	  GATE_ACCEPT, 1 },
+	{ "level of another ref",
+	  "[{ rules: [PS-PIPE-014], refs: [refs/heads/x], severity: warning }]", "warn", false,
+	  GATE_REFUSE, 1 },
+	{ "level by the first item",
+	  "[{ rules: [PS-PIPE-014], refs: ['refs/heads/m*'], severity: warning }, { rules: "
+	  "[PS-PIPE-014], severity: error }]", "warn", false, GATE_ACCEPT, 1 },
+	{ "level newly was there", "[]", "refuse", true, GATE_ACCEPT, 1 },
+	{ "level error was there", "[{ rules: [PS-PIPE-014], severity: error }]", "refuse", true,
+	  GATE_REFUSE, 1 },
+	{ "level error was there, warn", "[{ rules: [PS-PIPE-014], severity: error }]", "warn",
+	  true, GATE_ACCEPT, 1 },
+};
+
+static void levels(void **state)
+{
+	const struct level_row *row = *state;
+	struct diag_list l = DIAG_LIST_INIT;
+	struct config *usual = config;
+	struct gate_result res;
+	const char *base, *bad;
+	char *yml = xasprintf("%srules: %s\nrepositories: { default: { existing_errors: %s } }\n",
+			      config_yml, row->rules, row->existing);
+
+	assert_int_equal(config_parse(&config, "penstock.yml", yml, strlen(yml), &l, &err), 0);
+	assert_non_null(config);
+	make_repo();
+	base = gitdir_out("git -C r rev-parse base");
+	put("r", F_SETUP, NULL);
+	bad = commit_all();
+	if (row->on_old)
+		gitdir_sh("git -C r update-ref refs/heads/main %s", bad);
+	else
+		gitdir_sh("git -C r reset -q --hard base");
+	struct gate_command c = { row->on_old ? bad : base, bad, "refs/heads/main" };
+	assert_int_equal(push(&c, 1, &res, 0), row->verdict);
+	assert_int_equal(res.all.n, row->findings);
+	gate_result_clear(&res);
+	diag_clear(&l);
+	config_free(config);
+	config = usual;
+	free(yml);
+}
+
 static void removed_pipeline_that_a_job_names(void **state)
 {
 	const char *base, *entry, *folder;
@@ -565,7 +619,7 @@ int main(int argc, char **argv)
 			CASE(check_of_work_tree_and_revision),
 		CASE(example_passes_without_a_warning),
 	};
-	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes)];
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows)];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule,
@@ -573,6 +627,12 @@ int main(int argc, char **argv)
 					     .teardown_func = gitdir_leave,
 					     .initial_state = (void *)(uintptr_t)&rows[i] };
 	memcpy(t + PS_NELEM(rows), pushes, sizeof(pushes));
+	for (size_t i = 0; i < PS_NELEM(level_rows); i++)
+		t[PS_NELEM(rows) + PS_NELEM(pushes) + i] = (struct CMUnitTest) {
+			.name = level_rows[i].name, .test_func = levels,
+			.setup_func = gitdir_enter, .teardown_func = gitdir_leave,
+			.initial_state = (void *)(uintptr_t)&level_rows[i],
+		};
 	if (kernel_skip())
 		return 77;
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
