@@ -30,6 +30,12 @@ static const struct column queue_cols[] = {
 	{ 0 },
 };
 
+static const struct column paused_cols[] = {
+	{ "PAUSED", "id", COL_NAME, 0 },    { "BY", "who", COL_TEXT, 1 },
+	{ "SINCE", "since", COL_TIME, 0 },  { "WHY", "why", COL_TEXT, 0 },
+	{ "LIFTED BY", "lift", COL_ID, 2 }, { 0 },
+};
+
 static const struct column failing_cols[] = {
 	{ "ID", "id", COL_ID, 0 },
 	{ "STATE", "state", COL_STATE, 0 },
@@ -100,6 +106,7 @@ static int status_exec(struct cli *cli, const struct cmd_args *a)
 	printf("penstock %s  ", show_text(agent, "version"));
 	show_escaped(show_text(agent, "instance"));
 	printf("\n\n");
+	table(cli, "", paused_cols, json_object_get(doc, "paused"));
 	table(cli, "", fabric_cols, json_object_get(doc, "fabrics"));
 	table(cli, "queue", queue_cols, json_object_get(doc, "queue"));
 	table(cli, "failing", failing_cols, json_object_get(doc, "failing"));

@@ -99,7 +99,7 @@ static void answer_recorded(struct client *cl, const struct word *w)
 	char *lines;
 
 	if (w->m.type == MSG_report) {
-		lines = intake_report_text(w->core->paths, &w->done.events);
+		lines = intake_report_text(w->core, &w->done.events, &w->pauses);
 		answer(cl, "kept", lines);
 	} else {
 		lines = xasprintf("%s%s%s%s", text, *text && !ps_ends(text, "\n") ? "\n" : "",

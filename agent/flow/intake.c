@@ -9,11 +9,13 @@
 #include "agent/flow/word.h"
 #include "common/base/buf.h"
 #include "common/base/id.h"
+#include "common/config/mapping.h"
 
 enum {
 	TICK_MS = 2000,
-	/* of events; one for the rest and one for the command make twelve */
-	REPORT_LINES = 10,
+	/* of events and of what stops them; one for the rest and one for the command make twelve */
+	REPORT_LINES = 8,
+	STOP_LINES = 2,
 };
 
 static void tick(void *arg)
@@ -113,8 +115,49 @@ static void add_command(struct buf *b, const struct ps_paths *paths, const char 
 		buf_addf(b, "  penstock -C %s%s%s why %s\n", quote, paths->base, quote, id);
 }
 
-char *intake_report_text(const struct ps_paths *paths, const struct events *events)
+/* May an event of this ref come to where the pause is? Its projects are not known yet. */
+static bool concerns(const struct config *cfg, const struct pause *p, const char *ref)
 {
+	if (!*p->name)
+		return true;
+	for (size_t i = 0; i < cfg->nenvironments; i++) {
+		const struct conf_environment *e = &cfg->environments[i];
+
+		if (strcmp(strcmp(p->scope, "fabric") == 0 ? e->fabric : e->name, p->name) != 0)
+			continue;
+		for (size_t k = 0; k < e->refs.n; k++)
+			if (mapping_glob(e->refs.v[k], ref))
+				return true;
+	}
+	return false;
+}
+
+static void add_stops(struct buf *b, const struct config *cfg, const struct events *events,
+		      const struct pauses *pauses)
+{
+	size_t said = 0;
+
+	for (size_t i = 0; i < pauses->n && said < STOP_LINES; i++) {
+		const struct pause *p = &pauses->v[i];
+		char *subject;
+		size_t k = 0;
+
+		while (k < events->n && (strcmp(events->v[k].state, "open") != 0 ||
+					 !concerns(cfg, p, events->v[k].ref)))
+			k++;
+		if (k == events->n)
+			continue;
+		subject = pause_subject(p);
+		buf_addf(b, "penstock: %s is paused by %s: %s\n", subject, p->who, p->why);
+		free(subject);
+		said++;
+	}
+}
+
+char *intake_report_text(const struct core *c, const struct events *events,
+			 const struct pauses *pauses)
+{
+	const struct ps_paths *paths = c->paths;
 	struct buf b = BUF_INIT;
 	char id[ID_TEXT];
 
@@ -129,6 +172,7 @@ char *intake_report_text(const struct ps_paths *paths, const struct events *even
 	}
 	if (events->n > REPORT_LINES)
 		buf_addf(&b, "penstock: and %zu more\n", events->n - REPORT_LINES);
+	add_stops(&b, c->policy->cfg, events, pauses);
 	if (events->n)
 		add_command(&b, paths, id_text(id, 'e', events->v[0].id));
 	return buf_steal(&b);

@@ -9,6 +9,7 @@
 
 #include "agent/flow/core.h"
 #include "agent/store/event.h"
+#include "agent/store/pause.h"
 
 struct endings;
 struct looks;
@@ -30,8 +31,10 @@ void intake_on_gate(struct core *c);
 void intake_on_config(struct core *c);
 /* All that was in the spool at `started` (clock_boot_ns) is stored, or cannot be now. */
 void intake_on_spool(struct core *c, int64_t started);
-/* What post-receive prints for these events: at most 12 lines. free() it. */
-char *intake_report_text(const struct ps_paths *paths, const struct events *events);
+/* What post-receive prints for these events: at most 12 lines, with what will stop them. free() it.
+ */
+char *intake_report_text(const struct core *c, const struct events *events,
+			 const struct pauses *pauses);
 
 /* First look with a baseline, on demand: `penstock install`. path need not be real. */
 void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *arg);

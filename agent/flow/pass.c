@@ -41,6 +41,7 @@ void pass_free(struct pass *p)
 	for (size_t i = 0; i < p->nacts; i++)
 		act_clear(&p->acts[i]);
 	free(p->acts);
+	pauses_clear(&p->pauses);
 	policy_drop(p->view.policy);
 	free(p->view.toolchain_problem);
 	free(p->view.sandbox_problem);
@@ -110,8 +111,10 @@ static int settled_events(struct store_tx *tx, struct ps_err *err)
 int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct pass *p = arg;
-	int rc = new_events(tx, p, err);
+	int rc = pass_read_stops(tx, p, err);
 
+	if (rc == 0)
+		rc = new_events(tx, p, err);
 	if (rc == 0)
 		rc = pass_demands(tx, p, err);
 	if (rc == 0)

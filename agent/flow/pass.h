@@ -14,6 +14,7 @@
 #include "agent/store/build.h"
 #include "agent/store/demand.h"
 #include "agent/store/deployment.h"
+#include "agent/store/pause.h"
 #include "agent/store/run.h"
 
 enum act_kind {
@@ -51,6 +52,7 @@ struct pass {
 	struct core *core;	/* for the loop's side only: the writer never touches it */
 	int64_t only;		/* recover_deployments(): this one; 0: all */
 	struct pass_view view;
+	struct pauses pauses; /* in force, read at the begin of the pass */
 	struct act *acts;
 	size_t nacts, cap_acts;
 };
@@ -61,6 +63,12 @@ struct act *pass_act(struct pass *p, enum act_kind kind, int64_t id);
 void pass_free(struct pass *p);
 /* The lowest slot that is free, taken from now on; -1 when all are (or there is none at all). */
 int64_t pass_take_slot(bool *taken, unsigned slots);
+
+/* pass_stop.c: what stops work of this kind whatever its own gates say. NULL: nothing; else the
+ * wait reason, and *detail (free it; it ends in the command that lifts it). */
+const char *pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
+			 const char *fabric, char **detail);
+int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 
 /* Its parts, one file each. */
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;

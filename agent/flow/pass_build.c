@@ -77,13 +77,16 @@ static int share_slots(struct store_tx *tx, struct pass *p, const struct builds 
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct builds queued = { NULL, 0 }, under_way = { NULL, 0 };
-	const char *reason = NULL, *detail = NULL;
+	const char *reason, *detail;
+	char *stop;
 	int rc = builds_in_state(tx, "queued", &queued, err);
 
-	if (!p->view.build_up) {
+	reason = pass_stopped(p, PAUSE_BUILD, NULL, NULL, &stop);
+	detail = stop;
+	if (!reason && !p->view.build_up) {
 		reason = "builder";
 		detail = "the build role is not running";
-	} else if (p->view.sandbox_problem) {
+	} else if (!reason && p->view.sandbox_problem) {
 		reason = "sandbox";
 		detail = p->view.sandbox_problem;
 	}
@@ -95,5 +98,6 @@ int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		rc = share_slots(tx, p, &queued, &under_way, err);
 	builds_clear(&queued);
 	builds_clear(&under_way);
+	free(stop);
 	return rc;
 }

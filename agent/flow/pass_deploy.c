@@ -244,8 +244,9 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 	const struct conf_fabric *f = env ? config_fabric(cfg, env->fabric) : NULL;
 	const struct deployment *other;
 	struct demand demand = { 0 };
+	const char *stopped;
 	int64_t newer = 0;
-	char id[ID_TEXT];
+	char id[ID_TEXT], *detail;
 	int rc;
 
 	if (!f || strcmp(env->fabric, d->fabric) != 0) {
@@ -278,6 +279,9 @@ static int advance(struct store_tx *tx, struct pass *p, const struct deployment 
 			    xasprintf("environment %s is deployed by hand; that is not in this "
 				      "version",
 				      env->name), err);
+	stopped = pass_stopped(p, PAUSE_DEPLOY, d->environment, d->fabric, &detail);
+	if (stopped)
+		return wait(tx, d, stopped, detail, err);
 	other = busy_with(running, d->fabric);
 	if (other)
 		return wait(tx, d, "lock", xasprintf("fabric %s is taken by %s", d->fabric,

@@ -63,8 +63,15 @@ static int share_slots(struct store_tx *tx, struct pass *p, const struct runs *q
 			taken[running->v[i].slot] = true;
 	for (size_t i = 0; i < queued->n && rc == 0; i++) {
 		const struct run *r = &queued->v[i];
-		int64_t slot = pass_take_slot(taken, slots);
+		char *stop;
+		const char *reason = pass_stopped(p, PAUSE_RUN, NULL, r->fabric, &stop);
+		int64_t slot = reason ? -1 : pass_take_slot(taken, slots);
 
+		if (reason) {
+			rc = run_set_reason(tx, r, reason, stop, err);
+			free(stop);
+			continue;
+		}
 		if (slot < 0) {
 			rc = say_busy(tx, r, holder, busy, ahead++, slots, err);
 			continue;

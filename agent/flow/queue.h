@@ -8,6 +8,7 @@
 #define PS_QUEUE_H
 
 #include "agent/flow/core.h"
+#include "agent/store/pause.h"
 
 int queue_open(struct queue **out, struct core *c, struct ps_err *err) PS_MUSTCHECK;
 void queue_close(struct queue *q);
@@ -26,5 +27,11 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m);
 void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
 		      const char *config, const char *project, const char *repository,
 		      core_reply_fn *reply, void *arg);
+
+/* Stops what would begin in p's scope, or lets it go on (scope NULL: everything). The caller has
+ * checked the scope and who asks. reply gets a sentence. */
+void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, void *arg);
+void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
+		 void *arg);
 
 #endif

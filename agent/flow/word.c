@@ -162,6 +162,7 @@ void word_free(struct word *w)
 	msg_clear(&w->m);
 	msg_clear(&w->verdict);
 	events_clear(&w->done.events);
+	pauses_clear(&w->pauses);
 	free(w->name);
 	free(w->pusher);
 	free(w->acting_as);
@@ -202,10 +203,14 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 	struct merge_who who = { w->uid, w->pusher, w->acting_as, w->judged, w->hold_unknown };
 	struct merge_time when = { boot_of(w), w->from, w->to };
 	bool filled = w->verdict.type == MSG_verdict && w->verdict.u.verdict.refs.n == in->refs.n;
+	int rc;
 
 	events_clear(&w->done.events);
-	if (w->m.type == MSG_report)
-		return merge_report(tx, &where, &who, &w->m.u.report, when, &w->done, err);
+	if (w->m.type == MSG_report) {
+		rc = merge_report(tx, &where, &who, &w->m.u.report, when, &w->done, err);
+		pauses_clear(&w->pauses);
+		return rc < 0 ? rc : pauses_all(tx, &w->pauses, err);
+	}
 	return merge_intent(tx, &where, &who, in, filled ? w->verdict.u.verdict.refs.v : in->refs.v,
 			    in->refs.n, when, &w->done, err);
 }

@@ -6,6 +6,16 @@
 
 -- ---- recovery, pauses, retention ----
 
+CREATE TABLE pause (
+	scope TEXT NOT NULL,			-- environment, fabric, builder, all
+	name TEXT NOT NULL,			-- of the environment or fabric, else ''
+	kind TEXT NOT NULL,			-- pause, drain
+	who TEXT NOT NULL,			-- as shown
+	why TEXT NOT NULL,
+	since_ms BIGINT NOT NULL,
+	PRIMARY KEY (scope, name, kind)
+);
+
 -- ---- queue: order, leases, fences ----
 
 -- ---- cancel, retry, bump, drain ----

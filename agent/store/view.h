@@ -39,6 +39,7 @@ view_fn view_runs, view_run;
 /* array of what waits or is under way, each with its first reason */
 view_fn view_queue;
 view_fn view_failing;		/* array of what failed and was not made good since */
+view_fn view_pauses;		/* array of what people have stopped */
 /* a tree: what, state, reason, lines, children; and the next command */
 view_fn view_why;
 

@@ -115,16 +115,22 @@ static json_t *work_row(sqlite3_stmt *q)
 {
 	const char *kind = sql_text(q, 0), *reason = sql_text(q, 3);
 	const struct wait_reason *w = wait_reason(reason);
+	const char *detail = sql_text(q, 4), *lift;
 	json_t *o = json_object();
+	char *told;
+	size_t n;
 
+	lift = wait_lift(reason, detail, &n);
+	told = detail ? xstrndup(detail, n) : NULL;
 	put_id(o, "id", *kind, sql_int(q, 1));
 	put_text(o, "state", sql_text(q, 2));
 	put_text(o, "reason", reason);
-	put_text(o, "detail", sql_text(q, 4) ? sql_text(q, 4) : w ? w->means : NULL);
+	put_text(o, "detail", told ? told : w ? w->means : NULL);
 	put_time(o, "since", q, 5);
 	put_text(o, "what", sql_text(q, 6));
 	json_object_set_new(o, "ahead", sql_int(q, 7) < 0 ? json_null() : json_integer(sql_int(q, 7)));
-	put_text(o, "lift", w ? w->lift : NULL);
+	put_text(o, "lift", lift);
+	free(told);
 	return o;
 }
 
@@ -206,4 +212,36 @@ int view_queue(struct store_tx *tx, const struct view_ask *a, json_t **out, stru
 int view_failing(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
 	return gather(tx, failing_sql, PS_NELEM(failing_sql), a->limit ? (int64_t)view_limit(a) : 20, out, err);
+}
+
+static json_t *pause_row(sqlite3_stmt *q)
+{
+	static const char *const keys[] = { "scope", "name", "kind", "who", "why" };
+	const char *scope = sql_text(q, 0), *name = sql_text(q, 1);
+	char *id = xasprintf("%s%s%s", scope, *name ? " " : "", name), *lift = xasprintf("penstock resume %s", id);
+	json_t *o = json_object();
+
+	put_text(o, "id", id);
+	put_text(o, "state", strcmp(sql_text(q, 2), "drain") == 0 ? "drained" : "paused");
+	for (size_t i = 0; i < PS_NELEM(keys); i++)
+		put_text(o, keys[i], sql_text(q, (int)i));
+	put_time(o, "since", q, 5);
+	put_text(o, "lift", lift);
+	free(id);
+	free(lift);
+	return o;
+}
+
+int view_pauses(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	json_t *items = json_array();
+	int rc = view_rows(tx, sql_query(tx, err, "SELECT scope, name, kind, who, why, since_ms FROM pause"
+					 " ORDER BY scope, name, kind", ""),
+			   items, VIEW_LIMIT_MAX, NULL, pause_row, err);
+
+	(void)a;
+	if (rc == 0)
+		*out = json_incref(items);
+	json_decref(items);
+	return rc;
 }

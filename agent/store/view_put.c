@@ -136,7 +136,7 @@ static const struct wait_reason reasons[] = {
 	{ "sandbox",   "no sandbox can be made here", "penstock status" },
 	{ "toolchain", "there is no toolchain to build with", "penstock toolchain make NAME FILE" },
 	{ "disk",      "the disk is nearly full", NULL },
-	{ "paused",    "work is paused", NULL },
+	{ "paused",    "work is paused", "penstock status" },
 	{ "recovery",  "the store was restored", NULL },
 	{ "held",      "must not act until the owners let it go", NULL },
 	{ "after",     "the environment before was not verified", NULL },
@@ -155,4 +155,16 @@ const struct wait_reason *wait_reason(const char *word)
 		if (ps_streq(reasons[i].word, word))
 			return &reasons[i];
 	return NULL;
+}
+
+const char *wait_lift(const char *reason, const char *detail, size_t *told)
+{
+	static const char mark[] = "; run: ";
+	const struct wait_reason *w = wait_reason(reason);
+	const char *last = NULL;
+
+	for (const char *at = w && detail ? strstr(detail, mark) : NULL; at; at = strstr(at + 1, mark))
+		last = at;
+	*told = last ? (size_t)(last - detail) : detail ? strlen(detail) : 0;
+	return last ? last + strlen(mark) : w ? w->lift : NULL;
 }

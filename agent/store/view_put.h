@@ -38,6 +38,11 @@ int view_number(const char *id, char kind, int64_t *n, struct ps_err *err) PS_MU
 struct wait_reason { const char *word, *means, *lift; };
 const struct wait_reason *wait_reason(const char *word);	/* NULL: not one of them */
 
+/* The command that lifts this wait: the reason's own, or where it depends on what blocks, what stands
+ * behind the last "; run: " of the detail. told gets how much of the detail comes before that. NULL:
+ * none in this version. Parts of detail; both arguments may be NULL. */
+const char *wait_lift(const char *reason, const char *detail, size_t *told);
+
 /* Rows of the nouns, with the columns of these texts in front of "FROM". */
 extern const char event_sql[], build_sql[], deployment_sql[], run_sql[];
 /* live, was live or none: of one release, bound twice. */

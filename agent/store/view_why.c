@@ -53,17 +53,20 @@ static void put_state(json_t *node, const json_t *row)
 	const char *state = text_of(row, "state"), *reason = text_of(row, "reason"), *detail = text_of(row, "detail");
 	const struct wait_reason *w = wait_reason(reason);
 	bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "queued") == 0;
+	size_t told;
+	const char *lift = wait_lift(reason, detail, &told);
 
 	for (size_t i = 0; i < PS_NELEM(same); i++)
 		json_object_set(node, same[i], json_object_get(row, same[i]) ? json_object_get(row, same[i]) : json_null());
 	if (waits && w)
-		say(node, "%s%s%s", w->means, *detail ? ": " : "", detail);
+		say(node, "%s%s%.*s", w->means, *detail ? ": " : "", (int)told, detail);
 	else if (*detail && strcmp(detail, state) != 0)
 		say(node, "%s", detail);
 	if (!waits && *reason)
 		say(node, "%s", reason);
-	if (waits && w && w->lift)
-		say(node, "lifted by: %s", w->lift);
+	if (waits && lift)
+		say(node, "lifted by: %s", lift);
+	put_text(node, "lift", waits ? lift : NULL);
 }
 
 /* The deepest thing that failed, else that waits, else is under way: what the reader can act on. */
@@ -90,8 +93,10 @@ static char *command_for(const json_t *node)
 	const char *id = text_of(node, "id"), *state = text_of(node, "state"), *fabric = text_of(node, "fabric");
 	const struct wait_reason *w = wait_reason(text_of(node, "reason"));
 
+	if (*text_of(node, "lift"))
+		return xstrdup(text_of(node, "lift"));
 	if (w)
-		return xstrdup(w->lift ? w->lift : "penstock status");
+		return xstrdup("penstock status");
 	if (ps_starts(text_of(node, "reason"), "maps nowhere"))
 		return xasprintf("penstock which --all --repo %s %s", text_of(node, "repository"), text_of(node, "ref"));
 	if (*id == 'b' || *id == 'x')

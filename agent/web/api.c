@@ -28,6 +28,8 @@ static const struct route routes[] = {
 	{ .path = "/why", .view = view_why },
 	{ .post = true, .path = "/runs", .act = act_run },
 	{ .post = true, .path = "/adopt", .act = act_adopt },
+	{ .post = true, .path = "/pause", .act = act_pause },
+	{ .post = true, .path = "/resume", .act = act_resume },
 	{ .post = true, .path = "/reload", .act = act_reload },
 	{ .post = true, .path = "/stop", .act = act_stop },
 };

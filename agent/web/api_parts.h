@@ -48,6 +48,9 @@ void act_run(struct request *r);
 void act_adopt(struct request *r);
 void act_reload(struct request *r);
 void act_stop(struct request *r);
+/* api_pause.c */
+void act_pause(struct request *r);
+void act_resume(struct request *r);
 /* api_log.c */
 void log_build(struct request *r);
 void log_run(struct request *r);

@@ -62,6 +62,22 @@ int auth_may_run(const struct person *p, const struct config *cfg, const char *f
 			  fabric, f->owner, p->login);
 }
 
+int auth_may_pause(const struct person *p, const struct config *cfg, const char *scope,
+		   const char *name, struct ps_err *err)
+{
+	const struct conf_environment *e;
+
+	if (strcmp(scope, "fabric") == 0)
+		return p->admin && config_fabric(cfg, name) ? 0 : auth_may_run(p, cfg, name, err);
+	if (strcmp(scope, "environment") != 0)
+		return auth_is_admin(p, err);
+	e = config_environment(cfg, name);
+	if (!e)
+		return ps_err_set(err, PS_ENOENT, "the configuration has no environment '%s'",
+				  name);
+	return p->admin ? 0 : auth_may_run(p, cfg, e->fabric, err);
+}
+
 int auth_is_admin(const struct person *p, struct ps_err *err)
 {
 	if (p->admin)

@@ -26,6 +26,10 @@ int auth_may_look(const struct person *p, const struct config *cfg,
 		  struct ps_err *err) PS_MUSTCHECK;
 int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric,
 		 struct ps_err *err) PS_MUSTCHECK;
+/* Pause and resume: the scope's owners (environment, fabric) or an admin; the rest an admin alone.
+ */
+int auth_may_pause(const struct person *p, const struct config *cfg, const char *scope,
+		   const char *name, struct ps_err *err) PS_MUSTCHECK;
 int auth_is_admin(const struct person *p, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -63,6 +63,22 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 		      "x2" : "x3");
 }
 
+void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "pause|%s|%s|%s|%s", p->scope, p->name, p->who, p->why);
+	reply(arg, 0, NULL, "is paused");
+}
+
+void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
+		 void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "resume|%s|%s", scope ? scope : "everything",
+		 scope ? name : "");
+	reply(arg, 0, NULL, "goes on");
+}
+
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
 {
 	(void)c;
@@ -247,6 +263,23 @@ static const struct row {
 	{ "run, bad time", { "run", "good", "-f", "development", "-t", "soon" }, 2,
 	  { "'soon' is no time" }, NULL },
 	{ "as nobody", { "--as", "mallory", "status" }, 1, { "'mallory' is in no team" }, NULL },
+	{ "pause a fabric", { "--as", "kim", "pause", "fabric", "production", "-m", "quarter" }, 0,
+	  { "is paused" }, "pause|fabric|production|" },
+	{ "pause without a reason", { "pause", "all" }, 2, { "say why: -m TEXT" }, NULL },
+	{ "pause everything", { "pause", "-m", "x" }, 0, { "is paused" }, "pause|all||" },
+	{ "pause no such thing", { "pause", "fabrik", "x", "-m", "y" }, 2,
+	  { "what can be paused is: environment NAME" }, NULL },
+	{ "pause a scope without its name", { "pause", "fabric", "-m", "y" }, 2,
+	  { "what can be paused is" }, NULL },
+	{ "pause no such fabric", { "pause", "fabric", "qa", "-m", "y" }, 1,
+	  { "the configuration has no fabric 'qa'" }, NULL },
+	{ "pause no such environment", { "pause", "environment", "qa", "-m", "y" }, 1,
+	  { "no environment 'qa'" }, NULL },
+	{ "resume what is gone", { "resume", "fabric", "qa" }, 0, { "goes on" },
+	  "resume|fabric|qa" },
+	{ "resume everything", { "resume", "--all" }, 0, { "goes on" }, "resume|everything" },
+	{ "resume --all and a name", { "resume", "fabric", "qa", "--all" }, 2,
+	  { "--all means everything" }, NULL },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
 };

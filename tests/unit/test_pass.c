@@ -465,6 +465,62 @@ static void no_slot_at_all(void **state)
 	assert_string_equal(f->demand.detail, "builders.default.slots is 0");
 }
 
+static struct pause stop;		/* of the next write; scope NULL: lift all */
+
+static int set_stop(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int64_t lifted;
+
+	(void)arg;
+	return stop.scope ? pause_put(tx, &stop, err) : pause_lift(tx, NULL, NULL, &lifted, err);
+}
+
+static void do_stop(struct fx *f, const char *scope, const char *name)
+{
+	stop = (struct pause) { .scope = (char *)scope, .name = (char *)name, .kind = (char *)"pause",
+				.who = (char *)"kim", .why = (char *)"it; run: rm" };
+	assert_int_equal(do_write(f, set_stop), 0);
+}
+
+static void paused_waits_and_says_who(void **state)
+{
+	static const struct { const char *scope, *name, *tail; } rows[] = {
+		{ "environment", "development", "; run: penstock resume environment development" },
+		{ "fabric", "dev", "; run: penstock resume fabric dev" },
+		{ "all", "", "; run: penstock resume all" },
+	};
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->ref = "refs/heads/main";
+	assert_int_equal(do_write(f, make_demand), 0);
+	do_stop(f, "builder", "");
+	for (int i = 0; i < 2; i++) {
+		p = do_pass(f, DIGEST, NULL, "no sandbox either");
+		assert_int_equal(p->nacts, 0);
+		pass_free(p);
+	}
+	assert_string_equal(f->demand.reason, "paused");
+	assert_non_null(strstr(f->demand.detail, "builder by kim since "));
+	do_stop(f, NULL, NULL);
+	do_stop(f, "fabric", "air");		/* of another fabric */
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	for (size_t i = 0; i < PS_NELEM(rows); i++) {
+		do_stop(f, rows[i].scope, rows[i].name);
+		p = do_pass(f, DIGEST, NULL, NULL);
+		assert_int_equal(p->nacts, 0);
+		pass_free(p);
+		assert_string_equal(f->demand.state, "waiting");
+		assert_string_equal(f->demand.reason, "paused");
+		assert_true(ps_ends(f->demand.detail, rows[i].tail));
+		do_stop(f, NULL, NULL);
+	}
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
 static int late_answer(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct build_result r = { .state = "passed", .digest = DIGEST, .name = "x", .size = 1 };
@@ -494,6 +550,7 @@ int main(int argc, char **argv)
 			CASE(gates_of_a_deployment),
 		CASE(newer_push_ends_what_has_not_started),
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
+		CASE(paused_waits_and_says_who),
 		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
 	};
 

@@ -1,0 +1,86 @@
+/* pause_request – what people stop and let go again, into the store. See queue.h. */
+#include "config.h"
+
+#include "agent/flow/queue.h"
+
+#include "agent/store/pause.h"
+
+struct request {
+	struct core *core;
+	struct pause pause; /* strings owned; scope NULL: everything */
+	bool lifts;
+	int64_t lifted;
+	core_reply_fn *reply;
+	void *arg;
+};
+
+static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct request *r = arg;
+
+	if (!r->lifts)
+		return pause_put(tx, &r->pause, err);
+	return pause_lift(tx, r->pause.scope, r->pause.name, &r->lifted, err);
+}
+
+static char *outcome(const struct request *r)
+{
+	char *subject, *text;
+
+	if (!r->pause.scope)
+		return xasprintf("everything goes on; %lld pauses lifted", (long long)r->lifted);
+	subject = pause_subject(&r->pause);
+	if (!r->lifts)
+		text = xasprintf("%s is paused; what is under way goes on", subject);
+	else if (r->lifted)
+		text = xasprintf("%s goes on", subject);
+	else
+		text = xasprintf("%s was not paused", subject);
+	free(subject);
+	return text;
+}
+
+static void written(void *arg, int rc, const struct ps_err *err)
+{
+	struct request *r = arg;
+	char *text = rc < 0 ? NULL : outcome(r);
+
+	r->reply(r->arg, rc, rc < 0 ? ps_err_msg(err, rc) : NULL, text);
+	core_kick(r->core);
+	free(text);
+	free(r->pause.scope);
+	free(r->pause.name);
+	free(r->pause.kind);
+	free(r->pause.who);
+	free(r->pause.why);
+	free(r);
+}
+
+static void ask(struct core *c, const struct pause *p, bool lifts, core_reply_fn *reply, void *arg)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct request){
+		.core = c,
+		.lifts = lifts,
+		.reply = reply,
+		.arg = arg,
+		.pause = { .scope = xstrdup_null(p->scope),
+			   .name = xstrdup_null(p->name),
+			   .kind = xstrdup_null(p->kind),
+			   .who = xstrdup_null(p->who),
+			   .why = xstrdup_null(p->why) },
+	};
+	store_write(c->store, STORE_FULL, write_request, written, r);
+}
+
+void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, void *arg)
+{
+	ask(c, p, false, reply, arg);
+}
+
+void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
+		 void *arg)
+{
+	ask(c, &(struct pause){ .scope = (char *)scope, .name = (char *)name }, true, reply, arg);
+}
