@@ -13,7 +13,7 @@ enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, ACT_MS = 60000
 struct answer {
 	struct buf body;
 	long status;
-	int64_t next;
+	int64_t next, elided, length;
 	bool ended;
 	char state[32];
 };
@@ -64,6 +64,10 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	line[strcspn(line, "\r\n")] = '\0';
 	if (strncasecmp(line, "Penstock-Next: ", 15) == 0)
 		a->next = strtoll(line + 15, NULL, 10);
+	else if (strncasecmp(line, "Penstock-Elided: ", 17) == 0)
+		a->elided = strtoll(line + 17, NULL, 10);
+	else if (strncasecmp(line, "Penstock-Length: ", 17) == 0)
+		a->length = strtoll(line + 17, NULL, 10);
 	else if (strncasecmp(line, "Penstock-Ended: ", 16) == 0)
 		a->ended = line[16] == '1';
 	else if (strncasecmp(line, "Penstock-State: ", 16) == 0)
@@ -213,14 +217,16 @@ int client_post_quiet(struct cli *cli, const char *path, const json_t *body, jso
 	return post(cli, path, body, out, true);
 }
 
-int client_log_read(struct cli *cli, const char *path, struct client_log *log)
+int client_log_read(struct cli *cli, const char *path, bool patient, struct client_log *log)
 {
 	struct answer a = { .body = BUF_INIT, .next = -1 };
 	struct ps_err err = { 0 };
 	int code = 0;
 
 	if (ask(cli, path, NULL, &a, &err) < 0)
-		code = no_agent(cli, &err);
+		code = patient ? CLI_NO_AGENT : no_agent(cli, &err);
+	else if (a.status == 503 && patient)
+		code = CLI_NO_AGENT;
 	else if (a.status != 200)
 		code = problem(cli, &a);
 	else if (a.next < 0)
@@ -228,6 +234,8 @@ int client_log_read(struct cli *cli, const char *path, struct client_log *log)
 	if (code == 0) {
 		buf_add(&log->bytes, buf_str(&a.body), a.body.len);
 		log->next = a.next;
+		log->elided = a.elided;
+		log->length = a.length;
 		log->ended = a.ended;
 		snprintf(log->state, sizeof(log->state), "%s", a.state);
 	}

@@ -25,10 +25,14 @@ int client_post(struct cli *cli, const char *path, const json_t *body, json_t **
 struct client_log {
 	struct buf bytes;	/* appended by each call */
 	int64_t next;		/* offset to ask for next */
+	int64_t elided;		/* bytes in front of these that are not kept any more */
+	int64_t length;		/* of all that was ever written */
 	bool ended;		/* what writes the log is over and all of it has been read */
 	char state[32];		/* of the build, run or task */
 };
-int client_log_read(struct cli *cli, const char *path, struct client_log *log) PS_MUSTCHECK;
+/* patient: an agent that is not there, or not yet, is only the exit code CLI_NO_AGENT. */
+int client_log_read(struct cli *cli, const char *path, bool patient,
+		    struct client_log *log) PS_MUSTCHECK;
 /* Is there somebody at the socket? Prints nothing. */
 bool client_agent_up(struct cli *cli);
 /* As client_post, but says nothing when the agent is not there: then CLI_NO_AGENT, *out NULL. */

@@ -3,7 +3,6 @@
 
 #include "agent/build/localrun.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include "agent/build/runlog.h"
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
+#include "common/base/logfile.h"
 #include "common/plan/profile.h"
 
 enum task_state { TASK_QUEUED, TASK_PASSED, TASK_FAILED, TASK_UPSTREAM };
@@ -139,24 +139,11 @@ static int run_inside(struct task_run *t, struct sandbox_result *res, struct ps_
 	return rc;
 }
 
-/* A key is "letters, digits, - and _" on Databricks; whatever it is, it becomes one file name. */
-static char *log_path(const char *dir, const char *key)
-{
-	char *name = xasprintf("%s.log", key), *path;
-
-	for (char *p = name; *p; p++)
-		if (*p == '/' || iscntrl((unsigned char)*p) || (*p == '.' && p == name))
-			*p = '_';
-	path = fs_join(dir, name);
-	free(name);
-	return path;
-}
-
 static enum task_state run_task(const struct localrun *r, const struct wire_task *task, char *why,
 				size_t size)
 {
 	struct task_run t = { .r = r, .task = task };
-	char *path = log_path(r->run->log_dir, task->key);
+	char *path = logfile_of_task(r->run->log_dir, task->key);
 	struct sandbox_result res = { .end = SANDBOX_BROKEN };
 	struct ps_err err = { 0 };
 	int rc = runlog_open(&t.log, path, r->log_max, &err);

@@ -1,10 +1,15 @@
 /*
- * runlog – the log file of one build or task: each line `<ISO time with ms> text`, appended as it
- * comes, so `log -f` reads on by byte offset.
+ * runlog – writes the log of one build, test or task: each line `<UTC time with ms> text`, as it
+ * comes, an unfinished line too. `log -f` reads on by byte offset (common/base/logfile.h).
  *
- * Foreign bytes are kept as they are (who prints them escapes them); a line longer than 8 KiB is
- * cut into several. Past `max` bytes nothing more is written but one line that says so; the last
- * lines are still known. Lines of our own begin with "penstock: ".
+ * The time of a line is that of its first byte. Foreign bytes are kept as they are (who prints them
+ * escapes them); a line longer than 8 KiB is cut into several. Past `max` bytes the beginning (half
+ * of it) and the end (a quarter at least) are kept and the middle is given up: on disk there are
+ * never more than `max` bytes and one block of output. Lines of our own begin with "penstock: ".
+ *
+ * A second attempt appends to the log of the first, so offsets go on; a line of ours stands between
+ * them. A log that cannot be written (a full disk) fails no build: how much is missing is said in
+ * the log once it can be written again.
  */
 #ifndef PS_RUNLOG_H
 #define PS_RUNLOG_H
@@ -14,7 +19,8 @@
 
 struct runlog;
 
-/* Appends to path (made when missing, its folder too). max 0: no limit. */
+/* Goes on with path (made when missing, its folder too). max 0: no limit. PS_EBUSY: somebody writes
+ * it. */
 int runlog_open(struct runlog **out, const char *path, int64_t max,
 		struct ps_err *err) PS_MUSTCHECK;
 void runlog_bytes(struct runlog *l, const char *bytes, size_t n);
@@ -23,7 +29,7 @@ void runlog_say(struct runlog *l, const char *fmt, ...) PS_PRINTF(2, 3);
 const char *runlog_last(const struct runlog *l);
 /* Appends the last lines of output (at most 20, 8 KiB), each with a newline. */
 void runlog_tail(const struct runlog *l, struct buf *out);
-/* Writes what is left of an unfinished line. NULL is fine. */
+/* Ends an unfinished line. NULL is fine. */
 void runlog_close(struct runlog *l);
 
 #endif

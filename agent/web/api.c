@@ -111,6 +111,8 @@ static int take_params(struct request *r, struct ps_err *err)
 
 	if (rc == 0)
 		rc = number_param(r->call, "offset", &r->offset, err);
+	if (rc == 0)
+		rc = number_param(r->call, "tail", &r->tail, err);
 	if (rc < 0)
 		return rc;
 	r->thing = copy_param(r->call, "thing");

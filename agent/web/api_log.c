@@ -6,68 +6,94 @@
  * with an empty rest really is the end and no tail is lost. The log of a run is that of its tasks
  * in order, each under a heading; a task's part begins only when those before it have ended, so an
  * offset keeps its meaning while the run goes on.
+ *
+ * GET .../log?offset=N answers with bytes from N on, as many as fit; ?tail=N with the last N lines.
+ * Headers: Penstock-Next, the offset to ask for next; Penstock-Elided, how many bytes behind N are
+ * not kept any more (the bytes that come begin behind them); Penstock-Length, of all that was ever
+ * written; Penstock-Ended 1, when nothing will
+ * come any more and all of it has been read; Penstock-State.
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "agent/web/api_parts.h"
-#include "common/base/fsutil.h"
 #include "common/base/id.h"
+#include "common/base/logfile.h"
 
-enum { CHUNK = 256 * 1024 };
+enum { CHUNK = 256 * 1024, TAIL_MAX = 1 << 20 };
 
-/* A window over several pieces: bytes [offset, offset + CHUNK) of all that was offered to it. */
+/*
+ * A window over several pieces: bytes [from, from + out.len) of all that was offered to it. `from`
+ * is where it was asked to begin, or the first byte behind it that is still kept. A gap behind its
+ * first byte ends it; with `last` set it begins anew there, so it holds the newest bytes.
+ */
 struct window {
 	struct buf *out;
-	int64_t offset, pos;		/* pos: length of what was offered so far */
+	int64_t from, pos;		/* pos: length of what was offered so far */
+	size_t max;
+	bool last, closed;
 };
+
+static bool wants(const struct window *w)
+{
+	return !w->closed && w->out->len < w->max;
+}
+
+/* Bytes up to `to` are not kept any more. */
+static void offer_gap(struct window *w, int64_t to)
+{
+	if (to <= w->from + (int64_t)w->out->len)
+		return;
+	if (w->out->len && !w->last) {
+		w->closed = true;
+		return;
+	}
+	buf_reset(w->out);
+	w->from = to;
+}
 
 static void offer_bytes(struct window *w, const char *p, size_t n)
 {
-	int64_t skip = w->offset - w->pos;
+	int64_t skip = w->from + (int64_t)w->out->len - w->pos;
 
 	w->pos += (int64_t)n;
-	if (skip < 0)
-		skip = 0;
-	if (skip >= (int64_t)n || w->out->len >= CHUNK)
+	if (skip >= (int64_t)n || !wants(w))
 		return;
 	n -= (size_t)skip;
-	if (n > CHUNK - w->out->len)
-		n = CHUNK - w->out->len;
+	if (n > w->max - w->out->len)
+		n = w->max - w->out->len;
 	buf_add(w->out, p + skip, n);
 }
 
-/* The file's part of the window. A file that is not there is empty. */
+/* The log's part of the window. */
 static int offer_file(struct window *w, const char *path, struct ps_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 0;
-	int64_t skip = w->offset > w->pos ? w->offset - w->pos : 0;
-	struct stat st;
+	struct logfile f;
+	int rc = logfile_open(&f, path, err);
+	int64_t base = w->pos;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot open the log '%s'", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return ps_err_set(err, PS_EIO, "the log '%s' is no regular file", path);
-	}
-	w->pos += st.st_size;
-	while (skip < st.st_size && w->out->len < CHUNK) {
-		size_t want = CHUNK - w->out->len;
-		ssize_t n = pread(fd, buf_room(w->out, want), want, skip);
+	if (rc < 0)
+		return rc;
+	w->pos += f.length;
+	while (rc == 0 && wants(w)) {
+		int64_t at = w->from + (int64_t)w->out->len - base;
+		size_t want = w->max - w->out->len;
+		ssize_t n;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			rc = ps_err_errno(err, "cannot read the log '%s'", path);
-		if (n <= 0)
+		if (at >= f.length)
 			break;
+		offer_gap(w, base + logfile_kept(&f, at));
+		at = w->from + (int64_t)w->out->len - base;
+		if (!wants(w) || at >= f.length)
+			break;
+		n = logfile_read(&f, at, buf_room(w->out, want), want, err);
+		if (n <= 0) {
+			rc = (int)n;
+			w->closed = true;
+			break;
+		}
 		buf_grew(w->out, (size_t)n);
-		skip += n;
 	}
-	close(fd);
+	logfile_close(&f);
 	return rc;
 }
 
@@ -95,9 +121,9 @@ static int offer_task(struct window *w, const struct request *r, const json_t *t
 	char *path, *head;
 	int rc;
 
-	if (!key || strchr(key, '/') || key[0] == '.')
-		return ps_err_set(err, PS_EINVAL, "this task has no name that a file could have");
-	path = xasprintf("%s/%s.log", r->logs, key);
+	if (!key)
+		return ps_err_set(err, PS_EINVAL, "this task has no name");
+	path = logfile_of_task(r->logs, key);
 	head = xasprintf("== %s\n", key);
 	if (heading)
 		offer_bytes(w, head, strlen(head));
@@ -149,22 +175,60 @@ static int offer_all(struct window *w, struct request *r, const json_t *row, boo
 	return offer_file(w, r->logs, err);
 }
 
+/* The last n lines of the window are what is asked for. torn: it begins within a line. */
+static void keep_lines(struct window *w, int64_t n, bool torn)
+{
+	const char *text = buf_str(w->out), *nl;
+	size_t at = w->out->len;
+
+	if (at && text[at - 1] == '\n')
+		at--;
+	for (; at > 0; at--)
+		if (text[at - 1] == '\n' && --n <= 0)
+			break;
+	if (at == 0 && torn && (nl = memchr(text, '\n', w->out->len)))
+		at = (size_t)(nl + 1 - text);
+	buf_drain(w->out, at);
+	w->from += (int64_t)at;
+}
+
+/* Where the last lines begin: as far back as TAIL_MAX bytes. */
+static int read_tail(struct request *r, const json_t *row, bool is_build, struct window *w,
+		     bool *over, struct ps_err *err)
+{
+	int64_t from;
+	int rc;
+
+	*w = (struct window) { .out = &r->bytes };	/* wants nothing: only counts */
+	rc = offer_all(w, r, row, is_build, over, err);
+	from = w->pos > TAIL_MAX ? w->pos - TAIL_MAX : 0;
+	*w = (struct window) { .out = &r->bytes, .max = TAIL_MAX, .last = true, .from = from };
+	if (rc == 0)
+		rc = offer_all(w, r, row, is_build, over, err);
+	keep_lines(w, r->tail, from && w->from == from);
+	r->offset = w->from;
+	return rc;
+}
+
 static int read_log(struct store_tx *tx, struct request *r, bool is_build, struct ps_err *err)
 {
-	struct window w = { .out = &r->bytes, .offset = r->offset };
+	struct window w = { .out = &r->bytes, .from = r->offset, .max = CHUNK };
 	json_t *row = NULL;
 	bool over = false;
 	int rc = is_build ? view_build(tx, &r->ask, &row, err) : view_run(tx, &r->ask, &row, err);
 
 	if (rc == 0)
-		rc = offer_all(&w, r, row, is_build, &over, err);
-	if (rc == 0 && w.pos < r->offset) {	/* a new attempt writes the log anew */
+		rc = r->tail ? read_tail(r, row, is_build, &w, &over, err) :
+			offer_all(&w, r, row, is_build, &over, err);
+	if (rc == 0 && w.pos < r->offset) {	/* what was read from is gone: this is another */
 		buf_reset(&r->bytes);
-		w = (struct window) { .out = &r->bytes };
+		w = (struct window) { .out = &r->bytes, .max = CHUNK };
 		r->offset = 0;
 		rc = offer_all(&w, r, row, is_build, &over, err);
 	}
-	r->next = r->offset + (int64_t)r->bytes.len;
+	r->elided = w.from - r->offset;
+	r->length = w.pos;
+	r->next = w.from + (int64_t)r->bytes.len;
 	r->ended = over && r->next >= w.pos;
 	json_decref(row);
 	return rc;
@@ -183,15 +247,22 @@ static int read_run(struct store_tx *tx, void *arg, struct ps_err *err)
 static void log_done(void *arg, int rc, const struct ps_err *err)
 {
 	struct request *r = arg;
-	char next[24];
+	const struct { const char *name; int64_t value; } numbers[] = {
+		{ "Penstock-Next", r->next },
+		{ "Penstock-Elided", r->elided },
+		{ "Penstock-Length", r->length },
+		{ "Penstock-Ended", r->ended },
+	};
+	char text[24];
 
 	if (rc < 0) {
 		request_fail(r, rc, ps_err_msg(err, rc), NULL);
 		return;
 	}
-	snprintf(next, sizeof(next), "%lld", (long long)r->next);
-	http_set(r->call, "Penstock-Next", next);
-	http_set(r->call, "Penstock-Ended", r->ended ? "1" : "0");
+	for (size_t i = 0; i < PS_NELEM(numbers); i++) {
+		snprintf(text, sizeof(text), "%lld", (long long)numbers[i].value);
+		http_set(r->call, numbers[i].name, text);
+	}
 	http_set(r->call, "Penstock-State", r->end_state);
 	request_bytes(r, "application/octet-stream");
 }

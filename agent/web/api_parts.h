@@ -28,7 +28,7 @@ struct request {
 	char *id, *thing, *state, *repository, *ref, *task;	/* owned; ask points to them */
 	struct view_ask ask;
 	json_t *out;
-	int64_t offset, next;		/* logs */
+	int64_t offset, next, tail, elided, length;	/* logs */
 	bool ended;
 	struct buf bytes;
 	char end_state[32];

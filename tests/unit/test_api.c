@@ -129,6 +129,8 @@ static void write_at(const char *dir, const char *name, const char *text)
 	close(fd);
 }
 
+#define AT "2026-11-23T16:02:03.123Z "
+
 static void make_instance(void)
 {
 	struct diag_list diags = DIAG_LIST_INIT;
@@ -142,6 +144,9 @@ static void make_instance(void)
 	assert_int_equal(ps_paths_make(&fx.paths, &err), 0);
 	config_initial(&yaml, "nobody-here", geteuid(), fx.dir, NULL);
 	write_at(fx.dir, "penstock.yml", buf_str(&yaml));
+	write_at(fx.paths.logs, "b1.log", AT "first\n" AT "second\n");	/* 63 bytes */
+	write_at(fx.paths.logs, "b1.log.2", "penstock: this log goes on here at its byte 9063\n"
+		 AT "last but one\n" AT "last \xc3\xa9\n");
 	write_at(fx.paths.logs, "b2.log", "line one\n\033[31mSyntaxError: bad\n");
 	run = ps_paths_run_logs(&fx.paths, 2);
 	assert_int_equal(mkdir(run, 0755), 0);
@@ -237,7 +242,30 @@ static const struct row {
 	{ "why nothing", { "why", "nothing" }, 1, { "nothing is known of 'nothing'" }, NULL },
 	{ "log is escaped", { "log", "b2" }, 0, { "line one\n\\x1b[31mSyntaxError: bad\n" }, NULL },
 	{ "log raw", { "log", "b2", "--raw" }, 0, { "\033[31mSyntaxError" }, NULL },
-	{ "log to its end", { "log", "-f", "b2" }, 0, { "SyntaxError: bad\n" }, NULL },
+	{ "log to its end", { "log", "-f", "b2" }, 1, { "SyntaxError: bad\n", "b2 failed; next: " },
+	  NULL },
+	{ "log of what passed", { "log", "-f", "b1" }, 0,
+	  { "first\nsecond\n… 9000 bytes elided …\nlast but one\nlast é\n" }, NULL },
+	{ "log with times", { "log", "b1", "--times" }, 0,
+	  { AT "second\n… 9000 bytes elided …\n" AT "last but one\n" }, NULL },
+	{ "log raw with a gap", { "log", "b1", "--raw" }, 0,
+	  { AT "second\n… 9000 bytes elided …\n" AT "last but one\n" }, NULL },
+	{ "log from a byte on", { "log", "b1", "--offset", "57", "--json" }, 0,
+	  { "\"text\": \"econd\\n… 9000 bytes elided …\\n" AT "last but", "\"next\": 9134" },
+	  NULL },
+	{ "log from within the gap", { "log", "b1", "--offset", "5063", "--json" }, 0,
+	  { "\"text\": \"… 4000 bytes elided …\\n" AT "last but" }, NULL },
+	{ "log from its end on", { "log", "b1", "--offset", "9134", "--json" }, 0,
+	  { "\"text\": \"\"", "\"next\": 9134", "\"ended\": true" }, NULL },
+	{ "log, last line", { "log", "b1", "--tail", "1", "--json" }, 0,
+	  { "\"text\": \"" AT "last é\\n\"" }, NULL },
+	{ "log, more lines than are kept", { "log", "b1", "--tail", "9", "--json" }, 0,
+	  { "\"text\": \"" AT "last but one\\n" }, NULL },
+	{ "log, last line of a run", { "log", "x2", "--tail", "2", "--json" }, 0,
+	  { "\"text\": \"boom\\n== two\\n\"" }, NULL },
+	{ "log, no number", { "log", "b1", "--tail", "some" }, 2, { "--tail takes a number" }, NULL },
+	{ "log, two beginnings", { "log", "b1", "--tail", "1", "--offset", "1" }, 2, { "give one" },
+	  NULL },
 	{ "log of a run", { "log", "x2" }, 0, { "== one\nboom\n== two\n" }, NULL },
 	{ "log of a task", { "log", "x2/one" }, 0, { "boom\n" }, NULL },
 	{ "log of no task", { "log", "x2/three" }, 1, { "x2 has no task 'three'" }, NULL },
