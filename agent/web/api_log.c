@@ -210,6 +210,17 @@ static int read_tail(struct request *r, const json_t *row, bool is_build, struct
 	return rc;
 }
 
+/* Who is behind gets whole lines: what follows may be given up before he asks again. */
+static void end_with_line(struct buf *b)
+{
+	const char *nl = memrchr(b->data, '\n', b->len);
+
+	if (nl) {
+		b->len = (size_t)(nl + 1 - b->data);
+		b->data[b->len] = '\0';
+	}
+}
+
 static int read_log(struct store_tx *tx, struct request *r, bool is_build, struct ps_err *err)
 {
 	struct window w = { .out = &r->bytes, .from = r->offset, .max = CHUNK };
@@ -226,6 +237,8 @@ static int read_log(struct store_tx *tx, struct request *r, bool is_build, struc
 		r->offset = 0;
 		rc = offer_all(&w, r, row, is_build, &over, err);
 	}
+	if (r->bytes.len == CHUNK)
+		end_with_line(&r->bytes);
 	r->elided = w.from - r->offset;
 	r->length = w.pos;
 	r->next = w.from + (int64_t)r->bytes.len;

@@ -10,6 +10,7 @@
 Judged by git, by the fabric's files and by the printed JSON; never by the store. Everything waits for
 its condition with a limit and says what it saw when that runs out.
 """
+import atexit
 import glob
 import json
 import os
@@ -23,6 +24,9 @@ import time
 LIMIT = float(os.environ.get("PENSTOCK_TEST_LIMIT", "120"))
 BUILD = os.path.abspath(os.environ.get("PENSTOCK_BUILD", "."))
 SRC = os.path.abspath(os.environ.get("srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+
+
+plain = []      # the folder of plain_toolchain(), once it is made
 
 
 class Failed(AssertionError):
@@ -325,6 +329,24 @@ def toolchain(spark=True):
         print("SKIP: no toolchain: set PENSTOCK_TEST_TOOLCHAIN to a prefix made by 'penstock toolchain make'")
         sys.exit(77)
     return prefix
+
+
+def plain_toolchain():
+    """A prefix with Debian's setuptools and wheel and no Spark, made once for this run; else the test is skipped."""
+    if run(os.path.join(BUILD, "sandbox_try"), "--probe", expect=None).returncode:
+        print("SKIP: no sandbox on this machine")
+        sys.exit(77)
+    if run("/usr/bin/python3", "-c", "import setuptools, wheel", expect=None).returncode:
+        print("SKIP: python3-setuptools and python3-wheel are not installed")
+        sys.exit(77)
+    if not plain:
+        plain.append(tempfile.mkdtemp(prefix="penstock-toolchain."))
+        os.chmod(plain[0], 0o755)
+        atexit.register(shutil.rmtree, plain[0])
+        run("/usr/bin/python3", "-m", "venv", "--system-site-packages", "--without-pip", os.path.join(plain[0], "plain"))
+        with open(os.path.join(plain[0], "plain", ".penstock-toolchain"), "w", encoding="utf-8") as f:
+            f.write("penstock-toolchain 1\n")
+    return os.path.join(plain[0], "plain")
 
 
 def main(*cases):
