@@ -23,7 +23,7 @@ static const char *const recipe_words[] = {
 	[RECIPE_AGAIN] = "again",
 };
 
-static void tell(int sock, enum msg_type type, const void *body)
+void job_tell(int sock, enum msg_type type, const void *body)
 {
 	struct ps_err err = { 0 };
 
@@ -33,7 +33,7 @@ static void tell(int sock, enum msg_type type, const void *body)
 	}
 }
 
-static struct sandbox_limits limits_of(const struct config *cfg)
+struct sandbox_limits job_limits(const struct config *cfg)
 {
 	const struct conf_builder *b = &cfg->builder;
 
@@ -44,8 +44,13 @@ static struct sandbox_limits limits_of(const struct config *cfg)
 					.processes = b->processes };
 }
 
+void job_rest(void)
+{
+	sleep(AGAIN_S);
+}
+
 /* A user has one uid to give: the same in every sandbox. */
-static uid_t slot_uid(uint64_t slot)
+uid_t job_uid(uint64_t slot)
 {
 	return PROFILE_UID_SLOT + (geteuid() == 0 ? (uid_t)(slot % PROFILE_SLOTS_MAX) : 0);
 }
@@ -62,15 +67,15 @@ const char *job_mark(const struct ps_paths *paths)
 }
 
 /* Between the key and now somebody may have changed the toolchain: its artifact would lie. */
-static int check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
-			   struct ps_err *err)
+int job_check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
+			struct ps_err *err)
 {
 	char hex[DIGEST_HEX];
 	int rc = want ? toolchain_digest(t, env->paths->work_build, hex, err) : 0;
 
 	if (rc == 0 && want && strcmp(want, hex) != 0)
 		rc = ps_err_set(err, PS_ESTALE,
-				"the toolchain '%s' has changed since this build was asked for; "
+				"the toolchain '%s' has changed since this was asked for; "
 				"push again to build with the new one",
 				t->prefix);
 	return rc;
@@ -87,7 +92,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 	for (size_t i = 0; i < m->inputs.n; i++)
 		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,
 						   m->inputs.v[i].is_dir };
-	if (check_toolchain(env, m->toolchain, &t, &err) < 0) {
+	if (job_check_toolchain(env, m->toolchain, &t, &err) < 0) {
 		*end = (struct recipe_end){ .state = err.code == PS_ESTALE ? RECIPE_FAILED :
 									     RECIPE_AGAIN };
 		snprintf(end->reason, sizeof(end->reason), "%s", err.msg);
@@ -106,9 +111,9 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 				.ninputs = m->inputs.n,
 				.prefix = m->prefix,
 				.java = t.java,
-				.uid = slot_uid(m->slot),
+				.uid = job_uid(m->slot),
 				.mark = job_mark(env->paths),
-				.limits = limits_of(env->cfg),
+				.limits = job_limits(env->cfg),
 				.log = log,
 			},
 			end);
@@ -135,8 +140,8 @@ void job_build(const struct job_env *env, const struct wire_build_start *m, int 
 	if (fs_remove_tree(AT_FDCWD, m->export, &err) < 0)
 		log_warn("build", NULL, "%s", err.msg);
 	if (end.state == RECIPE_AGAIN)
-		sleep(AGAIN_S);		/* the slot rests: core tries again at once */
-	tell(sock, MSG_build_end,
+		job_rest();
+	job_tell(sock, MSG_build_end,
 	     &(struct wire_build_end){
 		     .build = m->build,
 		     .fence = m->fence,
@@ -162,7 +167,7 @@ static void on_task(void *arg, const struct wire_task *t, const char *state, con
 {
 	struct run_line *line = arg;
 
-	tell(line->sock, MSG_task_state,
+	job_tell(line->sock, MSG_task_state,
 	     &(struct wire_task_state){
 		     .run = line->m->run,
 		     .fence = line->m->fence,
@@ -183,14 +188,14 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 			.run = m,
 			.java = java,
 			.mark = job_mark(env->paths),
-			.limits = limits_of(env->cfg),
+			.limits = job_limits(env->cfg),
 			.log_max = env->cfg->builder.output,
 			.on_state = on_task,
 			.arg = &line,
 		},
 		reason);
 
-	tell(sock, MSG_run_end,
+	job_tell(sock, MSG_run_end,
 	     &(struct wire_run_end){
 		     .run = m->run,
 		     .fence = m->fence,
@@ -217,9 +222,9 @@ void job_toolchain(const struct job_env *env, const struct wire_toolchain_query 
 		info.prefix = t.prefix;
 		info.digest = hex;
 	}
-	if (!sandbox_probe(slot_uid(0), why))
+	if (!sandbox_probe(job_uid(0), why))
 		info.sandbox_problem = why;
-	tell(sock, MSG_toolchain_info, &info);
+	job_tell(sock, MSG_toolchain_info, &info);
 	toolchain_clear(&t);
 	buf_clear(&problem);
 }

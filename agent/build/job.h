@@ -6,6 +6,8 @@
 #ifndef PS_JOB_H
 #define PS_JOB_H
 
+#include "agent/build/sandbox.h"
+#include "agent/build/toolchain.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
 #include "common/wire/msg.h"
@@ -20,9 +22,20 @@ struct job_env {
 const char *job_mark(const struct ps_paths *paths);
 /* Answers with one build_end. */
 void job_build(const struct job_env *env, const struct wire_build_start *m, int sock);
+/* Answers with one test_end. */
+void job_test(const struct job_env *env, const struct wire_test_start *m, int sock);
 /* Answers with task_state as it happens and one run_end. */
 void job_run(const struct job_env *env, const struct wire_run_start *m, int sock);
 /* Answers with one toolchain_info. */
 void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock);
+
+/* What the jobs share. job_tell() ends the process when nobody takes it. */
+void job_tell(int sock, enum msg_type type, const void *body);
+struct sandbox_limits job_limits(const struct config *cfg);
+uid_t job_uid(uint64_t slot);
+int job_check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
+			struct ps_err *err) PS_MUSTCHECK;
+/* A moment's rest after a failure of ours: core tries again at once. */
+void job_rest(void);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * penstock-build – the build role: a sandbox per build and one per task of a run on a local fabric.
+ * penstock-build – the build role: a sandbox per build, one per try of tests and one per task of a
+ * run on a local fabric.
  *
  * It reads exported trees and sealed artifacts; credentials, repositories and the network are none
  * of its business (see the NEEDED entries of this program). It keeps no state: what core asked for
@@ -38,7 +39,7 @@ struct job {
 	struct role *role;
 	struct peer *peer;
 	struct child *child;
-	enum msg_type asked; /* build_start, run_start, toolchain_query */
+	enum msg_type asked; /* build_start, test_start, run_start, toolchain_query */
 	uint64_t id, fence;
 	unsigned seen;
 	bool answered; /* its last word has gone to core */
@@ -65,6 +66,12 @@ static void answer_for(struct job *j)
 							 .fence = j->fence,
 							 .state = "again",
 							 .reason = why });
+	else if (j->asked == MSG_test_start)
+		role_tell_core(j->role, MSG_test_end,
+			       &(struct wire_test_end){ .test = j->id,
+							.fence = j->fence,
+							.state = "again",
+							.reason = why });
 	else if (j->asked == MSG_run_start)
 		role_tell_core(j->role, MSG_run_end,
 			       &(struct wire_run_end){ .run = j->id,
@@ -162,6 +169,8 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 	failpoint_reopen();		/* its log was among them */
 	if (m->type == MSG_build_start)
 		job_build(&env, &m->u.build_start, 3);
+	else if (m->type == MSG_test_start)
+		job_test(&env, &m->u.test_start, 3);
 	else if (m->type == MSG_run_start)
 		job_run(&env, &m->u.run_start, 3);
 	else
@@ -215,6 +224,9 @@ static void on_core(struct role *r, struct msg *m)
 	switch (m->type) {
 	case MSG_build_start:
 		job_start(r, m, m->u.build_start.build, m->u.build_start.fence);
+		break;
+	case MSG_test_start:
+		job_start(r, m, m->u.test_start.test, m->u.test_start.fence);
 		break;
 	case MSG_run_start:
 		job_start(r, m, m->u.run_start.run, m->u.run_start.fence);

@@ -19,6 +19,9 @@
 /* Recipes: a change of a recipe's command or meaning raises its revision. */
 #define PROFILE_RECIPE_PYTHON "python-wheel"
 #define PROFILE_RECIPE_PYTHON_REVISION 1
+/* How a language's tests are run, likewise: suite.py and its pytest. */
+#define PROFILE_SUITE_PYTHON "python-pytest"
+#define PROFILE_SUITE_PYTHON_REVISION 1
 
 /* Where things are inside. Host paths never show, so the same trees look the same everywhere. */
 #define PROFILE_BUILD "/build"   /* tmpfs: the writable copy of the export */
@@ -29,6 +32,8 @@
 #define PROFILE_FILESTORE "/dbfs/FileStore"
 #define PROFILE_DATA "/dbfs/data"
 #define PROFILE_TASK "/task.py"
+#define PROFILE_ARTIFACT "/artifact" /* tests: the sealed artifact, a file */
+#define PROFILE_SUITE "/suite.py"
 #define PROFILE_HOST "penstock"
 #define PROFILE_USER "build" /* name of the uid in the synthetic /etc/passwd: Spark asks for it */
 

@@ -50,7 +50,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, wheel, WIRE_PATH, "expected file name; absent: cannot be told")      \
 	F(STR, reduced, WIRE_TEXT * 8, "the project file reduced to this pipeline")  \
 	F(STRS, instances, 0, "names of its config instances")                       \
-	F(OSTR, problem, WIRE_TEXT, "why it cannot be built; absent: it can")
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be built; absent: it can")        \
+	F(BOOL, tests, 0, "it has unit tests: code/test/TestSuite.py")
 
 #define WIRE_job(F)                                                                  \
 	F(STR, key, WIRE_PATH, "jobs/X")                                             \
@@ -90,9 +91,17 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STRS, parameters, 0, "argv of the entry point")                            \
 	F(STRS, after, 0, "tasks that must have passed")
 
+#define WIRE_test_case(F)                                                            \
+	F(STR, path, WIRE_PATH, "pipelines/X/code/test/FILE::CLASS::NAME")           \
+	F(STR, outcome, 32, "passed, failed, error, skipped")                        \
+	F(BOOL, flaky, 0, "passed only when tried again")                            \
+	F(I64, took_ms, 0, "time")                                                   \
+	F(OSTR, message, WIRE_TEXT, "what it says")                                  \
+	F(OSTR, trace, WIRE_TEXT, "first lines of its trace")
+
 #define WIRE_SHAPES(X)                                                               \
 	X(ref_line) X(ref_value) X(tree_input) X(file) X(pipeline) X(job) X(project) \
-	X(artifact) X(rendered) X(task)
+	X(artifact) X(rendered) X(task) X(test_case)
 
 /* ---- hook → core, and the answers ---- */
 
@@ -225,6 +234,34 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, size, 0, "bytes")                                                     \
 	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
 
+#define WIRE_test_start(F)                                                           \
+	F(U64, test, 0, "number")                                                    \
+	F(U64, fence, 0, "claim; answers of an older one are dropped")               \
+	F(U64, slot, 0, "from 0; gives the sandbox its uid")                         \
+	F(STR, export, WIRE_PATH, "the pipeline's folder, laid out as /build; eaten by the tests") \
+	F(STR, pipeline, WIRE_PATH, "pipelines/X")                                   \
+	F(STR, digest, PS_DIGEST_HEX, "artifact that is tested, in the content store") \
+	F(STR, fabric_name, WIRE_ID, "FABRIC_NAME of the tests")                     \
+	F(STR, prefix, WIRE_PATH, "toolchain")                                       \
+	F(STR, log, WIRE_PATH, "log file")                                           \
+	F(LIST, inputs, tree_input, "what the export must be")                       \
+	F(OSTR, project_digest, PS_DIGEST_HEX, "SHA-256 of pbt_project.yml in the key") \
+	F(OSTR, toolchain, PS_DIGEST_HEX, "toolchain digest in the key")             \
+	F(U64, retries, 0, "how often those that failed are run again")
+
+#define WIRE_test_end(F)                                                             \
+	F(U64, test, 0, "number")                                                    \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, state, 32, "passed, failed; again: our own fault, may be tried again") \
+	F(OSTR, reason, WIRE_TEXT, "first cause, or which limit hit")                \
+	F(BOOL, flaky, 0, "passed, and some test only when tried again")             \
+	F(U64, passed, 0, "number of tests")                                         \
+	F(U64, failed, 0, "number of tests")                                         \
+	F(U64, errors, 0, "number of tests")                                         \
+	F(U64, skipped, 0, "number of tests")                                        \
+	F(LIST, cases, test_case, "those that are kept")                             \
+	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
+
 #define WIRE_toolchain_query(F)                                                      \
 	F(U64, id, 0, "asked by core")                                               \
 	F(OSTR, name, WIRE_ID, "absent: the one that builds use")
@@ -345,7 +382,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_MESSAGES(X)                                                             \
 	X(intent) X(report) X(answer) X(not_understood)                              \
 	X(judge) X(verdict) X(look) X(looked) X(survey) X(surveyed) X(export) X(keep) X(done) \
-	X(build_start) X(build_end) X(toolchain_query) X(toolchain_info)             \
+	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info)             \
 	X(run_start) X(task_state) X(run_end)                                        \
 	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
 	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The example on real PySpark: both pipelines built by the build role, then run as tasks of a run.
+"""The example on real PySpark: both pipelines built by the build role, tested, then run as tasks of a run.
 
     PENSTOCK_TEST_TOOLCHAIN=PREFIX tests/e2e/sparkrole.py       cwd is the build folder
 
@@ -23,6 +23,7 @@ from buildrole import BUILD, YAML, tree_oid  # noqa: E402
 SALES = os.path.join(SRC, "examples", "sales")
 PREFIX = os.environ.get("PENSTOCK_TEST_TOOLCHAIN")
 ROWS = {"dev": (11, 5), "prod": (6, 4)}     # examples/README.md
+TESTS = {"customers_orders": 9, "sales_report": 4}
 COUNT = """import sys
 from pyspark.sql import SparkSession
 s = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
@@ -30,9 +31,9 @@ print("ROWS", *(s.read.parquet(p).count() for p in sys.argv[1:]))
 """
 
 
-def export(dest, pipeline):
+def export(dest, pipeline, shared=("functions", "subgraphs")):
     inputs = []
-    for path in ("functions", "subgraphs", f"pipelines/{pipeline}"):
+    for path in (*shared, f"pipelines/{pipeline}"):
         shutil.copytree(f"{SALES}/{path}", f"{dest}/{path}", ignore=shutil.ignore_patterns("__pycache__"))
         inputs.append({"path": path, "oid": tree_oid(f"{dest}/{path}").hex(), "is_dir": True})
     shutil.copy(f"{SALES}/pbt_project.yml", f"{dest}/pbt_project.yml")
@@ -57,6 +58,18 @@ def build(role, top, n, pipeline):
     os.chmod(f"{store}/{wheel}", 0o444)
     print(f"ok   {pipeline}: {end['size']} bytes, {end['digest'][:12]}", flush=True)
     return end["digest"]
+
+
+def test(role, top, n, pipeline, digest):
+    """Its own unit tests, on Spark, against the wheel alone: no shared code lies beside them."""
+    dest = f"{top}/work/export/t{n}"
+    os.makedirs(dest)
+    inputs = export(dest, pipeline, ())
+    role.send("test_start", test=n, fence=1, slot=n, export=dest, pipeline=f"pipelines/{pipeline}", digest=digest,
+              fabric_name="default", prefix=PREFIX, log=f"{top}/logs/t{n}.log", inputs=inputs, retries=0)
+    end = role.recv(600)
+    assert end["state"] == "passed" and end["passed"] == TESTS[pipeline], (end, open(f"{top}/logs/t{n}.log").read())
+    print(f"ok   {pipeline}: {end['passed']} tests", flush=True)
 
 
 def run(role, top, n, digests, instance):
@@ -99,6 +112,8 @@ def main():
             f.write(yaml)
         role = wire.Role(BUILD, top, yaml)
         digests = {p: build(role, top, n, p) for n, p in enumerate(("customers_orders", "sales_report"), 1)}
+        for n, (pipeline, digest) in enumerate(digests.items(), 1):
+            test(role, top, n, pipeline, digest)
         for n, instance in enumerate(ROWS, 10):
             run(role, top, n, digests, instance)
         for instance, want in ROWS.items():

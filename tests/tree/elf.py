@@ -17,7 +17,7 @@ ALLOWED = {
     "penstock-gate": {"libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3",
                       "libgit2.so.1.5", "libyajl.so.2"},
     "penstock-build": {"libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3",
-                       "libseccomp.so.2", "libjansson.so.4"},
+                       "libseccomp.so.2", "libjansson.so.4", "libexpat.so.1"},
     "penstock-deploy": {"libjansson.so.4", "libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3"},
     "penstock-hook": {"libmsgpackc.so.2"},
     "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3", "libgit2.so.1.5", "libyajl.so.2",
