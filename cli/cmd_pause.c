@@ -121,7 +121,8 @@ const struct cmd cmd_resume = {
 	.group = "Steer",
 	.help = "Let go on what was paused",
 	.more = "Without --all it lifts the pause of exactly what is named. --all lifts every "
-		"pause.",
+		"pause,\n"
+		"and ends the recovery of a store that was restored.",
 	.example = "resume fabric production",
 	.needs = CMD_INSTANCE,
 	.min = 0,

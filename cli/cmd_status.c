@@ -70,6 +70,16 @@ static void notes(const char *prefix, const json_t *texts)
 	}
 }
 
+static void recovery_lines(struct cli *cli, const json_t *recovery)
+{
+	if (!json_is_object(recovery))
+		return;
+	printf("%sin recovery%s since %s: ", term_color(&cli->out, ROLE_BAD),
+	       term_plain(&cli->out), show_text(recovery, "since"));
+	show_escaped(show_text(recovery, "why"));
+	printf("\nnothing deploys and no job runs until: penstock resume --all\n\n");
+}
+
 static void last_line(struct cli *cli, const json_t *doc)
 {
 	const json_t *failing = json_object_get(doc, "failing"),
@@ -106,6 +116,7 @@ static int status_exec(struct cli *cli, const struct cmd_args *a)
 	printf("penstock %s  ", show_text(agent, "version"));
 	show_escaped(show_text(agent, "instance"));
 	printf("\n\n");
+	recovery_lines(cli, json_object_get(doc, "recovery"));
 	table(cli, "", paused_cols, json_object_get(doc, "paused"));
 	table(cli, "", fabric_cols, json_object_get(doc, "fabrics"));
 	table(cli, "queue", queue_cols, json_object_get(doc, "queue"));

@@ -175,10 +175,42 @@ static int step(struct run *r, const char *what, act_fn *act, const struct fabri
 	return rc;
 }
 
+/* Is this the stamp of a set of that release? */
+static bool is_of_release(const struct buf *stamp, const char *release)
+{
+	json_t *doc = json_loadb(buf_str(stamp), stamp->len, 0, NULL);
+	const char *is = json_string_value(json_object_get(doc, "release"));
+	bool same = release && is && strcmp(is, release) == 0;
+
+	json_decref(doc);
+	return same;
+}
+
+/*
+ * What was asked for before core's store was restored may have been done and followed by more
+ * since. It goes on where it is there already, or where the fabric is as core remembers it.
+ */
+static int look_first(struct run *r, struct ps_err *err)
+{
+	struct buf seen = BUF_INIT;
+	int rc = r->d->careful ? r->driver->observe(&r->target, &seen, err) : PS_ENOENT;
+
+	if (rc == PS_ENOENT)		/* nothing is there that could be undone */
+		rc = 0;
+	else if (rc == 0 && strcmp(buf_str(&seen), r->set.stamp) != 0 &&
+		 !is_of_release(&seen, r->d->known))
+		rc = ps_err_set(err, PS_ECONFLICT,
+				"the fabric was changed after the backup that the store was "
+				"restored from, so this older deployment does nothing there: push "
+				"again");
+	buf_clear(&seen);
+	return rc;
+}
+
 static int all_steps(struct run *r, bool *unknown, struct ps_err *err)
 {
 	char what[128];
-	int rc = 0;
+	int rc = look_first(r, err);
 
 	for (size_t i = 0; rc == 0 && i < r->d->artifacts.n; i++) {
 		struct fabric_file f = { r->d->artifacts.v[i].path, r->d->artifacts.v[i].digest };

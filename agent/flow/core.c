@@ -319,6 +319,7 @@ static int start(struct role *r, struct ps_err *err)
 {
 	static struct core core = { .wake_fd = -1 };
 	struct core *c = &core;
+	char *restored = NULL;
 	int rc;
 
 	r->self = c;
@@ -339,7 +340,12 @@ static int start(struct role *r, struct ps_err *err)
 		rc = config_check_trust(c->policy->cfg, c->paths->system ? "/etc/penstock" :
 					c->paths->base, (uint32_t)geteuid(), err);
 	if (rc == 0)
-		rc = store_open(&c->store, c->paths->store, wake, c, err);
+		rc = store_open_sealed(&c->store, c->paths->store, c->paths->boot, wake, c,
+				       &restored, err);
+	if (restored)
+		log_warn("store", NULL,
+			 "recovery: %s; nothing deploys until: penstock resume --all", restored);
+	free(restored);
 	if (rc == 0)
 		rc = publish_policy(c, err);
 	if (rc == 0)

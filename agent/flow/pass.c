@@ -33,6 +33,7 @@ static void act_clear(struct act *a)
 	free(a->oid);
 	build_clear(&a->build);
 	deployment_clear(&a->deployment);
+	free(a->known);
 	run_clear(&a->run);
 }
 
@@ -42,6 +43,7 @@ void pass_free(struct pass *p)
 		act_clear(&p->acts[i]);
 	free(p->acts);
 	pauses_clear(&p->pauses);
+	recovery_clear(&p->recovery);
 	policy_drop(p->view.policy);
 	free(p->view.toolchain_problem);
 	free(p->view.sandbox_problem);

@@ -15,6 +15,7 @@
 #include "agent/store/demand.h"
 #include "agent/store/deployment.h"
 #include "agent/store/pause.h"
+#include "agent/store/recovery.h"
 #include "agent/store/run.h"
 
 enum act_kind {
@@ -33,6 +34,8 @@ struct act {
 	char *oid;		/* what to survey */
 	struct build build;	/* ACT_BUILD */
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan */
+	bool careful;			/* asked for before the store was restored */
+	char *known;			/* then: the release that the store knows to be there */
 	struct run run;		/* ACT_RUN */
 };
 
@@ -52,7 +55,9 @@ struct pass {
 	struct core *core;	/* for the loop's side only: the writer never touches it */
 	int64_t only;		/* recover_deployments(): this one; 0: all */
 	struct pass_view view;
-	struct pauses pauses; /* in force, read at the begin of the pass */
+	/* in force, read at the begin of the pass */
+	struct pauses pauses;
+	struct recovery recovery;
 	struct act *acts;
 	size_t nacts, cap_acts;
 };
@@ -68,6 +73,9 @@ int64_t pass_take_slot(bool *taken, unsigned slots);
  * wait reason, and *detail (free it; it ends in the command that lifts it). */
 const char *pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
 			 const char *fabric, char **detail);
+/* Fills careful and known of an act for this deployment. */
+int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,
+		    struct ps_err *err) PS_MUSTCHECK;
 int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 
 /* Its parts, one file each. */

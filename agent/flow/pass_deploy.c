@@ -186,6 +186,8 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 		a->fence = fence;
 		a->name = xstrdup(name);
 		rc = deployment_get(tx, d->id, &a->deployment, err);
+		if (rc == 0)
+			rc = pass_be_careful(tx, &p->recovery, a, err);
 	}
 	buf_clear(&text);
 	return rc;

@@ -1,13 +1,14 @@
-/* pass_stop – what stops work whatever its own gates say: read once per pass, asked for each thing.
- */
+/* pass_stop – what stops work whatever its own gates say: read once per pass, asked for each. */
 #include "config.h"
 
 #include "agent/flow/pass.h"
 
 int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
+	int rc = recovery_get(tx, &p->recovery, err);
+
 	pauses_clear(&p->pauses);
-	return pauses_all(tx, &p->pauses, err);
+	return rc < 0 ? rc : pauses_all(tx, &p->pauses, err);
 }
 
 const char *pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
@@ -15,6 +16,25 @@ const char *pass_stopped(const struct pass *p, enum pause_work work, const char 
 {
 	const struct pause *stop = pause_of(&p->pauses, work, environment, fabric);
 
-	*detail = stop ? pause_text(stop) : NULL;
+	*detail = NULL;
+	if (p->recovery.on && work != PAUSE_BUILD) {
+		*detail = recovery_text(&p->recovery);
+		return "recovery";
+	}
+	if (stop)
+		*detail = pause_text(stop);
 	return stop ? "paused" : NULL;
+}
+
+int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,
+		    struct ps_err *err)
+{
+	struct demand d = { 0 };
+	int rc = r->event ? demand_get(tx, a->deployment.demand, &d, err) : 0;
+
+	a->careful = rc == 0 && r->event && d.event <= r->event;
+	if (a->careful)
+		rc = deployment_live(tx, &a->deployment, &a->known, err);
+	demand_clear(&d);
+	return rc;
 }

@@ -1,26 +1,41 @@
 /* pause_request – what people stop and let go again, into the store. See queue.h. */
 #include "config.h"
 
-#include "agent/flow/queue.h"
+#include "agent/flow/queue_parts.h"
 
-#include "agent/store/pause.h"
+#include "agent/store/recovery.h"
 
 struct request {
 	struct core *core;
 	struct pause pause; /* strings owned; scope NULL: everything */
-	bool lifts;
-	int64_t lifted;
+	bool lifts, recovered;
+	int64_t lifted, deployments;
 	core_reply_fn *reply;
 	void *arg;
 };
 
+/* Everything goes on: also what a restored store holds back. */
+static int leave_recovery(struct store_tx *tx, struct request *r, struct ps_err *err)
+{
+	struct recovery now = { .on = false };
+	int rc = recovery_get(tx, &now, err);
+
+	r->recovered = rc == 0 && now.on;
+	if (r->recovered)
+		rc = recovery_leave(tx, &r->deployments, err);
+	recovery_clear(&now);
+	return rc;
+}
+
 static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct request *r = arg;
+	int rc;
 
 	if (!r->lifts)
 		return pause_put(tx, &r->pause, err);
-	return pause_lift(tx, r->pause.scope, r->pause.name, &r->lifted, err);
+	rc = pause_lift(tx, r->pause.scope, r->pause.name, &r->lifted, err);
+	return rc < 0 || r->pause.scope ? rc : leave_recovery(tx, r, err);
 }
 
 static char *outcome(const struct request *r)
@@ -28,7 +43,8 @@ static char *outcome(const struct request *r)
 	char *subject, *text;
 
 	if (!r->pause.scope)
-		return xasprintf("everything goes on; %lld pauses lifted", (long long)r->lifted);
+		return xasprintf("everything goes on: %s%lld pauses lifted",
+				 r->recovered ? "recovery is over, " : "", (long long)r->lifted);
 	subject = pause_subject(&r->pause);
 	if (!r->lifts)
 		text = xasprintf("%s is paused; what is under way goes on", subject);
@@ -46,6 +62,8 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	char *text = rc < 0 ? NULL : outcome(r);
 
 	r->reply(r->arg, rc, rc < 0 ? ps_err_msg(err, rc) : NULL, text);
+	if (rc == 0 && r->deployments)
+		queue_deploy_again(r->core, 0);
 	core_kick(r->core);
 	free(text);
 	free(r->pause.scope);

@@ -33,5 +33,7 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, void *arg);
 void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
 		 void *arg);
+/* Copies the store to this file (absolute, not there yet). reply gets its size in bytes as text. */
+void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *arg);
 
 #endif

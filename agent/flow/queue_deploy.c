@@ -171,7 +171,7 @@ void queue_deploy_start(struct core *c, const struct act *a)
 			  .release = d->release,
 			  .content = c->paths->artifacts,
 				  .artifacts = { artifacts, plan.nartifacts },
-			  .jobs = { jobs, njobs } });
+			  .jobs = { jobs, njobs }, .careful = a->careful, .known = a->known });
 	free(artifacts);
 	free(jobs);
 	plan_clear(&plan);

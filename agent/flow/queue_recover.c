@@ -33,8 +33,10 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct pass *p = arg;
 	struct deployments l = { NULL, 0 };
-	int rc = deployments_in_state(tx, "running", &l, err);
+	int rc = recovery_get(tx, &p->recovery, err);
 
+	if (rc == 0)
+		rc = deployments_in_state(tx, "running", &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct deployment *d = &l.v[i];
 		struct repository r = { 0 };
@@ -54,6 +56,8 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 		repository_clear(&r);
 		if (rc == 0)
 			rc = deployment_get(tx, d->id, &a->deployment, err);
+		if (rc == 0)
+			rc = pass_be_careful(tx, &p->recovery, a, err);
 	}
 	deployments_clear(&l);
 	return rc;

@@ -29,7 +29,7 @@ struct word {
 	int64_t from, to;		/* on the boot of the message */
 	enum store_sync sync;
 	struct merge_done done;
-	struct pauses pauses;           /* a report: in force when it was stored */
+	struct pauses pauses;		/* a report: in force when it was stored */
 	bool found;			/* the gate was asked for the repository's id */
 	word_fn *fn;
 	void *arg;			/* of the caller: the client, the spool's entry */

@@ -61,6 +61,19 @@ int deployment_newer(struct store_tx *tx, int64_t repository, const char *projec
 	return rc < 0 ? rc : 0;
 }
 
+int deployment_live(struct store_tx *tx, const struct deployment *d, char **release, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err,
+				    "SELECT release FROM deployment WHERE fabric = ? AND repository = ? AND project = ?"
+				    " AND state = 'deployed' ORDER BY id DESC LIMIT 1", "tit", d->fabric, d->repository,
+				    d->project);
+	int rc = sql_next(tx, q, err);
+
+	*release = rc > 0 ? xstrdup(sql_text(q, 0)) : NULL;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 		   const char *detail, int64_t superseded_by, struct ps_err *err)
 {

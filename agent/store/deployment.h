@@ -28,6 +28,9 @@ int deployments_in_state(struct store_tx *tx, const char *state, struct deployme
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer,
 		     struct ps_err *err) PS_MUSTCHECK;
+/* The release that was deployed last where this one goes; *release NULL: none. free() it. */
+int deployment_live(struct store_tx *tx, const struct deployment *d, char **release,
+		    struct ps_err *err) PS_MUSTCHECK;
 /* The one door for a change of state. Keeps since_ms when neither state nor reason change. */
 int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 		   const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;

@@ -83,6 +83,15 @@ int push_set_ended(struct store_tx *tx, int64_t id, bool ended, struct ps_err *e
 	return rc < 0 ? rc : 0;
 }
 
+int pushes_forget(struct store_tx *tx, const char *why, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE intent SET state = 'void', reason = ? WHERE state = 'open'", "t", why);
+
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE push SET ended = 1 WHERE ended = 0", "");
+	return rc < 0 ? rc : 0;
+}
+
 char *push_shown(const struct push *p)
 {
 	if (p->acting_as && p->pusher)

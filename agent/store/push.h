@@ -30,6 +30,8 @@ int push_get(struct store_tx *tx, int64_t id, struct push *out, struct ps_err *e
 int pushes_open(struct store_tx *tx, struct pushes *out, struct ps_err *err) PS_MUSTCHECK;
 /* receive-pack is over and what it left was settled; false: something more was said of it. */
 int push_set_ended(struct store_tx *tx, int64_t id, bool ended, struct ps_err *err) PS_MUSTCHECK;
+/* All that are not over are, and their open intents are void. */
+int pushes_forget(struct store_tx *tx, const char *why, struct ps_err *err) PS_MUSTCHECK;
 /* "ana", or "root (as ana)"; NULL when unknown. free() it. */
 char *push_shown(const struct push *p);
 void push_clear(struct push *p);

@@ -11,6 +11,7 @@ ROWS_SHAPE(run, "run", RUN_COLS)
 
 static const struct state_move moves[] = {
 	{ "queued", "running" }, { "queued", "failed" }, { "queued", "cancelled" },
+	{ "queued", "unknown" },
 	{ "running", "passed" }, { "running", "failed" }, { "running", "cancelled" }, { "running", "unknown" },
 };
 

@@ -7,8 +7,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/store/recovery.h"
+#include "agent/store/seal.h"
 #include "agent/store/sql.h"
 #include "agent/store/tx.h"
 #include "common/base/failpoint.h"
@@ -48,6 +51,7 @@ struct store {
 	void *wake_arg;
 	struct lane writer, reader;
 	int sync_now;			/* PRAGMA synchronous of the writer; the writer's own */
+	struct seal seal;		/* the writer's own */
 };
 
 static void list_init(struct op_list *l)
@@ -119,11 +123,27 @@ static int commit(struct store_tx *tx, struct ps_err *err)
 	return rc;
 }
 
+/* The seal rises with a batch that is synced anyway; *raised: it is in there. */
+static int raise_seal(struct store *st, enum store_sync sync, int before, bool *raised, struct ps_err *err)
+{
+	int rc = 0;
+
+	if (sqlite3_total_changes(st->writer.tx.db) != before)
+		st->seal.dirty = true;
+	*raised = sync == STORE_FULL && seal_due(&st->seal) == 0;
+	if (*raised)
+		rc = seal_raise(&st->seal, &st->writer.tx, err);
+	return rc;
+}
+
+/* An empty one is for the seal alone. */
 static void write_batch(struct store *st, struct op_list *batch)
 {
 	struct store_tx *tx = &st->writer.tx;
-	enum store_sync sync = STORE_NORMAL;
+	enum store_sync sync = batch->n ? STORE_NORMAL : STORE_FULL;
+	int before = sqlite3_total_changes(tx->db);
 	struct ps_err err = { 0 };
+	bool raised = false;
 	int rc;
 
 	for (struct op *op = batch->first; op; op = op->next)
@@ -135,7 +155,11 @@ static void write_batch(struct store *st, struct op_list *batch)
 	for (struct op *op = batch->first; rc == 0 && op; op = op->next)
 		rc = run_one(tx, op, &err);
 	if (rc == 0)
+		rc = raise_seal(st, sync, before, &raised, &err);
+	if (rc == 0)
 		rc = commit(tx, &err);
+	if (rc == 0 && raised)
+		seal_write(&st->seal);
 	if (rc == 0)
 		return;
 	if (!sqlite3_get_autocommit(tx->db) && sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
@@ -163,19 +187,36 @@ static void read_batch(struct lane *l, struct op_list *batch)
 	}
 }
 
-/* Waits for work; false when the store closes and nothing is queued any more. */
-static bool next_batch(struct lane *l, struct op_list *batch, size_t max)
+/* Until there is more or, with ms >= 0, that time is over: then false. */
+static bool wait_more(struct lane *l, int64_t ms)
+{
+	struct timespec until;
+
+	if (ms < 0)
+		return pthread_cond_wait(&l->more, &l->st->lock) == 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (ms + 999) / 1000;
+	return pthread_cond_timedwait(&l->more, &l->st->lock, &until) == 0;
+}
+
+/* Waits for work; false when the store closes and nothing is queued any more. With a seal that has to
+ * rise the batch may be empty. */
+static bool next_batch(struct lane *l, struct op_list *batch, size_t max, const struct seal *seal)
 {
 	struct store *st = l->st;
+	bool due = false;
 
 	list_init(batch);
 	pthread_mutex_lock(&st->lock);
-	while (!l->queue.first && !st->closing)
-		pthread_cond_wait(&l->more, &st->lock);
+	while (!l->queue.first && !st->closing && !due) {
+		int64_t ms = seal ? seal_due(seal) : -1;
+
+		due = ms == 0 || !wait_more(l, ms);
+	}
 	while (batch->n < max && l->queue.first)
 		list_add(batch, list_take(&l->queue));
 	pthread_mutex_unlock(&st->lock);
-	return batch->n > 0;
+	return batch->n > 0 || due;
 }
 
 static void give_back(struct store *st, struct op_list *batch)
@@ -196,9 +237,14 @@ static void *writer_run(void *arg)
 	struct op_list batch;
 
 	tx_enter(&l->tx);
-	while (next_batch(l, &batch, BATCH_MAX)) {
+	while (next_batch(l, &batch, BATCH_MAX, &l->st->seal)) {
 		write_batch(l->st, &batch);
-		give_back(l->st, &batch);
+		if (batch.n)
+			give_back(l->st, &batch);
+	}
+	if (seal_due(&l->st->seal) >= 0) {
+		l->st->seal.raised_ns = 0;	/* now, however young the last one is */
+		write_batch(l->st, &batch);
 	}
 	return NULL;
 }
@@ -209,7 +255,7 @@ static void *reader_run(void *arg)
 	struct op_list batch;
 
 	tx_enter(&l->tx);
-	while (next_batch(l, &batch, 1)) {
+	while (next_batch(l, &batch, 1, NULL)) {
 		read_batch(l, &batch);
 		give_back(l->st, &batch);
 	}
@@ -306,9 +352,14 @@ static int lane_start(struct lane *l, void *(*run)(void *), struct ps_err *err)
 
 static void lane_init(struct lane *l, struct store *st)
 {
+	pthread_condattr_t monotonic;
+
 	l->st = st;
 	list_init(&l->queue);
-	pthread_cond_init(&l->more, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->more, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 }
 
 static void lane_end(struct lane *l)
@@ -319,8 +370,56 @@ static void lane_end(struct lane *l)
 	pthread_cond_destroy(&l->more);
 }
 
+/* A backup says so itself; any other copy is told by its seal. */
+static int find_restored(struct store_tx *tx, char **why, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT value FROM meta WHERE name = 'restored'", "");
+	int rc = sql_next(tx, q, err);
+
+	if (rc > 0) {
+		free(*why);
+		*why = xstrdup(sql_text(q, 0));
+	}
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+/* Before any thread runs. What a copy must forget, it forgets in the transaction that seals it. */
+static int open_seal(struct store *st, const char *file, char **why, struct ps_err *err)
+{
+	struct store_tx *tx = &st->writer.tx;
+	int rc = seal_open(&st->seal, tx, file, why, err);
+
+	if (rc == 0)
+		rc = find_restored(tx, why, err);
+	if (rc == 0)
+		rc = set_sync(st, STORE_FULL, err);
+	if (rc == 0)
+		rc = tx_exec(tx, "BEGIN IMMEDIATE", err);
+	if (rc < 0)
+		return rc;
+	if (*why)
+		rc = recovery_enter(tx, *why, err);
+	if (rc == 0)
+		rc = seal_raise(&st->seal, tx, err);
+	tx_release_all(tx);
+	if (rc == 0)
+		rc = tx_exec(tx, "COMMIT", err);
+	if (rc == 0)
+		seal_write(&st->seal);
+	else if (!sqlite3_get_autocommit(tx->db))
+		sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL);	/* the first error counts */
+	return rc;
+}
+
 int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
 	       struct ps_err *err)
+{
+	return store_open_sealed(out, path, NULL, wake, wake_arg, NULL, err);
+}
+
+int store_open_sealed(struct store **out, const char *path, const char *seal, store_wake_fn *wake,
+		      void *wake_arg, char **restored, struct ps_err *err)
 {
 	struct store *st = xcalloc(1, sizeof(*st));
 	int rc;
@@ -338,6 +437,8 @@ int store_open(struct store **out, const char *path, store_wake_fn *wake, void *
 		rc = lane_connect(&st->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
 	if (rc == 0)
 		rc = store_migrate(&st->writer.tx, path, err);
+	if (rc == 0 && seal)
+		rc = open_seal(st, seal, restored, err);
 	if (rc == 0)
 		rc = lane_connect(&st->reader, path, SQLITE_OPEN_READONLY, err);
 	if (rc == 0)
@@ -365,6 +466,7 @@ void store_close(struct store *st)
 	lane_end(&st->writer);
 	while (store_poll(st))
 		;
+	seal_close(&st->seal);
 	pthread_mutex_destroy(&st->lock);
 	free(st);
 }

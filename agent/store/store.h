@@ -35,6 +35,12 @@ typedef void store_wake_fn(void *arg);
  */
 int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
 	       struct ps_err *err) PS_MUSTCHECK;
+/*
+ * The same with the seal file (seal.h) that tells whether this store is the newest. *restored (free
+ * it) says why it is not: then it has entered recovery (recovery.h) before anything else.
+ */
+int store_open_sealed(struct store **out, const char *path, const char *seal, store_wake_fn *wake,
+		      void *wake_arg, char **restored, struct ps_err *err) PS_MUSTCHECK;
 void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done,
 		 void *arg);
 void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg);

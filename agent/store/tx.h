@@ -1,5 +1,5 @@
 /*
- * tx – what store.c, sql.c and migrate.c share: the inside of a connection. For these three alone.
+ * tx – what store.c, sql.c, migrate.c and backup.c share: the inside of a connection. For these alone.
  */
 #ifndef PS_STORE_TX_H
 #define PS_STORE_TX_H

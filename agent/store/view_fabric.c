@@ -1,7 +1,9 @@
 /* view_fabric – the fabrics of the configuration with what is live on each; what waits; what fails. */
 #include "config.h"
 
+#include "agent/store/recovery.h"
 #include "agent/store/view_put.h"
+#include "common/base/clock.h"
 #include "common/base/id.h"
 
 static json_t *find(json_t *items, const char *id)
@@ -243,5 +245,24 @@ int view_pauses(struct store_tx *tx, const struct view_ask *a, json_t **out, str
 	if (rc == 0)
 		*out = json_incref(items);
 	json_decref(items);
+	return rc;
+}
+
+int view_recovery(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	struct recovery r = { .on = false };
+	char since[CLOCK_TEXT];
+	int rc = recovery_get(tx, &r, err);
+
+	(void)a;
+	if (rc == 0 && r.on) {
+		*out = json_object();
+		put_text(*out, "since", clock_text_ms(since, r.since_ms));
+		put_text(*out, "why", r.why);
+		put_text(*out, "lift", "penstock resume --all");
+	} else if (rc == 0) {
+		*out = json_null();
+	}
+	recovery_clear(&r);
 	return rc;
 }

@@ -137,7 +137,7 @@ static const struct wait_reason reasons[] = {
 	{ "toolchain", "there is no toolchain to build with", "penstock toolchain make NAME FILE" },
 	{ "disk",      "the disk is nearly full", NULL },
 	{ "paused",    "work is paused", "penstock status" },
-	{ "recovery",  "the store was restored", NULL },
+	{ "recovery",  "the store was restored", "penstock resume --all" },
 	{ "held",      "must not act until the owners let it go", NULL },
 	{ "after",     "the environment before was not verified", NULL },
 	{ "approval",  "the owners of the fabric have not approved", NULL },

@@ -53,7 +53,8 @@ void act_run(struct request *r)
 static void plain_reply(void *arg, int rc, const char *problem, const char *text)
 {
 	static const struct { const char *path, *id, *state; } words[] = {
-		{ "/adopt", "repository", "adopted" }, { "/reload", "config", "reloaded" },
+		{ "/adopt", "repository", "adopted" }, { "/backup", "store", "copied" },
+			 { "/reload", "config", "reloaded" },
 			{ "/stop", "agent", "stopping" },
 	};
 	struct request *r = arg;
@@ -97,6 +98,24 @@ void act_adopt(struct request *r)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
 		flow_adopt(r->core, member(body, "repository"), plain_reply, r);
+	json_decref(body);
+}
+
+void act_backup(struct request *r)
+{
+	struct ps_err err = { 0 };
+	json_t *body = NULL;
+	int rc;
+
+	if (!admin_only(r))
+		return;
+	rc = http_body(r->call, &body, &err);
+	if (rc == 0 && !member(body, "path"))
+		rc = ps_err_set(&err, PS_EINVAL, "the body must name a path");
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else
+		flow_backup(r->core, member(body, "path"), plain_reply, r);
 	json_decref(body);
 }
 

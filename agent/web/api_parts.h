@@ -46,6 +46,7 @@ void status_finish(struct request *r);
 /* api_act.c */
 void act_run(struct request *r);
 void act_adopt(struct request *r);
+void act_backup(struct request *r);
 void act_reload(struct request *r);
 void act_stop(struct request *r);
 /* api_pause.c */

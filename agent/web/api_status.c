@@ -22,7 +22,8 @@ static const char *const missing[] = {
 
 int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
-	json_t *fabrics = NULL, *queue = NULL, *failing = NULL, *pauses = NULL;
+	json_t *fabrics = NULL, *queue = NULL, *failing = NULL, *pauses = NULL,
+	       *recovery = NULL;
 	int rc = view_fabrics(tx, a, &fabrics, err);
 
 	if (rc == 0)
@@ -32,13 +33,16 @@ int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, str
 	if (rc == 0)
 		rc = view_pauses(tx, a, &pauses, err);
 	if (rc == 0)
-		*out = json_pack("{s:O, s:O, s:O, s:O}", "fabrics",
+		rc = view_recovery(tx, a, &recovery, err);
+	if (rc == 0)
+		*out = json_pack("{s:O, s:O, s:O, s:O, s:O}", "fabrics",
 				 json_object_get(fabrics, "items"), "queue", queue, "failing",
-				 failing, "paused", pauses);
+				 failing, "paused", pauses, "recovery", recovery);
 	json_decref(fabrics);
 	json_decref(queue);
 	json_decref(failing);
 	json_decref(pauses);
+	json_decref(recovery);
 	return rc;
 }
 

@@ -311,7 +311,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, release, PS_DIGEST_HEX, "release id")                                 \
 	F(STR, content, WIRE_PATH, "content store")                                  \
 	F(LIST, artifacts, artifact, "put first")                                    \
-	F(LIST, jobs, rendered, "put as one set, then switched to")
+	F(LIST, jobs, rendered, "put as one set, then switched to")                  \
+	F(BOOL, careful, 0, "asked for before the store was restored: look at the fabric first") \
+	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none")
 
 #define WIRE_step_begin(F)                                                           \
 	F(U64, deployment, 0, "number")                                              \

@@ -79,6 +79,13 @@ void flow_resume(struct core *c, const char *scope, const char *name, core_reply
 	reply(arg, 0, NULL, "goes on");
 }
 
+void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "backup %s", path);
+	reply(arg, 0, NULL, "4096");
+}
+
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
 {
 	(void)c;
@@ -308,6 +315,9 @@ static const struct row {
 	{ "resume everything", { "resume", "--all" }, 0, { "goes on" }, "resume|everything" },
 	{ "resume --all and a name", { "resume", "fabric", "qa", "--all" }, 2,
 	  { "--all means everything" }, NULL },
+	{ "backup", { "backup", "/tmp/x.db" }, 0, { "4096 bytes: /tmp/x.db", "copy too: " },
+	  "backup /tmp/x.db" },
+	{ "backup to nowhere", { "backup", "/nowhere/x.db" }, 1, { "cannot open the folder" }, NULL },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
 };

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/store/sql.h"
+#include "common/base/buf.h"
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 
@@ -338,6 +339,88 @@ static void damage_is_told(void **state)
 	assert_non_null(strstr(err.msg, "store.db"));
 }
 
+static int64_t number_in(const char *seal)
+{
+	struct buf b = BUF_INIT;
+	const char *at;
+	int64_t n;
+
+	assert_int_equal(fs_read(&b, AT_FDCWD, seal, 4096, NULL), 0);
+	at = strstr(buf_str(&b), "sequence ");
+	assert_non_null(at);
+	n = strtoll(at + strlen("sequence "), NULL, 10);
+	buf_clear(&b);
+	return n;
+}
+
+/* Opens the store with its seal; the reason why it is a copy, NULL when it is the newest. */
+static char *open_sealed(struct fx *f, const char *seal)
+{
+	char *why = NULL;
+	struct ps_err err;
+
+	if (store_open_sealed(&f->st, f->path, seal, on_wake, f, &why, &err) < 0)
+		fail_msg("%s", err.msg);
+	return why;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(fs_read(&b, AT_FDCWD, from, 16 << 20, NULL), 0);
+	assert_int_equal(fs_write_file(AT_FDCWD, to, buf_str(&b), b.len, 0600, NULL), 0);
+	buf_clear(&b);
+}
+
+/* The seal rises with what is written, by itself, and tells a store that was put back. */
+static void older_store_is_noticed(void **state)
+{
+	struct fx *f = *state;
+	char *seal = fs_join(f->dir, "boot"), *kept = fs_join(f->dir, "kept"), *why;
+	struct put p = { .name = "n1", .value = "x" };
+	int64_t before;
+
+	store_close(f->st);
+	assert_null(open_sealed(f, seal));		/* its first: nothing to compare */
+	store_close(f->st);
+	copy_file(f->path, kept);
+	before = number_in(seal);
+	assert_null(open_sealed(f, seal));
+	store_write(f->st, STORE_FULL, run_put, on_done, &p);
+	wait_done(f, &p);
+	assert_int_equal(p.rc, 0);
+	while (number_in(seal) < before + 2)		/* at the start, and for what was written */
+		poll(NULL, 0, 20);
+	store_close(f->st);
+	before = number_in(seal);
+	assert_null(open_sealed(f, seal));
+	store_close(f->st);
+	assert_int_equal(number_in(seal), before + 1);	/* nothing written: the start alone */
+	copy_file(kept, f->path);
+	why = open_sealed(f, seal);
+	assert_non_null(why);
+	assert_non_null(strstr(why, "put a copy back"));
+	free(why);
+	store_close(f->st);
+	assert_null(open_sealed(f, seal));		/* told once */
+	store_close(f->st);
+	copy_file(seal, kept);
+	assert_int_equal(rename(kept, seal), 0);	/* the same bytes in another file */
+	why = open_sealed(f, seal);
+	assert_non_null(why);
+	assert_non_null(strstr(why, "state folder is a copy"));
+	free(why);
+	store_close(f->st);
+	assert_int_equal(unlink(seal), 0);
+	why = open_sealed(f, seal);
+	assert_non_null(why);
+	assert_non_null(strstr(why, "is gone"));
+	free(why);
+	free(seal);
+	free(kept);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -348,6 +431,7 @@ int main(int argc, char **argv)
 		CASE(reader_cannot_write_and_errors_are_told), CASE(closing_runs_what_is_queued),
 		CASE(newer_schema_is_refused), CASE(foreign_database_is_refused),
 			CASE(damage_is_told), CASE(nobody_else_reads_it),
+		CASE(older_store_is_noticed),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
