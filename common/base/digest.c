@@ -44,15 +44,22 @@ void digest_add(struct digest *d, const void *p, size_t n)
 	PS_BUG_IF(EVP_DigestUpdate(d->ctx, p, n) != 1, "digest of %zu bytes failed", n);
 }
 
-void digest_end(struct digest *d, char hex[DIGEST_HEX])
+void digest_end_raw(struct digest *d, unsigned char raw[DIGEST_RAW])
 {
-	unsigned char raw[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
-	PS_BUG_IF(EVP_DigestFinal_ex(d->ctx, raw, &n) != 1 || n != 32, "digest did not end");
-	to_hex(hex, raw, n);
+	PS_BUG_IF(EVP_DigestFinal_ex(d->ctx, raw, &n) != 1 || n != DIGEST_RAW,
+		  "digest did not end");
 	EVP_MD_CTX_free(d->ctx);
 	free(d);
+}
+
+void digest_end(struct digest *d, char hex[DIGEST_HEX])
+{
+	unsigned char raw[DIGEST_RAW];
+
+	digest_end_raw(d, raw);
+	to_hex(hex, raw, sizeof(raw));
 }
 
 void digest_bytes(char hex[DIGEST_HEX], const void *p, size_t n)

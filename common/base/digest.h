@@ -6,7 +6,10 @@
 
 #include "common/base/err.h"
 
-enum { DIGEST_HEX = PS_DIGEST_HEX + 1 };	/* buffer size with NUL */
+enum {
+	DIGEST_HEX = PS_DIGEST_HEX + 1,		/* buffer size with NUL */
+	DIGEST_RAW = PS_DIGEST_HEX / 2,
+};
 
 struct digest;		/* a running SHA-256 */
 
@@ -14,6 +17,7 @@ struct digest *digest_new(void);
 void digest_add(struct digest *d, const void *p, size_t n);
 /* Writes the hex of everything added and frees d. */
 void digest_end(struct digest *d, char hex[DIGEST_HEX]);
+void digest_end_raw(struct digest *d, unsigned char raw[DIGEST_RAW]);
 
 void digest_bytes(char hex[DIGEST_HEX], const void *p, size_t n);
 /* Reads fd from its position to the end. *size (may be NULL) is set to the bytes read. */

@@ -32,6 +32,9 @@ RULE(ENTRY, "PS-PROJ-008", ERROR, "each pipeline has name and language, each job
 RULE(KEY, "PS-PROJ-009", ERROR, "keys are paths that stay in the project",
      "a key is used as a folder name; '..' would lead out",
      "pipelines/../x", "name the folder itself: pipelines/x")
+RULE(LINK, "PS-PROJ-068", WARNING, "no symbolic link and no submodule inside a project",
+     "tools read through it, fabrics hold neither", "a link pipelines/b -> a",
+     "commit the files themselves")
 RULE(UNCHECKED, "PS-PROJ-072", WARNING, "files are within the sizes that are checked",
      "larger or deeper files are let in unchecked",
      "a pbt_project.yml of 5 MB", "make it smaller, or look at it by other means")

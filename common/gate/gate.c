@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/gate/judge.h"
+#include "common/gate/memo.h"
 #include "common/gate/report.h"
 
 static const char reserved[] = "refs/penstock";
@@ -140,7 +141,8 @@ static int judge_ref(struct push *p, size_t i, struct ps_err *err)
 		undecided(p, ref, now->rules.late ? now->rules.slow : old->rules.slow);
 		return 0;
 	}
-	return bench_compare(&p->bench, now, old, ref->target, &ref->findings, err);
+	bench_compare(&p->bench, now, old, ref->target, &ref->findings);
+	return 0;
 }
 
 /* Reads the ref as it is now. What cannot be read has no seen value; the ref is judged all the
@@ -243,13 +245,18 @@ static void settle(struct push *p)
 int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)
 {
 	struct push p = { .in = in, .out = out,
-			  .bench = { .config = in->config, .deadline_ns = in->deadline_ns } };
+			  .bench = { .config = in->config, .deadline_ns = in->deadline_ns,
+				     .memo = in->memo } };
+	struct memo *own;
 	int rc;
 
 	*out = (struct gate_result) { .verdict = GATE_UNDECIDED };
 	rc = repo_open(&p.repo, in->repo_path, in->quarantine, err);
 	if (rc < 0)
 		return rc;
+	own = in->memo ? NULL : memo_new("", NULL);	/* many tags share most of their trees */
+	if (own)
+		p.bench.memo = own;
 	out->nrefs = in->ncommands;
 	out->refs = xcalloc(in->ncommands + 1, sizeof(*out->refs));
 	p.projects = xcalloc(in->ncommands + 1, sizeof(*p.projects));
@@ -260,7 +267,9 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	for (size_t i = 0; i < in->ncommands; i++)
 		one_ref(&p, i);
 	settle(&p);
+	out->counts = bench_counts(&p.bench);
 	bench_clear(&p.bench);
+	memo_free(own);
 	free(p.projects);
 	repo_close(p.repo);
 	return 0;

@@ -13,7 +13,10 @@
 #include "common/base/buf.h"
 #include "common/base/diag.h"
 #include "common/config/config.h"
+#include "common/gate/rules_counts.h"
 #include "common/tree/repo.h"
+
+struct memo;
 
 enum gate_verdict { GATE_ACCEPT, GATE_REFUSE, GATE_UNDECIDED };
 
@@ -36,6 +39,7 @@ struct gate_input {
 	/* NULL: rules and mapping that need it are left out, one line says so */
 	const struct config *config;
 	int64_t deadline_ns;		/* by clock_boot_ns(); 0: none */
+	struct memo *memo;		/* what was judged before; NULL: nothing is known */
 };
 
 struct gate_ref {			/* what was found for one command, same index */
@@ -56,6 +60,7 @@ struct gate_result {
 	struct diag_list all;		/* of all refs, sorted, each once */
 	/* undecided: what was being done when time ran out; else NULL */
 	char *slow;
+	struct rules_counts counts;	/* how much work it was */
 	/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
 	struct buf text;
 };

@@ -3,6 +3,8 @@
 
 #include "common/gate/judge.h"
 
+#include "common/gate/fold.h"
+
 static void judged_free(struct judged *j)
 {
 	rules_clear(&j->rules);
@@ -20,8 +22,10 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 
 	j->t = t;
 	j->name = xstrdup(name ? name : "");
-	j->rules = (struct rules) { .t = t, .config = b->config, .deadline_ns = b->deadline_ns };
-	rc = project_find(t, within ? within : "", &j->projects, err);
+	j->rules = (struct rules) { .t = t, .whole = t, .config = b->config,
+				    .memo = name ? b->memo : NULL,
+				    .deadline_ns = b->deadline_ns };
+	rc = fold_tree(&j->rules, within ? within : "", &j->projects, err);
 	if (rc == 0)
 		rc = rules_run(&j->rules, &j->projects, err);
 	if (rc < 0) {
@@ -40,6 +44,23 @@ struct judged *bench_find(const struct bench *b, const char *name)
 		if (strcmp(b->v[i]->name, name) == 0)
 			return b->v[i];
 	return NULL;
+}
+
+struct rules_counts bench_counts(const struct bench *b)
+{
+	struct rules_counts sum = { .trees = b->n };
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct rules_counts *c = &b->v[i]->rules.counts;
+
+		sum.units += c->units;
+		sum.known += c->known;
+		sum.folders += c->folders;
+		sum.reads += c->reads;
+		sum.bytes += c->bytes;
+		sum.parsed += c->parsed;
+	}
+	return sum;
 }
 
 void bench_clear(struct bench *b)
@@ -87,26 +108,20 @@ static const struct diag **index_of(const struct judged *old, size_t *n)
 }
 
 /* Had the old side this pipeline, as an entry or (for a declared one) as a folder? */
-static int had_pipeline(const struct judged *old, const struct rule_dead *d, bool *had,
-			struct ps_err *err)
+static bool had_pipeline(const struct judged *old, const struct rule_dead *d)
 {
-	struct project p;
+	const struct outline *o;
 	char *path;
-	int rc;
+	bool had;
 
-	*had = false;
-	if (d->declared) {
-		path = project_at(d->project, d->pipeline);
-		*had = tree_is_dir(old->t, path);
-		free(path);
-		return 0;
+	if (!d->declared) {
+		o = rules_outline(&old->rules, d->project);
+		return o && outline_find(o, PROJECT_PIPELINES, d->pipeline);
 	}
-	rc = project_read(old->t, d->project, &p, err);
-	if (rc < 0)
-		return rc == PS_ENOENT ? 0 : rc;
-	*had = p.doc && doc_get(doc_get(p.doc->root, "pipelines"), d->pipeline);
-	project_clear(&p);
-	return 0;
+	path = project_at(d->project, d->pipeline);
+	had = tree_is_dir(old->t, path);
+	free(path);
+	return had;
 }
 
 /* How a finding counts on a ref. */
@@ -149,39 +164,32 @@ static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
 	free(key);
 }
 
-static int dead_references(const struct scale *s, const struct judged *now,
-			   const struct judged *old, struct diag_list *out, struct ps_err *err)
+static void dead_references(const struct scale *s, const struct judged *now,
+			    const struct judged *old, struct diag_list *out)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < now->rules.ndead && rc == 0; i++) {
+	for (size_t i = 0; i < now->rules.ndead; i++) {
 		const struct rule_dead *d = &now->rules.dead[i];
-		bool had = false;
+		bool had = old && had_pipeline(old, d);
 
-		if (old)
-			rc = had_pipeline(old, d, &had, err);
-		if (rc == 0 && had)
+		if (had)
 			tell(s, out, RULE_REMOVED, d,
 			     "%s of '%s' is removed, but job '%s' still names it",
 			     d->declared ? "the folder" : "the entry", d->pipeline, d->job);
-		else if (rc == 0 && !d->declared)	/* a missing folder is told at its entry */
+		else if (!d->declared)		/* a missing folder is told at its entry */
 			tell(s, out, RULE_REFERENCE, d,
 			     "job '%s' names '%s', which is not declared", d->job, d->pipeline);
 	}
-	return rc;
 }
 
-int bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
-		  const char *ref, struct diag_list *out, struct ps_err *err)
+void bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
+		   const char *ref, struct diag_list *out)
 {
 	struct scale s = { .config = b->config, .ref = ref };
-	int rc;
 
 	if (old)
 		s.before = index_of(old, &s.nbefore);
 	for (size_t i = 0; i < now->rules.found.n; i++)
 		weigh(&s, &now->rules.found.v[i], out);
-	rc = dead_references(&s, now, old, out, err);
+	dead_references(&s, now, old, out);
 	free(s.before);
-	return rc;
 }

@@ -13,6 +13,7 @@
 
 struct bench {
 	const struct config *config;
+	struct memo *memo;		/* NULL: nothing is remembered from one tree to another */
 	int64_t deadline_ns;
 	struct judged **v;
 	size_t n, cap;
@@ -32,14 +33,16 @@ struct judged {				/* one tree, without an old side */
  */
 int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within,
 		struct judged **out, struct ps_err *err) PS_MUSTCHECK;
+/* How much work all of it was. */
+struct rules_counts bench_counts(const struct bench *b);
 /* The one of this oid, or NULL. */
 struct judged *bench_find(const struct bench *b, const char *name);
 /*
  * The findings of `now` given the old side (NULL: none, all is new) as they count on `ref` (NULL:
  * on no particular one) under the bench's configuration, appended to out.
  */
-int bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
-		  const char *ref, struct diag_list *out, struct ps_err *err) PS_MUSTCHECK;
+void bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
+		   const char *ref, struct diag_list *out);
 /* Is an old side needed at all? */
 bool bench_needs_old(const struct judged *now);
 void bench_clear(struct bench *b);

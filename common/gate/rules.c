@@ -4,6 +4,7 @@
 #include "common/gate/rules.h"
 
 #include "common/base/clock.h"
+#include "common/gate/unit.h"
 
 enum { FINDINGS_MAX = 10000 };
 
@@ -73,7 +74,7 @@ bool rules_in_time(struct rules *r, const char *what)
 }
 
 /* Only the two markers that no text has by chance: a bare row of '=' underlines a heading. */
-static struct doc_pos conflict(const struct buf *b)
+struct doc_pos rules_conflict(const struct buf *b)
 {
 	struct doc_pos at = { 0, 0 };
 	unsigned line = 1;
@@ -102,12 +103,14 @@ int rules_read(struct rules *r, const char *relative, size_t max, struct buf *by
 	*usable = false;
 	if (*is_there)
 		rc = tree_read(r->t, path, max, bytes, err);
+	r->counts.reads += *is_there && rc == 0;
+	r->counts.bytes += bytes->len;
 	if (rc == PS_ELIMIT) {
 		rule_hit(r, RULE_UNCHECKED, path, (struct doc_pos) { 1, 1 }, relative,
 			 "larger than %zu bytes: not checked", max);
 		rc = 0;
 	} else if (rc == 0 && *is_there) {
-		at = conflict(bytes);
+		at = rules_conflict(bytes);
 		*usable = !at.line;
 		if (at.line)
 			rule_hit(r, RULE_CONFLICT, path, at, relative, "merge conflict marker");
@@ -172,46 +175,71 @@ int rules_json_shape(struct rules *r, enum rule_id id, const char *relative, str
 	return rc;
 }
 
-/* The project file itself: when it cannot be read, nothing below it can be found. */
-static bool project_usable(struct rules *r)
-{
-	const struct project *p = r->p;
-	struct doc_pos at = conflict(&p->bytes);
+/* ---- what rules may ask ---- */
 
-	if (at.line) {
-		rule_hit(r, RULE_CONFLICT, p->file, at, PROJECT_FILE, "merge conflict marker");
-		return false;
-	}
-	if (p->rc == PS_ELIMIT)
-		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked",
-			 p->fault.text);
-	else if (p->rc < 0)
-		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s",
-			 p->fault.text);
-	else if (!doc_is(p->doc->root, DOC_MAP))
-		rule_hit(r, RULE_TOP, p->file, (struct doc_pos) { 1, 1 }, PROJECT_FILE,
-			 "holds %s, not a map", p->doc->root ? doc_kind_word(p->doc->root->kind) :
-			 "nothing");
-	return p->rc == 0 && doc_is(p->doc->root, DOC_MAP);
+const struct doc_node *rules_value(struct rules *r, const struct rules_entry *e, struct ps_err *err)
+{
+	static const char *const sections[] = { [PROJECT_PIPELINES] = "pipelines",
+						[PROJECT_JOBS] = "jobs" };
+	const struct doc_node *v;
+	int rc = rules_doc(r, err);
+
+	if (rc < 0)
+		return NULL;
+	v = doc_get(doc_get(r->p->read.doc->root, sections[e->kind]), e->key);
+	if (!v)
+		ps_err_set(err, PS_EIO, "'%s' does not declare '%s' any more", r->p->file, e->key);
+	return v;
+}
+
+bool rules_declares(struct rules *r, enum project_kind kind, const char *key)
+{
+	bool yes = outline_find(&r->p->outline, kind, key) != NULL;
+
+	if (r->deps)
+		deps_add(r->deps, kind == PROJECT_JOBS ? DEP_JOB : DEP_PIPELINE, key,
+			 yes ? "yes" : "");
+	return yes;
+}
+
+const char *rules_language(const struct rules *r)
+{
+	return r->p->outline.language;
+}
+
+/* ---- all of it ---- */
+
+int rules_doc(struct rules *r, struct ps_err *err)
+{
+	struct rules_project *p = r->p;
+
+	if (p->read.path)
+		return 0;
+	r->counts.parsed++;
+	return project_read(r->whole, p->path, &p->read, err);
+}
+
+static struct rules_project *add_project(struct rules *r, const char *path)
+{
+	struct rules_project *p;
+
+	r->projects = xgrow(r->projects, r->nprojects, &r->cap_projects, sizeof(*r->projects));
+	p = &r->projects[r->nprojects++];
+	*p = (struct rules_project) { .path = xstrdup(path),
+				      .file = project_at(path, PROJECT_FILE) };
+	return p;
 }
 
 static int run_project(struct rules *r, struct ps_err *err)
 {
-	const struct doc_pair *e;
-	const char *language;
-	int rc = 0;
+	static unit_fn *const rules_of[] = { [PROJECT_PIPELINES] = rules_pipeline,
+					     [PROJECT_JOBS] = rules_job };
+	const struct outline *o = &r->p->outline;
+	int rc = unit_project(r, err);
 
-	if (!project_usable(r))
-		return 0;
-	language = doc_string(doc_get(r->p->doc->root, "language"));
-	r->language = language ? language : "";
-	rules_project(r);
-	for (size_t i = 0; rc == 0 && !r->late && (e = project_next(r->p, PROJECT_PIPELINES, &i));)
-		if (project_key_is_safe(e->key))
-			rc = rules_pipeline(r, e, err);
-	for (size_t i = 0; rc == 0 && !r->late && (e = project_next(r->p, PROJECT_JOBS, &i));)
-		if (project_key_is_safe(e->key))
-			rc = rules_job(r, e, err);
+	for (size_t i = 0; rc == 0 && i < o->n && rules_in_time(r, o->v[i].key); i++)
+		if (o->v[i].safe)
+			rc = unit_entry(r, &o->v[i], rules_of[o->v[i].kind], err);
 	return rc;
 }
 
@@ -220,29 +248,43 @@ int rules_run(struct rules *r, const struct project_paths *projects, struct ps_e
 	int rc = 0;
 
 	for (size_t i = 0; i < projects->n && rc == 0; i++) {
-		struct project p;
-
 		if (!rules_in_time(r, projects->v[i]))
 			break;
-		rc = project_read(r->t, projects->v[i], &p, err);
-		if (rc < 0)
-			break;
-		r->p = &p;
+		r->p = add_project(r, projects->v[i]);
 		rc = run_project(r, err);
+		project_clear(&r->p->read);
 		r->p = NULL;
-		project_clear(&p);
 	}
 	return rc;
 }
 
+const struct outline *rules_outline(const struct rules *r, const char *project)
+{
+	for (size_t i = 0; i < r->nprojects; i++)
+		if (strcmp(r->projects[i].path, project) == 0)
+			return &r->projects[i].outline;
+	return NULL;
+}
+
+void rule_dead_clear(struct rule_dead *d)
+{
+	free(d->project);
+	free(d->pipeline);
+	free(d->file);
+	free(d->job);
+}
+
 void rules_clear(struct rules *r)
 {
-	for (size_t i = 0; i < r->ndead; i++) {
-		free(r->dead[i].project);
-		free(r->dead[i].pipeline);
-		free(r->dead[i].file);
-		free(r->dead[i].job);
+	for (size_t i = 0; i < r->ndead; i++)
+		rule_dead_clear(&r->dead[i]);
+	for (size_t i = 0; i < r->nprojects; i++) {
+		outline_clear(&r->projects[i].outline);
+		project_clear(&r->projects[i].read);
+		free(r->projects[i].path);
+		free(r->projects[i].file);
 	}
+	free(r->projects);
 	free(r->dead);
 	free(r->slow);
 	diag_clear(&r->found);

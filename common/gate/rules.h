@@ -10,6 +10,9 @@
 
 #include "common/base/diag.h"
 #include "common/config/config.h"
+#include "common/gate/outline.h"
+#include "common/gate/rules_counts.h"
+#include "common/gate/trace.h"
 #include "common/project/job.h"
 #include "common/project/project.h"
 
@@ -42,38 +45,69 @@ struct rule_dead {
 	struct doc_pos at;
 	bool declared;			/* the entry is there, the folder is not */
 };
+void rule_dead_clear(struct rule_dead *d);
+
+struct memo;
+
+/* A project of the tree under judgement. */
+struct rules_project {
+	char *path;			/* "." or "a/b" */
+	char *file;			/* its pbt_project.yml from the top of the tree */
+	struct outline outline;
+	struct project read;		/* rules_doc() fills it; doc NULL until then */
+};
 
 /* What one tree is judged with; rules add to found and dead. */
 struct rules {
-	struct tree *t;
+	struct tree *t;			/* inside a unit: one that writes down what is looked at */
+	struct tree *whole;		/* the tree itself */
 	const struct config *config;	/* NULL: rules that need it are left out */
+	struct memo *memo;		/* NULL: nothing is remembered */
 	int64_t deadline_ns;		/* 0: none */
 	bool late;			/* the deadline passed; what is found is not all */
 	char *slow;			/* late: what was being looked at */
 	struct diag_list found;
 	struct rule_dead *dead;
 	size_t ndead, cap;
-	const struct project *p;	/* the project at hand */
-	const char *language;		/* its language, "" when it has none */
+	struct rules_project *projects;	/* those looked at so far */
+	size_t nprojects, cap_projects;
+	struct rules_project *p;	/* the one at hand */
+	struct deps *deps;		/* inside a unit; NULL outside, or without a memo */
+	struct rules_counts counts;
 };
 
 /* Is the rule on anywhere? For those that cost something and are off unless the admin says so. */
 bool rule_wanted(const struct rules *r, enum rule_id id);
 /* Adds a finding. key names the thing below the project ("jobs/x task a"); path is from the top. */
-void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at, const char *key,
-	      const char *fmt, ...) PS_PRINTF(6, 7);
+void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at,
+	      const char *key, const char *fmt, ...) PS_PRINTF(6, 7);
 /* False when time is over; then every function returns at once. what: the file looked at next. */
 bool rules_in_time(struct rules *r, const char *what);
 /* All rules over all projects of the tree. Negative: our own failure. */
-int rules_run(struct rules *r, const struct project_paths *projects, struct ps_err *err) PS_MUSTCHECK;
+int rules_run(struct rules *r, const struct project_paths *projects,
+	      struct ps_err *err) PS_MUSTCHECK;
 void rules_clear(struct rules *r);
+/* Of a project that was looked at; NULL when there is none of that path. */
+const struct outline *rules_outline(const struct rules *r, const char *project);
+/* For rules_project() and what asks for an entry's value: fills r->p->read, once. */
+int rules_doc(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
+/* Line and column of the first merge conflict marker; line 0: there is none. */
+struct doc_pos rules_conflict(const struct buf *b);
 
-/* ---- per subject ---- */
+/*
+ * ---- what rules may ask ----
+ *
+ * A unit's result is remembered by its entry, its folder and what it asked for. So its rules look
+ * at nothing but the entry, the configuration, the language, and what these functions and r->t give.
+ */
 
-void rules_project(struct rules *r);				/* rules_project.c */
-int rules_pipeline(struct rules *r, const struct doc_pair *e, struct ps_err *err) PS_MUSTCHECK;
-int rules_job(struct rules *r, const struct doc_pair *e, struct ps_err *err) PS_MUSTCHECK;
-
+/* What the entry says in pbt_project.yml. NULL with an error when that cannot be read. */
+const struct doc_node *rules_value(struct rules *r, const struct rules_entry *e,
+				   struct ps_err *err) PS_MUSTCHECK;
+/* Does the project declare this pipeline or job? */
+bool rules_declares(struct rules *r, enum project_kind kind, const char *key);
+/* The project's language, "" when it has none. */
+const char *rules_language(const struct rules *r);
 /*
  * Reads a project-relative file for a rule. *is_there is false when it is not a file. Too large a
  * file and conflict markers become findings; *usable is true when bytes holds what may be judged.
@@ -81,9 +115,18 @@ int rules_job(struct rules *r, const struct doc_pair *e, struct ps_err *err) PS_
 int rules_read(struct rules *r, const char *relative, size_t max, struct buf *bytes, bool *is_there,
 	       bool *usable, struct ps_err *err) PS_MUSTCHECK;
 /* Reads a JSON object for rule id. *out is NULL when there is none to look at further. */
-int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out, bool *is_there,
-	       struct ps_err *err) PS_MUSTCHECK;
+int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out,
+	       bool *is_there, struct ps_err *err) PS_MUSTCHECK;
 /* The same without nodes, for files of which only the shape matters. */
-int rules_json_shape(struct rules *r, enum rule_id id, const char *relative, struct ps_err *err) PS_MUSTCHECK;
+int rules_json_shape(struct rules *r, enum rule_id id, const char *relative,
+		     struct ps_err *err) PS_MUSTCHECK;
+
+/* ---- per subject ---- */
+
+/* rules_project.c: the project file; remembered by its object name alone */
+int rules_project(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
+/* one unit each: rules_pipeline.c, rules_job.c */
+int rules_pipeline(struct rules *r, const struct rules_entry *e, struct ps_err *err) PS_MUSTCHECK;
+int rules_job(struct rules *r, const struct rules_entry *e, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -7,7 +7,7 @@
 
 struct job_at {
 	struct rules *r;
-	const struct doc_pair *e;
+	const struct rules_entry *e;
 	char *file;			/* databricks-job.json from the top of the tree */
 };
 
@@ -15,7 +15,7 @@ static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const 
 			const char *text)
 {
 	const struct job_at *j = arg;
-	char *key = xasprintf("%s %s", j->e->key->text, subject);
+	char *key = xasprintf("%s %s", j->e->key, subject);
 
 	rule_hit(j->r, rule == JOB_RULE_SHAPE ? RULE_JOB_SHAPE : RULE_TASKS, j->file, at, key, "%s",
 		 text);
@@ -25,8 +25,6 @@ static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const 
 /* Rules 28 and 75: kept aside, because only the old side tells which of the two it is. */
 static void references(struct job_at *j, const struct job_view *v)
 {
-	const struct doc_node *pipelines = doc_get(j->r->p->doc->root, "pipelines");
-
 	for (size_t i = 0; v->components && i < v->components->n; i++) {
 		struct job_component c;
 		const char *ref = job_component(&c, v->components->items[i]) ?
@@ -38,7 +36,7 @@ static void references(struct job_at *j, const struct job_view *v)
 		if (!ref || !job_reference_is_local(ref))
 			continue;
 		path = project_at(r->p->path, ref);
-		declared = doc_get(pipelines, ref) != NULL;
+		declared = rules_declares(r, PROJECT_PIPELINES, ref);
 		folder = tree_is_dir(r->t, path);
 		free(path);
 		if (declared && folder)
@@ -47,7 +45,7 @@ static void references(struct job_at *j, const struct job_view *v)
 		r->dead[r->ndead++] = (struct rule_dead) {
 			.project = xstrdup(r->p->path), .pipeline = xstrdup(ref),
 				.file = xstrdup(j->file),
-			.job = xstrdup(j->e->key->text), .at = c.reference->at,
+			.job = xstrdup(j->e->key), .at = c.reference->at,
 				.declared = declared,
 		};
 	}
@@ -81,7 +79,7 @@ static int uses_instance(struct job_at *j, const struct job_view *v, const struc
 	pipeline_instances_clear(&l);
 	if (found)
 		return 0;
-	key = xasprintf("%s %s", j->e->key->text, task_key);
+	key = xasprintf("%s %s", j->e->key, task_key);
 	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
 		 "task '%s' picks config instance '%s', which '%s' "
 		 "does not have", task_key, name, ref);
@@ -97,17 +95,17 @@ static void fabric(struct job_at *j, const char *path, const struct doc_node *no
 
 	if (!j->r->config || !id || id == told || config_fabric_by_id(j->r->config, id))
 		return;
-	key = xasprintf("%s %lld", j->e->key->text, (long long)id);
+	key = xasprintf("%s %lld", j->e->key, (long long)id);
 	rule_hit(j->r, RULE_FABRIC, path, node->at, key,
 		 "job '%s' names fabric %lld, which no fabric of penstock.yml "
-		 "has as id", j->e->key->text, (long long)id);
+		 "has as id", j->e->key, (long long)id);
 	free(key);
 }
 
 /* Rules 21, 22, 23, 28, 33, 48. */
 static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 {
-	char *rel = xasprintf("%s/code/databricks-job.json", j->e->key->text);
+	char *rel = xasprintf("%s/code/databricks-job.json", j->e->key);
 	struct rules *r = j->r;
 	struct doc *d = NULL;
 	struct job_view v;
@@ -115,8 +113,8 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 	int rc = rules_json(r, RULE_JOB_JSON, rel, &d, &is_there, err);
 
 	if (rc == 0 && !is_there && !r->late)
-		rule_hit(r, RULE_JOB_FILE, r->p->file, j->e->key->at, j->e->key->text,
-			 "job '%s' has no file '%s'", j->e->key->text, rel);
+		rule_hit(r, RULE_JOB_FILE, r->p->file, j->e->at, j->e->key,
+			 "job '%s' has no file '%s'", j->e->key, rel);
 	if (rc == 0 && d) {
 		job_view(&v, d->root);
 		job_rules_check(&v, on_job_rule, j);
@@ -135,22 +133,22 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
 {
 	static const char *const parts[] = { "metainfo", "processes", "connections" };
-	char *rel = xasprintf("%s/code/prophecy-job.json", j->e->key->text),
+	char *rel = xasprintf("%s/code/prophecy-job.json", j->e->key),
 		*path = project_at(j->r->p->path, rel);
 	struct doc *d = NULL;
 	bool is_there;
 	int rc = rules_json(j->r, RULE_PROPHECY_JOB, rel, &d, &is_there, err);
 
 	if (rc == 0 && !is_there && !j->r->late && tell_missing)
-		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, j->r->p->file, j->e->key->at,
-			 j->e->key->text,
-			 "job '%s' has no file '%s'", j->e->key->text, rel);
+		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, j->r->p->file, j->e->at,
+			 j->e->key,
+			 "job '%s' has no file '%s'", j->e->key, rel);
 	for (size_t i = 0; rc == 0 && d && i < PS_NELEM(parts); i++) {
 		char *key;
 
 		if (doc_get(d->root, parts[i]))
 			continue;
-		key = xasprintf("%s %s", j->e->key->text, parts[i]);
+		key = xasprintf("%s %s", j->e->key, parts[i]);
 		rule_hit(j->r, RULE_PROPHECY_JOB_LACKS, path, d->root->at, key, "'%s' is missing",
 			 parts[i]);
 		free(key);
@@ -161,17 +159,18 @@ static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
 	return rc;
 }
 
-int rules_job(struct rules *r, const struct doc_pair *e, struct ps_err *err)
+int rules_job(struct rules *r, const struct rules_entry *e, struct ps_err *err)
 {
 	struct job_at j = { .r = r, .e = e };
-	const struct doc_node *uid = doc_get(e->value, "fabricUID");
-	char *rel = xasprintf("%s/code/databricks-job.json", e->key->text);
+	const struct doc_node *value = rules_value(r, e, err), *uid = doc_get(value, "fabricUID");
+	char *rel = xasprintf("%s/code/databricks-job.json", e->key);
 	bool has_file = true;
-	int rc = 0;
+	int rc = value ? 0 : PS_EIO;
 
 	j.file = project_at(r->p->path, rel);
-	fabric(&j, r->p->file, uid, 0);
-	if (job_provider(e->value, NULL) == JOB_DATABRICKS) {
+	if (rc == 0)
+		fabric(&j, r->p->file, uid, 0);
+	if (rc == 0 && job_provider(value, NULL) == JOB_DATABRICKS) {
 		has_file = tree_is_file(r->t, j.file);
 		rc = databricks(&j, job_fabric_number(uid), err);
 	}

@@ -5,24 +5,24 @@
 #include "common/project/pipeline.h"
 
 /* Rules 14 and 15: what the build starts from, by the project's language. Rule 2 on the way. */
-static int build_file(struct rules *r, const struct doc_pair *e, enum rule_id id, const char *name,
-		      struct ps_err *err)
+static int build_file(struct rules *r, const struct rules_entry *e, enum rule_id id,
+		      const char *name, struct ps_err *err)
 {
-	char *rel = xasprintf("%s/code/%s", e->key->text, name);
+	char *rel = xasprintf("%s/code/%s", e->key, name);
 	struct buf b = BUF_INIT;
 	bool is_there, usable;
 	int rc = rules_read(r, rel, SETUP_MAX, &b, &is_there, &usable, err);
 
 	if (rc == 0 && !is_there && !r->late)
-		rule_hit(r, id, r->p->file, e->key->at, e->key->text,
-			 "pipeline '%s' has no file '%s'", e->key->text, rel);
+		rule_hit(r, id, r->p->file, e->at, e->key,
+			 "pipeline '%s' has no file '%s'", e->key, rel);
 	buf_clear(&b);
 	free(rel);
 	return rc;
 }
 
 /* Rule 47. */
-static int instances(struct rules *r, const struct doc_pair *e, const char *folder,
+static int instances(struct rules *r, const struct rules_entry *e, const char *folder,
 		     struct ps_err *err)
 {
 	struct pipeline_instances l;
@@ -31,7 +31,7 @@ static int instances(struct rules *r, const struct doc_pair *e, const char *fold
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < l.n && rc == 0 && !r->late; i++) {
-		char *rel = xasprintf("%s/%s", e->key->text, l.v[i].path);
+		char *rel = xasprintf("%s/%s", e->key, l.v[i].path);
 
 		rc = rules_json_shape(r, RULE_INSTANCE, rel, err);
 		free(rel);
@@ -40,18 +40,19 @@ static int instances(struct rules *r, const struct doc_pair *e, const char *fold
 	return rc;
 }
 
-int rules_pipeline(struct rules *r, const struct doc_pair *e, struct ps_err *err)
+int rules_pipeline(struct rules *r, const struct rules_entry *e, struct ps_err *err)
 {
-	bool python = strcmp(r->language, "python") == 0, scala = strcmp(r->language, "scala") == 0;
-	char *folder = project_at(r->p->path, e->key->text);
+	bool python = strcmp(rules_language(r), "python") == 0;
+	bool scala = strcmp(rules_language(r), "scala") == 0;
+	char *folder = project_at(r->p->path, e->key);
 	int rc = 0;
 
 	if (!tree_is_dir(r->t, folder)) {
 		if (python || scala)
-			rule_hit(r, RULE_FOLDER, r->p->file, e->key->at, e->key->text,
-				 "pipeline '%s' has no folder '%s'", e->key->text, folder);
+			rule_hit(r, RULE_FOLDER, r->p->file, e->at, e->key,
+				 "pipeline '%s' has no folder '%s'", e->key, folder);
 	} else {
-		char *workflow = xasprintf("%s/code/.prophecy/workflow.latest.json", e->key->text);
+		char *workflow = xasprintf("%s/code/.prophecy/workflow.latest.json", e->key);
 
 		if (python)
 			rc = build_file(r, e, RULE_SETUP_PY, "setup.py", err);

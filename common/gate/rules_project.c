@@ -40,7 +40,7 @@ static void top_keys(struct rules *r)
 		{ "name", false }, { "version", false }, { "language", false },
 		{ "pipelines", true }, { "jobs", true },
 	};
-	const struct doc_node *root = r->p->doc->root;
+	const struct doc_node *root = r->p->read.doc->root;
 
 	for (size_t i = 0; i < PS_NELEM(keys); i++) {
 		const struct doc_node *v = doc_get(root, keys[i].name);
@@ -88,7 +88,7 @@ static void entry_parts(struct rules *r, const struct doc_pair *e, const char *k
 static void entries(struct rules *r, const char *section, enum project_kind which, const char *kind,
 		    bool language)
 {
-	const struct doc_node *map = doc_get(r->p->doc->root, section);
+	const struct doc_node *map = doc_get(r->p->read.doc->root, section);
 	const struct doc_pair *e;
 
 	for (size_t i = 0; doc_is(map, DOC_MAP) && i < map->n; i++) {
@@ -103,20 +103,50 @@ static void entries(struct rules *r, const char *section, enum project_kind whic
 				 "the %s key '%s' is not a path below the "
 				 "project", kind, key->text);
 	}
-	for (size_t i = 0; (e = project_next(r->p, which, &i));)
+	for (size_t i = 0; (e = project_next(&r->p->read, which, &i));)
 		entry_parts(r, e, kind, language);
 	if (doc_is(map, DOC_MAP) && map->n > PROJECT_ENTRIES_MAX)
 		rule_hit(r, RULE_UNCHECKED, r->p->file, map->at, section,
 			 "more than %d %s: the rest is not checked", PROJECT_ENTRIES_MAX, section);
 }
 
-void rules_project(struct rules *r)
+/* When the file itself cannot be used, nothing below it can be found. */
+static bool usable(struct rules *r)
+{
+	const struct project *p = &r->p->read;
+	struct doc_pos at = rules_conflict(&p->bytes);
+
+	if (at.line)
+		rule_hit(r, RULE_CONFLICT, p->file, at, PROJECT_FILE, "merge conflict marker");
+	else if (p->rc == PS_ELIMIT)
+		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked",
+			 p->fault.text);
+	else if (p->rc < 0)
+		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s",
+			 p->fault.text);
+	else if (!doc_is(p->doc->root, DOC_MAP))
+		rule_hit(r, RULE_TOP, p->file, (struct doc_pos) { 1, 1 }, PROJECT_FILE,
+			 "holds %s, not a map", p->doc->root ? doc_kind_word(p->doc->root->kind) :
+			 "nothing");
+	return !at.line && p->rc == 0 && doc_is(p->doc->root, DOC_MAP);
+}
+
+int rules_project(struct rules *r, struct ps_err *err)
 {
 	struct dup d = { .r = r };
+	int rc = rules_doc(r, err);
 
-	duplicates(&d, r->p->doc->root, 0);
+	if (rc < 0)
+		return rc;
+	if (!usable(r)) {
+		outline_none(&r->p->outline);
+		return 0;
+	}
+	outline_make(&r->p->outline, &r->p->read);
+	duplicates(&d, r->p->read.doc->root, 0);
 	buf_clear(&d.path);
 	top_keys(r);
 	entries(r, "pipelines", PROJECT_PIPELINES, "pipeline", true);
 	entries(r, "jobs", PROJECT_JOBS, "job", false);
+	return 0;
 }

@@ -1,0 +1,314 @@
+/*
+ * Units of memo, trace and unit: a judgement that remembers says what one says that does not, over
+ * many small changes; and it reads no more than what a change can have touched.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/base/fsutil.h"
+#include "common/gate/judge.h"
+#include "common/gate/memo.h"
+#include "tests/support/gitdir.h"
+#include "tests/support/kernel.h"
+
+static struct ps_err err;
+
+enum { PIPELINES = 20, JOBS = 5 };
+
+static void put(const char *file, const char *text)
+{
+	char *path = fs_join("r", file);
+
+	if (text)
+		gitdir_file(path, text);
+	else if (unlink(path) < 0)
+		assert_int_equal(access(path, F_OK), -1);
+	free(path);
+}
+
+static void put_project(const char *before, size_t pipelines)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "%sname: demo\nversion: '1.0'\nlanguage: python\npipelines:\n", before);
+	for (size_t i = 0; i < pipelines; i++)
+		buf_addf(&b, "  pipelines/p%zu:\n    name: p%zu\n    language: python\n", i, i);
+	buf_adds(&b, "jobs:\n");
+	for (size_t i = 0; i < JOBS; i++)
+		buf_addf(&b, "  jobs/j%zu:\n    name: j%zu\n    fabricUID: 1174\n"
+			 "    scheduler:\n      Databricks: {}\n", i, i);
+	put("pbt_project.yml", buf_str(&b));
+	buf_clear(&b);
+}
+
+static void put_job(size_t i, const char *reference)
+{
+	char *path = xasprintf("jobs/j%zu/code/databricks-job.json", i),
+		*text = xasprintf("{\"fabric_id\": \"1174\", \"components\": [{\"PipelineComponent\": "
+				  "{\"nodeName\": \"t\", \"id\": \"%s\"}}], \"request\": {\"tasks\": "
+				  "[{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
+				  "[\"-i\", \"prod\"]}}]}}", reference);
+
+	put(path, text);
+	free(text);
+	free(path);
+	path = xasprintf("jobs/j%zu/code/prophecy-job.json", i);
+	put(path, "{\"metainfo\": {}, \"processes\": {}, \"connections\": []}");
+	free(path);
+}
+
+static void make_repo(void)
+{
+	gitdir_sh("git init -q -b main r");
+	put_project("", PIPELINES);
+	for (size_t i = 0; i < PIPELINES; i++) {
+		static const char *const files[] = { "setup.py", "main.py",
+						     ".prophecy/workflow.latest.json",
+						     "configs/resources/config/prod.json" };
+
+		for (size_t k = 0; k < PS_NELEM(files); k++) {
+			char *path = xasprintf("pipelines/p%zu/code/%s", i, files[k]);
+
+			put(path, ps_ends(path, ".json") ? "{}" : "x = 1\n");
+			free(path);
+		}
+	}
+	for (size_t i = 0; i < JOBS; i++) {
+		char *reference = xasprintf("pipelines/p%zu", i);
+
+		put_job(i, reference);
+		free(reference);
+	}
+	put("docs/deep/er/README.md", "text\n");
+}
+
+static const char *commit_all(void)
+{
+	gitdir_sh("cd r && git add -A && git commit -qm change --allow-empty");
+	return gitdir_out("git -C r rev-parse HEAD^{tree}");
+}
+
+/* The findings of a tree as text, and what the judgement cost. */
+static char *judge(const char *tree, struct memo *memo, struct rules_counts *counts)
+{
+	struct bench b = { .memo = memo };
+	struct diag_list l = DIAG_LIST_INIT;
+	struct buf text = BUF_INIT;
+	struct judged *now;
+	struct repo *repo;
+	struct tree *t;
+
+	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
+	assert_int_equal(repo_tree(&t, repo, tree, &err), 0);
+	assert_int_equal(bench_judge(&b, t, tree, NULL, &now, &err), 0);
+	bench_compare(&b, now, NULL, NULL, &l);
+	diag_sort(&l);
+	for (size_t i = 0; i < l.n; i++)
+		buf_addf(&text, "%s|", l.v[i].key);
+	diag_print(&text, &l, 0);
+	if (counts)
+		*counts = bench_counts(&b);
+	diag_clear(&l);
+	bench_clear(&b);
+	repo_close(repo);
+	return buf_steal(&text);
+}
+
+static void same_as_fresh(const char *tree, struct memo *memo, struct rules_counts *counts)
+{
+	char *fresh = judge(tree, NULL, NULL), *known = judge(tree, memo, counts);
+
+	assert_string_equal(fresh, known);
+	free(fresh);
+	free(known);
+}
+
+static void one_change_reads_one_unit(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	struct rules_counts c;
+
+	(void)state;
+	make_repo();
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units, 1 + PIPELINES + JOBS);
+	assert_int_equal(c.known, 0);
+	assert_int_equal(c.parsed, 1);
+	same_as_fresh(gitdir_out("git -C r rev-parse HEAD^{tree}"), m, &c);
+	assert_int_equal(c.known, c.units);
+	assert_int_equal(c.reads + c.parsed + c.folders, 0);
+	put("pipelines/p3/code/main.py", "x = 2\n");
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units - c.known, 1);
+	assert_int_equal(c.parsed, 0);		/* the project file says the same */
+	assert_int_equal(c.reads, 3);		/* setup.py, workflow, prod.json */
+	assert_int_equal(c.folders, 4);		/* top, pipelines, p3, code */
+	put("README.md", "outside of every unit\n");
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units, c.known);
+	assert_int_equal(c.folders, 1);
+	put_project("# a line more at the top\n", PIPELINES);
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units - c.known, 1);	/* the file alone: every entry says what it said */
+	memo_free(m);
+}
+
+static void what_a_unit_asked_of_others_counts(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	struct rules_counts c;
+
+	(void)state;
+	make_repo();
+	same_as_fresh(commit_all(), m, NULL);
+	/* j2 asks for this instance of p2 */
+	put("pipelines/p2/code/configs/resources/config/prod.json", NULL);
+	put("pipelines/p2/code/configs/resources/config/qa.json", "{}");
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units - c.known, 2);
+	put_project("", PIPELINES - 17);		/* p3 is not declared any more, j3 and j4 name it */
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units - c.known, 3);
+	memo_free(m);
+}
+
+/* A small generator with a seed that is printed. */
+static uint64_t seed;
+
+static unsigned any(unsigned n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)(seed % n);
+}
+
+/* Mostly the few pipelines that jobs name. */
+static unsigned any_pipeline(void)
+{
+	return any(any(4) ? JOBS + 1 : PIPELINES);
+}
+
+static void change_something(void)
+{
+	static const char *const texts[] = { "{}", "[]", "{\"a\": 1}", "x = 1\n", NULL, "{" };
+	static const char *const names[] = { "setup.py", ".prophecy/workflow.latest.json",
+					     "configs/resources/config/prod.json",
+					     "configs/resources/other/qa.json" };
+	char *path, *reference;
+
+	switch (any(7)) {
+	case 0:
+		put_project(any(2) ? "# more\n" : "", any(PIPELINES) + 1);
+		break;
+	case 1:
+		reference = xasprintf("pipelines/p%u", any_pipeline());
+		put_job(any(JOBS), reference);
+		free(reference);
+		break;
+	case 2:
+		gitdir_sh("cd r && rm -rf pipelines/p%u", any_pipeline());
+		break;
+	default:
+		path = xasprintf("pipelines/p%u/code/%s", any_pipeline(),
+				 names[any(PS_NELEM(names))]);
+		put(path, texts[any(PS_NELEM(texts))]);
+		free(path);
+	}
+}
+
+static void many_changes_never_change_a_verdict(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	const char *given = getenv("PENSTOCK_TEST_SEED");
+
+	(void)state;
+	seed = given ? strtoull(given, NULL, 10) : 20261127;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	make_repo();
+	for (int i = 0; i < 80; i++) {
+		change_something();
+		same_as_fresh(commit_all(), m, NULL);
+	}
+	memo_free(m);
+}
+
+/* ---- the place behind ---- */
+
+struct place { struct memo_key key[200]; struct buf value[200]; size_t n, asked; bool damaged; };
+
+static void keep(void *arg, const struct memo_key *k, const struct buf *value)
+{
+	struct place *p = arg;
+
+	assert_true(p->n < PS_NELEM(p->key));
+	p->key[p->n] = *k;
+	buf_add(&p->value[p->n++], buf_str(value), value->len);
+}
+
+static bool fetch(void *arg, const struct memo_key *k, struct buf *out)
+{
+	struct place *p = arg;
+
+	p->asked++;
+	for (size_t i = 0; i < p->n; i++)
+		if (memcmp(&p->key[i], k, sizeof(*k)) == 0) {
+			size_t n = p->value[i].len;
+
+			buf_add(out, buf_str(&p->value[i]), p->damaged ? n / 2 : n);
+			return true;
+		}
+	return false;
+}
+
+static void what_was_kept_outlives_the_process(void **state)
+{
+	static struct place place;
+	struct memo_behind behind = { fetch, &place };
+	struct memo *m = memo_new("one", &behind);
+	struct rules_counts c;
+	const char *tree;
+
+	(void)state;
+	make_repo();
+	put("pipelines/p1/code/setup.py", NULL);
+	tree = commit_all();
+	same_as_fresh(tree, m, NULL);
+	memo_take_new(m, keep, &place);
+	memo_free(m);
+	m = memo_new("one", &behind);
+	same_as_fresh(tree, m, &c);
+	assert_int_equal(c.units, c.known);
+	assert_int_equal(c.reads, 0);
+	memo_free(m);
+	m = memo_new("another program", &behind);
+	same_as_fresh(tree, m, &c);
+	assert_int_equal(c.known, 0);
+	memo_free(m);
+	place.damaged = true;
+	m = memo_new("one", &behind);
+	same_as_fresh(tree, m, &c);
+	assert_int_equal(c.known, 0);
+	memo_free(m);
+	for (size_t i = 0; i < place.n; i++)
+		buf_clear(&place.value[i]);
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
+	const struct CMUnitTest t[] = {
+		CASE(one_change_reads_one_unit), CASE(what_a_unit_asked_of_others_counts),
+		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
+	};
+
+	if (kernel_skip())
+		return 77;
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return cmocka_run_group_tests_name("memo", t, NULL, NULL);
+}
