@@ -55,21 +55,42 @@ void pass_free(struct pass *p)
 	free(p);
 }
 
+/* Surveys at one time, and how long the gate may take for one: to keep its commit, to read it. */
+enum { SURVEYS = 32, SURVEY_LEASE_MS = 180000 };
+
+static int say_surveys(struct store_tx *tx, const struct pass *p, struct ps_err *err)
+{
+	struct wait w = {
+		.reason = "order", .blocked_by = "penstock-gate", .lift = "penstock status",
+		.detail = p->view.gate_up ?
+			"its tree is read when its push is over, some at a time" :
+			"the gate role is not running",
+	};
+	bool any;
+	int rc = events_any_unsurveyed(tx, &any, err);
+
+	return rc < 0 || !any ? rc : wait_set(tx, WAIT_SURVEY, &w, err);
+}
+
 /* Events whose tree nobody has looked into yet. */
 static int new_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct events l = { NULL, 0 };
-	int rc = events_open_unsurveyed(tx, &l, err);
+	int rc = 0;
 
+	if (p->view.gate_up)
+		rc = events_claim_surveys(tx, SURVEYS, p->view.now_ms,
+					  p->view.now_ms + SURVEY_LEASE_MS, &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct act *a = pass_act(p, ACT_SURVEY, l.v[i].id);
 
+		a->fence = l.v[i].fence;
 		a->repository = xstrdup(l.v[i].repository_path);
 		a->name = xstrdup(l.v[i].repository_name);
 		a->oid = xstrdup(l.v[i].new);
 	}
 	events_clear(&l);
-	return rc;
+	return rc < 0 ? rc : say_surveys(tx, p, err);
 }
 
 enum { UNKEEP_BATCH = 50 };
@@ -91,21 +112,29 @@ static int old_keeps(struct store_tx *tx, struct pass *p, struct ps_err *err)
 }
 
 /* Events whose demands have all ended are done, and say how. */
-static int settled_events(struct store_tx *tx, struct ps_err *err)
+static int settled_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct demands l = { NULL, 0 };
-	int rc = demands_of_settled_events(tx, &l, err);
+	int rc = demands_of_settling_events(tx, PASS_BATCH, &l, err);
+	size_t events = 0;
 
-	for (size_t i = 0; i < l.n && rc == 0;) {
+	for (size_t i = 0; i < l.n && rc == 0; events++) {
 		struct buf how = BUF_INIT;
 		int64_t event = l.v[i].event;
+		bool open = false;
 
-		for (; i < l.n && l.v[i].event == event; i++)
+		for (; i < l.n && l.v[i].event == event; i++) {
+			open = open || demand_is_open(&l.v[i]);
 			buf_addf(&how, "%s%s to %s: %s", how.len ? "; " : "", l.v[i].project,
 				 l.v[i].environment, l.v[i].state);
-		rc = event_end(tx, event, "done", buf_str(&how), err);
+		}
+		if (!open)	/* else one was opened again meanwhile */
+			rc = event_end(tx, event, "done", buf_str(&how), err);
+		if (rc == 0)
+			rc = event_settled(tx, event, err);
 		buf_clear(&how);
 	}
+	p->again = p->again || events == PASS_BATCH;
 	demands_clear(&l);
 	return rc;
 }
@@ -126,7 +155,7 @@ int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 	if (rc == 0)
 		rc = pass_runs(tx, p, err);
 	if (rc == 0)
-		rc = settled_events(tx, err);
+		rc = settled_events(tx, p, err);
 	if (rc == 0)
 		rc = old_keeps(tx, p, err);
 	return rc;

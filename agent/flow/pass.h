@@ -6,14 +6,21 @@
  * is on disk. It is run after every change and is idempotent: with nothing to do it writes nothing.
  * Order inside: events → demands → builds → deployments → runs, so that one pass carries a thing as
  * far as it can come.
+ *
+ * What it reads and writes does not grow with what waits: it takes what happened to something
+ * (demand.look, event.settling, builds to cancel) in batches, and of each line the heads (line.h).
+ * What keeps the rest of a line is said once for its place. `again` asks for another pass at once:
+ * a batch was full, or something ended that another could take the place of.
  */
 #ifndef PS_PASS_H
 #define PS_PASS_H
 
 #include "agent/flow/core.h"
+#include "agent/flow/sched.h"
 #include "agent/store/build.h"
 #include "agent/store/demand.h"
 #include "agent/store/deployment.h"
+#include "agent/store/line.h"
 #include "agent/store/pause.h"
 #include "agent/store/recovery.h"
 #include "agent/store/run.h"
@@ -22,6 +29,7 @@ enum act_kind {
 	ACT_SURVEY,		/* ask the gate what the event's tree holds */
 	ACT_UNKEEP,		/* let the gate drop what it kept for an event */
 	ACT_BUILD,		/* export and start a claimed build */
+	ACT_CANCEL_BUILD,	/* the build role shall end it: nobody needs it any more */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */
 };
@@ -42,7 +50,7 @@ struct act {
 struct pass_view {
 	struct policy_now *policy;
 	const struct ps_paths *paths;
-	bool build_up, deploy_up;
+	bool gate_up, build_up, deploy_up;
 	bool toolchain_known;
 	/* copies */
 	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;
@@ -60,7 +68,10 @@ struct pass {
 	struct recovery recovery;
 	struct act *acts;
 	size_t nacts, cap_acts;
+	bool again;
 };
+
+enum { PASS_BATCH = 100 };	/* rows of one kind that one pass takes up */
 
 /* The run function for store_write(); arg is the struct pass. */
 int pass_run(struct store_tx *tx, void *arg, struct ps_err *err);
@@ -69,14 +80,45 @@ void pass_free(struct pass *p);
 /* The lowest slot that is free, taken from now on; -1 when all are (or there is none at all). */
 int64_t pass_take_slot(bool *taken, unsigned slots);
 
-/* pass_stop.c: what stops work of this kind whatever its own gates say. NULL: nothing; else the
- * wait reason, and *detail (free it; it ends in the command that lifts it). */
-const char *pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
-			 const char *fabric, char **detail);
+/* Why a place stands: as struct wait, with texts of its own; reason NULL: it does not. */
+struct standstill { const char *reason; char *detail, *blocked_by, *lift; };
+void standstill_clear(struct standstill *s);
+/* Stores it for the place (clears the place when it does not stand) and frees the texts. */
+int pass_stand(struct store_tx *tx, enum line line, const char *place, struct standstill *s,
+	       struct ps_err *err) PS_MUSTCHECK;
+
 /* Fills careful and known of an act for this deployment. */
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,
 		    struct ps_err *err) PS_MUSTCHECK;
+/* pass_stop.c: what stops work of this kind whatever its own gates say. */
+struct standstill pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
+			       const char *fabric);
 int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+
+/* ---- pass_line.c: the lines and their order ---- */
+
+/* Puts something new where it belongs. group: its fabric; "" for builds and runs. */
+int pass_enter(struct store_tx *tx, enum line line, const char *group, int64_t id, int64_t priority,
+	       int64_t repository, struct ps_err *err) PS_MUSTCHECK;
+/* r leaves the line: its turn is used. */
+int pass_served(struct store_tx *tx, enum line line, const char *group, const struct line_row *r,
+		int64_t now_ms, struct ps_err *err) PS_MUSTCHECK;
+
+/* Heads of places, each with the limit it falls under. */
+struct pass_candidates { struct line_rows rows; size_t *limit_of, cap; };
+int pass_candidates_add(struct store_tx *tx, struct pass *p, enum line line, const char *place,
+			size_t k, size_t limit, struct pass_candidates *c,
+			struct ps_err *err) PS_MUSTCHECK;
+/* Those that start now, in order, into out (room for all candidates); rows stay c's. */
+size_t pass_pick(const struct pass *p, const struct pass_candidates *c, size_t slots,
+		 struct sched_limit *limits, const struct line_row **out);
+void pass_candidates_clear(struct pass_candidates *c);
+
+/* The places of a line in which something waits. */
+struct pass_places { char **v; size_t n, cap; };
+int pass_places(struct store_tx *tx, enum line line, struct pass_places *out,
+		struct ps_err *err) PS_MUSTCHECK;
+void pass_places_clear(struct pass_places *p);
 
 /* Its parts, one file each. */
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;

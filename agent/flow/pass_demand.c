@@ -43,7 +43,23 @@ static int key_of(const struct pass *p, const struct wire_pipeline *pl,
 	return rc;
 }
 
-/* Finds the build of this pipeline's key or queues one, and ties the demand to it. */
+static int queue_build(struct store_tx *tx, struct pass *p, const struct demand *d, const char *key,
+		       const struct wire_pipeline *pl, char *spec, int64_t *id, struct ps_err *err)
+{
+	struct build fresh = {
+		.key = (char *)key, .repository = d->repository, .project = d->project,
+		.commit_oid = d->commit_oid, .pipeline = (char *)pl->key, .spec = spec,
+		.toolchain = p->view.toolchain_digest, .prefix = p->view.toolchain_prefix,
+	};
+	int rc = build_insert(tx, &fresh, err);
+
+	*id = fresh.id;
+	return rc < 0 ? rc : pass_enter(tx, LINE_BUILD, "", fresh.id, d->priority, d->repository,
+					err);
+}
+
+/* Finds the build of this pipeline's key or queues one, and ties the demand to it. A queued one
+ * that more urgent things need goes to the line of their priority. */
 static int need_build(struct store_tx *tx, struct pass *p, const struct demand *d,
 		      const struct wire_project *pr, const struct wire_pipeline *pl,
 		      struct ps_err *err)
@@ -51,7 +67,8 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	struct wire_tree_input *in;
 	struct build b = { 0 };
 	char key[65];
-	int64_t id;
+	int64_t id, priority;
+	bool queued;
 	size_t n;
 	int rc;
 
@@ -60,18 +77,16 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	if (rc == 0)
 		rc = build_by_key(tx, key, &b, err);
 	id = b.id;
+	priority = b.priority;
+	queued = rc == 0 && strcmp(b.state, "queued") == 0;
 	build_clear(&b);
 	if (rc == PS_ENOENT) {
 		char *spec = spec_to_json(in, n, pl->reduced, pl->wheel);
-		struct build fresh = {
-			.key = key, .repository = d->repository, .project = d->project,
-			.commit_oid = d->commit_oid, .pipeline = (char *)pl->key, .spec = spec,
-			.toolchain = p->view.toolchain_digest, .prefix = p->view.toolchain_prefix,
-		};
 
-		rc = build_insert(tx, &fresh, err);
-		id = fresh.id;
+		rc = queue_build(tx, p, d, key, pl, spec, &id, err);
 		free(spec);
+	} else if (rc == 0 && queued && d->priority > priority) {
+		rc = pass_enter(tx, LINE_BUILD, "", id, d->priority, d->repository, err);
 	}
 	if (rc == 0)
 		rc = build_link(tx, d->id, id, pl->key, err);
@@ -98,7 +113,13 @@ static char *hopeless(const struct wire_project *pr)
 	return NULL;
 }
 
-/* Ties the demand to the builds of its pipelines, once; false with a reason while it cannot be. */
+static bool can_key(const struct pass *p)
+{
+	return p->view.build_up && p->view.toolchain_known && p->view.toolchain_digest;
+}
+
+/* Ties the demand to the builds of its pipelines, once; *keyed stays false while there is no
+ * toolchain to do so with. */
 static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, bool *keyed,
 		      struct ps_err *err)
 {
@@ -117,13 +138,7 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 	} else if (!pr.pipelines.n) {
 		*keyed = true;
 		rc = demand_set_toolchain(tx, d->id, "", err);
-	} else if (!p->view.build_up || !p->view.toolchain_known) {
-		rc = demand_set(tx, d->id, "waiting", "toolchain",
-				"the build role has not said yet which one it has", 0, err);
-	} else if (!p->view.toolchain_digest) {
-		rc = demand_set(tx, d->id, "waiting", "toolchain", p->view.toolchain_problem, 0,
-				err);
-	} else {
+	} else if (can_key(p)) {
 		for (size_t i = 0; i < pr.pipelines.n && rc == 0; i++)
 			rc = need_build(tx, p, d, &pr, &pr.pipelines.v[i], err);
 		if (rc == 0)
@@ -137,64 +152,106 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 	return rc;
 }
 
-/* What its builds say of a demand that has no release yet. */
+/* A build ended badly, and the demand with it. One that was cancelled only because nobody needed it
+ * just then is asked for again. */
+static int end_with(struct store_tx *tx, struct pass *p, struct demand *d, const struct build *b,
+		    struct ps_err *err)
+{
+	bool cancelled = strcmp(b->state, "cancelled") == 0;
+	char id[ID_TEXT], *why;
+	int rc;
+
+	if (cancelled && ps_streq(b->reason, BUILD_UNWANTED)) {
+		p->again = true;
+		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
+		return rc < 0 ? rc : demand_unkey(tx, d->id, err);
+	}
+	why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', b->id), b->pipeline, b->state,
+			b->reason ? b->reason : "no reason told");
+	rc = demand_set(tx, d->id, cancelled ? "cancelled" : "failed", why, NULL, 0, err);
+	free(why);
+	return rc;
+}
+
+/* What its builds say of a demand that has no release yet. Why a queued one waits is the line's to
+ * say, not the demand's. */
 static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, struct ps_err *err)
 {
 	struct builds l = { NULL, 0 };
-	const struct build *waits = NULL, *runs = NULL, *failed = NULL;
-	char id[ID_TEXT];
+	const struct build *bad = NULL;
+	bool waits = false, runs = false;
 	int rc = builds_of_demand(tx, d->id, &l, err);
 
 	for (size_t i = 0; i < l.n; i++) {
 		const struct build *b = &l.v[i];
 
 		if (strcmp(b->state, "failed") == 0 || strcmp(b->state, "cancelled") == 0)
-			failed = failed ? failed : b;
+			bad = bad && strcmp(bad->state, "failed") == 0 ? bad : b;
 		else if (strcmp(b->state, "queued") == 0)
-			waits = waits ? waits : b;
+			waits = true;
 		else if (strcmp(b->state, "passed") != 0)
-			runs = runs ? runs : b;
+			runs = true;
 	}
-	if (rc == 0 && failed) {
-		char *why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', failed->id),
-				      failed->pipeline, failed->state,
-				      failed->reason ? failed->reason : "no reason told");
-
-		rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
-		free(why);
-	} else if (rc == 0 && runs) {
-		char *detail = xasprintf("build %s of %s is %s", id_text(id, 'b', runs->id),
-					 runs->pipeline, runs->state);
-
-		rc = demand_set(tx, d->id, "active", NULL, detail, 0, err);
-		free(detail);
-	} else if (rc == 0 && waits) {
-		/* pass_builds() comes after us: what it finds is told by the next pass */
-		rc = demand_set(tx, d->id, "waiting", waits->reason ? waits->reason : "builder",
-				waits->detail, 0, err);
-	} else if (rc == 0) {
+	if (rc == 0 && bad)
+		rc = end_with(tx, p, d, bad, err);
+	else if (rc == 0 && (runs || waits))
+		rc = demand_set(tx, d->id, runs ? "active" : "waiting", NULL, NULL, 0, err);
+	else if (rc == 0)
 		rc = pass_release(tx, p, d, &l, err);
-	}
 	builds_clear(&l);
 	return rc;
+}
+
+static int advance(struct store_tx *tx, struct pass *p, struct demand *d, struct ps_err *err)
+{
+	bool keyed = d->toolchain != NULL;
+	int rc = demand_seen(tx, d->id, err);
+
+	if (rc == 0 && d->release)
+		return 0;	/* its deployment speaks for it */
+	if (rc == 0 && !keyed)
+		rc = key_demand(tx, p, d, &keyed, err);
+	return rc < 0 || !keyed ? rc : weigh_builds(tx, p, d, err);
+}
+
+static int advance_all(struct store_tx *tx, struct pass *p, struct demands *l, struct ps_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n && rc == 0; i++)
+		rc = advance(tx, p, &l->v[i], err);
+	p->again = p->again || l->n == PASS_BATCH;
+	demands_clear(l);
+	return rc;
+}
+
+/* Those that cannot be keyed wait at a place of their own. */
+static int say(struct store_tx *tx, const struct pass *p, struct ps_err *err)
+{
+	bool known = p->view.build_up && p->view.toolchain_known;
+	struct wait w = {
+		.reason = "toolchain", .blocked_by = known ? "toolchain" : "penstock-build",
+		.detail = known ? p->view.toolchain_problem :
+			"the build role has not said yet which one it has",
+		.lift = known ? NULL : "penstock status",
+	};
+
+	return wait_set(tx, WAIT_TOOLCHAIN, &w, err);
 }
 
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct demands l = { NULL, 0 };
-	int rc = demands_open(tx, &l, err);
+	int rc = demands_to_look_at(tx, PASS_BATCH, &l, err);
 
-	for (size_t i = 0; i < l.n && rc == 0; i++) {
-		struct demand *d = &l.v[i];
-		bool keyed = d->toolchain != NULL;
-
-		if (d->release)
-			continue;	/* its deployment speaks for it */
-		if (!keyed)
-			rc = key_demand(tx, p, d, &keyed, err);
-		if (rc == 0 && keyed)
-			rc = weigh_builds(tx, p, d, err);
-	}
+	if (rc == 0)
+		rc = advance_all(tx, p, &l, err);
+	if (rc == 0)
+		rc = demands_keyless(tx, can_key(p) ? PASS_BATCH : 1, &l, err);
+	if (rc == 0 && l.n && !can_key(p))
+		rc = say(tx, p, err);
+	else if (rc == 0)
+		rc = advance_all(tx, p, &l, err);
 	demands_clear(&l);
 	return rc;
 }

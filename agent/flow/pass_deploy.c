@@ -1,5 +1,7 @@
-/* pass_deploy – deployments go through their gates in order: the rule still exists → a driver is
- * there → nothing newer → `deploy:` of the environment → fabric free → plan → steps. */
+/* pass_deploy – deployments go through their gates in order: the rule still exists → `deploy:` of
+ * the environment → not paused → a driver is there → fabric free → plan → steps. The gates are the
+ * environment's, so they are asked once for all that wait there; that nothing newer exists was seen
+ * to when the newer one came (pass_release.c). */
 #include "config.h"
 
 #include "agent/flow/pass.h"
@@ -178,7 +180,7 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 
 	if (rc == 0)
 		rc = deployment_start(tx, d->id, buf_str(&text), plan->digest,
-				      p->view.policy->cfg->digest, &fence, err);
+				      p->view.policy->cfg->digest, 0, &fence, err);
 	if (rc == 0)
 		rc = demand_set(tx, d->demand, "active", NULL, "deploying", 0, err);
 	if (rc == 0) {
@@ -220,6 +222,71 @@ static int plan_and_start(struct store_tx *tx, struct pass *p, const struct depl
 	return rc;
 }
 
+/* Where one environment's deployments go now; f NULL: no rule or no fabric is left. */
+struct target { const struct conf_environment *env; const struct conf_fabric *f; };
+
+static struct target target_of(const struct pass *p, const char *environment)
+{
+	const struct config *cfg = p->view.policy->cfg;
+	const struct conf_environment *env = config_environment(cfg, environment);
+
+	return (struct target) { env, env ? config_fabric(cfg, env->fabric) : NULL };
+}
+
+/* Those whose rule is gone, or sends to another fabric now. */
+static int cancel_misplaced(struct store_tx *tx, struct pass *p, const char *environment,
+			    const char *fabric, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	int rc = deployments_misplaced(tx, environment, fabric, PASS_BATCH, &l, err);
+	char *why = xasprintf("rule removed by configuration %.12s", p->view.policy->cfg->digest);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = both(tx, &l.v[i], "cancelled", why, NULL, 0, err);
+	p->again = p->again || l.n == PASS_BATCH;
+	free(why);
+	deployments_clear(&l);
+	return rc;
+}
+
+static struct standstill no_fabric(const struct conf_fabric *f, char *detail)
+{
+	return (struct standstill) { .reason = "fabric", .detail = detail,
+				     .blocked_by = xasprintf("fabric %s", f->name) };
+}
+
+/* What keeps all of an environment, whatever the fabric does. */
+static struct standstill blocked(const struct pass *p, const struct target *t)
+{
+	struct standstill s;
+
+	if (t->env->deploy == CONF_DEPLOY_APPROVE)
+		return (struct standstill) {
+			.reason = "approval", .blocked_by = xasprintf("team %s", t->f->owner),
+			.detail = xasprintf("%s 0/%u; approving is not in this version",
+					    t->f->owner, t->env->approvals),
+		};
+	if (t->env->deploy == CONF_DEPLOY_MANUAL)
+		return (struct standstill) {
+			.reason = "manual", .blocked_by = xasprintf("team %s", t->f->owner),
+			.detail = xasprintf("environment %s is deployed by hand; that is not in "
+					    "this version", t->env->name),
+		};
+	s = pass_stopped(p, PAUSE_DEPLOY, t->env->name, t->f->name);
+	if (s.reason)
+		return s;
+	if (!p->view.deploy_up)
+		return (struct standstill) {
+			.reason = "fabric", .detail = xstrdup("the deploy role is not running"),
+			.blocked_by = xstrdup("penstock-deploy"),
+		};
+	if (!has_driver(p, t->f->provider))
+		return no_fabric(t->f, xasprintf("no driver in this version for provider %s of "
+						 "fabric %s", conf_provider_word(t->f->provider),
+						 t->f->name));
+	return s;
+}
+
 static const struct deployment *busy_with(const struct deployments *running, const char *fabric)
 {
 	for (size_t i = 0; i < running->n; i++)
@@ -228,87 +295,110 @@ static const struct deployment *busy_with(const struct deployments *running, con
 	return NULL;
 }
 
-static int wait(struct store_tx *tx, const struct deployment *d, const char *reason, char *detail,
-		struct ps_err *err)
+/* The first in line that its fabric takes; one pass starts one after the other, so that each sees
+ * what the one before it took. false: none. */
+static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *places,
+		int64_t *id, struct ps_err *err)
 {
-	int rc = both(tx, d, "waiting", reason, detail, 0, err);
+	struct deployments running = { NULL, 0 };
+	struct pass_candidates c = { .limit_of = NULL };
+	struct sched_limit one = { .max = 1 };
+	const struct line_row **picked;
+	int rc = deployments_running(tx, &running, err);
 
-	free(detail);
+	for (size_t i = 0; i < places->n && rc == 0; i++) {
+		struct target t = target_of(p, places->v[i]);
+		struct standstill s;
+
+		if (!t.f || busy_with(&running, t.f->name))
+			continue;
+		s = blocked(p, &t);
+		if (!s.reason)
+			rc = pass_candidates_add(tx, p, LINE_DEPLOYMENT, places->v[i], 1, 0, &c,
+						 err);
+		standstill_clear(&s);
+	}
+	picked = xcalloc(c.rows.n, sizeof(*picked));
+	*id = rc == 0 && pass_pick(p, &c, 1, &one, picked) ? picked[0]->id : 0;
+	if (*id)
+		rc = pass_served(tx, LINE_DEPLOYMENT, picked[0]->group, picked[0], p->view.now_ms,
+				 err);
+	free(picked);
+	pass_candidates_clear(&c);
+	deployments_clear(&running);
 	return rc;
 }
 
-/* One deployment through its gates. */
-static int advance(struct store_tx *tx, struct pass *p, const struct deployment *d,
-		   const struct deployments *running, struct ps_err *err)
+static int begin(struct store_tx *tx, struct pass *p, int64_t id, struct ps_err *err)
 {
-	const struct config *cfg = p->view.policy->cfg;
-	const struct conf_environment *env = config_environment(cfg, d->environment);
-	const struct conf_fabric *f = env ? config_fabric(cfg, env->fabric) : NULL;
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, id, &d, err);
+
+	if (rc == 0) {
+		struct target t = target_of(p, d.environment);
+
+		rc = plan_and_start(tx, p, &d, t.env, t.f, err);
+	}
+	deployment_clear(&d);
+	return rc;
+}
+
+/* What is left says why. */
+static int say(struct store_tx *tx, struct pass *p, const char *place,
+	       const struct deployments *running, struct ps_err *err)
+{
+	struct target t = target_of(p, place);
+	struct standstill s = { .reason = NULL };
 	const struct deployment *other;
-	struct demand demand = { 0 };
-	const char *stopped;
-	int64_t newer = 0;
-	char id[ID_TEXT], *detail;
-	int rc;
+	char id[ID_TEXT];
 
-	if (!f || strcmp(env->fabric, d->fabric) != 0) {
-		char *why = xasprintf("rule removed by configuration %.12s", cfg->digest);
-
-		rc = both(tx, d, "cancelled", why, NULL, 0, err);
-		free(why);
-		return rc;
+	if (t.f)
+		s = blocked(p, &t);
+	other = t.f && !s.reason ? busy_with(running, t.f->name) : NULL;
+	if (other) {
+		id_text(id, 'd', other->id);
+		s = (struct standstill) {
+			.reason = "lock", .blocked_by = xstrdup(id),
+			.detail = xasprintf("fabric %s is taken by %s", t.f->name, id),
+			.lift = xasprintf("penstock why %s", id),
+		};
 	}
-	rc = demand_get(tx, d->demand, &demand, err);
-	if (rc == 0)
-		rc = deployment_newer(tx, d->repository, d->project, d->environment, demand.event,
-				      &newer, err);
-	demand_clear(&demand);
-	if (rc < 0)
-		return rc;
-	if (newer) {
-		char *why = xasprintf("superseded by %s", id_text(id, 'd', newer));
+	return pass_stand(tx, LINE_DEPLOYMENT, place, &s, err);
+}
 
-		rc = both(tx, d, "superseded", why, NULL, newer, err);
-		free(why);
-		return rc;
-	}
-	if (env->deploy == CONF_DEPLOY_APPROVE)
-		return wait(tx, d, "approval",
-			    xasprintf("%s 0/%u; approving is not in this version", f->owner,
-				      env->approvals), err);
-	if (env->deploy == CONF_DEPLOY_MANUAL)
-		return wait(tx, d, "manual",
-			    xasprintf("environment %s is deployed by hand; that is not in this "
-				      "version",
-				      env->name), err);
-	stopped = pass_stopped(p, PAUSE_DEPLOY, d->environment, d->fabric, &detail);
-	if (stopped)
-		return wait(tx, d, stopped, detail, err);
-	other = busy_with(running, d->fabric);
-	if (other)
-		return wait(tx, d, "lock", xasprintf("fabric %s is taken by %s", d->fabric,
-						     id_text(id, 'd', other->id)), err);
-	if (!p->view.deploy_up)
-		return wait(tx, d, "fabric", xstrdup("the deploy role is not running"), err);
-	if (!has_driver(p, f->provider))
-		return wait(tx, d, "fabric",
-			    xasprintf("no driver in this version for provider %s of fabric %s",
-				      conf_provider_word(f->provider), f->name), err);
-	return plan_and_start(tx, p, d, env, f, err);
+static int say_all(struct store_tx *tx, struct pass *p, struct ps_err *err)
+{
+	struct pass_places left = { .v = NULL };
+	struct deployments running = { NULL, 0 };
+	int rc = pass_places(tx, LINE_DEPLOYMENT, &left, err);
+
+	if (rc == 0 && left.n)
+		rc = deployments_running(tx, &running, err);
+	for (size_t i = 0; i < left.n && rc == 0; i++)
+		rc = say(tx, p, left.v[i], &running, err);
+	pass_places_clear(&left);
+	deployments_clear(&running);
+	return rc;
 }
 
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
-	struct deployments waiting = { NULL, 0 }, running = { NULL, 0 };
-	int rc = deployments_in_state(tx, "waiting", &waiting, err);
+	struct pass_places places = { .v = NULL };
+	int64_t id = 0;
+	int rc = pass_places(tx, LINE_DEPLOYMENT, &places, err);
 
-	for (size_t i = 0; i < waiting.n && rc == 0; i++) {
-		deployments_clear(&running);
-		rc = deployments_in_state(tx, "running", &running, err);
-		if (rc == 0)
-			rc = advance(tx, p, &waiting.v[i], &running, err);
+	for (size_t i = 0; i < places.n && rc == 0; i++) {
+		struct target t = target_of(p, places.v[i]);
+
+		rc = cancel_misplaced(tx, p, places.v[i], t.f ? t.f->name : NULL, err);
 	}
-	deployments_clear(&waiting);
-	deployments_clear(&running);
-	return rc;
+	for (int n = 0; n < PASS_BATCH && rc == 0; n++) {
+		rc = pick(tx, p, &places, &id, err);
+		if (rc < 0 || !id)
+			break;
+		rc = begin(tx, p, id, err);
+	}
+	p->again = p->again || id;
+	pass_places_clear(&places);
+	return rc < 0 ? rc : say_all(tx, p, err);
 }

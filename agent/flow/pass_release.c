@@ -90,6 +90,24 @@ static int check_order(struct store_tx *tx, const struct demand *d, bool *late, 
 	return rc;
 }
 
+/* This one is the newer: what waits for the same place from earlier events will not be deployed. */
+static int supersede_older(struct store_tx *tx, const struct deployment *newer, int64_t event,
+			   struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	char id[ID_TEXT], *why = xasprintf("superseded by %s", id_text(id, 'd', newer->id));
+	int rc = deployments_older(tx, newer, event, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		rc = deployment_set(tx, l.v[i].id, "superseded", why, NULL, newer->id, err);
+		if (rc == 0)
+			rc = demand_set(tx, l.v[i].demand, "superseded", why, NULL, newer->id, err);
+	}
+	free(why);
+	deployments_clear(&l);
+	return rc;
+}
+
 static int put(struct store_tx *tx, struct demand *d, const struct wire_project *pr,
 	       struct manifest *m, struct ps_err *err)
 {
@@ -121,6 +139,13 @@ static int put(struct store_tx *tx, struct demand *d, const struct wire_project 
 		rc = check_order(tx, d, &late, err);
 	if (rc == 0 && !late)
 		rc = deployment_insert(tx, &dep, err);
+	if (rc == 0 && !late)
+		rc = pass_enter(tx, LINE_DEPLOYMENT, d->fabric, dep.id, d->priority, d->repository,
+				err);
+	if (rc == 0 && !late)
+		rc = supersede_older(tx, &dep, d->event, err);
+	if (rc == 0 && !late)	/* for its deployment now */
+		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
 	free(label.version);
 	event_clear(&e);
 	buf_clear(&text);

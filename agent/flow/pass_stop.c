@@ -11,19 +11,21 @@ int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	return rc < 0 ? rc : pauses_all(tx, &p->pauses, err);
 }
 
-const char *pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
-			 const char *fabric, char **detail)
+struct standstill pass_stopped(const struct pass *p, enum pause_work work, const char *environment,
+			       const char *fabric)
 {
 	const struct pause *stop = pause_of(&p->pauses, work, environment, fabric);
 
-	*detail = NULL;
-	if (p->recovery.on && work != PAUSE_BUILD) {
-		*detail = recovery_text(&p->recovery);
-		return "recovery";
-	}
-	if (stop)
-		*detail = pause_text(stop);
-	return stop ? "paused" : NULL;
+	if (p->recovery.on && work != PAUSE_BUILD)
+		return (struct standstill) { .reason = "recovery",
+					     .detail = recovery_text(&p->recovery),
+					     .blocked_by = xstrdup("recovery"),
+					     .lift = xstrdup("penstock resume --all") };
+	if (!stop)
+		return (struct standstill) { .reason = NULL };
+	return (struct standstill) { .reason = "paused", .detail = pause_text(stop),
+				     .blocked_by = pause_subject(stop),
+				     .lift = pause_lifter(stop) };
 }
 
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,

@@ -14,8 +14,8 @@ struct queue {
 	struct core *core;
 	struct loop_watch *kick, *idle, *toolchain;
 	bool passing, again;
-	int64_t *surveying;		/* events whose survey is under way */
-	size_t nsurveying, cap_surveying;
+	int64_t *unkeeping;		/* their events */
+	size_t nunkeeping, cap_unkeeping;
 };
 
 /* ---- passes ---- */
@@ -46,6 +46,7 @@ static void run_pass(void *arg)
 	p->core = c;
 	p->view = (struct pass_view) {
 		.policy = policy_take(c->policy), .paths = c->paths,
+		.gate_up = c->roles[CORE_GATE].peer != NULL,
 		.build_up = c->roles[CORE_BUILD].peer != NULL,
 			.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
 		.toolchain_known = t->known, .toolchain_problem = xstrdup_null(t->problem),
@@ -80,23 +81,23 @@ static void on_toolchain_timer(void *arg)
 	loop_timer_set(q->toolchain, TOOLCHAIN_EVERY_MS);
 }
 
-/* ---- surveys under way ---- */
+/* ---- commits that the gate is letting go ---- */
 
-static bool survey_begin(struct queue *q, int64_t event)
+static bool unkeep_begin(struct queue *q, int64_t event)
 {
-	for (size_t i = 0; i < q->nsurveying; i++)
-		if (q->surveying[i] == event)
+	for (size_t i = 0; i < q->nunkeeping; i++)
+		if (q->unkeeping[i] == event)
 			return false;
-	q->surveying = xgrow(q->surveying, q->nsurveying, &q->cap_surveying, sizeof(*q->surveying));
-	q->surveying[q->nsurveying++] = event;
+	q->unkeeping = xgrow(q->unkeeping, q->nunkeeping, &q->cap_unkeeping, sizeof(*q->unkeeping));
+	q->unkeeping[q->nunkeeping++] = event;
 	return true;
 }
 
-void queue_survey_over(struct queue *q, int64_t event)
+void queue_unkeep_over(struct queue *q, int64_t event)
 {
-	for (size_t i = 0; i < q->nsurveying; i++)
-		if (q->surveying[i] == event) {
-			q->surveying[i] = q->surveying[--q->nsurveying];
+	for (size_t i = 0; i < q->nunkeeping; i++)
+		if (q->unkeeping[i] == event) {
+			q->unkeeping[i] = q->unkeeping[--q->nunkeeping];
 			return;
 		}
 }
@@ -107,15 +108,17 @@ static void carry_out(struct queue *q, struct act *a)
 {
 	switch (a->kind) {
 	case ACT_SURVEY:
-		if (q->core->roles[CORE_GATE].peer && survey_begin(q, a->id))
-			queue_survey_start(q, q->core, a);
+		queue_survey_start(q->core, a);
 		break;
 	case ACT_UNKEEP:
-		if (q->core->roles[CORE_GATE].peer && survey_begin(q, a->id))
+		if (q->core->roles[CORE_GATE].peer && unkeep_begin(q, a->id))
 			queue_unkeep(q, q->core, a);
 		break;
 	case ACT_BUILD:
 		queue_build_start(q->core, a);
+		break;
+	case ACT_CANCEL_BUILD:
+		queue_build_cancel(q->core, a);
 		break;
 	case ACT_DEPLOY:
 		queue_deploy_start(q->core, a);
@@ -143,7 +146,7 @@ static void pass_done(void *arg, int rc, const struct ps_err *err)
 	struct queue *q = p->core->queue;
 
 	q->passing = false;
-	if (q->again)
+	if (q->again || (rc == 0 && p->again))
 		queue_kick(q);
 	q->again = false;
 	carry_out_all(q, p, rc, err);
@@ -173,7 +176,9 @@ void queue_on_role(struct queue *q, enum core_role role, bool up)
 	struct core *c = q->core;
 
 	if (role == CORE_GATE && !up)
-		q->nsurveying = 0;
+		q->nunkeeping = 0;
+	if (role == CORE_GATE)
+		store_write(c->store, STORE_FULL, recover_surveys, core_log_done, c);
 	if (role == CORE_BUILD && up) {
 		store_write(c->store, STORE_FULL, recover_builds, core_log_done, c);
 		core_ask_toolchain(c);
@@ -227,6 +232,6 @@ void queue_close(struct queue *q)
 	loop_watch_free(q->kick);
 	loop_watch_free(q->idle);
 	loop_watch_free(q->toolchain);
-	free(q->surveying);
+	free(q->unkeeping);
 	free(q);
 }

@@ -58,6 +58,12 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 	store_write(c->store, STORE_FULL, write_build_end, note_done, n);
 }
 
+void queue_build_cancel(struct core *c, const struct act *a)
+{
+	(void)c;	/* it goes on to its end: there is no message for it yet */
+	log_info("build", NULL, "b%lld is not needed any more", (long long)a->id);
+}
+
 struct starting {		/* a claimed build whose export is being made */
 	struct core *core;
 	struct build build;

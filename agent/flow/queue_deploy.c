@@ -83,7 +83,7 @@ static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
 	bool good = strcmp(n->state, "deployed") == 0;
 	int rc = deployment_get(tx, n->id, &d, err);
 
-	if (rc == 0 && d.fence != n->fence)
+	if (rc == 0 && (d.fence != n->fence || strcmp(d.state, "running") != 0))
 		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile",
 				(long long)n->id);
 	if (rc == 0 && strcmp(n->state, "unknown") == 0 && d.tries < TRIES_MAX) {

@@ -9,15 +9,17 @@
 #include "agent/flow/pass.h"
 #include "agent/flow/queue.h"
 
-/* queue_survey.c: asks the gate, stores the demands; queue_survey_over() when the event may be
- * asked about again. */
-void queue_survey_start(struct queue *q, struct core *c, const struct act *a);
+/* queue_survey.c: asks the gate about a claimed event and stores its demands; lets a commit go, and
+ * says queue_unkeep_over() when it may be asked to again. */
+void queue_survey_start(struct core *c, const struct act *a);
 void queue_unkeep(struct queue *q, struct core *c, const struct act *a);
-void queue_survey_over(struct queue *q, int64_t event);
+void queue_unkeep_over(struct queue *q, int64_t event);
 
 /* queue_build.c. Takes over what it needs of the act. */
 void queue_build_start(struct core *c, struct act *a);
 void queue_build_end(struct core *c, const struct wire_build_end *m);
+/* Nobody needs it any more, or its claim has ended: the role shall stop working at it. */
+void queue_build_cancel(struct core *c, const struct act *a);
 
 /* queue_deploy.c */
 void queue_deploy_start(struct core *c, const struct act *a);
@@ -34,6 +36,7 @@ void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *sta
 		   const char *reason);
 
 /* queue_recover.c: after a start of ours or of a role. Run functions for store_write(). */
+int recover_surveys(struct store_tx *tx, void *arg, struct ps_err *err);
 int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err);
 /* arg: a struct pass */
 int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err);

@@ -4,7 +4,15 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/note.h"
+#include "agent/store/event.h"
 #include "agent/store/repository.h"
+
+/* A gate that came or went knows nothing of what was asked before. */
+int recover_surveys(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return event_release_survey(tx, 0, 0, err);
+}
 
 /* What a role was doing when it (or all of us) ended: builds queue again, runs are lost and say so,
  * deployments go on where the journal and the fabric say they are. */
@@ -19,7 +27,7 @@ int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = build_requeue(tx, l.v[i].id, l.v[i].fence, "the build role ended meanwhile",
 				   err);
 	if (rc == 0)
-		rc = runs_in_state(tx, "running", &runs, err);
+		rc = runs_running(tx, &runs, err);
 	for (size_t i = 0; i < runs.n && rc == 0; i++)
 		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence, "failed",
 				"interrupted: the agent ended during the run; "
@@ -36,7 +44,7 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 	int rc = recovery_get(tx, &p->recovery, err);
 
 	if (rc == 0)
-		rc = deployments_in_state(tx, "running", &l, err);
+		rc = deployments_running(tx, &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct deployment *d = &l.v[i];
 		struct repository r = { 0 };
@@ -45,8 +53,8 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 
 		if (p->only && d->id != p->only)
 			continue;
-		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence,
-				      err);
+		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, 0,
+				      &fence, err);
 		if (rc < 0)
 			break;
 		a = pass_act(p, ACT_DEPLOY, d->id);

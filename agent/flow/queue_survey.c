@@ -17,9 +17,9 @@ struct want {			/* one project that a rule sends somewhere */
 };
 
 struct surveying {
-	struct queue *queue;
+	struct queue *queue;		/* of an unkeep; NULL: a survey */
 	struct core *core;
-	int64_t event;
+	int64_t event, fence;
 	char *name, *path, *oid;	/* of the repository; what to survey */
 	struct policy_now *policy;	/* mapped by this one */
 	struct msg answer;		/* projects, until the transaction has mapped them */
@@ -45,7 +45,7 @@ static int put_demand(struct store_tx *tx, const struct ref_event *e, const stru
 		.event = e->id, .repository = e->repository, .project = (char *)pr->path,
 			.ref = e->ref,
 		.commit_oid = (char *)commit, .environment = env->name, .fabric = env->fabric,
-			.survey = survey,
+			.survey = survey, .priority = env->priority,
 	};
 	int rc = demand_insert(tx, &d, err);
 
@@ -86,8 +86,11 @@ static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 	char *why = NULL;
 	int rc = event_get(tx, s->event, &e, err);
 
-	if (rc == 0 && e.surveyed)
+	if (rc == 0 && (e.surveyed || e.fence != s->fence)) {
+		rc = ps_err_set(err, PS_ESTALE, "e%lld was surveyed again meanwhile",
+				(long long)s->event);
 		goto out;
+	}
 	/* superseded meanwhile: only the keep is left of it */
 	if (rc == 0 && strcmp(e.state, "open") != 0) {
 		rc = event_set_surveyed(tx, s->event, err);
@@ -117,23 +120,38 @@ static void written(void *arg, int rc, const struct ps_err *err)
 {
 	struct surveying *s = arg;
 
-	if (rc < 0)
-		log_error("queue", NULL, "e%lld: what its tree holds was not stored: %s",
+	if (rc == PS_ESTALE)
+		log_info("queue", NULL, "late answer: %s", err->msg);
+	else if (rc < 0)
+		log_error("queue", NULL, "e%lld: what the gate said was not stored: %s",
 			  (long long)s->event, ps_err_msg(err, rc));
-	queue_survey_over(s->queue, s->event);
+	if (s->queue)
+		queue_unkeep_over(s->queue, s->event);
 	core_kick(s->core);
 	surveying_free(s);
+}
+
+static int write_released(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct surveying *s = arg;
+
+	return event_release_survey(tx, s->event, s->fence, err);
+}
+
+/* The gate's fault, not the tree's: asked again after the others. */
+static void release(struct surveying *s, const char *problem)
+{
+	log_warn("queue", NULL, "e%lld: its tree was not surveyed: %s", (long long)s->event,
+		 problem);
+	store_write(s->core->store, STORE_NORMAL, write_released, written, s);
 }
 
 static void on_surveyed(void *arg, struct msg *m, const char *problem)
 {
 	struct surveying *s = arg;
 
-	if (!m) {		/* the gate's fault, not the tree's: ask again at the next pass */
-		log_warn("queue", NULL, "e%lld: its tree was not surveyed: %s", (long long)s->event,
-			 problem);
-		queue_survey_over(s->queue, s->event);
-		surveying_free(s);
+	if (!m) {
+		release(s, problem);
 		return;
 	}
 	if (m->u.surveyed.problem)
@@ -149,28 +167,26 @@ static void on_kept(void *arg, struct msg *m, const char *problem)
 {
 	struct surveying *s = arg;
 
-	if (!m || m->u.done.problem) {
-		log_warn("queue", NULL, "e%lld: its commit is not kept: %s", (long long)s->event,
-			 m ? m->u.done.problem : problem);
-		if (!m) {
-			queue_survey_over(s->queue, s->event);
-			surveying_free(s);
-			return;
-		}
+	if (!m) {
+		release(s, problem);
+		return;
 	}
+	if (m->u.done.problem)
+		log_warn("queue", NULL, "e%lld: its commit is not kept: %s", (long long)s->event,
+			 m->u.done.problem);
 	ask_send(s->core->asks, s->core->roles[CORE_GATE].peer, MSG_survey,
 		 &(struct wire_survey) { .repository = s->path, .oid = s->oid,
 					 .content = s->core->paths->artifacts },
 		 SURVEY_LIMIT_MS, on_surveyed, s);
 }
 
-void queue_survey_start(struct queue *q, struct core *c, const struct act *a)
+void queue_survey_start(struct core *c, const struct act *a)
 {
 	struct surveying *s = xcalloc(1, sizeof(*s));
 
-	s->queue = q;
 	s->core = c;
 	s->event = a->id;
+	s->fence = a->fence;
 	s->name = xstrdup(a->name);
 	s->path = xstrdup(a->repository);
 	s->oid = xstrdup(a->oid);
@@ -201,7 +217,7 @@ static void on_unkept(void *arg, struct msg *m, const char *problem)
 	}
 	log_info("queue", NULL, "e%lld: its commit is kept for now: %s", (long long)s->event,
 		 problem);
-	queue_survey_over(s->queue, s->event);
+	queue_unkeep_over(s->queue, s->event);
 	surveying_free(s);
 }
 

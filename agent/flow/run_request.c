@@ -180,6 +180,8 @@ static int queue_it(struct store_tx *tx, struct request *r, const struct deploye
 
 		rc = run_insert(tx, &run, keys, tasks.n, err);
 		r->id = run.id;
+		if (rc == 0)
+			rc = pass_enter(tx, LINE_RUN, "", run.id, 0, run.repository, err);
 	}
 	free(keys);
 	free(spec);

@@ -12,7 +12,8 @@ ROWS_SHAPE(build, "build", BUILD_COLS)
 static const struct state_move moves[] = {
 	{ "queued", "claimed" }, { "queued", "cancelled" }, { "claimed", "running" },
 	{ "claimed", "queued" }, { "running", "queued" }, { "running", "passed" },
-	{ "running", "failed" }, { "claimed", "failed" }, { "running", "cancelled" },
+	{ "running", "failed" }, { "claimed", "failed" },
+	{ "claimed", "cancelled" }, { "running", "cancelled" },
 };
 
 int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct ps_err *err)
@@ -47,6 +48,9 @@ int build_link(struct store_tx *tx, int64_t demand, int64_t build, const char *p
 	int rc = sql_run(tx, err, "INSERT INTO demand_build (demand, build, pipeline) VALUES (?, ?, ?)",
 			 "iit", demand, build, pipeline);
 
+	if (rc >= 0)		/* if the role was told already, it comes back cancelled and is asked for again */
+		rc = sql_run(tx, err, "UPDATE build SET cancel = NULL, told = 0 WHERE id = ? AND cancel = ?", "it", build,
+			     BUILD_UNWANTED);
 	return rc < 0 ? rc : 0;
 }
 
@@ -56,51 +60,78 @@ int builds_of_demand(struct store_tx *tx, int64_t demand, struct builds *out, st
 			   "WHERE id IN (SELECT build FROM demand_build WHERE demand = ?) ORDER BY id", "i", demand);
 }
 
-int builds_in_state(struct store_tx *tx, const char *state, struct builds *out, struct ps_err *err)
-{
-	return rows_select(tx, &build_shape, out, err, "WHERE state = ? ORDER BY id", "t", state);
-}
-
 int builds_under_way(struct store_tx *tx, struct builds *out, struct ps_err *err)
 {
 	return rows_select(tx, &build_shape, out, err,
 			   "WHERE state IN ('claimed', 'running') ORDER BY id", "");
 }
 
-int build_set_reason(struct store_tx *tx, const struct build *row, const char *reason, const char *detail, struct ps_err *err)
+int builds_to_cancel(struct store_tx *tx, struct builds *out, struct ps_err *err)
 {
-	int rc;
+	return rows_select(tx, &build_shape, out, err, "WHERE cancel IS NOT NULL AND told = 0"
+			   " AND state IN ('claimed', 'running') ORDER BY id", "");
+}
 
-	if (ps_streq(row->reason, reason) && ps_streq(row->detail, detail))
-		return 0;
-	rc = sql_run(tx, err,
-		     "UPDATE build SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
-		     " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail,
-		     row->id);
+int build_set_told(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE build SET told = 1 WHERE id = ?", "i", id);
+
 	return rc < 0 ? rc : 0;
 }
 
-/* Checks the move and the fence (0: any), then nothing: the caller writes. */
-static int may_go(struct store_tx *tx, int64_t id, int64_t fence, const char *to, struct build *b, struct ps_err *err)
+/* Those who need it have something to see. */
+static int tell_demands(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE demand SET look = 1 WHERE look = 0 AND state IN ('waiting', 'active') AND id IN"
+			 " (SELECT demand FROM demand_build WHERE build = ?)", "i", id);
+
+	return rc < 0 ? rc : 0;
+}
+
+/* The one door for a change of state. What ends or goes back into line gives up its slot and lease. */
+static int set_state(struct store_tx *tx, const struct build *b, const char *to, const char *reason,
+		     struct ps_err *err)
+{
+	bool held = strcmp(to, "claimed") == 0 || strcmp(to, "running") == 0;
+	int64_t now = clock_wall_ms();
+	int rc;
+
+	state_must_go("build", b->id, moves, PS_NELEM(moves), b->state, to);
+	rc = sql_run(tx, err,
+		     "UPDATE build SET state = ?, reason = ?, detail = NULL, since_ms = ?,"
+		     " slot = CASE WHEN ? THEN slot ELSE -1 END, lease_ms = CASE WHEN ? THEN lease_ms ELSE 0 END,"
+		     " ended_ms = CASE WHEN ? THEN ended_ms ELSE ? END WHERE id = ?",
+		     "ttiiiiii", to, reason, now, (int64_t)held, (int64_t)held,
+		     (int64_t)(held || strcmp(to, "queued") == 0), now, b->id);
+	if (rc >= 0 && strcmp(to, "running") != 0)
+		rc = tell_demands(tx, b->id, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* The row, if this claim on it still lasts. */
+static int claimed(struct store_tx *tx, int64_t id, int64_t fence, struct build *b, struct ps_err *err)
 {
 	int rc = build_get(tx, id, b, err);
 
-	if (rc == 0 && fence && b->fence != fence)
+	if (rc == 0 && b->fence != fence)
 		rc = ps_err_set(err, PS_ESTALE, "build b%lld was claimed again meanwhile", (long long)id);
-	return rc < 0 ? rc : state_may_go("build", moves, PS_NELEM(moves), b->state, to, err);
+	if (rc == 0 && strcmp(b->state, "claimed") != 0 && strcmp(b->state, "running") != 0)
+		rc = ps_err_set(err, PS_ESTALE, "build b%lld is %s meanwhile", (long long)id, b->state);
+	return rc;
 }
 
 int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence, struct ps_err *err)
 {
-	int64_t now = clock_wall_ms();
 	struct build b = { 0 };
-	int rc = may_go(tx, id, 0, "claimed", &b, err);
+	int rc = build_get(tx, id, &b, err);
 
 	if (rc == 0)
+		rc = set_state(tx, &b, "claimed", NULL, err);
+	if (rc == 0)
 		rc = sql_run(tx, err,
-			     "UPDATE build SET state = 'claimed', reason = NULL, detail = NULL, slot = ?, lease_ms = ?,"
-			     " fence = fence + 1, since_ms = ?, started_ms = ? WHERE id = ?",
-			     "iiiii", slot, lease_ms, now, now, id);
+			     "UPDATE build SET slot = ?, lease_ms = ?, fence = fence + 1, started_ms = since_ms WHERE id = ?",
+			     "iii", slot, lease_ms, id);
 	*fence = b.fence + 1;
 	build_clear(&b);
 	return rc < 0 ? rc : 0;
@@ -109,15 +140,18 @@ int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms,
 static int go(struct store_tx *tx, int64_t id, int64_t fence, const char *to, const char *why, struct ps_err *err)
 {
 	struct build b = { 0 };
-	int rc = may_go(tx, id, fence, to, &b, err);
+	int rc = claimed(tx, id, fence, &b, err);
 
+	if (rc == 0 && strcmp(b.state, to) == 0)
+		rc = ps_err_set(err, PS_ESTALE, "build b%lld is %s already", (long long)id, to);
+	if (rc == 0 && strcmp(to, "queued") == 0 && b.cancel) {
+		to = "cancelled";
+		why = b.cancel;
+	}
 	if (rc == 0)
-		rc = sql_run(tx, err, "UPDATE build SET state = ?, detail = ?, since_ms = ? WHERE id = ?",
-			     "ttii", to, why, clock_wall_ms(), id);
-	if (rc >= 0 && strcmp(to, "queued") == 0)
-		rc = sql_run(tx, err, "UPDATE build SET slot = -1, lease_ms = 0 WHERE id = ?", "i", id);
+		rc = set_state(tx, &b, to, why, err);
 	build_clear(&b);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int build_started(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err)
@@ -130,19 +164,77 @@ int build_requeue(struct store_tx *tx, int64_t id, int64_t fence, const char *wh
 	return go(tx, id, fence, "queued", why, err);
 }
 
-int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r, struct ps_err *err)
+int build_lease(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms, struct ps_err *err)
 {
-	int64_t now = clock_wall_ms();
 	struct build b = { 0 };
-	int rc = may_go(tx, id, fence, r->state, &b, err);
+	int rc = claimed(tx, id, fence, &b, err);
 
 	if (rc == 0)
-		rc = sql_run(tx, err,
-			     "UPDATE build SET state = ?, reason = ?, digest = ?, name = ?, size = ?, last_lines = ?,"
-			     " since_ms = ?, ended_ms = ?, slot = -1, lease_ms = 0 WHERE id = ?",
-			     "ttttitiii", r->state, r->reason, r->digest, r->name, r->size, r->last_lines, now, now, id);
+		rc = sql_run(tx, err, "UPDATE build SET lease_ms = ? WHERE id = ?", "ii", lease_ms, id);
 	build_clear(&b);
 	return rc < 0 ? rc : 0;
+}
+
+int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r, struct ps_err *err)
+{
+	struct build b = { 0 };
+	int rc = claimed(tx, id, fence, &b, err);
+
+	if (rc == 0 && strcmp(b.state, "claimed") == 0 && strcmp(r->state, "passed") == 0)
+		rc = ps_err_set(err, PS_ESTALE, "build b%lld passed before it was started", (long long)id);
+	if (rc == 0)		/* the role knows that it was told to, not why */
+		rc = set_state(tx, &b, r->state, b.cancel && strcmp(r->state, "cancelled") == 0 ? b.cancel : r->reason, err);
+	if (rc == 0)
+		rc = sql_run(tx, err, "UPDATE build SET digest = ?, name = ?, size = ?, last_lines = ? WHERE id = ?",
+			     "ttiti", r->digest, r->name, r->size, r->last_lines, id);
+	build_clear(&b);
+	return rc < 0 ? rc : 0;
+}
+
+/* Does an open demand need it, and the highest priority of those. */
+static int still_wanted(struct store_tx *tx, int64_t build, bool *wanted, int64_t *priority, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err,
+				    "SELECT MAX(demand.priority) FROM demand_build JOIN demand ON demand.id = demand_build.demand"
+				    " WHERE demand_build.build = ? AND demand.state IN ('waiting', 'active')", "i", build);
+	int rc = sql_next(tx, q, err);
+
+	*wanted = rc > 0 && !sql_is_null(q, 0);
+	*priority = rc > 0 ? sql_int(q, 0) : 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+static int let_go(struct store_tx *tx, const struct build *b, struct ps_err *err)
+{
+	bool queued = strcmp(b->state, "queued") == 0, wanted;
+	int64_t priority;
+	int rc;
+
+	if (!queued && strcmp(b->state, "claimed") != 0 && strcmp(b->state, "running") != 0)
+		return 0;
+	rc = still_wanted(tx, b->id, &wanted, &priority, err);
+	if (rc < 0)
+		return rc;
+	if (!wanted && queued)
+		return set_state(tx, b, "cancelled", BUILD_UNWANTED, err);
+	if (!wanted)
+		rc = sql_run(tx, err, "UPDATE build SET cancel = ? WHERE id = ? AND cancel IS NULL", "ti", BUILD_UNWANTED,
+			     b->id);
+	else if (priority < b->priority)	/* its turn stays: it has waited for it */
+		rc = sql_run(tx, err, "UPDATE build SET priority = ? WHERE id = ?", "ii", priority, b->id);
+	return rc < 0 ? rc : 0;
+}
+
+int builds_let_go(struct store_tx *tx, int64_t demand, struct ps_err *err)
+{
+	struct builds l = { NULL, 0 };
+	int rc = builds_of_demand(tx, demand, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = let_go(tx, &l.v[i], err);
+	builds_clear(&l);
+	return rc;
 }
 
 void build_clear(struct build *b)

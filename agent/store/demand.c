@@ -3,6 +3,7 @@
 
 #include "agent/store/demand.h"
 
+#include "agent/store/build.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
@@ -22,9 +23,10 @@ int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err)
 	int64_t now = clock_wall_ms();
 	int rc = sql_run(tx, err,
 			 "INSERT INTO demand (event, repository, project, ref, commit_oid, environment, fabric,"
-			 " state, since_ms, survey, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
-			 "iitttttiti", d->event, d->repository, d->project, d->ref, d->commit_oid,
-			 d->environment, d->fabric, now, d->survey, now);
+			 " state, since_ms, survey, created_ms, priority)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+			 "iittttt" "itii", d->event, d->repository, d->project, d->ref, d->commit_oid,
+			 d->environment, d->fabric, now, d->survey, now, d->priority);
 
 	if (rc < 0)
 		return rc;
@@ -32,18 +34,30 @@ int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err)
 	return 0;
 }
 
-int demands_open(struct store_tx *tx, struct demands *out, struct ps_err *err)
+int demands_to_look_at(struct store_tx *tx, int64_t limit, struct demands *out, struct ps_err *err)
 {
 	return rows_select(tx, &demand_shape, out, err,
-			   "WHERE state IN ('waiting', 'active') ORDER BY event, id", "");
+			   "WHERE look = 1 AND state IN ('waiting', 'active') ORDER BY id LIMIT ?", "i", limit);
 }
 
-int demands_of_settled_events(struct store_tx *tx, struct demands *out, struct ps_err *err)
+int demand_seen(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET look = 0 WHERE id = ?", "i", id);
+
+	return rc < 0 ? rc : 0;
+}
+
+int demands_keyless(struct store_tx *tx, int64_t limit, struct demands *out, struct ps_err *err)
 {
 	return rows_select(tx, &demand_shape, out, err,
-			   "WHERE event IN (SELECT id FROM event WHERE state = 'open' AND surveyed = 1)"
-			   " AND NOT EXISTS (SELECT 1 FROM demand AS other WHERE other.event = demand.event"
-			   " AND other.state IN ('waiting', 'active')) ORDER BY event, id", "");
+			   "WHERE toolchain IS NULL AND state = 'waiting' ORDER BY id LIMIT ?", "i", limit);
+}
+
+int demands_of_settling_events(struct store_tx *tx, int64_t limit, struct demands *out, struct ps_err *err)
+{
+	return rows_select(tx, &demand_shape, out, err,
+			   "WHERE event IN (SELECT id FROM event WHERE settling = 1 ORDER BY id LIMIT ?)"
+			   " ORDER BY event, id", "i", limit);
 }
 
 int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_err *err)
@@ -51,28 +65,54 @@ int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_er
 	return rows_one(tx, &demand_shape, out, err, "WHERE id = ?", "i", id);
 }
 
+bool demand_is_open(const struct demand *d)
+{
+	return strcmp(d->state, "waiting") == 0 || strcmp(d->state, "active") == 0;
+}
+
+static int end(struct store_tx *tx, const struct demand *d, int64_t now, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET ended_ms = ?, look = 0 WHERE id = ?", "ii", now, d->id);
+
+	if (rc >= 0)
+		rc = sql_run(tx, err,
+			     "UPDATE event SET settling = 1 WHERE id = ? AND state = 'open' AND NOT EXISTS (SELECT 1"
+			     " FROM demand WHERE event = ? AND demand.state IN ('waiting', 'active'))",
+			     "ii", d->event, d->event);
+	return rc < 0 ? rc : builds_let_go(tx, d->id, err);
+}
+
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err)
 {
 	int64_t now = clock_wall_ms();
-	bool ends = strcmp(state, "waiting") != 0 && strcmp(state, "active") != 0;
 	struct demand d = { 0 };
 	int rc = demand_get(tx, id, &d, err);
+	bool same = rc == 0 && strcmp(d.state, state) == 0;
 
-	if (rc == 0)
-		rc = state_may_go("demand", moves, PS_NELEM(moves), d.state, state, err);
-	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason) && ps_streq(d.detail, detail))
+	if (same && ps_streq(d.reason, reason) && ps_streq(d.detail, detail) && demand_is_open(&d))
 		goto out;
-	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason))
+	if (rc == 0)
+		state_must_go("demand", id, moves, PS_NELEM(moves), d.state, state);
+	if (same && ps_streq(d.reason, reason))
 		now = d.since_ms;
 	if (rc == 0)
 		rc = sql_run(tx, err,
 			     "UPDATE demand SET state = ?, reason = ?, detail = ?, since_ms = ?, superseded_by = ?"
 			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
-	if (rc >= 0 && ends)
-		rc = sql_run(tx, err, "UPDATE demand SET ended_ms = ? WHERE id = ?", "ii", now, id);
+	if (rc >= 0 && strcmp(state, "waiting") != 0 && strcmp(state, "active") != 0)
+		rc = end(tx, &d, now, err);
 out:
 	demand_clear(&d);
+	return rc < 0 ? rc : 0;
+}
+
+int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "DELETE FROM demand_build WHERE demand = ?", "i", id);
+
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE demand SET toolchain = NULL, look = 1 WHERE id = ?", "i", id);
 	return rc < 0 ? rc : 0;
 }
 
@@ -88,7 +128,7 @@ int demand_supersede_older(struct store_tx *tx, const struct demand *d, struct p
 			 "WHERE state = 'waiting' AND release IS NULL AND repository = ? AND project = ?"
 			 " AND environment = ? AND ref = ? AND event < ? AND NOT EXISTS (SELECT 1 FROM demand_build"
 			 " JOIN build ON build.id = demand_build.build WHERE demand_build.demand = demand.id"
-			 " AND build.state <> 'queued')",
+			 " AND (build.state IN ('claimed', 'running') OR build.started_ms >= demand.created_ms))",
 			 "itt" "ti", d->repository, d->project, d->environment, d->ref, d->event);
 	why = xasprintf("superseded by %s", id_text(id, 'e', d->event));
 	for (size_t i = 0; i < l.n && rc == 0; i++)

@@ -10,21 +10,31 @@
 	X(i, id) X(i, event) X(i, repository) X(t, project) X(t, ref) X(t, commit_oid)       \
 	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
 	X(i, superseded_by) X(t, survey) X(t, toolchain) X(t, release) X(i, created_ms)      \
-	X(i, ended_ms)
+	X(i, ended_ms) X(i, priority)
 ROWS_STRUCT(demand, DEMAND_COLS)
 
-/* Inserts a waiting demand from the members that name it; sets d->id. */
+/* Inserts a waiting demand from the members that name it and its priority; sets d->id. */
 int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err) PS_MUSTCHECK;
-/* Waiting and active ones, oldest event first. */
-int demands_open(struct store_tx *tx, struct demands *out, struct ps_err *err) PS_MUSTCHECK;
-/* The demands of open events none of whose demands is open any more, by event. */
-int demands_of_settled_events(struct store_tx *tx, struct demands *out,
-			      struct ps_err *err) PS_MUSTCHECK;
+/* Open ones to which something happened that may let them go on, oldest first, at most limit; each is
+ * asked about until demand_seen(). */
+int demands_to_look_at(struct store_tx *tx, int64_t limit, struct demands *out,
+		       struct ps_err *err) PS_MUSTCHECK;
+int demand_seen(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* Those that wait for a toolchain to be keyed with, oldest first, at most limit. */
+int demands_keyless(struct store_tx *tx, int64_t limit, struct demands *out,
+		    struct ps_err *err) PS_MUSTCHECK;
+/* The demands of events whose last demand has ended since event_settled() was called, by event; of at
+ * most limit events. */
+int demands_of_settling_events(struct store_tx *tx, int64_t limit, struct demands *out,
+			       struct ps_err *err) PS_MUSTCHECK;
 int demand_get(struct store_tx *tx, int64_t id, struct demand *out,
 	       struct ps_err *err) PS_MUSTCHECK;
 /*
  * The one door for a change of state: waiting and active among each other, and each end. A call
- * that changes neither state nor reason leaves since_ms alone. superseded_by: 0 none.
+ * that changes neither state nor reason writes nothing. superseded_by: 0 none. An end lets go of its
+ * builds (builds_let_go) and settles its event when it was the last. What has ended stays so: whoever
+ * may come late asks demand_is_open() first, a second end is our own mistake.
+ * A waiting one has no reason of its own: it is its builds', its deployment's or its place's.
  */
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
@@ -32,6 +42,9 @@ int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *r
  * of theirs is built or being built for them yet. Tags are never superseded. d is the newer one. */
 int demand_supersede_older(struct store_tx *tx, const struct demand *d,
 			   struct ps_err *err) PS_MUSTCHECK;
+bool demand_is_open(const struct demand *d);
+/* Its builds are looked for again: one of them was cancelled when nobody needed it. */
+int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest,
 			 struct ps_err *err) PS_MUSTCHECK;
 int demand_set_release(struct store_tx *tx, int64_t id, const char *release,

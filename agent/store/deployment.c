@@ -39,11 +39,31 @@ int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out, stru
 	return rows_one(tx, &deployment_shape, out, err, "WHERE id = ?", "i", id);
 }
 
+int deployments_running(struct store_tx *tx, struct deployments *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployment_shape, out, err, "WHERE state = 'running' ORDER BY id", "");
+}
+
 int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out, struct ps_err *err)
 {
+	return rows_select(tx, &deployment_shape, out, err, "WHERE state = ? ORDER BY id", "t", state);
+}
+
+int deployments_misplaced(struct store_tx *tx, const char *environment, const char *fabric,
+			  int64_t limit, struct deployments *out, struct ps_err *err)
+{
 	return rows_select(tx, &deployment_shape, out, err,
-			   "WHERE state = ? ORDER BY (SELECT event FROM demand WHERE demand.id = deployment.demand), id",
-			   "t", state);
+			   "WHERE state = 'waiting' AND environment = ? AND fabric <> ? ORDER BY fabric LIMIT ?", "tti",
+			   environment, fabric ? fabric : "", limit);
+}
+
+int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,
+		      struct deployments *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployment_shape, out, err,
+			   "WHERE state = 'waiting' AND repository = ? AND project = ? AND environment = ?"
+			   " AND (SELECT event FROM demand WHERE demand.id = deployment.demand) < ? ORDER BY id", "itti",
+			   d->repository, d->project, d->environment, event);
 }
 
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
@@ -81,41 +101,38 @@ int deployment_set(struct store_tx *tx, int64_t id, const char *state, const cha
 	bool ends = strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0;
 	struct deployment d = { 0 };
 	int rc = deployment_get(tx, id, &d, err);
+	bool same = rc == 0 && strcmp(d.state, state) == 0;
 
-	if (rc == 0)
-		rc = state_may_go("deployment", moves, PS_NELEM(moves), d.state, state, err);
-	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason) &&
-	    ps_streq(d.detail, detail))
+	if (same && ps_streq(d.reason, reason) && ps_streq(d.detail, detail) && !ends)
 		goto out;
-	if (rc == 0 && strcmp(d.state, state) == 0 && ps_streq(d.reason, reason))
+	if (rc == 0)
+		state_must_go("deployment", id, moves, PS_NELEM(moves), d.state, state);
+	if (same && ps_streq(d.reason, reason))
 		now = d.since_ms;
 	if (rc == 0)
 		rc = sql_run(tx, err,
 			     "UPDATE deployment SET state = ?, reason = ?, detail = ?, since_ms = ?, superseded_by = ?"
 			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
 	if (rc >= 0 && ends)
-		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ? WHERE id = ?", "ii", now, id);
+		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ?, lease_ms = 0 WHERE id = ?", "ii", now, id);
 out:
 	deployment_clear(&d);
 	return rc < 0 ? rc : 0;
 }
 
 int deployment_start(struct store_tx *tx, int64_t id, const char *plan, const char *plan_digest,
-		     const char *policy_digest, int64_t *fence, struct ps_err *err)
+		     const char *policy_digest, int64_t lease_ms, int64_t *fence, struct ps_err *err)
 {
-	int64_t now = clock_wall_ms();
 	struct deployment d = { 0 };
 	int rc = deployment_get(tx, id, &d, err);
 
 	if (rc == 0)
-		rc = state_may_go("deployment", moves, PS_NELEM(moves), d.state, "running", err);
+		rc = deployment_set(tx, id, "running", NULL, NULL, 0, err);
 	if (rc == 0)
 		rc = sql_run(tx, err,
-			     "UPDATE deployment SET state = 'running', reason = NULL, detail = NULL, fence = fence + 1,"
-			     " tries = tries + 1, plan = ?, plan_digest = ?, policy_digest = ?,"
-			     " since_ms = CASE WHEN state = 'running' THEN since_ms ELSE ? END,"
-			     " started_ms = COALESCE(started_ms, ?) WHERE id = ?",
-			     "tttiii", plan, plan_digest, policy_digest, now, now, id);
+			     "UPDATE deployment SET fence = fence + 1, tries = tries + 1, plan = ?, plan_digest = ?,"
+			     " policy_digest = ?, lease_ms = ?, started_ms = COALESCE(started_ms, since_ms) WHERE id = ?",
+			     "tttii", plan, plan_digest, policy_digest, lease_ms, id);
 	*fence = d.fence + 1;
 	deployment_clear(&d);
 	return rc < 0 ? rc : 0;
@@ -131,6 +148,15 @@ static int check_fence(struct store_tx *tx, int64_t id, int64_t fence, struct ps
 		rc = ps_err_set(err, PS_ESTALE, "deployment d%lld was started again meanwhile", (long long)id);
 	deployment_clear(&d);
 	return rc;
+}
+
+int deployment_renew(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms, struct ps_err *err)
+{
+	int rc = check_fence(tx, id, fence, err);
+
+	if (rc == 0)
+		rc = sql_run(tx, err, "UPDATE deployment SET lease_ms = ? WHERE id = ?", "ii", lease_ms, id);
+	return rc < 0 ? rc : 0;
 }
 
 int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what, struct ps_err *err)

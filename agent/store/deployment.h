@@ -10,7 +10,8 @@
 	X(i, id) X(i, demand) X(t, release) X(i, label) X(i, repository) X(t, project)       \
 	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
 	X(i, superseded_by) X(i, fence) X(i, lease_ms) X(t, plan) X(t, plan_digest)          \
-	X(t, policy_digest) X(i, next_try_ms) X(i, tries) X(i, created_ms) X(i, started_ms) X(i, ended_ms)
+	X(t, policy_digest) X(i, next_try_ms) X(i, tries) X(i, created_ms) X(i, started_ms) X(i, ended_ms) \
+	X(i, priority) X(i, turn)
 ROWS_STRUCT(deployment, DEPLOYMENT_COLS)
 
 #define DEPLOYED_JOB_COLS(X)                                                                 \
@@ -21,9 +22,17 @@ ROWS_STRUCT(deployed_job, DEPLOYED_JOB_COLS)
 int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *err) PS_MUSTCHECK;
 int deployment_get(struct store_tx *tx, int64_t id, struct deployment *out,
 		   struct ps_err *err) PS_MUSTCHECK;
-/* In the order of the events that asked for them. */
+/* Under way: one for each fabric at most. */
+int deployments_running(struct store_tx *tx, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+/* As they are stored; as many as there are. */
 int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out,
 			 struct ps_err *err) PS_MUSTCHECK;
+/* Waiting for an environment that goes to another fabric now (fabric NULL: to none), at most limit. */
+int deployments_misplaced(struct store_tx *tx, const char *environment, const char *fabric,
+			  int64_t limit, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+/* Waiting ones of an earlier event for the same project and environment. */
+int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,
+		      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 /* A later event's deployment of the same project to the same environment: its number, else 0. */
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer,
@@ -31,12 +40,18 @@ int deployment_newer(struct store_tx *tx, int64_t repository, const char *projec
 /* The release that was deployed last where this one goes; *release NULL: none. free() it. */
 int deployment_live(struct store_tx *tx, const struct deployment *d, char **release,
 		    struct ps_err *err) PS_MUSTCHECK;
-/* The one door for a change of state. Keeps since_ms when neither state nor reason change. */
+/* The one door for a change of state. With nothing changed it writes nothing. Whoever may come late
+ * checks the fence and state first: a move that is not allowed is our own mistake. */
 int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 		   const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
-/* waiting or running → running, with its plan and a raised fence. */
+/* waiting or running → running, with its plan, a raised fence and a claim until lease_ms. */
 int deployment_start(struct store_tx *tx, int64_t id, const char *plan, const char *plan_digest,
-		     const char *policy_digest, int64_t *fence, struct ps_err *err) PS_MUSTCHECK;
+		     const char *policy_digest, int64_t lease_ms, int64_t *fence,
+		     struct ps_err *err) PS_MUSTCHECK;
+
+/* Its role is still at it: the claim lasts until then. PS_ESTALE when the claim is another's. */
+int deployment_renew(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms,
+		     struct ps_err *err) PS_MUSTCHECK;
 
 /* The journal. Writing the same thing twice is fine: a step looks first what is there. */
 int step_begin(struct store_tx *tx, int64_t deployment, int64_t fence, int64_t n, const char *what,

@@ -33,12 +33,67 @@ int events_list(struct store_tx *tx, int64_t repository, const char *ref, int64_
 			   repository, repository, ref, ref, before, before, limit);
 }
 
-int events_open_unsurveyed(struct store_tx *tx, struct events *out, struct ps_err *err)
+enum { SURVEY_AGAIN_MS = 5000 };	/* a gate that cannot is not asked in a circle */
+
+static int count_claims(struct store_tx *tx, int64_t now_ms, int64_t *n, struct ps_err *err)
 {
-	return rows_select(tx, &ref_event_shape, out, err,
-			   "WHERE state = 'open' AND surveyed = 0 AND repository_path <> ''"
-			   " AND (push IS NULL OR EXISTS (SELECT 1 FROM push WHERE push.id = event.push AND ended = 1))"
-			   " ORDER BY id", "");
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT COUNT(*) FROM event WHERE state = 'open' AND surveyed = 0"
+				    " AND lease_ms > ?", "i", now_ms);
+	int rc = sql_next(tx, q, err);
+
+	*n = rc > 0 ? sql_int(q, 0) : 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+int events_claim_surveys(struct store_tx *tx, int64_t most, int64_t now_ms, int64_t lease_ms,
+			 struct events *out, struct ps_err *err)
+{
+	size_t from = out->n;
+	int64_t claimed;
+	int rc = count_claims(tx, now_ms, &claimed, err);
+
+	if (rc == 0 && claimed < most)
+		rc = rows_select(tx, &ref_event_shape, out, err,
+				 "WHERE state = 'open' AND surveyed = 0 AND lease_ms <= ? AND repository_path <> ''"
+				 " AND (push IS NULL OR EXISTS (SELECT 1 FROM push WHERE push.id = event.push AND ended = 1))"
+				 " ORDER BY lease_ms, id LIMIT ?", "ii", now_ms, most - claimed);
+	for (size_t i = from; i < out->n && rc >= 0; i++) {
+		rc = sql_run(tx, err, "UPDATE event SET fence = fence + 1, lease_ms = ? WHERE id = ?", "ii", lease_ms,
+			     out->v[i].id);
+		out->v[i].fence++;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int events_any_unsurveyed(struct store_tx *tx, bool *any, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT 1 FROM event WHERE state = 'open' AND surveyed = 0 LIMIT 1", "");
+	int rc = sql_next(tx, q, err);
+
+	*any = rc > 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+int event_release_survey(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err)
+{
+	int rc;
+
+	if (id)
+		rc = sql_run(tx, err, "UPDATE event SET lease_ms = ? WHERE id = ? AND fence = ? AND surveyed = 0",
+			     "iii", clock_wall_ms() + SURVEY_AGAIN_MS, id, fence);
+	else
+		rc = sql_run(tx, err, "UPDATE event SET fence = fence + 1, lease_ms = 0 WHERE state = 'open'"
+			     " AND surveyed = 0 AND lease_ms > 0", "");
+	return rc < 0 ? rc : 0;
+}
+
+int event_settled(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET settling = 0 WHERE id = ?", "i", id);
+
+	return rc < 0 ? rc : 0;
 }
 
 int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,

@@ -12,7 +12,7 @@
 #define EVENT_COLS(X)                                                                        \
 	X(i, id) X(i, repository) X(t, ref) X(i, seq) X(t, old) X(t, new) X(t, kind)         \
 	X(i, push) X(i, k) X(t, pusher) X(t, state) X(t, reason) X(i, superseded_by)         \
-	X(t, boot) X(i, stamp) X(i, at_ms) X(i, surveyed)                                    \
+	X(t, boot) X(i, stamp) X(i, at_ms) X(i, surveyed) X(i, fence) X(i, lease_ms)         \
 	X(t, repository_path) X(t, repository_name)
 struct ref_event { EVENT_COLS(ROWS_DECL) };
 struct events { struct ref_event *v; size_t n; };
@@ -25,10 +25,21 @@ int event_get(struct store_tx *tx, int64_t id, struct ref_event *out, struct ps_
 int events_list(struct store_tx *tx, int64_t repository, const char *ref, int64_t before,
 		int64_t limit, struct events *out, struct ps_err *err) PS_MUSTCHECK;
 /*
- * What may be taken into work: open, not yet surveyed, its repository there, and its push over: then
- * the ref store itself has confirmed what the hook reported. Oldest first.
+ * Claims what may be taken into work: open, not yet surveyed, its repository there, and its push over:
+ * then the ref store itself has confirmed what the hook reported. Oldest first, those whose last claim
+ * came to nothing behind the others; so many that no more than `most` are claimed at `now_ms`. A claim
+ * ends at lease_ms; its fence is in the row.
  */
-int events_open_unsurveyed(struct store_tx *tx, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+int events_claim_surveys(struct store_tx *tx, int64_t most, int64_t now_ms, int64_t lease_ms,
+			 struct events *out, struct ps_err *err) PS_MUSTCHECK;
+/* Is there an open event whose tree is not known? */
+int events_any_unsurveyed(struct store_tx *tx, bool *any, struct ps_err *err) PS_MUSTCHECK;
+/* The claim came to nothing (fence): asked again some seconds later. Or the role is gone with all of
+ * them (id 0): at once. */
+int event_release_survey(struct store_tx *tx, int64_t id, int64_t fence,
+			 struct ps_err *err) PS_MUSTCHECK;
+/* Its demands have ended and event_end() was told: not looked at again. */
+int event_settled(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 /* For the merge rule: of this ref, those of this push and those not reported yet, in seq order. */
 int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,
 		    struct events *out, struct ps_err *err) PS_MUSTCHECK;

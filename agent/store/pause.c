@@ -86,12 +86,16 @@ char *pause_subject(const struct pause *p)
 	return xasprintf("%s%s%s", p->scope, *p->name ? " " : "", p->name);
 }
 
+char *pause_lifter(const struct pause *p)
+{
+	return xasprintf("penstock resume %s%s%s", p->scope, *p->name ? " " : "", p->name);
+}
+
 char *pause_text(const struct pause *p)
 {
 	char since[CLOCK_TEXT], *subject = pause_subject(p);
-	char *text = xasprintf("%s by %s since %s: %s; run: penstock resume %s",
-			       strcmp(p->kind, "drain") == 0 ? "drained" : subject, p->who,
-			       clock_text(since, p->since_ms), p->why, subject);
+	char *text = xasprintf("%s by %s since %s: %s", strcmp(p->kind, "drain") == 0 ? "drained" : subject,
+			       p->who, clock_text(since, p->since_ms), p->why);
 
 	free(subject);
 	return text;

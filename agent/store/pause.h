@@ -35,9 +35,10 @@ bool pause_scope_fits(const char *scope, const char *name);
 /* The first of l that stops this work; NULL: none. environment and fabric may be NULL. */
 const struct pause *pause_of(const struct pauses *l, enum pause_work work, const char *environment,
 			     const char *fabric);
-/* "fabric production by kim since 2026-11-27T01:50:00Z: why; run: penstock resume fabric
- * production". free() it. */
+/* "fabric production by kim since 2026-11-27T01:50:00Z: why", and the command that lifts it.
+ * free() them. */
 char *pause_text(const struct pause *p);
+char *pause_lifter(const struct pause *p);
 /* "fabric production", "all". free() it. */
 char *pause_subject(const struct pause *p);
 

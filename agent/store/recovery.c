@@ -65,7 +65,7 @@ static int newest_event(struct store_tx *tx, int64_t *out, struct ps_err *err)
 static int stop_deployments(struct store_tx *tx, struct ps_err *err)
 {
 	struct deployments l = { NULL, 0 };
-	int rc = deployments_in_state(tx, "running", &l, err);
+	int rc = deployments_running(tx, &l, err);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		rc = deployment_set(tx, l.v[i].id, "unknown", "recovery", NULL, 0, err);
@@ -79,10 +79,8 @@ static int stop_deployments(struct store_tx *tx, struct ps_err *err)
 static int lose_runs(struct store_tx *tx, struct ps_err *err)
 {
 	struct runs l = { NULL, 0 };
-	int rc = runs_in_state(tx, "queued", &l, err);
+	int rc = runs_open(tx, &l, err);
 
-	if (rc == 0)
-		rc = runs_in_state(tx, "running", &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		rc = run_finish(tx, l.v[i].id, l.v[i].fence, "unknown", RUN_LOST, err);
 	runs_clear(&l);
@@ -123,7 +121,7 @@ int recovery_leave(struct store_tx *tx, int64_t *deployments, struct ps_err *err
 
 		if (!ps_streq(d->reason, "recovery"))
 			continue;
-		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, &fence, err);
+		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, 0, &fence, err);
 		if (rc == 0)
 			rc = demand_set(tx, d->demand, "active", NULL, "deploying", 0, err);
 		++*deployments;
@@ -136,5 +134,5 @@ char *recovery_text(const struct recovery *r)
 {
 	char since[CLOCK_TEXT];
 
-	return xasprintf("since %s: %s; run: penstock resume --all", clock_text(since, r->since_ms), r->why);
+	return xasprintf("since %s: %s", clock_text(since, r->since_ms), r->why);
 }

@@ -25,7 +25,7 @@ void recovery_clear(struct recovery *r);
 int recovery_enter(struct store_tx *tx, const char *why, struct ps_err *err) PS_MUSTCHECK;
 /* *deployments: how many are running again. PS_ENOENT: it is not on. */
 int recovery_leave(struct store_tx *tx, int64_t *deployments, struct ps_err *err) PS_MUSTCHECK;
-/* "since 2026-11-27T01:50:00Z: why; run: penstock resume --all". free() it. */
+/* "since 2026-11-27T01:50:00Z: why". free() it. */
 char *recovery_text(const struct recovery *r);
 
 #endif

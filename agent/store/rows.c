@@ -103,11 +103,25 @@ void rows_clear(const struct row_shape *shape, void *arg)
 	list->n = 0;
 }
 
-int state_may_go(const char *noun, const struct state_move *table, size_t n, const char *from,
-		 const char *to, struct ps_err *err)
+static bool may_go(const struct state_move *table, size_t n, const char *from, const char *to)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(table[i].from, from) == 0 && strcmp(table[i].to, to) == 0)
-			return 0;
+			return true;
+	return false;
+}
+
+void state_must_go(const char *noun, int64_t id, const struct state_move *table, size_t n,
+		   const char *from, const char *to)
+{
+	PS_BUG_IF(!may_go(table, n, from, to), "%s %lld that is %s cannot become %s", noun, (long long)id,
+		  from, to);
+}
+
+int state_may_go(const char *noun, const struct state_move *table, size_t n, const char *from,
+		 const char *to, struct ps_err *err)
+{
+	if (may_go(table, n, from, to))
+		return 0;
 	return ps_err_set(err, PS_ESTALE, "a %s that is %s cannot become %s", noun, from, to);
 }

@@ -48,5 +48,9 @@ void rows_clear(const struct row_shape *shape, void *list);
 struct state_move { const char *from, *to; };
 int state_may_go(const char *noun, const struct state_move *table, size_t n, const char *from,
 		 const char *to, struct ps_err *err) PS_MUSTCHECK;
+/* The same for a door behind which nothing late can come any more: a move that is not in the table is
+ * our own mistake and stops the program. */
+void state_must_go(const char *noun, int64_t id, const struct state_move *table, size_t n,
+		   const char *from, const char *to);
 
 #endif

@@ -38,67 +38,82 @@ int run_get(struct store_tx *tx, int64_t id, struct run *out, struct ps_err *err
 	return rows_one(tx, &run_shape, out, err, "WHERE id = ?", "i", id);
 }
 
-int runs_in_state(struct store_tx *tx, const char *state, struct runs *out, struct ps_err *err)
+int runs_open(struct store_tx *tx, struct runs *out, struct ps_err *err)
 {
-	return rows_select(tx, &run_shape, out, err, "WHERE state = ? ORDER BY id", "t", state);
+	return rows_select(tx, &run_shape, out, err, "WHERE state IN ('queued', 'running') ORDER BY id", "");
 }
 
-int run_set_reason(struct store_tx *tx, const struct run *row, const char *reason, const char *detail, struct ps_err *err)
+int runs_running(struct store_tx *tx, struct runs *out, struct ps_err *err)
 {
+	return rows_select(tx, &run_shape, out, err, "WHERE state = 'running' ORDER BY id", "");
+}
+
+/* The one door for a change of state. */
+static int set_state(struct store_tx *tx, const struct run *r, const char *to, const char *reason, struct ps_err *err)
+{
+	bool ends = strcmp(to, "running") != 0;
+	int64_t now = clock_wall_ms();
 	int rc;
 
-	if (ps_streq(row->reason, reason) && ps_streq(row->detail, detail))
-		return 0;
-	rc = sql_run(tx, err,
-		     "UPDATE run SET since_ms = CASE WHEN reason = ? THEN since_ms ELSE ? END, reason = ?, detail = ?"
-		     " WHERE id = ? AND state = 'queued'", "titti", reason, clock_wall_ms(), reason, detail,
-		     row->id);
+	state_must_go("run", r->id, moves, PS_NELEM(moves), r->state, to);
+	rc = sql_run(tx, err, "UPDATE run SET state = ?, reason = ?, detail = NULL, since_ms = ? WHERE id = ?", "ttii",
+		     to, reason, now, r->id);
+	if (rc >= 0 && ends)
+		rc = sql_run(tx, err, "UPDATE run SET slot = -1, lease_ms = 0, ended_ms = ? WHERE id = ?", "ii", now, r->id);
+	if (rc >= 0 && ends && strcmp(to, "passed") != 0)
+		rc = sql_run(tx, err,
+			     "UPDATE task SET state = CASE WHEN state = 'running' THEN 'failed' ELSE 'cancelled' END,"
+			     " reason = ?, ended_ms = ? WHERE run = ? AND state IN ('queued', 'running')",
+			     "tii", reason, now, r->id);
 	return rc < 0 ? rc : 0;
 }
 
-static int may_go(struct store_tx *tx, int64_t id, int64_t fence, const char *to, struct run *r, struct ps_err *err)
+int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence, struct ps_err *err)
 {
-	int rc = run_get(tx, id, r, err);
-
-	if (rc == 0 && r->fence != fence)
-		rc = ps_err_set(err, PS_ESTALE, "run x%lld was ended meanwhile", (long long)id);
-	return rc < 0 ? rc : state_may_go("run", moves, PS_NELEM(moves), r->state, to, err);
-}
-
-int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t *fence, struct ps_err *err)
-{
-	int64_t now = clock_wall_ms();
 	struct run r = { 0 };
 	int rc = run_get(tx, id, &r, err);
 
 	if (rc == 0)
-		rc = state_may_go("run", moves, PS_NELEM(moves), r.state, "running", err);
+		rc = set_state(tx, &r, "running", NULL, err);
 	if (rc == 0)
-		rc = sql_run(tx, err,
-			     "UPDATE run SET state = 'running', reason = NULL, detail = NULL, slot = ?, fence = fence + 1,"
-			     " since_ms = ?, started_ms = ? WHERE id = ?", "iiii", slot, now, now, id);
+		rc = sql_run(tx, err, "UPDATE run SET slot = ?, lease_ms = ?, fence = fence + 1, started_ms = since_ms"
+			     " WHERE id = ?", "iii", slot, lease_ms, id);
 	*fence = r.fence + 1;
+	run_clear(&r);
+	return rc < 0 ? rc : 0;
+}
+
+/* The row, if it is under this fence and has not ended. */
+static int claimed(struct store_tx *tx, int64_t id, int64_t fence, struct run *r, struct ps_err *err)
+{
+	int rc = run_get(tx, id, r, err);
+	bool open = rc == 0 && (strcmp(r->state, "running") == 0 || strcmp(r->state, "queued") == 0);
+
+	if (rc == 0 && (r->fence != fence || !open))
+		rc = ps_err_set(err, PS_ESTALE, "run x%lld was ended meanwhile", (long long)id);
+	return rc;
+}
+
+int run_renew(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms, struct ps_err *err)
+{
+	struct run r = { 0 };
+	int rc = claimed(tx, id, fence, &r, err);
+
+	if (rc == 0)
+		rc = sql_run(tx, err, "UPDATE run SET lease_ms = ? WHERE id = ? AND state = 'running'", "ii", lease_ms, id);
 	run_clear(&r);
 	return rc < 0 ? rc : 0;
 }
 
 int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state, const char *reason, struct ps_err *err)
 {
-	int64_t now = clock_wall_ms();
 	struct run r = { 0 };
-	int rc = may_go(tx, id, fence, state, &r, err);
+	int rc = claimed(tx, id, fence, &r, err);
 
 	if (rc == 0)
-		rc = sql_run(tx, err,
-			     "UPDATE run SET state = ?, reason = ?, slot = -1, since_ms = ?, ended_ms = ? WHERE id = ?",
-			     "ttiii", state, reason, now, now, id);
-	if (rc >= 0 && strcmp(state, "passed") != 0)
-		rc = sql_run(tx, err,
-			     "UPDATE task SET state = CASE WHEN state = 'running' THEN 'failed' ELSE 'cancelled' END,"
-			     " reason = ?, ended_ms = ? WHERE run = ? AND state IN ('queued', 'running')",
-			     "tii", reason, now, id);
+		rc = set_state(tx, &r, state, reason, err);
 	run_clear(&r);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int task_set(struct store_tx *tx, int64_t run, int64_t fence, const char *task, const char *state,

@@ -9,22 +9,24 @@
 #define RUN_COLS(X)                                                                          \
 	X(i, id) X(t, fabric) X(i, repository) X(t, project) X(t, job) X(t, config) X(t, release) \
 	X(t, who) X(t, state) X(t, reason) X(t, detail) X(i, since_ms) X(i, slot) X(i, fence) \
-	X(t, spec) X(i, created_ms) X(i, started_ms) X(i, ended_ms)
+	X(t, spec) X(i, created_ms) X(i, started_ms) X(i, ended_ms) X(i, lease_ms)
 ROWS_STRUCT(run, RUN_COLS)
 
 /* Inserts a queued run and its tasks (keys in order); sets r->id. */
 int run_insert(struct store_tx *tx, struct run *r, const char *const *tasks, size_t ntasks,
 	       struct ps_err *err) PS_MUSTCHECK;
 int run_get(struct store_tx *tx, int64_t id, struct run *out, struct ps_err *err) PS_MUSTCHECK;
-int runs_in_state(struct store_tx *tx, const char *state, struct runs *out,
-		  struct ps_err *err) PS_MUSTCHECK;
-/* The reason a queued one waits. Writes nothing when it is the row's own already. */
-int run_set_reason(struct store_tx *tx, const struct run *row, const char *reason, const char *detail,
-		   struct ps_err *err) PS_MUSTCHECK;
-/* queued → running with a raised fence. */
-int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t *fence,
+/* All that have not ended; as many as there are. */
+int runs_open(struct store_tx *tx, struct runs *out, struct ps_err *err) PS_MUSTCHECK;
+int runs_running(struct store_tx *tx, struct runs *out, struct ps_err *err) PS_MUSTCHECK;
+/* queued → running with a raised fence and a claim until lease_ms. */
+int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, int64_t *fence,
 	      struct ps_err *err) PS_MUSTCHECK;
-/* running (queued too, for a run that cannot start) → an end; tasks that did not end get it too. */
+/* Its role is still at it: the claim lasts until then. PS_ESTALE when it has ended meanwhile. */
+int run_renew(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms,
+	      struct ps_err *err) PS_MUSTCHECK;
+/* running (queued too, for a run that cannot start) → an end; tasks that did not end get it too.
+ * PS_ESTALE when it has ended already or the fence is another's. */
 int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state,
 	       const char *reason, struct ps_err *err) PS_MUSTCHECK;
 /* at_ms: when it began (state running) or ended. */

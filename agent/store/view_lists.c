@@ -96,6 +96,7 @@ json_t *build_row(sqlite3_stmt *q)
 	put_took(o, q, 15, 16);
 	put_text(o, "last_lines", sql_text(q, 17));
 	json_object_set_new(o, "tests", json_string("not run in this version"));
+	put_place(o, strcmp(sql_text(q, 1), "queued") == 0, "build", "");
 	return o;
 }
 
@@ -172,6 +173,7 @@ json_t *deployment_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 20);
 	put_time(o, "ended", q, 21);
 	put_took(o, q, 20, 21);
+	put_place(o, strcmp(sql_text(q, 1), "waiting") == 0, "deployment", sql_text(q, 4));
 	return o;
 }
 
@@ -214,6 +216,7 @@ json_t *run_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 13);
 	put_time(o, "ended", q, 14);
 	put_took(o, q, 13, 14);
+	put_place(o, strcmp(sql_text(q, 1), "queued") == 0, "run", sql_text(q, 3));
 	return o;
 }
 

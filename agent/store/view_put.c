@@ -102,6 +102,8 @@ int view_list(struct store_tx *tx, sqlite3_stmt *q, const struct view_ask *a,
 	bool more;
 	int rc = view_rows(tx, q, items, view_limit(a), &more, one_row, err);
 
+	if (rc == 0)
+		rc = view_add_waits(tx, items, err);
 	if (rc < 0)
 		json_decref(items);
 	else
@@ -112,13 +114,19 @@ int view_list(struct store_tx *tx, sqlite3_stmt *q, const struct view_ask *a,
 int view_one(struct store_tx *tx, sqlite3_stmt *q, const char *what, const char *id,
 	     json_t *(*one_row)(sqlite3_stmt *q), json_t **out, struct ps_err *err)
 {
+	json_t *row = json_array();
 	int rc = sql_next(tx, q, err);
 
 	if (rc > 0)
-		*out = one_row(q);
+		json_array_append_new(row, one_row(q));
 	else if (rc == 0)
 		rc = ps_err_set(err, PS_ENOENT, "no such %s: '%s'", what, id);
 	sql_done(q);
+	if (rc > 0)
+		rc = view_add_waits(tx, row, err);
+	if (rc == 0)
+		*out = json_incref(json_array_get(row, 0));
+	json_decref(row);
 	return rc < 0 ? rc : 0;
 }
 
@@ -131,22 +139,22 @@ int view_number(const char *id, char kind, int64_t *n, struct ps_err *err)
 
 static const struct wait_reason reasons[] = {
 	{ "builder",   "waits for a free slot", "penstock builds --state running" },
-	{ "order",     "waits for what came before it", NULL },
-	{ "tests",     "waits for its tests", NULL },
+	{ "order",     "waits for what came before it", "penstock status" },
+	{ "tests",     "waits for its tests", "penstock status" },
 	{ "sandbox",   "no sandbox can be made here", "penstock status" },
 	{ "toolchain", "there is no toolchain to build with", "penstock toolchain make NAME FILE" },
-	{ "disk",      "the disk is nearly full", NULL },
+	{ "disk",      "the disk is nearly full", "penstock status" },
 	{ "paused",    "work is paused", "penstock status" },
 	{ "recovery",  "the store was restored", "penstock resume --all" },
-	{ "held",      "must not act until the owners let it go", NULL },
-	{ "after",     "the environment before was not verified", NULL },
-	{ "approval",  "the owners of the fabric have not approved", NULL },
-	{ "manual",    "this environment is deployed by hand", NULL },
-	{ "window",    "outside the deployment window", NULL },
-	{ "freeze",    "the fabric is frozen", NULL },
-	{ "lock",      "another deployment has the fabric", "penstock status" },
-	{ "pinned",    "the fabric is pinned", NULL },
-	{ "fabric",    "the fabric does not take it", NULL },
+	{ "held",      "must not act until the owners let it go", "penstock events --state held" },
+	{ "after",     "the environment before was not verified", "penstock status" },
+	{ "approval",  "the owners of the fabric have not approved", "penstock reload" },
+	{ "manual",    "this environment is deployed by hand", "penstock reload" },
+	{ "window",    "outside the deployment window", "penstock status" },
+	{ "freeze",    "the fabric is frozen", "penstock status" },
+	{ "lock",      "something else has the fabric", "penstock status" },
+	{ "pinned",    "the fabric is pinned", "penstock status" },
+	{ "fabric",    "the fabric does not take it", "penstock status" },
 };
 
 const struct wait_reason *wait_reason(const char *word)
@@ -155,16 +163,4 @@ const struct wait_reason *wait_reason(const char *word)
 		if (ps_streq(reasons[i].word, word))
 			return &reasons[i];
 	return NULL;
-}
-
-const char *wait_lift(const char *reason, const char *detail, size_t *told)
-{
-	static const char mark[] = "; run: ";
-	const struct wait_reason *w = wait_reason(reason);
-	const char *last = NULL;
-
-	for (const char *at = w && detail ? strstr(detail, mark) : NULL; at; at = strstr(at + 1, mark))
-		last = at;
-	*told = last ? (size_t)(last - detail) : detail ? strlen(detail) : 0;
-	return last ? last + strlen(mark) : w ? w->lift : NULL;
 }

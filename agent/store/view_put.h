@@ -34,14 +34,23 @@ int view_one(struct store_tx *tx, sqlite3_stmt *q, const char *what, const char 
 /* The number in "b31"; PS_EINVAL says how an id of this kind looks. */
 int view_number(const char *id, char kind, int64_t *n, struct ps_err *err) PS_MUSTCHECK;
 
-/* What a wait reason means and the command that lifts it (NULL: none in this version). */
+/* What a wait reason means and the command that lifts it, or shows what would. */
 struct wait_reason { const char *word, *means, *lift; };
 const struct wait_reason *wait_reason(const char *word);	/* NULL: not one of them */
 
-/* The command that lifts this wait: the reason's own, or where it depends on what blocks, what stands
- * behind the last "; run: " of the detail. told gets how much of the detail comes before that. NULL:
- * none in this version. Parts of detail; both arguments may be NULL. */
-const char *wait_lift(const char *reason, const char *detail, size_t *told);
+/*
+ * What a person must know of what waits (view_wait.c). A row that waits has a member `place`
+ * (line.h); here it becomes reason, detail, blocked_by, since, ahead and lift, none of them missing,
+ * and goes. Rows with a detail that do not wait get the last three as null. A handful of statements for all of
+ * them, whatever waits.
+ */
+int view_add_waits(struct store_tx *tx, json_t *rows, struct ps_err *err) PS_MUSTCHECK;
+/* The same for one row that waits for itself alone, by words that are its own. */
+void put_wait(json_t *row, const char *reason, const char *detail, const char *blocked_by,
+	      const char *lift);
+/* Lets a node that waits for another thing say what that thing says. */
+void copy_wait(json_t *to, const json_t *from);
+void put_place(json_t *row, bool waits, const char *kind, const char *place);
 
 /* Rows of the nouns, with the columns of these texts in front of "FROM". */
 extern const char event_sql[], build_sql[], deployment_sql[], run_sql[];

@@ -8,6 +8,7 @@
 
 #include "agent/store/view_put.h"
 
+#include "agent/store/line.h"
 #include "common/base/digest.h"
 #include "common/base/id.h"
 
@@ -49,24 +50,24 @@ static void add_child(json_t *node, json_t *child)
 /* State, reason, since and the lines that belong to a waiting or ended thing. */
 static void put_state(json_t *node, const json_t *row)
 {
-	static const char *const same[] = { "id", "state", "reason", "since" };
+	static const char *const same[] = { "id", "state", "reason", "detail", "blocked_by", "since", "ahead", "lift" };
 	const char *state = text_of(row, "state"), *reason = text_of(row, "reason"), *detail = text_of(row, "detail");
 	const struct wait_reason *w = wait_reason(reason);
 	bool waits = strcmp(state, "waiting") == 0 || strcmp(state, "queued") == 0;
-	size_t told;
-	const char *lift = wait_lift(reason, detail, &told);
+	json_int_t ahead = json_integer_value(json_object_get(row, "ahead"));
 
 	for (size_t i = 0; i < PS_NELEM(same); i++)
 		json_object_set(node, same[i], json_object_get(row, same[i]) ? json_object_get(row, same[i]) : json_null());
 	if (waits && w)
-		say(node, "%s%s%.*s", w->means, *detail ? ": " : "", (int)told, detail);
+		say(node, "%s%s%s", w->means, strcmp(detail, w->means) ? ": " : "", strcmp(detail, w->means) ? detail : "");
 	else if (*detail && strcmp(detail, state) != 0)
 		say(node, "%s", detail);
 	if (!waits && *reason)
 		say(node, "%s", reason);
-	if (waits && lift)
-		say(node, "lifted by: %s", lift);
-	put_text(node, "lift", waits ? lift : NULL);
+	if (waits && ahead)
+		say(node, "%lld ahead of it", (long long)ahead);
+	if (waits && *text_of(row, "lift"))
+		say(node, "lifted by: %s", text_of(row, "lift"));
 }
 
 /* The deepest thing that failed, else that waits, else is under way: what the reader can act on. */
@@ -184,11 +185,13 @@ static json_t *event_node(const json_t *row)
 	free(what);
 	json_object_set(n, "id", json_object_get(row, "id"));
 	json_object_set(n, "state", json_object_get(row, "state"));
-	json_object_set(n, "reason", json_object_get(row, "reason"));
 	json_object_set(n, "since", json_object_get(row, "at"));
+	copy_wait(n, row);
 	json_object_set(n, "repository", json_object_get(row, "repository"));
 	json_object_set(n, "ref", json_object_get(row, "ref"));
-	if (*text_of(row, "reason"))
+	if (json_is_string(json_object_get(row, "lift")))
+		say(n, "%s: %s", wait_reason(text_of(row, "reason"))->means, text_of(row, "detail"));
+	else if (*text_of(row, "reason"))
 		say(n, "%s", text_of(row, "reason"));
 	if (*text_of(row, "superseded_by"))
 		say(n, "superseded by %s", text_of(row, "superseded_by"));
@@ -219,12 +222,17 @@ static json_t *demand_row(sqlite3_stmt *q)
 	put_text(o, "release", sql_text(q, 9));
 	put_text(o, "commit", sql_text(q, 10));
 	put_id(o, "event", 'e', sql_int(q, 11));
+	if (strcmp(sql_text(q, 1), "waiting") == 0 && wait_reason(sql_text(q, 6)))
+		put_wait(o, sql_text(q, 6), sql_text(q, 7), sql_text(q, 6), NULL);
+	else if (sql_int(q, 12))
+		put_place(o, true, sql_is_null(q, 13) ? WAIT_TOOLCHAIN : "demand", "");
 	return o;
 }
 
 static const char demand_sql[] =
 	"SELECT d.id, d.state, r.name, d.project, d.environment, d.fabric, d.reason, d.detail, d.since_ms, d.release,"
-	" d.commit_oid, d.event FROM demand d JOIN repository r ON r.id = d.repository ";
+	" d.commit_oid, d.event, d.state = 'waiting' AND (d.toolchain IS NULL OR d.look = 1), d.toolchain"
+	" FROM demand d JOIN repository r ON r.id = d.repository ";
 
 /* ---- chains ---- */
 
@@ -237,6 +245,8 @@ static int children(struct store_tx *tx, json_t *node, const char *select, const
 	size_t i;
 	int rc = view_rows(tx, sql_query(tx, err, sql, "i", n), rows, VIEW_LIMIT, NULL, row, err);
 
+	if (rc == 0)
+		rc = view_add_waits(tx, rows, err);
 	json_array_foreach(rows, i, one)
 		add_child(node, make(one));
 	json_decref(rows);
@@ -248,6 +258,23 @@ static int add_builds(struct store_tx *tx, json_t *node, int64_t demand, struct 
 {
 	return children(tx, node, build_sql, "JOIN demand_build y ON y.build = b.id WHERE y.demand = ? ORDER BY b.id",
 			demand, build_row, build_node, err);
+}
+
+/* A demand that waits says what the build or deployment says that it waits for. */
+static void inherit_wait(json_t *node)
+{
+	static const char *const waits[] = { "waiting", "queued", NULL };
+	size_t i;
+	json_t *child;
+
+	json_array_foreach(json_object_get(node, "children"), i, child) {
+		const json_t *found = deepest(child, waits);
+
+		if (found) {
+			copy_wait(node, found);
+			return;
+		}
+	}
 }
 
 /* Does something below say already why this waits or has failed? */
@@ -278,6 +305,8 @@ static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, s
 	if (rc == 0)
 		rc = children(tx, n, deployment_sql, "WHERE d.demand = ? ORDER BY d.id", demand, deployment_row,
 			      deployment_node, err);
+	if (strcmp(text_of(row, "state"), "waiting") == 0 && !*text_of(row, "reason"))
+		inherit_wait(n);
 	if (child_tells(n))
 		json_array_clear(json_object_get(n, "lines"));
 	if (*text_of(row, "release"))
@@ -286,16 +315,41 @@ static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, s
 	return rc;
 }
 
-static int event_chain(struct store_tx *tx, const json_t *row, json_t **out, struct ps_err *err)
+/* An event waits while it is held, and until its tree was read. */
+static int put_event_wait(struct store_tx *tx, json_t *row, struct ps_err *err)
+{
+	json_t *alone = json_array();
+	int rc = 0;
+
+	if (strcmp(text_of(row, "state"), "held") == 0) {
+		json_t *why = json_incref(json_object_get(row, "reason"));
+
+		put_wait(row, "held", json_string_value(why), "owners", NULL);
+		json_decref(why);
+	} else if (strcmp(text_of(row, "state"), "open") == 0 && !json_is_true(json_object_get(row, "surveyed"))) {
+		put_place(row, true, WAIT_SURVEY, "");
+		json_array_append(alone, row);
+		rc = view_add_waits(tx, alone, err);
+	}
+	json_decref(alone);
+	return rc;
+}
+
+static int event_chain(struct store_tx *tx, json_t *row, json_t **out, struct ps_err *err)
 {
 	char *sql = xasprintf("%sWHERE d.event = ? ORDER BY d.id", demand_sql);
-	json_t *root = event_node(row), *rows = json_array(), *one;
+	json_t *root, *rows = json_array(), *one;
 	size_t i;
 	int64_t n = 0;
 	int rc = view_number(text_of(row, "id"), 'e', &n, err);
 
 	if (rc == 0)
+		rc = put_event_wait(tx, row, err);
+	root = event_node(row);
+	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, sql, "i", n), rows, VIEW_LIMIT, NULL, demand_row, err);
+	if (rc == 0)
+		rc = view_add_waits(tx, rows, err);
 	json_array_foreach(rows, i, one)
 		if (rc == 0)
 			rc = demand_chain(tx, root, one, err);
@@ -455,6 +509,8 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 
 	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, sql, "t", release), rows, VIEW_LIMIT, NULL, deployment_row, err);
+	if (rc == 0)
+		rc = view_add_waits(tx, rows, err);
 	if (rc == 0)
 		rc = view_one(tx, sql_query(tx, err, release_state_sql, "tt", release, release), "release", release,
 			      state_row, &state, err);

@@ -45,6 +45,7 @@ struct conf_fabric {
 	char *owner;			/* team */
 	enum conf_provider provider;
 	bool self_approval;
+	unsigned runs;			/* limits.runs: at the same time; 0: as the slots allow */
 	char *host;			/* databricks: URL; airflow: URL; NULL for local */
 	char *client_id;		/* databricks oauth */
 	struct conf_secret token, client_secret;
@@ -62,6 +63,7 @@ struct conf_environment {
 	char *fabric;
 	enum conf_deploy deploy;
 	unsigned approvals;
+	int64_t priority;		/* in line; higher goes first, default 0 */
 	/* team that may move these refs; NULL: default of DESIGN 7 */
 	char *push;
 	char *after;			/* environment; NULL */

@@ -61,6 +61,11 @@ static const struct conf_key airflow_keys[] = {
 	END,
 };
 static const struct conf_table airflow_table = { .what = "'airflow'", .keys = airflow_keys };
+static const struct conf_key limits_keys[] = {
+	{ .name = "runs", .type = CONF_UNSIGNED, AT(runs), .min = 0, .max = 256, .fallback = "0" },
+	END,
+};
+static const struct conf_table limits_table = { .what = "'limits'", .keys = limits_keys };
 static const struct conf_key fabric_keys[] = {
 	{ .name = "id", .type = CONF_INT, AT(id), .flags = CONF_REQUIRED, .min = 1,
 	  .max = INT64_MAX, .defines = CONF_A_FABRIC_ID },
@@ -69,6 +74,7 @@ static const struct conf_key fabric_keys[] = {
 	{ .name = "provider", .type = CONF_WORD, AT(provider), .flags = CONF_REQUIRED,
 	  .words = provider_words },
 	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
+	{ .name = "limits", .type = CONF_TABLE, .table = &limits_table },
 	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
 	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },
 	END,
@@ -114,10 +120,12 @@ static const struct conf_key environment_keys[] = {
 	  .words = deploy_words },
 	{ .name = "approvals", .type = CONF_UNSIGNED, AT(approvals), .min = 1, .max = 9,
 	  .fallback = "1" },
+	{ .name = "priority", .type = CONF_INT, AT(priority), .min = -100, .max = 100,
+	  .fallback = "0" },
 	{ .name = "push", .type = CONF_NAME, AT(push), .refers = CONF_A_TEAM },
 	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
 	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
-	LATER("also"), LATER("priority"), LATER("windows"), LATER("verify"), LATER("patch"),
+	LATER("also"), LATER("windows"), LATER("verify"), LATER("patch"),
 	END,
 };
 #undef AT

@@ -47,7 +47,7 @@ static const char *const store_fill[] = {
 	" NULL, NULL, 't', '/p', 'line one\nSyntaxError: bad', 3100, 3200, 3500)",
 	"INSERT INTO build (id, key, repository, project, commit_oid, pipeline, spec, state, reason, detail, since_ms, slot,"
 	" fence, lease_ms, digest, name, size, toolchain, prefix, last_lines, created_ms, started_ms, ended_ms)"
-	" VALUES (3, 'k3', 1, '.', '" OID1 "', 'pipelines/a', '{}', 'queued', 'builder', '1 of 1 slots busy', 4500, -1, 1,"
+	" VALUES (3, 'k3', 1, '.', '" OID1 "', 'pipelines/a', '{}', 'queued', NULL, NULL, 4500, -1, 1,"
 	" 0, NULL, NULL, NULL, 't', '/p', NULL, 4100, NULL, NULL)",
 	"INSERT INTO release (id, project, manifest, created_ms) VALUES ('" SHA "', '.', '{}', 1600)",
 	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
@@ -62,10 +62,10 @@ static const char *const store_fill[] = {
 	" 'development', 'development', 'failed', 'build b2 of pipelines/b failed: exit status 1', NULL, 3600, '{}', NULL, 3000, 3600)",
 	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
 	" since_ms, survey, release, created_ms) VALUES (3, 4, 1, '.', 'refs/heads/main', '" OID1 "', 'development',"
-	" 'development', 'waiting', 'builder', '1 of 1 slots busy', 4500, '{}', NULL, 4000)",
+	" 'development', 'waiting', NULL, NULL, 4500, '{}', NULL, 4000)",
 	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
 	" since_ms, survey, release, created_ms) VALUES (4, 5, 1, '.', 'refs/tags/v1.0', '" OID2 "', 'production',"
-	" 'production', 'waiting', 'approval', 'prod_support 0/1', 5700, '{}', '" SHA "', 5000)",
+	" 'production', 'waiting', NULL, NULL, 5700, '{}', '" SHA "', 5000)",
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (1, 1, 'pipelines/a')",
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (2, 2, 'pipelines/b')",
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (3, 3, 'pipelines/a')",
@@ -75,7 +75,7 @@ static const char *const store_fill[] = {
 	" 'development', 'development', 'deployed', NULL, NULL, 1900, 1, 0, 'pd', 1, 1600, 1700, 1900)",
 	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, reason, detail,"
 	" since_ms, fence, lease_ms, plan_digest, tries, created_ms) VALUES (2, 4, '" SHA "', 2, 1, '.', 'production',"
-	" 'production', 'waiting', 'approval', 'prod_support 0/1', 5700, 0, 0, NULL, 0, 5700)",
+	" 'production', 'waiting', NULL, NULL, 5700, 0, 0, NULL, 0, 5700)",
 	"INSERT INTO step (deployment, n, what, state, detail) VALUES (1, 1, 'artifact a.whl', 'done', NULL)",
 	"INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment, fence, remote_id,"
 	" state) VALUES ('development', 1, '.', 'jobs/j', 'j', '" SHA "', 'dd', 1, 1, NULL, 'live')",
@@ -86,11 +86,16 @@ static const char *const store_fill[] = {
 	" spec, created_ms, started_ms, ended_ms) VALUES (2, 'development', 1, '.', 'jobs/j', 'prod', '" SHA "', 'ana',"
 	" 'failed', 'task one failed', 3900, -1, 1, '[]', 3100, 3200, 3900)",
 	"INSERT INTO run (id, fabric, repository, project, job, config, release, who, state, reason, detail, since_ms, slot,"
-	" fence, spec, created_ms) VALUES (3, 'development', 1, '.', 'jobs/k', NULL, '" SHA "', 'ana', 'queued', 'builder',"
-	" '1 of 1 slots busy', 4100, -1, 0, '[]', 4100)",
+	" fence, spec, created_ms) VALUES (3, 'development', 1, '.', 'jobs/k', NULL, '" SHA "', 'ana', 'queued', NULL,"
+	" NULL, 4100, -1, 0, '[]', 4100)",
 	"INSERT INTO task (run, n, task, state, reason, last, started_ms, ended_ms) VALUES (2, 0, 'one', 'failed',"
 	" 'exit status 1', 'boom', 3200, 3900)",
 	"INSERT INTO task (run, n, task, state) VALUES (2, 1, 'two', 'upstream failed')",
+	"UPDATE demand SET toolchain = 't', look = 0",
+	"INSERT INTO wait (place, reason, detail, blocked_by, lift, next_try_ms, since_ms) VALUES"
+	" ('build', 'builder', '1 of 1 slots busy', 'b9', NULL, 0, 4500),"
+	" ('run development', 'builder', '1 of 1 slots busy', 'x9', NULL, 0, 4100),"
+	" ('deployment production', 'approval', 'prod_support 0/1', 'team prod_support', NULL, 0, 5700)",
 };
 
 /* For store_write(). */

@@ -146,7 +146,7 @@ static int run_chain(struct store_tx *tx, void *arg, struct ps_err *err)
 	e3 = event(r.id, C, A, "sure", "open");
 	bad = event(r.id, B, A, "sure", "open");
 	CHECK(event_append(tx, &e1, err) == 0 && e1.seq == 1);
-	CHECK(events_open_unsurveyed(tx, &open, err) == 0 && open.n == 1);
+	CHECK(events_claim_surveys(tx, 100, 1, 0, &open, err) == 0 && open.n == 1);
 	CHECK(strcmp(open.v[0].repository_path, "/nowhere/a.git") == 0);
 	events_clear(&open);
 	CHECK(event_append(tx, &e2, err) == 0 && e2.seq == 2);

@@ -125,7 +125,7 @@ static int run_query(struct store_tx *tx, void *arg, struct ps_err *err)
 		buf_addf(&f->got, " | %s %s %s", sql_text(q, 0) ? sql_text(q, 0) : "-",
 			 sql_int(q, 1) ? "ended" : "open", sql_text(q, 2));
 	sql_done(q);
-	rc = events_open_unsurveyed(tx, &l, err);
+	rc = events_claim_surveys(tx, 100, 1, 0, &l, err);
 	buf_addf(&f->got, " | %zu to do", l.n);
 	events_clear(&l);
 	return rc;

@@ -16,7 +16,9 @@
 #include "agent/store/event.h"
 #include "agent/store/repository.h"
 #include "agent/store/sql.h"
+#include "agent/store/view.h"
 #include "common/base/fsutil.h"
+#include "common/base/id.h"
 
 #define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ZERO "0000000000000000000000000000000000000000"
@@ -48,6 +50,7 @@ struct fx {
 	const char *ref;		/* what the next write makes */
 	int64_t event;
 	struct demand demand;
+	json_t *wait;			/* what `penstock why` says of the demand */
 };
 
 /* core.c has the real one; ours lives in the fixture */
@@ -90,6 +93,7 @@ static int teardown(void **state)
 	close(f->wake[0]);
 	close(f->wake[1]);
 	demand_clear(&f->demand);
+	json_decref(f->wait);
 	config_free(f->policy.cfg);
 	ps_paths_clear(&f->paths);
 	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
@@ -179,6 +183,48 @@ static int read_demand(struct store_tx *tx, void *arg, struct ps_err *err)
 	return demand_get(tx, id, &f->demand, err);
 }
 
+static int read_wait(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	char id[ID_TEXT];
+	struct view_ask ask = { .cfg = f->policy.cfg, .thing = id_text(id, 'e', f->demand.event) };
+	json_t *root = NULL, *node;
+	int rc = view_why(tx, &ask, &root, err);
+
+	json_decref(f->wait);
+	node = json_array_get(json_object_get(root, "children"), 0);
+	f->wait = json_incref(node);
+	json_decref(root);
+	return rc;
+}
+
+/* A part of why the demand waits, as people get it. */
+static const char *part(struct fx *f, const char *key)
+{
+	return json_string_value(json_object_get(f->wait, key));
+}
+
+/* It waits for this, and no part of why is missing. */
+static void assert_waits(struct fx *f, const char *reason, const char *detail)
+{
+	static const char *const parts[] = { "reason", "detail", "blocked_by", "since", "lift" };
+
+	assert_int_equal(do_write(f, read_wait), 0);
+	for (size_t i = 0; i < PS_NELEM(parts); i++)
+		if (!part(f, parts[i]))
+			fail_msg("waiting for %s: no %s", reason, parts[i]);
+	assert_true(json_is_integer(json_object_get(f->wait, "ahead")));
+	assert_string_equal(part(f, "reason"), reason);
+	if (!strstr(part(f, "detail"), detail))
+		fail_msg("waiting for %s: '%s' without '%s'", reason, part(f, "detail"), detail);
+}
+
+static void demand_of(struct fx *f, const char *ref)
+{
+	f->ref = ref;
+	assert_int_equal(do_write(f, make_demand), 0);
+}
+
 /* One pass with this view; the demand afterwards is in f->demand. Returns the pass: its acts. */
 static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem,
 			    const char *sandbox)
@@ -187,7 +233,8 @@ static struct pass *do_pass(struct fx *f, const char *toolchain, const char *pro
 	struct pass *p = xcalloc(1, sizeof(*p));
 
 	p->view = (struct pass_view) {
-		.policy = &f->policy, .paths = &f->paths, .build_up = true, .deploy_up = true,
+		.policy = &f->policy, .paths = &f->paths, .gate_up = true,
+		.build_up = true, .deploy_up = true,
 		.toolchain_known = true, .toolchain_problem = xstrdup_null(problem),
 			.sandbox_problem = xstrdup_null(sandbox),
 		.toolchain_digest = xstrdup_null(toolchain),
@@ -236,13 +283,11 @@ static void waits_for_a_toolchain(void **state)
 	struct fx *f = *state;
 	struct pass *p;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	p = do_pass(f, NULL, "there is none", NULL);
 	assert_int_equal(p->nacts, 0);
 	assert_string_equal(f->demand.state, "waiting");
-	assert_string_equal(f->demand.reason, "toolchain");
-	assert_string_equal(f->demand.detail, "there is none");
+	assert_waits(f, "toolchain", "there is none");
 	pass_free(p);
 }
 
@@ -250,11 +295,10 @@ static void waits_for_a_sandbox(void **state)
 {
 	struct fx *f = *state;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	pass_free(do_pass(f, DIGEST, NULL, "no user namespaces"));
 	pass_free(do_pass(f, DIGEST, NULL, "no user namespaces"));
-	assert_string_equal(f->demand.reason, "sandbox");
+	assert_waits(f, "sandbox", "no user namespaces");
 }
 
 static void builds_releases_deploys(void **state)
@@ -262,8 +306,7 @@ static void builds_releases_deploys(void **state)
 	struct fx *f = *state;
 	struct pass *p;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, pass_the_build), 0);
 	p = do_pass(f, DIGEST, NULL, NULL);
@@ -281,17 +324,15 @@ static void second_demand_shares_the_build(void **state)
 	struct fx *f = *state;
 	struct pass *p;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
-	f->ref = "refs/heads/byhand";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/byhand");
 	p = do_pass(f, DIGEST, NULL, NULL);
 	assert_int_equal(p->nacts, 0);		/* same key: the build under way is theirs too */
 	pass_free(p);
 	assert_int_equal(do_write(f, pass_the_build), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
-	assert_string_equal(f->demand.reason, "manual");
+	assert_waits(f, "manual", "deployed by hand");
 }
 
 static void same_content_is_one_release(void **state)
@@ -299,15 +340,13 @@ static void same_content_is_one_release(void **state)
 	struct fx *f = *state;
 	char *first;
 
-	f->ref = "refs/heads/asked";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/asked");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, pass_the_build), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
 	first = xstrdup(f->demand.release);
 	/* everything is built: keyed and released in one pass */
-	f->ref = "refs/heads/byhand";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/byhand");
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
 	assert_string_equal(f->demand.release, first);
 	free(first);
@@ -318,39 +357,35 @@ static void slot_taken_says_builder(void **state)
 	struct fx *f = *state;
 	struct pass *p;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
-	f->ref = "refs/heads/byhand";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/byhand");
 	p = do_pass(f, ZERO ZERO, NULL, NULL);	/* another toolchain: another key */
 	assert_int_equal(p->nacts, 0);
 	pass_free(p);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
-	assert_string_equal(f->demand.reason, "builder");
-	assert_non_null(strstr(f->demand.detail, "1 of 1 slots busy"));
+	assert_waits(f, "builder", "1 of 1 slots busy");
 }
 
 static void gates_of_a_deployment(void **state)
 {
-	static const struct { const char *ref, *reason; } rows[] = {
-		{ "refs/heads/asked", "approval" }, { "refs/heads/byhand", "manual" },
-			{ "refs/heads/air", "fabric" },
+	static const struct { const char *ref, *reason, *detail; } rows[] = {
+		{ "refs/heads/asked", "approval", "devs 0/1" },
+		{ "refs/heads/byhand", "manual", "environment byhand" },
+		{ "refs/heads/air", "fabric", "no driver in this version" },
 	};
 	struct fx *f = *state;
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++) {
-		f->ref = rows[i].ref;
-		assert_int_equal(do_write(f, make_demand), 0);
+		demand_of(f, rows[i].ref);
 		if (i == 0) {
 			take_claim(do_pass(f, DIGEST, NULL, NULL));
 			assert_int_equal(do_write(f, pass_the_build), 0);
 		}
 		pass_free(do_pass(f, DIGEST, NULL, NULL));
 		assert_string_equal(f->demand.state, "waiting");
-		assert_string_equal(f->demand.reason, rows[i].reason);
+		assert_waits(f, rows[i].reason, rows[i].detail);
 	}
-	assert_non_null(strstr(f->demand.detail, "no driver in this version"));
 }
 
 static int supersede_older(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -370,14 +405,12 @@ static void newer_push_ends_what_has_not_started(void **state)
 {
 	struct fx *f = *state;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	pass_free(do_pass(f, NULL, "there is none", NULL));
 	assert_int_equal(do_write(f, supersede_older), 0);
 	pass_free(do_pass(f, NULL, "there is none", NULL));
 	assert_string_equal(f->demand.state, "superseded");
-	f->ref = "refs/heads/byhand";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/byhand");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, supersede_older), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
@@ -397,15 +430,13 @@ static void failed_build_ends_the_demand(void **state)
 {
 	struct fx *f = *state;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, fail_the_build), 0);
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
 	assert_string_equal(f->demand.state, "failed");
 	assert_non_null(strstr(f->demand.reason, "setup.py: exit status 1"));
-	f->ref = "refs/heads/byhand";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/byhand");
 	/* a failure is not remembered: built again on demand */
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 }
@@ -430,15 +461,12 @@ static void nothing_to_do_writes_nothing(void **state)
 	struct fx *f = *state;
 	int64_t before;
 
-	f->ref = refs[0];
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, refs[0]);
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
-	f->ref = refs[1];
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, refs[1]);
 	pass_free(do_pass(f, ZERO ZERO, NULL, NULL));	/* another key: waits for the slot */
 	assert_int_equal(do_write(f, pass_the_build), 0);
-	f->ref = refs[2];
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, refs[2]);
 	for (int i = 0; i < 3; i++)
 		pass_free(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, count_changes), 0);
@@ -453,16 +481,14 @@ static void no_slot_at_all(void **state)
 	struct fx *f = *state;
 
 	f->policy.cfg->builder.slots = 0;
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	for (int i = 0; i < 2; i++) {
 		struct pass *p = do_pass(f, DIGEST, NULL, NULL);
 
 		assert_int_equal(p->nacts, 0);
 		pass_free(p);
 	}
-	assert_string_equal(f->demand.reason, "builder");
-	assert_string_equal(f->demand.detail, "builders.default.slots is 0");
+	assert_waits(f, "builder", "builders.default.slots is 0");
 }
 
 static struct pause stop;		/* of the next write; scope NULL: lift all */
@@ -484,24 +510,22 @@ static void do_stop(struct fx *f, const char *scope, const char *name)
 
 static void paused_waits_and_says_who(void **state)
 {
-	static const struct { const char *scope, *name, *tail; } rows[] = {
-		{ "environment", "development", "; run: penstock resume environment development" },
-		{ "fabric", "dev", "; run: penstock resume fabric dev" },
-		{ "all", "", "; run: penstock resume all" },
+	static const struct { const char *scope, *name, *lift; } rows[] = {
+		{ "environment", "development", "penstock resume environment development" },
+		{ "fabric", "dev", "penstock resume fabric dev" },
+		{ "all", "", "penstock resume all" },
 	};
 	struct fx *f = *state;
 	struct pass *p;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	do_stop(f, "builder", "");
 	for (int i = 0; i < 2; i++) {
 		p = do_pass(f, DIGEST, NULL, "no sandbox either");
 		assert_int_equal(p->nacts, 0);
 		pass_free(p);
 	}
-	assert_string_equal(f->demand.reason, "paused");
-	assert_non_null(strstr(f->demand.detail, "builder by kim since "));
+	assert_waits(f, "paused", "builder by kim since ");
 	do_stop(f, NULL, NULL);
 	do_stop(f, "fabric", "air");		/* of another fabric */
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
@@ -512,8 +536,8 @@ static void paused_waits_and_says_who(void **state)
 		assert_int_equal(p->nacts, 0);
 		pass_free(p);
 		assert_string_equal(f->demand.state, "waiting");
-		assert_string_equal(f->demand.reason, "paused");
-		assert_true(ps_ends(f->demand.detail, rows[i].tail));
+		assert_waits(f, "paused", "by kim");
+		assert_string_equal(part(f, "lift"), rows[i].lift);
 		do_stop(f, NULL, NULL);
 	}
 	p = do_pass(f, DIGEST, NULL, NULL);
@@ -533,8 +557,7 @@ static void late_answers_change_nothing(void **state)
 {
 	struct fx *f = *state;
 
-	f->ref = "refs/heads/main";
-	assert_int_equal(do_write(f, make_demand), 0);
+	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, late_answer), PS_ESTALE);
 }
