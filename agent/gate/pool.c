@@ -3,8 +3,12 @@
 
 #include "agent/gate/pool.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "agent/gate/worker.h"
 #include "common/base/clock.h"
+#include "common/base/digest.h"
 #include "common/base/log.h"
 
 enum { AGAIN_MS = 500, END_MS = 1000 };
@@ -13,6 +17,7 @@ struct pool {
 	struct loop *loop;
 	const struct config *cfg;
 	const struct ps_paths *paths;
+	char program[DIGEST_HEX];
 	const struct pool_ops *ops;
 	void *arg;
 	struct queue urgent, other;
@@ -107,7 +112,7 @@ static void fill(void *arg)
 
 		if (!worker_is_empty(w))
 			continue;
-		if (worker_start(w, p->cfg, p->paths, &err) < 0) {
+		if (worker_start(w, p->cfg, p->paths, p->program, &err) < 0) {
 			log_error("pool", NULL, "no worker: %s; trying again", err.msg);
 			loop_timer_set(p->again, AGAIN_MS);
 			break;
@@ -154,6 +159,18 @@ int pool_ask(struct pool *p, struct msg *m, struct ps_err *err)
 	return 0;
 }
 
+/* What was judged by another program is not believed. When this one cannot be read, nothing is. */
+static void know_program(char hex[DIGEST_HEX])
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct ps_err err;
+
+	if (fd < 0 || digest_fd(hex, fd, NULL, &err) < 0)
+		random_hex(hex, PS_DIGEST_HEX / 2);
+	if (fd >= 0)
+		close(fd);
+}
+
 struct pool *pool_new(struct loop *l, size_t n, const struct config *cfg,
 		      const struct ps_paths *paths, const struct pool_ops *ops, void *arg)
 {
@@ -164,6 +181,7 @@ struct pool *pool_new(struct loop *l, size_t n, const struct config *cfg,
 	*p = (struct pool) {
 		.loop = l, .cfg = cfg, .paths = paths, .ops = ops, .arg = arg, .n = n,
 	};
+	know_program(p->program);
 	queue_init(&p->urgent);
 	queue_init(&p->other);
 	p->overdue = loop_timer(l, on_overdue, p);

@@ -19,6 +19,9 @@ struct work {
 	int sock;
 	const struct config *cfg;
 	const struct ps_paths *paths;
+	const char *program;		/* digest of the program that judges */
+	struct verdicts *verdicts;	/* opened at the first push; NULL: none to be had */
+	bool tried;
 };
 
 /* The whole life of a worker, in the forked child. role: the pid it was forked from. */

@@ -8,9 +8,12 @@
 
 #include "agent/gate/work.h"
 
+#include "agent/gate/verdicts.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
+#include "common/base/log.h"
 #include "common/gate/gate.h"
+#include "common/gate/memo.h"
 
 /* The quarantine's folders come from a message: they too must be below a root, or a finding could
  * show what the pusher may not read. */
@@ -64,7 +67,8 @@ static int tell(struct work *w, const struct wire_judge *q, const struct gate_re
 	struct wire_verdict a = {
 		.id = q->id, .verdict = gate_verdict_word(res->verdict), .repository_id = id,
 		.errors = res->all.errors, .warnings = res->all.n - res->all.errors,
-		.problem = res->slow, .stamp = (uint64_t)stamp,
+		.problem = res->slow, .stamp = (uint64_t)stamp, .units = res->counts.units,
+		.known = res->counts.known, .reads = res->counts.reads,
 	};
 	int rc;
 
@@ -100,6 +104,29 @@ static int id_of(const char *path, char id[REPO_ID], struct ps_err *err)
 	return rc;
 }
 
+/* Judging goes on without the file; why it cannot be had is said once per worker. */
+static struct memo *open_memo(struct work *w)
+{
+	struct memo_behind behind = { verdicts_get, NULL };
+	struct ps_err err;
+
+	if (!w->tried && verdicts_open(&w->verdicts, w->paths->verdicts, &err) < 0)
+		log_warn("gate", NULL, "pushes are judged anew each time: %s", err.msg);
+	w->tried = true;
+	behind.arg = w->verdicts;
+	return memo_new(w->program, w->verdicts ? &behind : NULL);
+}
+
+/* After the answer: nobody waits for it. */
+static void close_memo(struct work *w, struct memo *memo)
+{
+	struct ps_err err;
+
+	if (w->verdicts && verdicts_put(w->verdicts, memo, &err) < 0)
+		log_warn("gate", NULL, "%s", err.msg);
+	memo_free(memo);
+}
+
 int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 {
 	const struct wire_judge *q = &m->u.judge;
@@ -118,6 +145,7 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	if (rc < 0)
 		return rc;
 	commands = commands_of(q);
+	in.memo = open_memo(w);
 	in.repo_path = real;
 	in.repo_name = name;
 	in.commands = commands;
@@ -129,6 +157,7 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 		rc = gate_judge(&in, &res, err);
 	if (rc == 0)
 		rc = tell(w, q, &res, id, stamp, err);
+	close_memo(w, in.memo);
 	gate_result_clear(&res);
 	free(commands);
 	free(real);

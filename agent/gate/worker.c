@@ -111,7 +111,7 @@ void worker_init(struct worker *w, struct loop *l, const struct worker_ops *ops,
 }
 
 int worker_start(struct worker *w, const struct config *cfg, const struct ps_paths *paths,
-		 struct ps_err *err)
+		 const char *program, struct ps_err *err)
 {
 	static const struct peer_ops ops = { on_msg, on_close, MSG_ROLE_MAX, 64 << 20 };
 	pid_t pid, role = getpid();
@@ -121,7 +121,8 @@ int worker_start(struct worker *w, const struct config *cfg, const struct ps_pat
 		return ps_err_errno(err, "cannot make a socketpair");
 	pid = fork();
 	if (pid == 0) {
-		struct work work = { .sock = sp[1], .cfg = cfg, .paths = paths };
+		struct work work = { .sock = sp[1], .cfg = cfg, .paths = paths,
+				     .program = program };
 
 		work_main(&work, role);
 	}

@@ -38,9 +38,9 @@ struct worker {				/* members are worker.c's own, but for `arg` and `now` */
 };
 
 void worker_init(struct worker *w, struct loop *l, const struct worker_ops *ops, void *arg);
-/* Forks; the child works by cfg and paths as they are now. */
+/* Forks; the child works by cfg and paths as they are now. program: digest of this program. */
 int worker_start(struct worker *w, const struct config *cfg, const struct ps_paths *paths,
-		 struct ps_err *err) PS_MUSTCHECK;
+		 const char *program, struct ps_err *err) PS_MUSTCHECK;
 bool worker_is_empty(const struct worker *w);	/* worker_start() may be called */
 bool worker_is_free(const struct worker *w);	/* worker_ask() may be called */
 /* Takes r over; it ends by one of the callbacks, maybe before this returns. */

@@ -7,6 +7,7 @@
  *	state/     store.db, policy, spool/, boot: must be there after a reboot before the agent is
  *	run/       hook.sock, api.sock, pid: sockets and pids only
  *	keys/      the signing key
+ *	verdicts/  what the gate has judged: may be removed, costs time only
  *	artifacts/ sealed bytes by digest
  *	logs/      of builds and runs
  *	work/      export/, build/, run/: scratch, emptied at start
@@ -35,6 +36,7 @@
 	X(hook_sock, "/run/penstock/hook.sock", "run/hook.sock") \
 	X(api_sock, "/run/penstock/api.sock", "run/api.sock") \
 	X(pid, "/run/penstock/pid", "run/pid")            \
+	X(verdicts, "/var/lib/penstock/verdicts", "verdicts") \
 	X(artifacts, "/var/lib/penstock/artifacts", "artifacts") \
 	X(logs, "/var/lib/penstock/logs", "logs")         \
 	X(work_export, "/var/lib/penstock/work/export", "work/export") \

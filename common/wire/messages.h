@@ -163,7 +163,10 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, warnings, 0, "findings that do not")                                  \
 	F(LIST, refs, ref_line, "commands with seen and target filled in")           \
 	F(OSTR, problem, WIRE_TEXT, "undecided: what was being done when time ran out, or our failure") \
-	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told")
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told") \
+	F(U64, units, 0, "project files and entries looked at")                      \
+	F(U64, known, 0, "of those, as remembered")                                  \
+	F(U64, reads, 0, "files read for rules")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \

@@ -58,7 +58,7 @@ class World:
 
     def __init__(self):
         self.top = tempfile.mkdtemp(prefix="penstock-gaterole.")
-        for d in ("repos/sales", "work/export", "artifacts", "outside"):
+        for d in ("repos/sales", "work/export", "artifacts", "outside", "verdicts"):
             os.makedirs(f"{self.top}/{d}")
         self.repo = f"{self.top}/repos/sales/etl.git"
         self.clone = f"{self.top}/clone"
@@ -316,6 +316,57 @@ def judge(w):
     assert v["verdict"] == "undecided" and v["problem"] and v["text"].endswith("\n"), v
 
 
+def remembers(w):
+    """What was judged is not read again, by any later role; whatever becomes of the file, pushes are judged."""
+    data, n = f"{w.top}/verdicts/data.mdb", [0]
+
+    def ask(role, message):
+        n[0] += 1
+        with open(f"{w.clone}/README.md", "a") as f:
+            f.write("more\n")
+        w.commit(message)
+        with push(w, "main") as (q, answer):
+            v = role.ask("judge", id=n[0], repository=w.repo, name="sales/etl", deadline_ms=20000, limit=30, **q)
+            answer["exit"] = int(v["verdict"] != "accept")
+        assert v["verdict"] == "accept", v
+        return v
+
+    role = w.role()
+    v = ask(role, "first")
+    assert v["known"] == 0 and v["units"] > 4 and v["reads"] > 10, v
+    until("the verdicts are kept", lambda: os.path.exists(data) and os.path.getsize(data) > 8192)
+    v = ask(role, "second")
+    role.stop()
+    role = w.role()
+    v = ask(role, "by another role")
+    assert v["known"] == v["units"] and v["reads"] == 0, v
+    role.stop()
+    with open(data, "r+b") as f:
+        f.write(os.urandom(20000))
+    role = w.role()
+    v = ask(role, "the file is damaged")
+    assert v["known"] == 0 and v["reads"] > 10, v
+    role.stop()
+    shutil.rmtree(f"{w.top}/verdicts")
+    role = w.role()
+    v = ask(role, "there is no folder")
+    assert v["known"] == 0, v
+    role.stop()
+    os.mkdir(f"{w.top}/verdicts")
+    role = w.role("gate.verdicts=kill@1")
+    ask(role, "each worker is killed while it writes")
+    v = ask(role, "another worker is killed while it writes")
+    assert v["known"] == 0, v
+    role.stop()
+    role = w.role()
+    v = ask(role, "one that is not")
+    assert v["known"] == 0, v
+    role.stop()
+    role = w.role()
+    v = ask(role, "the next")
+    assert v["known"] == v["units"] and v["reads"] == 0, v
+
+
 def outside(w):
     role = w.role()
     foreign = f"{w.top}/outside/x.git"
@@ -442,7 +493,7 @@ def stop(w):
     assert all(gone(p) for p in pids)
 
 
-CASES = [look, keep, survey, export, judge, outside, worker_dies, deadline, reload, stop]
+CASES = [look, keep, survey, export, judge, remembers, outside, worker_dies, deadline, reload, stop]
 
 
 def main():

@@ -15,7 +15,7 @@ ALLOWED = {
     "penstock-core": {"libevent_core-2.1.so.7", "libevent_extra-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2",
                       "libcrypto.so.3", "libsqlite3.so.0", "libjansson.so.4"},
     "penstock-gate": {"libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3",
-                      "libgit2.so.1.5", "libyajl.so.2"},
+                      "libgit2.so.1.5", "libyajl.so.2", "liblmdb.so.0"},
     "penstock-build": {"libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3",
                        "libseccomp.so.2", "libjansson.so.4", "libexpat.so.1"},
     "penstock-deploy": {"libjansson.so.4", "libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3"},
