@@ -136,7 +136,7 @@ def pushes_in_recovery():
         e = push(a, c, "two", states=("open",))
         wait("its deployment waits", lambda: deployments(a, "waiting"))
         d = deployments(a, "waiting")[0]
-        check(d["reason"] == "recovery" and d["detail"].endswith("run: penstock resume --all"), d)
+        check(d["reason"] == "recovery" and d["lift"] == "penstock resume --all", d)
         check(e["pusher"].endswith("(as ana)"), e)
         text = a.penstock("why", MAIN).stdout
         check("lifted by: penstock resume --all" in text, text)
