@@ -19,6 +19,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
+#include "common/wire/route.h"
 
 struct parent {
 	struct ps_paths paths;
@@ -169,11 +170,7 @@ static void on_hup(void *arg)
 /* What a kill -9 left half-written; now nobody writes there yet. */
 static int sweep(const struct parent *p, struct ps_err *err)
 {
-	int rc = fs_sweep_tmp(p->paths.state, err);
-
-	if (rc == 0)
-		rc = fs_sweep_tmp(p->paths.artifacts, err);
-	return rc;
+	return fs_sweep_tmp(p->paths.artifacts, err);
 }
 
 /* Forks; the first process waits until the second is ready and tells by its exit code. */
@@ -267,6 +264,7 @@ int main(int argc, char **argv)
 	bool background = false;
 	int c, rc;
 
+	route_as(SPEAKER_parent);
 	failpoint_main(argc, argv);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'd')

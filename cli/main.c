@@ -11,6 +11,7 @@
 #include "cli/cmd.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/wire/route.h"
 
 static const char usage_next[] = "penstock help";
 
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
 	bool help = false;
 	int n, rc;
 
+	route_as(SPEAKER_program);
 	failpoint_main(argc, argv);
 	setlocale(LC_CTYPE, "");
 	log_open("penstock");

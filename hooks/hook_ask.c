@@ -98,7 +98,11 @@ static const char **gate_env(const struct hook *h)
 	static const char *const kept[] = { "GIT_OBJECT_DIRECTORY",
 					    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 					    "GIT_QUARANTINE_PATH", "LANG", "LC_ALL", "LC_CTYPE",
-					    "LC_MESSAGES" };
+					    "LC_MESSAGES",
+#ifdef PENSTOCK_FAILPOINTS
+					    "PENSTOCK_FAILPOINTS", "PENSTOCK_FAILPOINT_LOG",
+#endif
+	};
 	const char **env = xcalloc(PS_NELEM(kept) + 2, sizeof(*env));
 	size_t n = 0;
 

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
+#include "common/wire/route.h"
 #include "hooks/hook.h"
 
 static volatile sig_atomic_t code_when_stuck;	/* for on_alarm(): what on_timeout says */
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
 			  .policy = { .on_timeout_accept = true } };
 	int code;
 
+	route_as(SPEAKER_hook);
 	failpoint_main(argc, argv);
 	signal(SIGPIPE, SIG_IGN);	/* the client may hang up; the push goes on */
 	signal(SIGALRM, on_alarm);

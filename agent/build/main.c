@@ -29,6 +29,7 @@
 #include "common/base/log.h"
 #include "common/base/spawn.h"
 #include "common/plan/profile.h"
+#include "common/wire/route.h"
 
 enum { SEEN_EOF = 1, SEEN_EXIT = 2 };
 
@@ -118,6 +119,16 @@ static void end_orphans(struct build_role *self)
 	free(keep);
 }
 
+/* What it was writing. */
+static void sweep_files(const struct role *r)
+{
+	struct ps_err err = { 0 };
+
+	if (fs_sweep_dead(r->paths.work_build, &err) < 0 ||
+	    fs_sweep_dead(r->paths.artifacts, &err) < 0)
+		log_warn("build", NULL, "leftovers stay: %s", err.msg);
+}
+
 static void on_job_exit(struct child *c, int status, void *arg)
 {
 	struct job *j = arg;
@@ -125,8 +136,10 @@ static void on_job_exit(struct child *c, int status, void *arg)
 	(void)c;
 	j->child = NULL;
 	j->status = status;
-	if (status != 0)
+	if (status != 0) {
 		end_orphans(j->role->self);
+		sweep_files(j->role);
+	}
 	job_note(j, SEEN_EXIT);
 }
 
@@ -167,6 +180,7 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 	    fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || syscall(SYS_close_range, 4, ~0u, 0) < 0)
 		_exit(1);
 	failpoint_reopen();		/* its log was among them */
+	route_as(SPEAKER_job);
 	if (m->type == MSG_build_start)
 		job_build(&env, &m->u.build_start, 3);
 	else if (m->type == MSG_test_start)

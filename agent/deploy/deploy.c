@@ -24,6 +24,7 @@
 #include "common/base/id.h"
 #include "common/base/log.h"
 #include "common/base/spawn.h"
+#include "common/wire/route.h"
 
 enum { CLOSED = PS_BIT(0), EXITED = PS_BIT(1) };
 
@@ -133,6 +134,7 @@ static void PS_NORETURN be_child(int sock, pid_t parent, const struct wire_deplo
 	if (dup2(sock, 3) < 0 || close_range(4, ~0u, 0) < 0)
 		_exit(1);
 	failpoint_reopen();
+	route_as(SPEAKER_deploying);
 	_exit(deploy_run(3, start));
 }
 

@@ -339,6 +339,10 @@ static int start(struct role *r, struct ps_err *err)
 	if (rc == 0)
 		rc = config_check_trust(c->policy->cfg, c->paths->system ? "/etc/penstock" :
 					c->paths->base, (uint32_t)geteuid(), err);
+	if (rc == 0)			/* what a core before us left half-written */
+		rc = fs_sweep_tmp(c->paths->state, err);
+	if (rc == 0)
+		rc = fs_sweep_dead(c->paths->artifacts, err);
 	if (rc == 0)
 		rc = store_open_sealed(&c->store, c->paths->store, c->paths->boot, wake, c,
 				       &restored, err);

@@ -9,9 +9,10 @@
 #include "agent/gate/worker.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
+#include "common/base/fsutil.h"
 #include "common/base/log.h"
 
-enum { AGAIN_MS = 500, END_MS = 1000 };
+enum { AGAIN_MS = 500, END_MS = 1000, LOST_MAX = 3 };
 
 struct pool {
 	struct loop *loop;
@@ -130,9 +131,32 @@ static void on_answer(struct worker *w, struct request *r, const struct msg *ans
 	dispatch(p);
 }
 
+/* What a killed worker was writing. */
+static void sweep(const struct pool *p)
+{
+	struct ps_err err = { 0 };
+
+	if (fs_sweep_dead(p->paths->work_export, &err) < 0 ||
+	    fs_sweep_dead(p->paths->artifacts, &err) < 0)
+		log_warn("pool", NULL, "leftovers stay: %s", err.msg);
+}
+
+/*
+ * Somebody killed the worker, or the request does: the next worker tells. Whoever waits in a push
+ * has his own gate program for that, and no time.
+ */
 static void on_lost(struct worker *w, struct request *r, const char *why)
 {
-	give_up(w->arg, r, why);
+	struct pool *p = w->arg;
+
+	if (r->kind->urgent || p->ending || ++r->lost >= LOST_MAX ||
+	    queue_ms_until(r->until_ns) == 0) {
+		give_up(p, r, why);
+		return;
+	}
+	log_warn("pool", NULL, "'%s' %llu goes to another worker: %s", msg_name(r->m.type),
+		 (unsigned long long)request_id(&r->m), why);
+	queue_put(&p->other, r);
 }
 
 static void on_gone(struct worker *w, bool young)
@@ -141,6 +165,7 @@ static void on_gone(struct worker *w, bool young)
 
 	if (p->ending)
 		return;
+	sweep(p);
 	if (young)
 		loop_timer_set(p->again, AGAIN_MS);	/* the next would die at once too */
 	else

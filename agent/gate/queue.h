@@ -9,6 +9,7 @@ struct request {
 	struct msg m;
 	const struct request_kind *kind;
 	int64_t until_ns;		/* on clock_boot_ns() */
+	unsigned lost;			/* workers that ended with it */
 };
 
 struct queue { struct request *first, **end; };

@@ -14,6 +14,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/wire/frame.h"
+#include "common/wire/route.h"
 
 enum { WORK_SOCK = 3, TRIES = 100, NAP_MS = 10 };
 
@@ -99,6 +100,7 @@ static void settle(struct work *w, pid_t role)
 	if (syscall(SYS_close_range, WORK_SOCK + 1, ~0u, 0) < 0)
 		_exit(1);
 	failpoint_reopen();		/* its log was among them */
+	route_as(SPEAKER_worker);
 }
 
 static void answer(struct work *w, const struct msg *m)

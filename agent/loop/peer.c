@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/wire/frame.h"
+#include "common/wire/route.h"
 
 enum { PEER_TURN = 16, PEER_READ = 65536, PEER_FDS = 8 };
 
@@ -142,6 +143,8 @@ int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd, s
 
 	if (p->closed || p->finishing)
 		return ps_err_set(err, PS_EAGENT, "the other end is gone");
+	if (route_send_fails(type))
+		return ps_err_errno(err, "cannot send '%s'", msg_name(type));
 	if (fd >= 0) {		/* first: without it the message must not go out */
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (copy < 0)
@@ -215,6 +218,10 @@ static bool deliver(struct peer *p)
 			return false;
 		if (rc > 0)
 			rc = msg_decode(&m, p->in.data + 4, len, &err);
+		if (rc == 0 && route_recv_fails(m.type)) {
+			rc = ps_err_errno(&err, "cannot receive '%s'", msg_name(m.type));
+			msg_clear(&m);
+		}
 		if (rc < 0) {
 			peer_close(p, err.msg);
 			return false;

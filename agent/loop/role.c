@@ -10,6 +10,7 @@
 
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/wire/route.h"
 
 static void on_parent_close(struct peer *p, const char *why, void *arg)
 {
@@ -210,6 +211,7 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	struct ps_err err = { 0 };
 	int rc;
 
+	route_as(route_speaker(ops->name));
 	failpoint_main(argc, argv);
 	log_open(ops->name);
 	if (getenv("PENSTOCK_DEBUG"))

@@ -2,14 +2,16 @@
  * failpoint – named places where a test may make the program fail, stop or die.
  *
  * `FAIL_AT("spool.rename")` is true when a test armed that point to fail; errno is then what the
- * test asked for. One stands at every durable write. Armed in a process by failpoint_arm(), or for
- * a whole tree of processes by the environment (test builds only):
+ * test asked for. One stands at every durable write, and one where each message leaves or comes
+ * (common/wire/route.h). Armed in a process by failpoint_arm(), or for a whole tree of processes by
+ * the environment (test builds only):
  *
- *   PENSTOCK_FAILPOINTS="spool.rename=EIO,store.commit=stop@2"   action[@nth hit, default 1]
- *   PENSTOCK_FAILPOINT_LOG=FILE    each point's name is appended at its first hit in a process
+ *   PENSTOCK_FAILPOINTS="spool.rename=EIO,core/fs.fsync=stop@2"  [who/]name=action[@nth hit]
+ *   PENSTOCK_FAILPOINT_LOG=FILE  gets "hit NAME PID WHO" at each point's first hit in a process
  *
- * Actions: an errno name (fail), `stop` (write "stopped NAME PID" to the log, then SIGSTOP: the
- * test kills everything while this place is frozen), `kill` (SIGKILL to itself).
+ * Actions: an errno name (fail), `stop` (write "stopped NAME PID WHO" to the log, then SIGSTOP:
+ * the test kills what it likes while this place is frozen), `once` (the same, but only the first
+ * process of all with this log: who starts in its place goes on), `kill` (SIGKILL to itself).
  * `PROGRAM --failpoints` prints the points compiled into a program. Compiled out with
  * --disable-failpoints: then FAIL_AT() is false and costs nothing.
  */
@@ -47,5 +49,13 @@ size_t failpoint_list(FILE *out);
 void failpoint_main(int argc, char **argv);
 /* For a forked child that has closed all descriptors it was not given: opens the log again. */
 void failpoint_reopen(void);
+/* The name of this process in the log and in who/name. */
+void failpoint_as(const char *who);
+#ifdef PENSTOCK_FAILPOINTS
+/* A point that a table made, not FAIL_AT(): for the list alone. */
+void failpoint_add(const struct failpoint *fp);
+/* Something passed where a table should have a point and has none: "unlisted NAME PID WHO". */
+void failpoint_unlisted(const char *name);
+#endif
 
 #endif

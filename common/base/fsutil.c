@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -77,10 +78,10 @@ int fs_publish(int dirfd, const char *tmp, const char *name, int fd, struct ps_e
 
 void fs_tmp_name(char *out, size_t size)
 {
-	char hex[25];
+	char hex[17];
 
-	random_hex(hex, 12);
-	snprintf(out, size, ".tmp-%s", hex);
+	random_hex(hex, 8);
+	snprintf(out, size, ".tmp-%d-%s", (int)getpid(), hex);
 }
 
 /* Opens a folder for *at() calls; AT_FDCWD is opened as ".", so fsync works on it too. */
@@ -200,7 +201,17 @@ int fs_remove_tree(int dirfd, const char *path, struct ps_err *err)
 	return remove_one(dirfd, path, st.st_dev, err);
 }
 
-int fs_sweep_tmp(const char *path, struct ps_err *err)
+/* Whether the process that made this temporary name is no more. When another has its number now,
+ * the file stays until the next start. */
+static bool is_of_dead(const char *tmp)
+{
+	char *end;
+	long pid = strtol(tmp + strlen(".tmp-"), &end, 10);
+
+	return pid > 0 && *end == '-' && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+static int sweep(const char *path, bool dead_only, struct ps_err *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *e;
@@ -209,10 +220,20 @@ int fs_sweep_tmp(const char *path, struct ps_err *err)
 	if (!dir)
 		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot list '%s'", path);
 	while (rc == 0 && (e = readdir(dir)))
-		if (ps_starts(e->d_name, ".tmp-"))
+		if (ps_starts(e->d_name, ".tmp-") && (!dead_only || is_of_dead(e->d_name)))
 			rc = fs_remove_tree(dirfd(dir), e->d_name, err);
 	closedir(dir);
 	return rc;
+}
+
+int fs_sweep_tmp(const char *path, struct ps_err *err)
+{
+	return sweep(path, false, err);
+}
+
+int fs_sweep_dead(const char *path, struct ps_err *err)
+{
+	return sweep(path, true, err);
 }
 
 int fs_fsync_dir(const char *path, struct ps_err *err)

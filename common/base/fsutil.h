@@ -30,7 +30,7 @@ int fs_publish(int dirfd, const char *tmp, const char *name, int fd,
 /* Writes name whole and durably (temporary file and fs_publish); replaces what was there. */
 int fs_write_file(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		  struct ps_err *err) PS_MUSTCHECK;
-/* A fresh temporary name of the form .tmp-<random> into out (at least 32 bytes). */
+/* A fresh temporary name of the form .tmp-<pid>-<random> into out (at least 32 bytes). */
 void fs_tmp_name(char *out, size_t size);
 
 int fs_mkdirs(const char *path, mode_t mode, struct ps_err *err) PS_MUSTCHECK;
@@ -39,6 +39,8 @@ int fs_remove_tree(int dirfd, const char *path, struct ps_err *err) PS_MUSTCHECK
 /* Removes the temporary files (".tmp-…") right in the folder `path`: what a killed process left.
  * Only while nobody writes there. A folder that is not there has none. */
 int fs_sweep_tmp(const char *path, struct ps_err *err) PS_MUSTCHECK;
+/* The same while others write: only of processes that are no more. */
+int fs_sweep_dead(const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* fsync of every file and folder below path, deepest first: for a folder that will be renamed. */
 int fs_sync_tree(const char *path, struct ps_err *err) PS_MUSTCHECK;
 int fs_fsync_dir(const char *path, struct ps_err *err) PS_MUSTCHECK;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/wire/route.h"
 
 /* Waits until sock is ready or the deadline is there. */
 static int wait_for(int sock, short events, int64_t deadline_ns, struct ps_err *err)
@@ -56,6 +57,8 @@ int frame_send(int sock, enum msg_type type, const void *body, int fd, int64_t d
 	size_t at = 0;
 	int rc = msg_encode(&b, type, body, err);
 
+	if (rc == 0 && route_send_fails(type))
+		rc = ps_err_errno(err, "cannot send '%s'", msg_name(type));
 	while (rc == 0 && at < b.len) {
 		struct iovec iov = { b.data + at, b.len - at };
 		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -145,6 +148,10 @@ int frame_recv(int sock, struct msg *m, size_t max, int *fd, int64_t deadline_ns
 	if (rc == 0)
 		rc = msg_decode(m, b.data, len, err);
 	buf_clear(&b);
+	if (rc == 0 && route_recv_fails(m->type)) {
+		rc = ps_err_errno(err, "cannot receive '%s'", msg_name(m->type));
+		msg_clear(m);
+	}
 	if (rc < 0 && fd && *fd >= 0) {
 		close(*fd);
 		*fd = -1;

@@ -7,6 +7,8 @@
 
 #include <msgpack.h>
 
+#include "common/wire/route.h"
+
 enum kind { STR, OSTR, BIN, U64, I64, BOOL, STRS, LIST };
 
 struct shape;
@@ -476,15 +478,14 @@ void msg_clear(struct msg *m)
 
 /* ---- documentation ---- */
 
-static void document_shape(FILE *out, const struct shape *s)
+static void document_fields(FILE *out, const struct shape *s)
 {
 	static const char *const words[] = {
 		[STR] = "text", [OSTR] = "text, optional", [BIN] = "bytes", [U64] = "unsigned",
 		[I64] = "integer", [BOOL] = "boolean", [STRS] = "list of text", [LIST] = "list of",
 	};
 
-	fprintf(out, "\n### %s\n\n| field | type | limit | meaning |\n|---|---|---|---|\n",
-		s->name);
+	fprintf(out, "\n| field | type | limit | meaning |\n|---|---|---|---|\n");
 	for (size_t i = 0; i < s->nfields; i++) {
 		const struct field *f = &s->fields[i];
 
@@ -494,6 +495,20 @@ static void document_shape(FILE *out, const struct shape *s)
 			fprintf(out, "%zu", f->limit);
 		fprintf(out, " | %s |\n", f->doc);
 	}
+}
+
+static void document_shape(FILE *out, const struct shape *s)
+{
+	fprintf(out, "\n### %s\n", s->name);
+	document_fields(out, s);
+}
+
+static void document_message(FILE *out, enum msg_type type)
+{
+	fprintf(out, "\n### %s\n\n", shapes[type]->name);
+	route_document(out, type);
+	fprintf(out, "\n");
+	document_fields(out, shapes[type]);
 }
 
 void msg_document(FILE *out)
@@ -506,5 +521,6 @@ void msg_document(FILE *out)
 		     "\n## Shapes\n", WIRE_VERSION);
 	WIRE_SHAPES(DOCUMENT)
 	fprintf(out, "\n## Messages\n");
-	WIRE_MESSAGES(DOCUMENT)
+#define DOCUMENT_MESSAGE(s) document_message(out, MSG_##s);
+	WIRE_MESSAGES(DOCUMENT_MESSAGE)
 }

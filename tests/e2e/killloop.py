@@ -1,33 +1,40 @@
 #!/usr/bin/python3
-"""kill -9 of everything at every failpoint of a push-to-deploy, one point at a time.
+"""kill -9 at every failpoint of a push-to-deploy: at every durable write and at every frame.
 
-A run without disturbance says which points are hit and what the fabric looks like afterwards. Then, for
-each point: the process that comes there is frozen (SIGSTOP), everything of the agent and the hook is
-killed, the agent is started again, a push that git did not accept is repeated, as its developer would.
-At the end the fabric must be byte-equal, main must have one event for each line of git's reflog, each
-key one passed build, and no process or temporary file may be left. A point that is compiled in and
-never hit fails the test: it would be a promise that nobody tries.
+Undisturbed scenes (tests/support/scene.py) say who comes by which point, and what the fabric looks like
+afterwards. Then, for each point and each who: the one that comes there is frozen (SIGSTOP) and killed,
+
+    all      with everything of the agent and the push that is under way; the agent is started again
+    alone    by itself, while a second developer pushes on and on; the parent starts it again
+
+and the scene is played to its end. At the end the fabric must be byte-equal, each line of every reflog
+must be one event and nothing else, each key one passed build, and no process, mount or temporary file may
+be left. A point that is compiled in and never hit fails the test: it would be a promise that nobody tries.
+So does a message without a row in common/wire/route.h.
+
+PENSTOCK_KILL_ONLY=NAME,... tries these points, PENSTOCK_KILL_MODES=alone that mode, PENSTOCK_KILL_JOBS=N so
+many at once (default: as many as processors, at most 2).
 """
-import json
+import concurrent.futures
 import os
-import signal
-import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from agent import BUILD, Failed, Instance, check, clean_env, main, run, wait, zombie  # noqa: E402
+from agent import BUILD, Failed, Instance, check, main, run  # noqa: E402
+from scene import Scene  # noqa: E402
 
-MAIN = "refs/heads/main"
 PROGRAMS = ("penstock-core", "penstock-gate", "penstock-build", "penstock-deploy", "penstock-hook", "penstockd", "penstock")
+KINDS = ("up", "down")
 # At which hit of a point to kill. Those that many writes share are tried later too: each time something
-# else has just been written. PENSTOCK_KILL_NTH="1,2,3,5" tries all points at all of these.
-SHARED = ("store.commit", "store.committed", "fs.fsync", "fs.rename")
+# else has just been written.
+SHARED = {"store.commit": (1, 3, 6), "store.committed": (1, 3, 6), "fs.fsync": (1, 3), "fs.rename": (1, 3)}
 
 
-def nths(name):
-    given = os.environ.get("PENSTOCK_KILL_NTH")
-    return [int(n) for n in given.split(",")] if given else [1, 3, 6] if name in SHARED else [1]
+def listed(name, default):
+    given = os.environ.get(name)
+    return given.split(",") if given else default
 
 
 def compiled():
@@ -35,151 +42,6 @@ def compiled():
     for p in PROGRAMS:
         points |= set(run(os.path.join(BUILD, p), "--failpoints").stdout.split())
     return points
-
-
-def hits(log):
-    """Name to number of processes that came by."""
-    found = {}
-    if os.path.exists(log):
-        with open(log, encoding="utf-8") as f:
-            for line in f:
-                word, name, _ = line.split()
-                if word == "hit":
-                    found[name] = found.get(name, 0) + 1
-    return found
-
-
-def stopped(log):
-    """(name, pid) of the process that is frozen at a point."""
-    if os.path.exists(log):
-        with open(log, encoding="utf-8") as f:
-            for line in f:
-                if line.startswith("stopped "):
-                    return line.split()[1], int(line.split()[2])
-    return None
-
-
-def all_stopped(log):
-    """Every process that froze: under load a second one may come to the point before the first is killed."""
-    with open(log, encoding="utf-8") as f:
-        return [int(line.split()[2]) for line in f if line.startswith("stopped ")]
-
-
-class Scene:
-    """One instance, one repository, one push; up: the agent runs while it comes."""
-
-    def __init__(self, prefix, up, spec=None):
-        self.a = Instance(prefix)
-        self.log = os.path.join(self.a.base, "points")
-        self.env = {"PENSTOCK_FAILPOINT_LOG": self.log}
-        if spec:
-            self.env["PENSTOCK_FAILPOINTS"] = spec
-        self.up = up
-        self.repo = None
-
-    def prepare(self):
-        """Repository and clone are there before the disturbance; the agent has never run."""
-        self.repo = self.a.repository("sales")
-        # as from a template: hooks are there, the id is the gate's to make
-        run("git", "-C", self.repo, "config", "--unset", "penstock.id", env=clean_env())
-        self.clone = self.a.example(self.repo)
-        self.commit = self.clone.git("rev-parse", "HEAD").stdout.strip()
-
-    def push(self):
-        return subprocess.Popen(["git", "-C", self.clone.path, "push", "-q", "origin", "HEAD:" + MAIN],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                env=clean_env(PENSTOCK_AS="ana", **self.env))
-
-    def play(self):
-        """Until all is done, or a process is frozen. The pushing client, or None."""
-        client = None
-        if not self.up:
-            client = self.push()
-            self.until(lambda: client.poll() is not None)
-            if stopped(self.log):
-                return client
-        self.a.start(self.env, unless=lambda: stopped(self.log))
-        if stopped(self.log):
-            return client
-        if self.up:
-            client = self.push()
-        self.until(self.settled)
-        return client
-
-    def settled(self):
-        if self.a.parent.poll() is not None:
-            raise Failed("penstockd ended by itself")
-        p = self.a.penstock("events", "--json", expect=None)
-        if p.returncode != 0:
-            return False
-        es = [e for e in json.loads(p.stdout)["items"] if e["ref"] == MAIN]
-        return bool(es) and es[0]["state"] == "done"
-
-    def until(self, condition):
-        wait("the scene ends or a process is frozen", lambda: stopped(self.log) or condition(), every=0.05)
-
-    def kill_everything(self, client):
-        pids = [stopped(self.log)[1]] + (self.a.processes(client.pid) if client else [])
-        if self.a.parent:
-            self.a.kill_all()
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        if client:
-            client.wait(60)
-        wait("the frozen process and its push are gone", lambda: all(zombie(pid) for pid in pids))
-
-    def mend(self):
-        """The agent again, undisturbed; the developer pushes again when git refused."""
-        self.env = {}
-        if self.a.parent is None:
-            self.a.start()
-        if run("git", "-C", self.repo, "rev-parse", "-q", "--verify", MAIN, expect=None, env=clean_env()).returncode != 0:
-            p = self.push()
-            check(p.wait(60) == 0, "the push after the restart was refused")
-        self.a.wait_event(MAIN, self.commit)
-
-    def judge(self, undisturbed):
-        a = self.a
-        with open(os.path.join(self.repo, "logs", MAIN), encoding="utf-8") as f:
-            moves = [tuple(l.split()[:2]) for l in f]
-        events = [(e["old"], e["new"]) for e in a.events(MAIN)]
-        check(events == moves, f"events {events}, reflog {moves}")
-        builds = a.builds()
-        keys = [b["key"] for b in builds]
-        check(len(set(keys)) == len(keys) == 2, f"keys of builds: {keys}")
-        check(all(b["state"] == "passed" for b in builds), f"builds: {[(b['id'], b['state'], b['reason']) for b in builds]}")
-        self.age_spool()
-        try:
-            wait("no temporary file is left", lambda: not a.leftovers(), limit=20)
-        except Failed as e:
-            raise Failed(f"{e}: {a.leftovers()}") from None
-        if undisturbed is not None:
-            now = a.snapshot("development")
-            check(now == undisturbed, "the fabric differs: " + ", ".join(sorted(
-                k for k in set(now) | set(undisturbed) if now.get(k) != undisturbed.get(k))))
-        mounts = run("cat", "/proc/self/mounts").stdout
-        check(a.dir not in mounts, "a mount is left")
-        pids = a.processes()
-        a.stop()
-        wait("no process of the agent is left", lambda: all(zombie(p) for p in pids))
-
-    def age_spool(self):
-        """A half-written file of a killed hook is removed once no hook can still be writing it: make it old."""
-        spool = os.path.join(self.a.dir, "state", "spool")
-        for name in os.listdir(spool):
-            if name.startswith(".tmp-"):
-                os.utime(os.path.join(spool, name), (0, 0))
-
-    def close(self):
-        for pid in all_stopped(self.log) if os.path.exists(self.log) else []:
-            if not zombie(pid):
-                os.kill(pid, signal.SIGKILL)
-        if self.a.parent:
-            self.a.kill_all()
-        self.a.remove()
 
 
 def small_toolchain(folder):
@@ -195,60 +57,91 @@ def small_toolchain(folder):
     return os.path.join(a.dir, "toolchains", "small")
 
 
-def disturb(prefix, up, point, nth, undisturbed):
-    scene = Scene(prefix, up, f"{point}=stop@{nth}")
+def undisturbed(prefix, kind):
+    """What was hit, and the fabric."""
+    scene = Scene(prefix, kind)
+    scene.calm = False			# it writes the log
     try:
         scene.prepare()
-        client = scene.play()
-        frozen = stopped(scene.log)
-        if frozen:
-            scene.kill_everything(client)
-        scene.mend()
-        scene.judge(undisturbed)
-        return bool(frozen)
-    except Failed as e:
-        scene.a.tell_logs()
-        raise Failed(f"{point}@{nth}: {e}") from None
+        scene.play()
+        check(not scene.line("unlisted"), f"no row in common/wire/route.h: {scene.line('unlisted')}")
+        hits, picture = scene.hits(), scene.a.snapshot("development")
+        scene.calm = True
+        scene.judge(None)
+        return hits, picture
     finally:
         scene.close()
+
+
+def disturb(prefix, kind, who, point, nth, mode, picture):
+    """True when it was killed and all is well, False when nobody came by: where two race for an end."""
+    scene = Scene(prefix, kind, f"{who}/{point}=once@{nth}")
+    try:
+        scene.prepare()
+        if scene.play():
+            return False
+        scene.kill(mode)
+        scene.mend()
+        scene.judge(picture)
+        return True
+    except Failed as e:
+        scene.a.tell_logs()
+        raise Failed(f"{who}/{point}@{nth} {mode}: {e}") from None
+    finally:
+        scene.close()
+
+
+def plan(seen):
+    """(kind, who, point, nth, mode) of everything that is tried."""
+    only, modes = listed("PENSTOCK_KILL_ONLY", []), listed("PENSTOCK_KILL_MODES", ["all", "alone"])
+    for (who, point), kind in sorted(seen.items()):
+        if not only or point in only or f"{who}/{point}" in only:
+            for mode in modes:
+                for nth in SHARED.get(point, (1,)):
+                    yield kind, who, point, nth, mode
+
+
+def try_all(prefix, seen, picture):
+    """Number of kills, texts of what did not recover."""
+    jobs = int(os.environ.get("PENSTOCK_KILL_JOBS", min(2, os.cpu_count())))
+    kills, bad = 0, []
+
+    def one(what):
+        kind, who, point, nth, mode = what
+        began = time.monotonic()
+        try:
+            if not any(disturb(prefix, kind, who, point, nth, mode, picture) for _ in range(5 if nth == 1 else 1)):
+                return None if nth > 1 else f"{who}/{point}@{nth} {mode}: was hit before and is not now"
+        except Exception as e:
+            return str(e) if isinstance(e, Failed) else f"{who}/{point}@{nth} {mode}: {type(e).__name__}: {e}"
+        return (f"{who}/{point}@{nth} {mode}", time.monotonic() - began)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for got in pool.map(one, plan(seen)):
+            if isinstance(got, tuple):
+                kills += 1
+                print(f"killed {got[0]}: recovered ({got[1]:.1f} s)", flush=True)
+            elif got:
+                bad.append(got)
+                print(f"FAIL {got}", flush=True)
+    return kills, bad
 
 
 def every_point():
     with tempfile.TemporaryDirectory(prefix="penstock-kill.") as folder:
         os.chmod(folder, 0o755)
         prefix = small_toolchain(folder)
-        seen, pictures = {}, {}
-        for up in (True, False):
-            scene = Scene(prefix, up)
-            try:
-                scene.prepare()
-                scene.play()
-                scene.mend()
-                pictures[up] = scene.a.snapshot("development")
-                scene.judge(None)
-                for name in hits(scene.log):
-                    seen.setdefault(name, up)
-            finally:
-                scene.close()
-        check(pictures[True] == pictures[False] and pictures[True], "two undisturbed runs differ")
+        seen, pictures = {}, []
+        for kind in KINDS:
+            hits, picture = undisturbed(prefix, kind)
+            pictures.append(picture)
+            for pair in hits:
+                seen.setdefault(pair, kind)
+        check(pictures[0] and all(p == pictures[0] for p in pictures), "undisturbed runs differ")
         points = compiled()
-        kills, bad = 0, []
-        only = os.environ.get("PENSTOCK_KILL_ONLY", "").split(",")
-        for name in sorted(points & set(seen)):
-            if only != [""] and name not in only:
-                continue
-            for nth in nths(name):
-                try:
-                    if not disturb(prefix, seen[name], name, nth, pictures[True]):
-                        break
-                except Failed as e:
-                    bad.append(str(e))
-                    print(f"FAIL {e}", flush=True)
-                    break
-                print(f"killed at {name}@{nth}: recovered", flush=True)
-                kills += 1
-        never = sorted(points - set(seen))
-        print(f"points compiled in: {len(points)}, hit: {len(points) - len(never)}, kills: {kills}, lost 0, doubled 0")
+        kills, bad = try_all(prefix, seen, pictures[0])
+        never = sorted(points - {point for _, point in seen})
+        print(f"points compiled in: {len(points)}, hit: {len(points) - len(never)}, by somebody: {len(seen)}, "
+              f"kills: {kills}, lost 0, doubled 0" if not bad else f"{len(bad)} did not recover")
         check(not bad, f"{len(bad)} points did not recover")
         check(not never, "never hit: " + ", ".join(never))
 

@@ -1,6 +1,7 @@
 /* Units of common/wire: every message there and back, limits, and bytes from strangers. */
 #include "config.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,9 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/wire/frame.h"
+#include "common/wire/route.h"
 
 static const struct wire_ref_line lines[] = {
 	{ .ref = "refs/heads/main", .old = "00", .new = "11", .seen = "00", .ordinal = 0 },
@@ -170,6 +173,44 @@ static void descriptors_travel(void **state)
 	close(fd);
 }
 
+static void every_message_has_a_route(void **state)
+{
+	(void)state;
+	for (int t = MSG_NONE + 1; t < MSG_COUNT; t++)
+		if (!route_count((enum msg_type)t))
+			fail_msg("nobody says '%s': give it a row in common/wire/route.h",
+				 msg_name((enum msg_type)t));
+}
+
+/* A point of a table, armed by name for one speaker: only he fails, once, and without a byte sent. */
+static void frames_have_points(void **state)
+{
+	struct wire_looked body = { .id = 7, .repository_id = "r" };
+	struct ps_err err = { 0 };
+	struct msg m;
+	int sp[2];
+
+	(void)state;
+#ifndef PENSTOCK_FAILPOINTS
+	skip();
+#endif
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sp), 0);
+	failpoint_arm("gate/frame.send.looked.worker", 1, EIO);
+	failpoint_arm("worker/frame.send.looked.worker", 2, ENOSPC);
+	route_as(SPEAKER_worker);
+	assert_int_equal(frame_send(sp[0], MSG_looked, &body, -1, 0, &err), 0);
+	assert_true(frame_send(sp[0], MSG_looked, &body, -1, 0, &err) < 0);
+	assert_non_null(strstr(err.msg, "No space left"));
+	failpoint_arm("frame.recv.looked.gate", 1, EIO);
+	route_as(SPEAKER_gate);
+	assert_true(frame_recv(sp[1], &m, MSG_ROLE_MAX, NULL, 0, &err) < 0);
+	assert_true(recv(sp[1], &m, 1, MSG_DONTWAIT) < 0);
+	route_as(SPEAKER_NONE);
+	failpoint_reset();
+	close(sp[0]);
+	close(sp[1]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +221,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(mutants_never_crash),
 		cmocka_unit_test(unknown_type_is_named),
 		cmocka_unit_test(descriptors_travel),
+		cmocka_unit_test(every_message_has_a_route),
+		cmocka_unit_test(frames_have_points),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--document") == 0) {
