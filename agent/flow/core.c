@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent/flow/disk.h"
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/queue.h"
@@ -353,6 +354,8 @@ static int start(struct role *r, struct ps_err *err)
 	if (rc == 0)
 		rc = publish_policy(c, err);
 	if (rc == 0)
+		rc = disk_open(&c->disk, c, err);
+	if (rc == 0)
 		rc = queue_open(&c->queue, c, err);
 	if (rc == 0)
 		rc = intake_open(&c->intake, c, err);
@@ -394,6 +397,7 @@ static void end(struct role *r)
 		free(k);
 	}
 	intake_close(c->intake);
+	disk_close(c->disk);
 	queue_close(c->queue);
 	asks_free(c->asks);
 	for (int i = 0; i < CORE_ROLES; i++)

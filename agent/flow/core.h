@@ -45,6 +45,7 @@ struct parent_ask;
 struct door;
 struct intake;
 struct queue;
+struct disk;
 struct api;
 
 struct core {
@@ -59,6 +60,7 @@ struct core {
 	struct door *door;		/* hooks' socket; intake behind it */
 	struct intake *intake;
 	struct queue *queue;
+	struct disk *disk;		/* how full they are */
 	struct api *api;
 	struct loop_watch *store_wake;
 	int wake_fd;

@@ -3,6 +3,7 @@
 
 #include "agent/flow/intake.h"
 
+#include "agent/flow/disk.h"
 #include "agent/flow/ending.h"
 #include "agent/flow/look.h"
 #include "agent/flow/spooling.h"
@@ -132,11 +133,22 @@ static bool concerns(const struct config *cfg, const struct pause *p, const char
 	return false;
 }
 
-static void add_stops(struct buf *b, const struct config *cfg, const struct events *events,
-		      const struct pauses *pauses)
+/* Told to every pusher: nothing of his will begin, however his ref maps. */
+static size_t add_disk(struct buf *b, const struct core *c)
 {
-	size_t said = 0;
+	char *problem = disk_now(c->disk) < DISK_INTAKE ? NULL :
+		disk_problem(c->disk, c->policy->cfg);
+	bool said = problem != NULL;
 
+	if (said)
+		buf_addf(b, "penstock: warning: only this record is written: %s\n", problem);
+	free(problem);
+	return said;
+}
+
+static void add_stops(struct buf *b, const struct config *cfg, const struct events *events,
+		      const struct pauses *pauses, size_t said)
+{
 	for (size_t i = 0; i < pauses->n && said < STOP_LINES; i++) {
 		const struct pause *p = &pauses->v[i];
 		char *subject;
@@ -172,7 +184,7 @@ char *intake_report_text(const struct core *c, const struct events *events,
 	}
 	if (events->n > REPORT_LINES)
 		buf_addf(&b, "penstock: and %zu more\n", events->n - REPORT_LINES);
-	add_stops(&b, c->policy->cfg, events, pauses);
+	add_stops(&b, c->policy->cfg, events, pauses, add_disk(&b, c));
 	if (events->n)
 		add_command(&b, paths, id_text(id, 'e', events->v[0].id));
 	return buf_steal(&b);

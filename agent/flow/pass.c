@@ -46,6 +46,7 @@ void pass_free(struct pass *p)
 	recovery_clear(&p->recovery);
 	policy_drop(p->view.policy);
 	free(p->view.toolchain_problem);
+	free(p->view.disk_problem);
 	free(p->view.sandbox_problem);
 	free(p->view.toolchain_digest);
 	free(p->view.toolchain_prefix);
@@ -69,6 +70,10 @@ static int say_surveys(struct store_tx *tx, const struct pass *p, struct ps_err 
 	bool any;
 	int rc = events_any_unsurveyed(tx, &any, err);
 
+	if (p->view.disk >= DISK_INTAKE)
+		w = (struct wait) { .reason = "disk", .blocked_by = "disk",
+				    .detail = p->view.disk_problem, .lift = "penstock status" };
+
 	return rc < 0 || !any ? rc : wait_set(tx, WAIT_SURVEY, &w, err);
 }
 
@@ -78,7 +83,8 @@ static int new_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	struct events l = { NULL, 0 };
 	int rc = 0;
 
-	if (p->view.gate_up)
+	/* on a disk that is full nothing but intake writes */
+	if (p->view.gate_up && p->view.disk < DISK_INTAKE)
 		rc = events_claim_surveys(tx, SURVEYS, p->view.now_ms,
 					  p->view.now_ms + SURVEY_LEASE_MS, &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {

@@ -15,7 +15,7 @@
 #ifndef PS_PASS_H
 #define PS_PASS_H
 
-#include "agent/flow/core.h"
+#include "agent/flow/disk.h"
 #include "agent/flow/sched.h"
 #include "agent/store/build.h"
 #include "agent/store/demand.h"
@@ -52,6 +52,8 @@ struct pass_view {
 	const struct ps_paths *paths;
 	bool gate_up, build_up, deploy_up;
 	bool toolchain_known;
+	enum disk_level disk;
+	char *disk_problem;		/* detail of the wait; NULL with DISK_OK */
 	/* copies */
 	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;
 	char **drivers;			/* providers that the deploy role can reach */

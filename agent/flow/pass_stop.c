@@ -21,11 +21,15 @@ struct standstill pass_stopped(const struct pass *p, enum pause_work work, const
 					     .detail = recovery_text(&p->recovery),
 					     .blocked_by = xstrdup("recovery"),
 					     .lift = xstrdup("penstock resume --all") };
-	if (!stop)
+	if (stop)
+		return (struct standstill) { .reason = "paused", .detail = pause_text(stop),
+					     .blocked_by = pause_subject(stop),
+					     .lift = pause_lifter(stop) };
+	if (p->view.disk < (work == PAUSE_BUILD ? DISK_WAIT : DISK_INTAKE))
 		return (struct standstill) { .reason = NULL };
-	return (struct standstill) { .reason = "paused", .detail = pause_text(stop),
-				     .blocked_by = pause_subject(stop),
-				     .lift = pause_lifter(stop) };
+	return (struct standstill) { .reason = "disk", .detail = xstrdup(p->view.disk_problem),
+				     .blocked_by = xstrdup("disk"),
+				     .lift = xstrdup("penstock status") };
 }
 
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,

@@ -54,6 +54,8 @@ static void run_pass(void *arg)
 			.toolchain_digest = xstrdup_null(t->digest),
 		.toolchain_prefix = xstrdup_null(t->prefix), .now_ms = clock_wall_ms(),
 	};
+	p->view.disk = disk_now(c->disk);
+	p->view.disk_problem = disk_problem(c->disk, c->policy->cfg);
 	find_drivers(&p->view, &c->roles[CORE_DEPLOY]);
 	q->passing = true;
 	store_write(c->store, STORE_FULL, pass_run, pass_done, p);

@@ -191,6 +191,11 @@ int seal_raise(struct seal *s, struct store_tx *tx, struct ps_err *err)
 	return rc < 0 ? rc : 0;
 }
 
+void seal_failed(struct seal *s)
+{
+	s->raised_ns = clock_boot_ns();
+}
+
 void seal_write(struct seal *s)
 {
 	struct ps_err err = { 0 };

@@ -31,6 +31,8 @@ void seal_close(struct seal *s);
 int64_t seal_due(const struct seal *s);
 /* Inside a transaction that will be synced. */
 int seal_raise(struct seal *s, struct store_tx *tx, struct ps_err *err) PS_MUSTCHECK;
+/* The transaction was not kept: it is due again, but not at once. */
+void seal_failed(struct seal *s);
 /* After its commit. A failure is logged: then the file stays behind, which harms nobody. */
 void seal_write(struct seal *s);
 

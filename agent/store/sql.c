@@ -3,6 +3,8 @@
 
 #include "agent/store/sql.h"
 
+#include <errno.h>
+
 #include "agent/store/tx.h"
 
 enum { SLOTS_MAX = 512 };	/* more texts than the program has: somebody builds SQL by hand */
@@ -18,6 +20,9 @@ int tx_error(struct store_tx *tx, struct ps_err *err, const char *what, ...)
 	va_start(ap, what);
 	vsnprintf(head, sizeof(head), what, ap);
 	va_end(ap);
+	if (sqlite3_errcode(tx->db) == SQLITE_FULL ||
+	    ((sqlite3_errcode(tx->db) & 0xff) == SQLITE_IOERR && sqlite3_system_errno(tx->db) == ENOSPC))
+		tx->full = true;
 	bad = sqlite3_errcode(tx->db) == SQLITE_CORRUPT || sqlite3_errcode(tx->db) == SQLITE_NOTADB;
 	return ps_err_set(err, PS_ESTORE, "%s: %s%s", head, sqlite3_errmsg(tx->db),
 			  bad ? "; it is damaged, restore a backup" : "");

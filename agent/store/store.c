@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/store/recovery.h"
+#include "agent/store/reserve.h"
 #include "agent/store/seal.h"
 #include "agent/store/sql.h"
 #include "agent/store/tx.h"
@@ -52,6 +54,9 @@ struct store {
 	struct lane writer, reader;
 	int sync_now;			/* PRAGMA synchronous of the writer; the writer's own */
 	struct seal seal;		/* the writer's own */
+	char *path, *reserve;		/* of the database; of the file beside it */
+	int64_t reserve_want;		/* written by the loop while none is asked for */
+	bool reserve_asked;		/* one is on its way; the loop's */
 };
 
 static void list_init(struct op_list *l)
@@ -136,6 +141,21 @@ static int raise_seal(struct store *st, enum store_sync sync, int before, bool *
 	return rc;
 }
 
+/* The disk is full: the reserve goes, and so does the log as far as it is in the database. */
+static void make_room(struct store *st)
+{
+	struct ps_err err = { 0 };
+	int64_t freed = reserve_free(st->reserve);
+
+	st->writer.tx.full = false;
+	if (freed)
+		log_warn("store", NULL, "the disk is full: the reserve of %lld bytes was freed for what "
+			 "hooks say", (long long)freed);
+	if (tx_exec(&st->writer.tx, "PRAGMA wal_checkpoint(TRUNCATE)", &err) < 0)
+		log_debug("store", NULL, "the log stays: %s", err.msg);
+	st->writer.tx.full = false;
+}
+
 /* An empty one is for the seal alone. */
 static void write_batch(struct store *st, struct op_list *batch)
 {
@@ -160,17 +180,22 @@ static void write_batch(struct store *st, struct op_list *batch)
 		rc = commit(tx, &err);
 	if (rc == 0 && raised)
 		seal_write(&st->seal);
+	if (rc == 0 && tx->full)		/* one of them failed by it, alone */
+		make_room(st);
 	if (rc == 0)
 		return;
 	if (!sqlite3_get_autocommit(tx->db) && sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
 		log_error("store", NULL, "cannot roll back: %s", sqlite3_errmsg(tx->db));
 	log_error("store", NULL, "a batch of %zu was not kept: %s", batch->n, ps_err_msg(&err, rc));
+	seal_failed(&st->seal);
 	for (struct op *op = batch->first; op; op = op->next) {
 		if (op->rc < 0)
 			continue;		/* it failed by itself and keeps its own reason */
 		op->rc = rc;
 		op->err = err;
 	}
+	if (tx->full)
+		make_room(st);
 }
 
 /* A snapshot of its own for each reader: what it sees is of one moment. */
@@ -307,6 +332,43 @@ size_t store_poll(struct store *st)
 	return n;
 }
 
+static int run_reserve(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct store *st = arg;
+
+	(void)tx;
+	return reserve_make(st->reserve, st->reserve_want, err);
+}
+
+static void reserve_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct store *st = arg;
+
+	st->reserve_asked = false;
+	if (rc < 0 && rc != PS_EBUSY)
+		log_warn("store", NULL, "%s", ps_err_msg(err, rc));
+	else if (rc == 0)
+		log_info("store", NULL, "a reserve of %lld bytes is kept for a full disk",
+			 (long long)st->reserve_want);
+}
+
+void store_reserve(struct store *st, int64_t bytes)
+{
+	struct statvfs fs;
+
+	if (st->reserve_asked || statvfs(st->path, &fs) < 0)
+		return;
+	st->reserve_want = reserve_size(bytes, (int64_t)(fs.f_blocks * fs.f_frsize));
+	if (st->reserve_want <= 0) {
+		reserve_free(st->reserve);
+		return;
+	}
+	if (reserve_is_made(st->reserve, st->reserve_want))
+		return;
+	st->reserve_asked = true;
+	store_write(st, STORE_NORMAL, run_reserve, reserve_done, st);
+}
+
 static int lane_connect(struct lane *l, const char *path, int flags, struct ps_err *err)
 {
 	int rc;
@@ -422,6 +484,7 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 		      void *wake_arg, char **restored, struct ps_err *err)
 {
 	struct store *st = xcalloc(1, sizeof(*st));
+	const char *slash = strrchr(path, '/');
 	int rc;
 
 	pthread_mutex_init(&st->lock, NULL);
@@ -430,6 +493,8 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 	lane_init(&st->reader, st);
 	st->wake = wake;
 	st->wake_arg = wake_arg;
+	st->path = xstrdup(path);
+	st->reserve = xasprintf("%.*sreserve", (int)(slash ? slash - path + 1 : 0), path);
 	st->sync_now = -1;
 	tx_enter(&st->writer.tx);
 	rc = make_private(path, err);
@@ -467,6 +532,8 @@ void store_close(struct store *st)
 	while (store_poll(st))
 		;
 	seal_close(&st->seal);
+	free(st->path);
+	free(st->reserve);
 	pthread_mutex_destroy(&st->lock);
 	free(st);
 }

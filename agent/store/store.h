@@ -49,5 +49,11 @@ size_t store_poll(struct store *st);
 /* Runs what is queued, joins the threads, calls the done functions that are left (what they queue
  * fails), closes. NULL is fine. */
 void store_close(struct store *st);
+/*
+ * Makes sure of a reserve file beside the database of this many bytes (less on a small disk; 0:
+ * none), on the writer's thread and when there is room. A batch that finds the disk full frees it:
+ * the batch itself is not kept, what comes next may be.
+ */
+void store_reserve(struct store *st, int64_t bytes);
 
 #endif

@@ -20,6 +20,7 @@ struct store_tx {
 	sqlite3 *db;
 	struct stmt_slot *slots;
 	size_t n, cap;
+	bool full;		/* a statement found the disk full; the writer's to look at */
 };
 
 extern const char store_schema_sql[], store_schema_2_sql[];

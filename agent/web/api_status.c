@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "agent/flow/disk.h"
 #include "agent/web/api_parts.h"
 #include "common/base/clock.h"
 
@@ -113,6 +114,27 @@ static json_t *toolchain_of(const struct toolchain_now *t, json_t *warnings)
 	return o;
 }
 
+static json_t *disks_of(const struct core *c, json_t *warnings)
+{
+	static const char *const words[] = { "ok", "builds wait", "only intake writes" };
+	const struct disk_place *places;
+	size_t n = c->disk ? disk_places(c->disk, &places) : 0;
+	json_t *disks = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct disk_place *p = &places[i];
+
+		json_array_append_new(disks, json_pack("{s:s, s:s, s:i, s:I, s:I}", "id", p->path,
+						       "state", words[p->level], "used",
+						       (int)p->percent, "free", (json_int_t)p->free,
+						       "total", (json_int_t)p->total));
+		if (p->level)
+			add(warnings, "the disk of %s is %u %% full: %s; make room",
+			    p->path, p->percent, words[p->level]);
+	}
+	return disks;
+}
+
 void status_finish(struct request *r)
 {
 	const struct core *c = r->core;
@@ -131,6 +153,7 @@ void status_finish(struct request *r)
 	json_object_set_new(r->out, "agent", agent ? agent : json_object());
 	json_object_set_new(r->out, "roles", roles_of(c, warnings));
 	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, warnings));
+	json_object_set_new(r->out, "disks", disks_of(c, warnings));
 	json_object_set_new(r->out, "warnings", warnings);
 	json_object_set_new(r->out, "facts", facts_of(c, cfg));
 	json_object_set_new(r->out, "missing", lacks);

@@ -118,6 +118,9 @@ struct conf_rule {
 	struct conf_pos pos;
 };
 
+/* How full a disk may be, in percent, and what the store keeps for when it is full. */
+struct conf_disk { unsigned wait, intake_only; int64_t reserve; };
+
 struct config {
 	char digest[65];		/* SHA-256 of the bytes: the policy digest */
 	struct conf_team *teams; size_t nteams;
@@ -128,6 +131,7 @@ struct config {
 	struct conf_repo_defaults repo;
 	struct conf_toolchain *toolchains; size_t ntoolchains;
 	struct conf_builder builder;	/* builders.default */
+	struct conf_disk disk;
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
 	struct conf_pos trusted_pos;
 	struct conf_rule *rules; size_t nrules;

@@ -251,6 +251,17 @@ static const struct conf_table role_table = {
 		.words = role_words,
 };
 
+static const struct conf_key disk_keys[] = {
+	{ .name = "wait", .type = CONF_UNSIGNED, AT(disk.wait), .min = 1, .max = 100,
+	  .fallback = "90" },
+	{ .name = "intake_only", .type = CONF_UNSIGNED, AT(disk.intake_only), .min = 1, .max = 100,
+	  .fallback = "97" },
+	{ .name = "reserve", .type = CONF_SIZE, AT(disk.reserve), .min = 0, .max = GB,
+	  .fallback = "16M" },
+	END,
+};
+static const struct conf_table disk_table = { .what = "'disk'", .keys = disk_keys };
+
 static const struct conf_key identity_keys[] = {
 	{ .name = "trusted_caller", .type = CONF_BOOL, AT(trusted_caller), .fallback = "false" },
 		END,
@@ -270,6 +281,7 @@ static const struct conf_key top_keys[] = {
 	{ .name = "builders", .type = CONF_TABLE, .table = &builders_table },
 	{ .name = "toolchains", .type = CONF_ROWS, AT(toolchains),
 	  .count = offsetof(struct config, ntoolchains), .table = &toolchain_table },
+	{ .name = "disk", .type = CONF_TABLE, .table = &disk_table },
 	{ .name = "identity", .type = CONF_TABLE, .table = &identity_table },
 	{ .name = "roles", .type = CONF_ROWS, AT(roles), .count = offsetof(struct config, nroles),
 	  .table = &role_table },
