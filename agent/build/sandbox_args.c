@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/build/toolchain.h"
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
 
@@ -94,42 +95,40 @@ static void arg_tmpfs(struct sandbox_args *sa, const char *path, int64_t size)
 /* Debian's JVM keeps configuration outside its folder: java does not start without it. */
 static void arg_java(struct sandbox_args *sa)
 {
-	static const char *const links[] = { "conf", "lib/jvm.cfg", "lib/security/default.policy" };
-	char *bound = NULL;
+	char *etc = toolchain_java_etc(sa->spec->java);
 
-	if (!sa->spec->java)
-		return;
-	args(sa, "--ro-bind", sa->spec->java, PROFILE_JAVA, NULL);
-	for (size_t i = 0; i < PS_NELEM(links); i++) {
-		char *link = fs_join(sa->spec->java, links[i]), *real = realpath(link, NULL);
-		char *end = real && ps_starts(real, "/etc/") ? strchr(real + 5, '/') : NULL;
+	if (sa->spec->java)
+		args(sa, "--ro-bind", sa->spec->java, PROFILE_JAVA, NULL);
+	if (etc)
+		args(sa, "--ro-bind", etc, etc, NULL);
+	free(etc);
+}
 
-		if (end)
-			*end = '\0'; /* /etc/java-17-openjdk: the whole of it, once */
-		if (real && ps_starts(real, "/etc/") && !ps_streq(real, bound)) {
-			args(sa, "--ro-bind", real, real, NULL);
-			free(bound);
-			bound = xstrdup(real);
-		}
-		free(real);
-		free(link);
-	}
-	free(bound);
+/* What no package owns is in no key, so it is not in the sandbox either (toolchain.h). */
+static void arg_usr(struct sandbox_args *sa)
+{
+	const char *prefix = sa->spec->prefix;
+	struct stat st;
+
+	args(sa, "--ro-bind", "/usr", "/usr", NULL);
+	if (lstat("/usr/local", &st) == 0 && S_ISDIR(st.st_mode) &&
+	    !(prefix && toolchain_is_local(prefix)))
+		args(sa, "--tmpfs", "/usr/local", "--remount-ro", "/usr/local", NULL);
+	args(sa, "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin", "--symlink",
+	     "usr/lib", "/lib", NULL);
+	if (stat("/usr/lib64", &st) == 0)
+		args(sa, "--symlink", "usr/lib64", "/lib64", NULL);
 }
 
 static int arg_files(struct sandbox_args *sa, struct ps_err *err)
 {
 	const struct sandbox_spec *s = sa->spec;
 	char passwd[128], group[64];
-	struct stat st;
 	int rc;
 
 	snprintf(passwd, sizeof(passwd), PROFILE_USER ":x:%u:%u::/tmp:/bin/sh\n", s->uid, s->uid);
 	snprintf(group, sizeof(group), PROFILE_USER ":x:%u:\n", s->uid);
-	args(sa, "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink",
-	     "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib", NULL);
-	if (stat("/usr/lib64", &st) == 0)
-		args(sa, "--symlink", "usr/lib64", "/lib64", NULL);
+	arg_usr(sa);
 	args(sa, "--proc", "/proc", "--dev", "/dev", NULL);
 	arg_tmpfs(sa, "/dev/shm", SHM_SIZE);
 	arg_tmpfs(sa, "/tmp", s->limits.disk);

@@ -164,3 +164,32 @@ char *toolchain_java(void)
 	}
 	return home;
 }
+
+char *toolchain_java_etc(const char *java)
+{
+	static const char *const links[] = { "conf", "lib/jvm.cfg", "lib/security/default.policy" };
+	char *found = NULL;
+
+	for (size_t i = 0; java && !found && i < PS_NELEM(links); i++) {
+		char *link = fs_join(java, links[i]), *real = realpath(link, NULL);
+		char *end = real && ps_starts(real, "/etc/") ? strchr(real + 5, '/') : NULL;
+
+		if (end)
+			*end = '\0'; /* /etc/java-17-openjdk: the whole of it */
+		if (real && ps_starts(real, "/etc/"))
+			found = xstrdup(real);
+		free(real);
+		free(link);
+	}
+	return found;
+}
+
+bool toolchain_is_local(const char *prefix)
+{
+	char *python = fs_join(prefix, "bin/python"), *real = realpath(python, NULL);
+	bool yes = real && ps_starts(real, "/usr/local/");
+
+	free(real);
+	free(python);
+	return yes;
+}

@@ -9,8 +9,10 @@
  * The digest covers path, mode and bytes of every file of the prefix, byte-compiled files included:
  * they are what Python executes, `toolchain make` compiles everything beforehand, and the sandbox
  * binds the prefix read-only, so neither building nor running changes them. Of /usr, which is bound
- * whole, it covers name and version of the packages that a build stands on; without dpkg their
- * files.
+ * without /usr/local, it covers name and version of the packages that a build stands on (every
+ * python3-*, libc, what compresses and copies); without dpkg the files of those. A prefix whose
+ * interpreter lies below /usr/local has all of /usr/local in its digest. Of the JVM it covers its
+ * package, else its files, and its configuration below /etc.
  */
 #ifndef PS_TOOLCHAIN_H
 #define PS_TOOLCHAIN_H
@@ -34,6 +36,11 @@ void toolchain_clear(struct toolchain *t);
 
 /* JAVA_HOME by the java of /usr/bin, the environment, or the usual folders. free(); NULL: none. */
 char *toolchain_java(void);
+
+/* The folder below /etc in which Debian's JVM keeps its configuration. free(); NULL: none. */
+char *toolchain_java_etc(const char *java);
+/* Does bin/python of the prefix lead into /usr/local, which sandboxes else do not see? */
+bool toolchain_is_local(const char *prefix);
 
 /* The digest; cache (a folder of ours) keeps it as long as no file of the prefix changed. */
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],

@@ -35,6 +35,10 @@ static int add_file(struct walk *w, int dirfd, const char *name, struct ps_err *
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc;
 	char hex[DIGEST_HEX];
 
+	if (fd < 0 && errno == EACCES) {
+		add_text(w, "not readable"); /* nor is it inside: we are who it runs as, or root */
+		return 0;
+	}
 	if (fd < 0)
 		return ps_err_errno(err, "cannot open '%s'", name);
 	rc = digest_fd(hex, fd, NULL, err);
@@ -173,19 +177,18 @@ static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HE
 }
 
 /*
- * Interpreter, its library, libc, what compresses the wheel, and the programs a recipe calls. Asked
- * by pattern: a package that is not there is not printed, and dpkg-query's exit status says only
- * that.
+ * Interpreter, its library and every module of it that is packaged (a prefix may see them), libc,
+ * what compresses the wheel, and the programs a recipe calls. Not all that is in /usr: each upgrade
+ * of a package that no build looks at would build everything again. Asked by pattern: a package
+ * that is not there is not printed, and dpkg-query's exit status says only that.
  */
 static const char *const packages[] = {
 	"/usr/bin/dpkg-query",
 	"-W",
 	"-f",
 	"${Package} ${Version} ${Architecture} ${db:Status-Abbrev}\n",
-	"python3-minimal",
-	"python3.*-minimal",
-	"libpython3.*-minimal",
-	"libpython3.*-stdlib",
+	"python3*",
+	"libpython3*",
 	"libc6",
 	"zlib1g",
 	"coreutils",
@@ -249,7 +252,7 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 	const char *version[] = { "/usr/bin/dpkg-query",   "-W", "-f",
 				  "${Package} ${Version}", NULL, NULL };
 	struct buf text = BUF_INIT;
-	char hex[DIGEST_HEX], *program, *end;
+	char hex[DIGEST_HEX], *program, *end, *etc = toolchain_java_etc(java);
 	int status = -1, rc = 0;
 
 	if (!java) {
@@ -269,8 +272,11 @@ static int add_java(struct digest *d, const char *java, const char *cache, struc
 	} else if ((rc = cached_digest(java, cache, hex, err)) == 0) {
 		digest_add(d, hex, sizeof(hex));
 	}
+	if (rc == 0 && etc && (rc = cached_digest(etc, cache, hex, err)) == 0)
+		digest_add(d, hex, sizeof(hex));
 	buf_clear(&text);
 	free(program);
+	free(etc);
 	return rc;
 }
 
@@ -286,6 +292,9 @@ int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGE
 	d = digest_new();
 	digest_add(d, tree, sizeof(tree));
 	rc = add_system(d, err);
+	if (rc == 0 && toolchain_is_local(t->prefix) &&
+	    (rc = cached_digest("/usr/local", cache, tree, err)) == 0)
+		digest_add(d, tree, sizeof(tree));
 	if (rc == 0)
 		rc = add_java(d, t->java, cache, err);
 	digest_end(d, hex);

@@ -14,7 +14,7 @@
 
 #include "common/base/ps.h"
 
-#define PROFILE_REVISION 1
+#define PROFILE_REVISION 2
 
 /* Recipes: a change of a recipe's command or meaning raises its revision. */
 #define PROFILE_RECIPE_PYTHON "python-wheel"
