@@ -3,6 +3,7 @@
 
 #include "agent/build/recipe.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -140,6 +141,22 @@ static bool is_plain_name(const char *s)
 		       '\0';
 }
 
+/* Newer setuptools write names in lower case and with '_' for '.', whatever setup.py says. */
+static bool same_but_for_spelling(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++) {
+		bool joint = strchr("._-", *a) && strchr("._-", *b);
+
+		if (!joint && tolower((unsigned char)*a) != tolower((unsigned char)*b))
+			return false;
+	}
+	return *a == *b;
+}
+
+#define OTHER_SPELLING                                                                             \
+	": this version of setuptools spells names otherwise; the toolchain needs "                \
+	"setuptools==66.1.1 and wheel==0.38.4"
+
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
 		struct recipe_end *end, struct ps_err *err)
 {
@@ -154,8 +171,9 @@ int recipe_seal(const struct recipe_job *job, const char *out, const char *suffi
 	if (!is_plain_name(name) || !ps_ends(name, suffix))
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is not the name of a %s file", name, suffix);
 	else if (job->artifact && !ps_streq(name, job->artifact))
-		rc = ps_err_set(err, PS_EINVAL, "the build made '%s', expected '%s'", name,
-				job->artifact);
+		rc = ps_err_set(err, PS_EINVAL, "the build made '%s', expected '%s'%s", name,
+				job->artifact,
+				same_but_for_spelling(name, job->artifact) ? OTHER_SPELLING : "");
 	else if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is not a regular file", name);
 	else if (job->limits.disk && st.st_size > job->limits.disk)
