@@ -49,7 +49,7 @@ int build_link(struct store_tx *tx, int64_t demand, int64_t build, const char *p
 			 "iit", demand, build, pipeline);
 
 	if (rc >= 0)		/* if the role was told already, it comes back cancelled and is asked for again */
-		rc = sql_run(tx, err, "UPDATE build SET cancel = NULL, told = 0 WHERE id = ? AND cancel = ?", "it", build,
+		rc = sql_run(tx, err, "UPDATE build SET cancel = NULL WHERE id = ? AND told = 0 AND cancel = ?", "it", build,
 			     BUILD_UNWANTED);
 	return rc < 0 ? rc : 0;
 }

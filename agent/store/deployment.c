@@ -53,8 +53,10 @@ int deployments_misplaced(struct store_tx *tx, const char *environment, const ch
 			  int64_t limit, struct deployments *out, struct ps_err *err)
 {
 	return rows_select(tx, &deployment_shape, out, err,
-			   "WHERE state = 'waiting' AND environment = ? AND fabric <> ? ORDER BY fabric LIMIT ?", "tti",
-			   environment, fabric ? fabric : "", limit);
+			   "WHERE id IN (SELECT id FROM deployment WHERE state = 'waiting' AND environment = ? AND fabric < ?"
+			   " UNION ALL SELECT id FROM deployment WHERE state = 'waiting' AND environment = ? AND fabric > ?"
+			   " LIMIT ?) ORDER BY id", "tttti", environment, fabric ? fabric : "", environment,
+			   fabric ? fabric : "", limit);
 }
 
 int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,

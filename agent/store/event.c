@@ -178,7 +178,7 @@ int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, i
 int events_to_unkeep(struct store_tx *tx, int64_t limit, struct events *out, struct ps_err *err)
 {
 	return rows_select(tx, &ref_event_shape, out, err,
-			   "WHERE surveyed = 1 AND state <> 'open' AND repository_path <> ''"
+			   "WHERE surveyed = 1 AND state IN ('done', 'superseded', 'held') AND repository_path <> ''"
 			   " AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.repository = event.repository"
 			   " AND other.new = event.new AND other.state = 'open') ORDER BY id LIMIT ?", "i", limit);
 }

@@ -40,29 +40,33 @@ ALTER TABLE event ADD COLUMN fence BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE event ADD COLUMN lease_ms BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE event ADD COLUMN settling BIGINT NOT NULL DEFAULT 0;
 
-CREATE INDEX build_bumped ON build (bumped_ms DESC, id) WHERE state = 'queued' AND bumped_ms > 0;
-CREATE INDEX build_age ON build (created_ms, id) WHERE state = 'queued';
-CREATE INDEX build_turn ON build (priority DESC, turn, created_ms, id) WHERE state = 'queued';
-CREATE INDEX build_used ON build (repository, priority, turn) WHERE state = 'queued';
-CREATE INDEX build_cancel ON build (id) WHERE cancel IS NOT NULL AND told = 0;
-CREATE INDEX deployment_bumped ON deployment (environment, bumped_ms DESC, id)
-	WHERE state = 'waiting' AND bumped_ms > 0;
-CREATE INDEX deployment_age ON deployment (environment, created_ms, id) WHERE state = 'waiting';
-CREATE INDEX deployment_turn ON deployment (environment, priority DESC, turn, created_ms, id)
-	WHERE state = 'waiting';
-CREATE INDEX deployment_used ON deployment (repository, priority, fabric, turn) WHERE state = 'waiting';
-CREATE INDEX deployment_place ON deployment (environment, fabric) WHERE state = 'waiting';
+-- Each begins with what a pass asks for by equality and goes on in the order it asks for, so that it
+-- reads the first rows and no others; the plain ones of version 1 would be taken instead.
+DROP INDEX build_state;
+DROP INDEX deployment_state;
+DROP INDEX run_state;
+DROP INDEX demand_state;
+DROP INDEX event_state;
+CREATE INDEX build_bumped ON build (state, bumped_ms DESC, id);
+CREATE INDEX build_age ON build (state, created_ms, id);
+CREATE INDEX build_turn ON build (state, priority DESC, turn, created_ms, id);
+CREATE INDEX build_used ON build (state, repository, priority, turn);
+CREATE INDEX deployment_bumped ON deployment (state, environment, bumped_ms DESC, id);
+CREATE INDEX deployment_age ON deployment (state, environment, created_ms, id);
+CREATE INDEX deployment_turn ON deployment (state, environment, priority DESC, turn, created_ms, id);
+CREATE INDEX deployment_used ON deployment (state, repository, priority, fabric, turn);
+CREATE INDEX deployment_place ON deployment (state, environment, fabric);
 CREATE INDEX deployment_target ON deployment (repository, project, environment, state);
 CREATE INDEX deployment_demand ON deployment (demand);
-CREATE INDEX run_bumped ON run (fabric, bumped_ms DESC, id) WHERE state = 'queued' AND bumped_ms > 0;
-CREATE INDEX run_age ON run (fabric, created_ms, id) WHERE state = 'queued';
-CREATE INDEX run_turn ON run (fabric, priority DESC, turn, created_ms, id) WHERE state = 'queued';
-CREATE INDEX run_used ON run (repository, priority, turn) WHERE state = 'queued';
-CREATE INDEX demand_look ON demand (id) WHERE look = 1 AND state IN ('waiting', 'active');
-CREATE INDEX demand_keyless ON demand (id) WHERE toolchain IS NULL AND state = 'waiting';
+CREATE INDEX run_bumped ON run (state, fabric, bumped_ms DESC, id);
+CREATE INDEX run_age ON run (state, fabric, created_ms, id);
+CREATE INDEX run_turn ON run (state, fabric, priority DESC, turn, created_ms, id);
+CREATE INDEX run_used ON run (state, repository, priority, turn);
+CREATE INDEX demand_look ON demand (look, id);
+CREATE INDEX demand_keyless ON demand (state, toolchain, id);
 CREATE INDEX demand_place ON demand (repository, project, environment, ref, state);
-CREATE INDEX event_survey ON event (lease_ms, id) WHERE state = 'open' AND surveyed = 0;
-CREATE INDEX event_settling ON event (id) WHERE settling = 1;
+CREATE INDEX event_survey ON event (state, surveyed, lease_ms, id);
+CREATE INDEX event_settling ON event (settling, id);
 CREATE INDEX event_new ON event (repository, new, state);
 
 -- Turns of a line: the one it is at (repository 0), and who was served in it.
@@ -90,6 +94,7 @@ UPDATE build SET reason = NULL, detail = NULL WHERE state = 'queued';
 UPDATE run SET reason = NULL, detail = NULL WHERE state = 'queued';
 UPDATE deployment SET reason = NULL, detail = NULL WHERE state = 'waiting';
 UPDATE demand SET reason = NULL, detail = NULL WHERE state IN ('waiting', 'active');
+UPDATE demand SET look = 0 WHERE state NOT IN ('waiting', 'active');
 UPDATE event SET settling = 1 WHERE state = 'open' AND surveyed = 1 AND NOT EXISTS
 	(SELECT 1 FROM demand WHERE demand.event = event.id AND demand.state IN ('waiting', 'active'));
 

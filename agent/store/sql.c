@@ -117,6 +117,7 @@ sqlite3_stmt *sql_vquery(struct store_tx *tx, struct ps_err *err, const char *sq
 {
 	sqlite3_stmt *q = take(tx, sql, err);
 
+	tx->cost.statements++;
 	if (q && bind_all(q, sql, types, ap) != SQLITE_OK) {
 		tx_error(tx, err, "the store does not take a value of '%.120s'", sql);
 		sql_done(q);
@@ -142,6 +143,7 @@ int sql_next(struct store_tx *tx, sqlite3_stmt *q, struct ps_err *err)
 		return err && err->code ? err->code : PS_ESTORE;
 	switch (sqlite3_step(q)) {
 	case SQLITE_ROW:
+		tx->cost.rows++;
 		return 1;
 	case SQLITE_DONE:
 		return 0;
@@ -169,6 +171,7 @@ void sql_done(sqlite3_stmt *q)
 {
 	if (!q)
 		return;
+	here->cost.steps += sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 1);
 	sqlite3_reset(q);
 	sqlite3_clear_bindings(q);
 	for (size_t i = 0; i < here->n; i++)
@@ -191,6 +194,14 @@ int sql_run(struct store_tx *tx, struct ps_err *err, const char *sql, const char
 		rc = sqlite3_changes(tx->db);
 	sql_done(q);
 	return rc;
+}
+
+struct sql_cost sql_cost(struct store_tx *tx)
+{
+	struct sql_cost c = tx->cost;
+
+	c.changes = sqlite3_total_changes(tx->db);
+	return c;
 }
 
 int64_t sql_last_id(struct store_tx *tx)

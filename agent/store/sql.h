@@ -31,4 +31,12 @@ int sql_run(struct store_tx *tx, struct ps_err *err, const char *sql, const char
 /* The id the last INSERT made. */
 int64_t sql_last_id(struct store_tx *tx);
 
+/*
+ * What this connection has done since it was opened, for tests: a bound on the work of a pass or a
+ * view is a count here, never a time. steps: of the database's own machine, so it grows with rows
+ * that are looked at and not returned.
+ */
+struct sql_cost { int64_t statements, rows, changes, steps; };
+struct sql_cost sql_cost(struct store_tx *tx);
+
 #endif

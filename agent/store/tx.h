@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#include "agent/store/store.h"
+#include "agent/store/sql.h"
 
 enum { STORE_SCHEMA = 2 };	/* the version migrate.c ends at */
 
@@ -21,6 +21,7 @@ struct store_tx {
 	struct stmt_slot *slots;
 	size_t n, cap;
 	bool full;		/* a statement found the disk full; the writer's to look at */
+	struct sql_cost cost;
 };
 
 extern const char store_schema_sql[], store_schema_2_sql[];

@@ -105,25 +105,25 @@ static const struct ahead { char kind; const char *sql; bool timed; } ahead_sql[
 /* The numbers of the waiting rows of one kind: *from > *to when there are none. */
 static void range_of(const json_t *waiting, char kind, int64_t *from, int64_t *to)
 {
-	const json_t *row;
-	size_t i;
+	const char *id;
+	json_t *row;
 	int64_t n;
 
 	*from = INT64_MAX;
 	*to = 0;
-	json_array_foreach(waiting, i, row)
-		if (text_of(row, "id") && id_parse(text_of(row, "id"), kind, &n)) {
+	json_object_foreach((json_t *)waiting, id, row)
+		if (id_parse(id, kind, &n)) {
 			*from = n < *from ? n : *from;
 			*to = n > *to ? n : *to;
 		}
 }
 
+/* waiting: the rows by their ids. */
 static int put_ahead(struct store_tx *tx, const json_t *waiting, const struct ahead *a, struct ps_err *err)
 {
-	int64_t before = clock_wall_ms() - LINE_OVERDUE_MS, from, to, n;
+	int64_t before = clock_wall_ms() - LINE_OVERDUE_MS, from, to;
 	sqlite3_stmt *q;
-	json_t *row;
-	size_t i;
+	char id[ID_TEXT];
 	int rc;
 
 	range_of(waiting, a->kind, &from, &to);
@@ -131,10 +131,12 @@ static int put_ahead(struct store_tx *tx, const json_t *waiting, const struct ah
 		return 0;
 	q = a->timed ? sql_query(tx, err, a->sql, "iiiii", before, before, before, from, to) :
 		sql_query(tx, err, a->sql, "ii", from, to);
-	while ((rc = sql_next(tx, q, err)) > 0)
-		json_array_foreach(waiting, i, row)
-			if (text_of(row, "id") && id_parse(text_of(row, "id"), a->kind, &n) && n == sql_int(q, 0))
-				json_object_set_new(row, "ahead", json_integer(sql_int(q, 1)));
+	while ((rc = sql_next(tx, q, err)) > 0) {
+		json_t *row = json_object_get(waiting, id_text(id, a->kind, sql_int(q, 0)));
+
+		if (row)
+			json_object_set_new(row, "ahead", json_integer(sql_int(q, 1)));
+	}
 	sql_done(q);
 	return rc;
 }
@@ -161,7 +163,7 @@ static void fill(json_t *row)
 
 int view_add_waits(struct store_tx *tx, json_t *rows, struct ps_err *err)
 {
-	json_t *waiting = json_array(), *waits = json_array(), *row;
+	json_t *waiting = json_array(), *by_id = json_object(), *waits = json_array(), *row;
 	size_t i;
 	int rc = 0;
 
@@ -176,10 +178,13 @@ int view_add_waits(struct store_tx *tx, json_t *rows, struct ps_err *err)
 	json_array_foreach(waiting, i, row) {
 		say_why(row, wait_of(waits, text_of(row, "place")));
 		json_object_del(row, "place");
+		if (text_of(row, "id"))
+			json_object_set(by_id, text_of(row, "id"), row);
 	}
 	for (i = 0; i < PS_NELEM(ahead_sql) && rc == 0; i++)
-		rc = put_ahead(tx, waiting, &ahead_sql[i], err);
+		rc = put_ahead(tx, by_id, &ahead_sql[i], err);
 	json_decref(waiting);
+	json_decref(by_id);
 	json_decref(waits);
 	return rc;
 }

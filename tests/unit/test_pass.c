@@ -2,281 +2,7 @@
  * the view that each row gives; no loop and no process. */
 #include "config.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "agent/flow/pass.h"
-#include "agent/flow/survey_json.h"
-#include "agent/store/event.h"
-#include "agent/store/repository.h"
-#include "agent/store/sql.h"
-#include "agent/store/view.h"
-#include "common/base/fsutil.h"
-#include "common/base/id.h"
-
-#define OID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define ZERO "0000000000000000000000000000000000000000"
-#define TREE "1111111111111111111111111111111111111111"
-#define DIGEST "2222222222222222222222222222222222222222222222222222222222222222"
-
-static const char yaml[] =
-	"teams:\n  devs: { members: [ana] }\n"
-	"fabrics:\n  dev: { id: 1, owner: devs, provider: local }\n"
-	"  air: { id: 2, owner: devs, provider: airflow, airflow: { host: http://127.0.0.1:1 } }\n"
-	"environments:\n"
-	"  - { name: development, refs: [refs/heads/main], fabric: dev, deploy: auto }\n"
-	"  - { name: airflow, refs: [refs/heads/air], fabric: air, deploy: auto }\n"
-	"  - { name: asked, refs: [refs/heads/asked], fabric: dev, deploy: approve, approvals: 1 }\n"
-	"  - { name: byhand, refs: [refs/heads/byhand], fabric: dev, deploy: manual }\n"
-	"projects:\n  '**:**': { id: 7, owner: devs, customer: c, control_plane: p, url: "
-		"http://127.0.0.1:2 }\n"
-	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n"
-	"builders: { default: { slots: 1 } }\n";
-
-struct fx {
-	char dir[64];
-	struct ps_paths paths;
-	struct store *st;
-	struct policy_now policy;
-	int wake[2], rc;
-	bool done;
-	struct pass *pass;
-	const char *ref;		/* what the next write makes */
-	int64_t event;
-	struct demand demand;
-	json_t *wait;			/* what `penstock why` says of the demand */
-};
-
-/* core.c has the real one; ours lives in the fixture */
-void policy_drop(struct policy_now *p)
-{
-	(void)p;
-}
-
-static void on_wake(void *arg)
-{
-	assert_int_equal(write(((struct fx *)arg)->wake[1], "x", 1), 1);
-}
-
-static int setup(void **state)
-{
-	struct fx *f = xcalloc(1, sizeof(*f));
-	struct diag_list diags = DIAG_LIST_INIT;
-	struct ps_err err;
-
-	snprintf(f->dir, sizeof(f->dir), "/tmp/ps-pass-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	assert_int_equal(ps_paths_init(&f->paths, f->dir, &err), 0);
-	assert_int_equal(ps_paths_make(&f->paths, &err), 0);
-	assert_int_equal(pipe(f->wake), 0);
-	assert_int_equal(store_open(&f->st, f->paths.store, on_wake, f, &err), 0);
-	assert_int_equal(config_parse(&f->policy.cfg, "penstock.yml", yaml, strlen(yaml), &diags,
-				      &err), 0);
-	assert_non_null(f->policy.cfg);
-	diag_clear(&diags);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fx *f = *state;
-	struct ps_err err;
-
-	store_close(f->st);
-	close(f->wake[0]);
-	close(f->wake[1]);
-	demand_clear(&f->demand);
-	json_decref(f->wait);
-	config_free(f->policy.cfg);
-	ps_paths_clear(&f->paths);
-	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
-	free(f);
-	return 0;
-}
-
-static void on_done(void *arg, int rc, const struct ps_err *err)
-{
-	struct fx *f = arg;
-
-	f->rc = rc;
-	f->done = true;
-	if (rc < 0)
-		print_message("%s\n", ps_err_msg(err, rc));
-}
-
-/* pass_run gets the pass, everything else the fixture. */
-static int run_in_tx(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	return pass_run(tx, ((struct fx *)arg)->pass, err);
-}
-
-static int do_write(struct fx *f, store_run_fn *run)
-{
-	f->done = false;
-	store_write(f->st, STORE_FULL, run, on_done, f);
-	while (!f->done) {
-		struct pollfd p = { .fd = f->wake[0], .events = POLLIN };
-		char c[64];
-
-		assert_int_equal(poll(&p, 1, 10000), 1);
-		assert_true(read(f->wake[0], c, sizeof(c)) > 0);
-		store_poll(f->st);
-	}
-	return f->rc;
-}
-
-/* A surveyed event of f->ref with a demand for a project of one pipeline. */
-static int make_demand(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct fx *f = arg;
-	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python",
-					  .oid = TREE, .wheel = "a-1.0-py3-none-any.whl",
-					  .reduced = "name: p\n" };
-	const struct wire_project pr = { .path = ".", .oid = TREE, .name = "p", .version = "1.0",
-					 .language = "python", .pipelines = { &pl, 1 } };
-	struct repository r = { 0 };
-	struct ref_event e = { .ref = (char *)f->ref, .old = (char *)ZERO, .new = (char *)OID,
-			       .kind = (char *)"sure", .k = -1, .pusher = (char *)"ana",
-			       .state = (char *)"open", .boot = (char *)"b", .stamp = 2 };
-	const struct conf_environment *env = NULL;
-	char *survey = survey_to_json(&pr);
-	int rc = repository_put(tx, "u1", "/srv/x.git", "x", &r, err);
-
-	for (size_t i = 0; i < f->policy.cfg->nenvironments; i++)
-		if (strcmp(f->policy.cfg->environments[i].refs.v[0], f->ref) == 0)
-			env = &f->policy.cfg->environments[i];
-	e.repository = r.id;
-	if (rc == 0)
-		rc = ref_baseline(tx, r.id, f->ref, ZERO, "b", 1, err);
-	if (rc == 0)
-		rc = event_append(tx, &e, err);
-	if (rc == 0)
-		rc = event_set_surveyed(tx, e.id, err);
-	f->event = e.id;
-	if (rc == 0 && env) {
-		struct demand d = { .event = e.id, .repository = r.id, .project = (char *)".",
-				    .ref = (char *)f->ref, .commit_oid = (char *)OID,
-				    .environment = env->name, .fabric = env->fabric,
-				    .survey = survey };
-
-		rc = demand_insert(tx, &d, err);
-		f->demand.id = d.id;
-	}
-	free(survey);
-	repository_clear(&r);
-	return rc;
-}
-
-static int read_demand(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct fx *f = arg;
-	int64_t id = f->demand.id;
-
-	demand_clear(&f->demand);
-	return demand_get(tx, id, &f->demand, err);
-}
-
-static int read_wait(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct fx *f = arg;
-	char id[ID_TEXT];
-	struct view_ask ask = { .cfg = f->policy.cfg, .thing = id_text(id, 'e', f->demand.event) };
-	json_t *root = NULL, *node;
-	int rc = view_why(tx, &ask, &root, err);
-
-	json_decref(f->wait);
-	node = json_array_get(json_object_get(root, "children"), 0);
-	f->wait = json_incref(node);
-	json_decref(root);
-	return rc;
-}
-
-/* A part of why the demand waits, as people get it. */
-static const char *part(struct fx *f, const char *key)
-{
-	return json_string_value(json_object_get(f->wait, key));
-}
-
-/* It waits for this, and no part of why is missing. */
-static void assert_waits(struct fx *f, const char *reason, const char *detail)
-{
-	static const char *const parts[] = { "reason", "detail", "blocked_by", "since", "lift" };
-
-	assert_int_equal(do_write(f, read_wait), 0);
-	for (size_t i = 0; i < PS_NELEM(parts); i++)
-		if (!part(f, parts[i]))
-			fail_msg("waiting for %s: no %s", reason, parts[i]);
-	assert_true(json_is_integer(json_object_get(f->wait, "ahead")));
-	assert_string_equal(part(f, "reason"), reason);
-	if (!strstr(part(f, "detail"), detail))
-		fail_msg("waiting for %s: '%s' without '%s'", reason, part(f, "detail"), detail);
-}
-
-static void demand_of(struct fx *f, const char *ref)
-{
-	f->ref = ref;
-	assert_int_equal(do_write(f, make_demand), 0);
-}
-
-/* One pass with this view; the demand afterwards is in f->demand. Returns the pass: its acts. */
-static struct pass *do_pass(struct fx *f, const char *toolchain, const char *problem,
-			    const char *sandbox)
-{
-	static char *local[] = { (char *)"local" };
-	struct pass *p = xcalloc(1, sizeof(*p));
-
-	p->view = (struct pass_view) {
-		.policy = &f->policy, .paths = &f->paths, .gate_up = true,
-		.build_up = true, .deploy_up = true,
-		.toolchain_known = true, .toolchain_problem = xstrdup_null(problem),
-			.sandbox_problem = xstrdup_null(sandbox),
-		.toolchain_digest = xstrdup_null(toolchain),
-			.toolchain_prefix = xstrdup_null(toolchain ? "/t" : NULL), .now_ms = 1000,
-	};
-	p->view.ndrivers = 1;
-	p->view.drivers = xmemdup(local, sizeof(local));
-	p->view.drivers[0] = xstrdup("local");
-	f->pass = p;
-	assert_int_equal(do_write(f, run_in_tx), 0);
-	assert_int_equal(do_write(f, read_demand), 0);
-	return p;
-}
-
-static size_t count(const struct pass *p, enum act_kind kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->nacts; i++)
-		n += p->acts[i].kind == kind;
-	return n;
-}
-
-static int64_t claimed_build, claimed_fence;
-
-static int pass_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct build_result r = { .state = "passed", .digest = DIGEST,
-				  .name = "a-1.0-py3-none-any.whl", .size = 1 };
-	int rc = build_started(tx, claimed_build, claimed_fence, err);
-
-	(void)arg;
-	return rc < 0 ? rc : build_finish(tx, claimed_build, claimed_fence, &r, err);
-}
-
-static void take_claim(struct pass *p)
-{
-	assert_int_equal(count(p, ACT_BUILD), 1);
-	claimed_build = p->acts[0].id;
-	claimed_fence = p->acts[0].fence;
-	pass_free(p);
-}
+#include "tests/support/pass_fx.h"
 
 static void waits_for_a_toolchain(void **state)
 {
@@ -388,34 +114,156 @@ static void gates_of_a_deployment(void **state)
 	}
 }
 
-static int supersede_older(struct store_tx *tx, void *arg, struct ps_err *err)
-{
-	struct fx *f = arg;
-	struct demand newer = { 0 };
-	int rc = demand_get(tx, f->demand.id, &newer, err);
+#define TREE2 "3333333333333333333333333333333333333333"
+#define TREE3 "4444444444444444444444444444444444444444"
+#define TREE4 "5555555555555555555555555555555555555555"
 
-	newer.event++;			/* as if the next event of the ref had asked */
+static int64_t shared_build;
+
+/* The state of a build, into f->rc by its first letter: no more is asked here. */
+static int build_letter(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct build b = { 0 };
+	int rc = build_get(tx, shared_build, &b, err);
+
+	(void)arg;
 	if (rc == 0)
-		rc = demand_supersede_older(tx, &newer, err);
-	demand_clear(&newer);
+		rc = b.state[0] == 'c' && b.state[1] == 'a' ? 'x' : b.state[0];
+	build_clear(&b);
 	return rc;
+}
+
+static void assert_build(struct fx *f, int64_t id, char letter)
+{
+	shared_build = id;
+	assert_int_equal(do_write(f, build_letter), letter);
 }
 
 static void newer_push_ends_what_has_not_started(void **state)
 {
 	struct fx *f = *state;
+	int64_t first, second;
+	char why[64];
+
+	/* one build under way, so that the others wait */
+	demand_for(f, "busy", "refs/heads/byhand", TREE);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	first = demand_for(f, "x", "refs/heads/main", TREE2);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_build(f, 2, 'q');
+	second = demand_for(f, "x", "refs/heads/main", TREE3);
+	snprintf(why, sizeof(why), "superseded by e%lld", (long long)f->event);
+	look_at(f, first);
+	assert_string_equal(f->demand.state, "superseded");
+	assert_string_equal(f->demand.reason, why);
+	assert_build(f, 2, 'x');	/* nobody needs it any more: cancelled at once */
+	look_at(f, second);
+	assert_string_equal(f->demand.state, "waiting");
+	/* what is being built goes on, and so does the demand for it */
+	demand_for(f, "busy", "refs/heads/byhand", TREE4);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	look_at(f, 1);
+	assert_string_equal(f->demand.state, "active");
+}
+
+/* A tag waits for the build that a branch waits for: the branch moves on, the tag's build stays. */
+static void a_tag_keeps_the_build(void **state)
+{
+	struct fx *f = *state;
+	int64_t branch, tag, later;
+
+	demand_for(f, "busy", "refs/heads/byhand", TREE);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	branch = demand_for(f, "x", "refs/heads/main", TREE2);
+	tag = demand_for(f, "x", "refs/tags/v1", TREE2);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	later = demand_for(f, "x", "refs/heads/main", TREE3);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	look_at(f, branch);
+	assert_string_equal(f->demand.state, "superseded");
+	assert_build(f, 2, 'q');
+	look_at(f, tag);
+	assert_waits(f, "builder", "1 of 1 slots busy");
+	assert_string_equal(part(f, "blocked_by"), "b1");
+	assert_int_equal(json_integer_value(json_object_get(f->wait, "ahead")), 0);
+	look_at(f, later);	/* its environment is less urgent than the tag's */
+	assert_waits(f, "builder", "1 of 1 slots busy");
+	assert_int_equal(json_integer_value(json_object_get(f->wait, "ahead")), 1);
+	/* tags are never superseded, and the same tag pushed anew is another demand */
+	demand_for(f, "x", "refs/tags/v1", TREE4);
+	look_at(f, tag);
+	assert_string_equal(f->demand.state, "waiting");
+}
+
+/* Slots 1: whoever is served, the other repository is next; the numbers told before come true. */
+static void repositories_take_turns(void **state)
+{
+	static const char *const trees[] = { TREE, TREE2, TREE3, TREE4 };
+	static const int64_t order[] = { 1, 4, 2, 3 };
+	static const char *const refs[] = { "refs/heads/main", "refs/heads/byhand",
+					    "refs/heads/asked", "refs/heads/main" };
+	struct fx *f = *state;
+
+	for (size_t i = 0; i < PS_NELEM(trees); i++)
+		demand_for(f, i < 3 ? "busy" : "small", refs[i], trees[i]);
+	for (size_t i = 0; i < PS_NELEM(order); i++) {
+		struct pass *p = do_pass(f, DIGEST, NULL, NULL);
+		bool build = false;
+
+		for (size_t k = 0; k < p->nacts; k++)
+			if (p->acts[k].kind == ACT_BUILD) {
+				assert_int_equal(p->acts[k].id, order[i]);
+				claimed_build = p->acts[k].id;
+				claimed_fence = p->acts[k].fence;
+				build = true;
+			}
+		assert_true(build);
+		pass_free(p);
+		for (size_t k = i + 1; k < PS_NELEM(order); k++) {
+			look_at(f, order[k]);
+			assert_waits(f, "builder", "1 of 1 slots busy");
+			assert_int_equal(json_integer_value(json_object_get(f->wait, "ahead")),
+					 k - i - 1);
+		}
+		assert_int_equal(do_write(f, pass_the_build), 0);
+	}
+}
+
+static int cancelled_by_role(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct build_result r = { .state = "cancelled" };
+
+	(void)arg;
+	return build_finish(tx, claimed_build, claimed_fence, &r, err);
+}
+
+static int end_demand(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	return demand_set(tx, ((struct fx *)arg)->demand.id, "cancelled", "by kim", NULL, 0, err);
+}
+
+/* A running build that nobody needs is told to end, once; who needs it after that builds it anew. */
+static void unwanted_while_it_runs(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
 
 	demand_of(f, "refs/heads/main");
-	pass_free(do_pass(f, NULL, "there is none", NULL));
-	assert_int_equal(do_write(f, supersede_older), 0);
-	pass_free(do_pass(f, NULL, "there is none", NULL));
-	assert_string_equal(f->demand.state, "superseded");
-	demand_of(f, "refs/heads/byhand");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
-	assert_int_equal(do_write(f, supersede_older), 0);
+	assert_int_equal(do_write(f, end_demand), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_CANCEL_BUILD), 1);
+	assert_int_equal(p->acts[0].fence, claimed_fence);
+	pass_free(p);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_CANCEL_BUILD), 0);
+	pass_free(p);
+	demand_of(f, "refs/heads/byhand");
 	pass_free(do_pass(f, DIGEST, NULL, NULL));
-	/* its build is under way: it goes on */
-	assert_string_equal(f->demand.state, "active");
+	assert_string_equal(f->demand.state, "active");		/* hopes that it comes through */
+	assert_int_equal(do_write(f, cancelled_by_role), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(claimed_build, 2);
 }
 
 static int fail_the_build(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -571,7 +419,8 @@ int main(int argc, char **argv)
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
 			CASE(gates_of_a_deployment),
-		CASE(newer_push_ends_what_has_not_started),
+		CASE(newer_push_ends_what_has_not_started), CASE(a_tag_keeps_the_build),
+		CASE(repositories_take_turns), CASE(unwanted_while_it_runs),
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
 		CASE(paused_waits_and_says_who),
 		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
