@@ -26,18 +26,60 @@ RULE(MISSING, "PS-PROJ-005", ERROR, "name, version, language, pipelines and jobs
      "a pbt_project.yml without language", "add the key; {} where there is nothing to list")
 RULE(SHAPE, "PS-PROJ-006", ERROR, "name is text; pipelines and jobs are maps",
      "Prophecy's tool stops otherwise", "pipelines: []", "write {} for none; quote the name")
+RULE(LANGUAGE, "PS-PROJ-007", WARNING, "the language is python, scala or sql",
+     "nothing else is known to be built or run", "language: java", "name one of the three")
 RULE(ENTRY, "PS-PROJ-008", ERROR, "each pipeline has name and language, each job a name",
      "Prophecy's tool stops otherwise",
      "pipelines/a: {name: a}", "add the missing part to the entry")
 RULE(KEY, "PS-PROJ-009", ERROR, "keys are paths that stay in the project",
      "a key is used as a folder name; '..' would lead out",
      "pipelines/../x", "name the folder itself: pipelines/x")
+RULE(SECTION, "PS-PROJ-010", WARNING, "pipeline keys begin pipelines/, job keys jobs/",
+     "Prophecy's tool looks for them there", "pipelines: {workflows/a: {...}}",
+     "move the folder and name it pipelines/a")
+RULE(LETTERS, "PS-PROJ-011", WARNING, "pipeline keys are letters, digits, '-', '_', '.' and blanks",
+     "Prophecy's tool cuts references at anything else", "pipelines/caf\xc3\xa9",
+     "rename the folder")
+RULE(CASE, "PS-PROJ-012", WARNING, "no two keys differ in case alone",
+     "a clone on Windows or macOS has room for one of them", "pipelines/a and pipelines/A",
+     "rename one of them")
+RULE(BASE_PIPELINE, "PS-PROJ-051", ERROR, "each of pipelineConfigurations has a basePipeline",
+     "Prophecy's tool stops without it", "pipelineConfigurations/x: {configurations: {}}",
+     "name the pipeline: basePipeline: 123/pipelines/x")
+RULE(NO_FOLDER, "PS-PROJ-058", WARNING, "declared datasets and subgraphs have their folders",
+     "Prophecy cannot open them otherwise", "datasets/a is declared and datasets/a/ is not there",
+     "commit the folder, or remove the entry")
+RULE(SEMVER, "PS-PROJ-062", OFF, "the version is MAJOR.MINOR.PATCH",
+     "Prophecy's versioning commands need it", "version: '1.0'", "version: '1.0.0'")
+RULE(DEPENDENCIES, "PS-PROJ-066", WARNING, "dependencies is a list",
+     "what is in it is not found otherwise", "dependencies: {}", "dependencies: []")
+RULE(SECRET, "PS-PROJ-067", WARNING, "no credentials in files",
+     "whoever can read the repository, or its history, has them",
+     "\"aws_key\": \"AKIA...\"", "take it out, make a new one, keep it in a secret scope")
 RULE(LINK, "PS-PROJ-068", WARNING, "no symbolic link and no submodule inside a project",
      "tools read through it, fabrics hold neither", "a link pipelines/b -> a",
      "commit the files themselves")
+RULE(BUILT, "PS-PROJ-069", WARNING, "no wheel, jar or egg is committed",
+     "nobody can say what it was built from", "lib/helper-1.0-py3-none-any.whl",
+     "name it as a dependency, or commit its source")
+RULE(BYTES, "PS-PROJ-071", WARNING, "pbt_project.yml has no CR LF, byte order mark or tab",
+     "other tools may not read it", "a file saved by an editor on Windows",
+     "save it as UTF-8 without mark, with LF")
 RULE(UNCHECKED, "PS-PROJ-072", WARNING, "files are within the sizes that are checked",
      "larger or deeper files are let in unchecked",
      "a pbt_project.yml of 5 MB", "make it smaller, or look at it by other means")
+RULE(DBT, "PS-PROJ-073", WARNING, "an sql project has dbt_project.yml", "dbt cannot run without it",
+     "language: sql and no dbt_project.yml", "commit the file")
+RULE(PROJECT_UID, "PS-PROJ-074", WARNING, "projectUID of a dependency is its key",
+     "one of them names another project", "'12': {projectUID: 13}", "correct the one that is wrong")
+RULE(VERSION, "PS-PROJ-104", WARNING, "the version is text",
+     "a number loses its zeros: 1.10 is read as 1.1", "version: 1.10", "version: '1.10'")
+RULE(CONFIGURATION, "PS-PROJ-105", WARNING, "each of pipelineConfigurations has its file",
+     "the configuration is left out silently", "a configuration whose .json is not there",
+     "commit the file, or remove the entry")
+RULE(NAME, "PS-PROJ-110", WARNING, "names of files can stand on a fabric",
+     "the file system or object store of a fabric refuses them",
+     "a name with a line feed, or of 300 bytes", "rename the file")
 
 /* ---- pipelines ---- */
 RULE(FOLDER, "PS-PIPE-013", NEWLY, "a declared pipeline has its folder",
@@ -47,11 +89,32 @@ RULE(SETUP_PY, "PS-PIPE-014", NEWLY, "a Python pipeline has code/setup.py",
      "it cannot be built", "pipelines/a/code/ without setup.py", "commit the file")
 RULE(POM_XML, "PS-PIPE-015", NEWLY, "a Scala pipeline has code/pom.xml",
      "it cannot be built", "pipelines/a/code/ without pom.xml", "commit the file")
+RULE(NO_WORKFLOW, "PS-PIPE-017", WARNING, "a pipeline has its workflow.latest.json",
+     "Prophecy cannot open the pipeline otherwise", "code/.prophecy/ without the file",
+     "save the pipeline in Prophecy")
 RULE(WORKFLOW, "PS-PIPE-018", ERROR, "workflow.latest.json is a JSON object",
      "Prophecy cannot open the pipeline otherwise", "an empty workflow.latest.json",
      "save the pipeline again in Prophecy, or take the file of an earlier commit")
+RULE(DIAGNOSTIC, "PS-PIPE-019", WARNING, "Prophecy found no error in the pipeline",
+     "`pbt validate` refuses it", "a diagnostic of severity 1 in workflow.latest.json",
+     "open the pipeline in Prophecy, mend what it shows, save")
+RULE(DIAGNOSTIC_WARNING, "PS-PIPE-020", OFF, "Prophecy has no warning about the pipeline",
+     "`pbt validate --treat-warnings-as-errors` refuses it",
+     "a diagnostic of severity 2 in workflow.latest.json", "open the pipeline in Prophecy")
 RULE(INSTANCE, "PS-PIPE-047", ERROR, "each config instance is a JSON object",
      "a run with it fails", "prod.json holds []", "write an object: {}")
+RULE(ASPECT, "PS-PIPE-050", WARNING, "each configuration of pbt_aspects.yml has a file",
+     "a run with it fails at its start", "configurations: [prod] and no prod.json",
+     "commit the file, or take the name out")
+RULE(STRAY_PIPELINE, "PS-PIPE-055", WARNING, "each folder of pipelines/ is declared",
+     "nobody builds it: the entry may have been forgotten",
+     "a folder pipelines/copy without entry",
+     "declare it, or remove the folder")
+RULE(PIPELINE_NAME, "PS-PIPE-059", OFF, "a pipeline is named as its folder",
+     "a rename left the two apart", "pipelines/a: {name: b}", "`pbt rename-sync`")
+RULE(VERSIONS, "PS-PIPE-063", OFF, "setup.py has the version of the project",
+     "`pbt versioning --check-sync` refuses it", "setup(version='1.0') in a project of 1.1",
+     "set both to the same version")
 
 /* ---- jobs ---- */
 RULE(JOB_FILE, "PS-JOB-021", WARNING, "a Databricks job has code/databricks-job.json",
@@ -62,18 +125,77 @@ RULE(JOB_JSON, "PS-JOB-022", ERROR, "databricks-job.json is a JSON object",
      "save the job again in Prophecy, or take the file of an earlier commit")
 RULE(JOB_SHAPE, "PS-JOB-023", ERROR, "databricks-job.json has components and request",
      "it cannot be deployed", "{\"components\": []}", "save the job again in Prophecy")
+RULE(FABRIC_ID, "PS-JOB-024", WARNING, "databricks-job.json has a fabric_id",
+     "Prophecy's tool cannot tell where it belongs", "a file without fabric_id and fabricId",
+     "save the job again in Prophecy")
+RULE(COMPONENT, "PS-JOB-026", WARNING, "each component is an object with one key",
+     "its kind cannot be told otherwise", "\"components\": [{}]", "save the job again in Prophecy")
+RULE(NO_REFERENCE, "PS-JOB-027", WARNING, "each PipelineComponent names a pipeline",
+     "the task has nothing to run", "\"pipelineId\": \"\"", "pick the pipeline in Prophecy, save")
 RULE(REFERENCE, "PS-JOB-028", WARNING, "a pipeline that a job names is declared",
      "the task has nothing to run", "a component with \"id\": \"pipelines/gone\"",
      "declare the pipeline, or take the task out of the job")
+RULE(GIT_REFERENCE, "PS-JOB-030", WARNING, "a reference to another repository has its five parts",
+     "Prophecy's tool stops at it", "gitUri=...&tag=1.0", "subscribe to the project again")
+RULE(FIRST_PATH, "PS-JOB-031", WARNING, "the first component of a job has a path",
+     "Prophecy's own commands stop otherwise", "a DLT component in the first place",
+     "put another component first")
+RULE(NODE, "PS-JOB-032", WARNING, "each component is a task of the job",
+     "it never runs", "\"nodeName\": \"gone\"", "save the job again in Prophecy")
 RULE(TASKS, "PS-JOB-033", ERROR, "task keys are unique, dependencies exist and end",
      "the job can never finish", "two tasks that depend on each other",
      "name each task once, and break the circle")
+RULE(FABRIC_DIFFERS, "PS-JOB-034", WARNING,
+     "the job's files name the fabric that the project names",
+     "it is deployed to another place than Prophecy shows", "fabricUID 647 and fabric_id 648",
+     "pick the fabric again in Prophecy, save")
+RULE(FABRIC_UID, "PS-JOB-035", WARNING, "a job has a fabricUID that is a whole number",
+     "nobody can tell where it belongs", "fabricUID: dev", "pick the fabric in Prophecy, save")
+RULE(SCHEDULER, "PS-JOB-036", ERROR, "a job's scheduler is a map with one key",
+     "Prophecy's tool stops otherwise", "scheduler: Databricks", "scheduler: {Databricks: {}}")
+RULE(SCHEDULER_WORD, "PS-JOB-037", WARNING,
+     "the scheduler is Databricks, Composer, MWAA or Prophecy",
+     "it is treated as Airflow", "scheduler: {Cron: {}}", "pick the scheduler again in Prophecy")
 RULE(PROPHECY_JOB, "PS-JOB-038", ERROR, "prophecy-job.json is a JSON object",
      "Prophecy cannot open the job otherwise", "an empty prophecy-job.json",
      "save the job again in Prophecy, or take the file of an earlier commit")
+RULE(META_TYPE, "PS-JOB-039", WARNING, "the type in prophecy-job.json is the scheduler",
+     "Prophecy shows another kind of job than is deployed", "type Databricks, scheduler Composer",
+     "save the job again in Prophecy")
+RULE(META_ID, "PS-JOB-040", WARNING, "the jobId in prophecy-job.json ends with the job's key",
+     "the file belongs to another job", "jobId jobs/a in jobs/b", "save the job again in Prophecy")
+RULE(JOB_NAMES, "PS-JOB-041", WARNING, "a job has the same name in all its files",
+     "jobs are found by name, another one may be overwritten", "name a and request.name b",
+     "rename the job in Prophecy, save")
+RULE(SAME_JOB, "PS-JOB-042", ERROR, "no two Databricks jobs of a fabric have the same name",
+     "the one deployed later overwrites the other",
+     "jobs/a and jobs/b, both named x on fabric 1174",
+     "rename one of them")
+RULE(DAG_FILE, "PS-JOB-043", WARNING, "an enabled Airflow job has code/dag.py",
+     "nothing is deployed", "enabled: true and no dag.py",
+     "open the job in Prophecy, mend what its diagnostics show, save")
+RULE(DAG_NAME, "PS-JOB-044", WARNING, "an Airflow job has a dagName",
+     "the file has no name on the fabric", "\"dagName\": \"\"", "name the DAG in Prophecy")
+RULE(CONNECTION, "PS-JOB-046", WARNING, "connections lead from process to process",
+     "Prophecy cannot draw the job", "a target that is no process",
+     "save the job again in Prophecy")
 RULE(USES_INSTANCE, "PS-JOB-048", WARNING, "the config instance that a task picks exists",
      "the run fails at its start", "parameters [\"-i\", \"prod\"] and no prod.json",
      "add the instance to the pipeline, or pick another")
+RULE(SUBSTITUTED, "PS-JOB-052", WARNING, "artifact paths have their placeholders",
+     "a deployment by hand was committed; the next release would use the old file",
+     ".../artifacts/dev/execution/1/1.0/pipeline/x.whl", "take the file of the commit before")
+RULE(PLACEHOLDER, "PS-JOB-053", WARNING, "placeholders are known ones",
+     "it stays in the text as it is", "__PROJEKT_ID_PLACEHOLDER__",
+     "one of __PROJECT_ID_, __PROJECT_RELEASE_VERSION_, __PROJECT_FULL_RELEASE_TAG_ and "
+     "__PROPHECY_URL_PLACEHOLDER__")
+RULE(ASCII, "PS-JOB-054", WARNING, "script components are ASCII",
+     "Prophecy's own tool cannot upload them", "a comment with an umlaut", "write it in ASCII")
+RULE(STRAY_JOB, "PS-JOB-056", WARNING, "each folder of jobs/ is declared",
+     "nobody deploys it: the entry may have been forgotten", "a folder jobs/copy without entry",
+     "declare it, or remove the folder")
+RULE(JOB_NAME, "PS-JOB-060", OFF, "a job is named as its folder",
+     "a rename left the two apart", "jobs/a: {name: b}", "rename the folder, or the job")
 RULE(REMOVED, "PS-JOB-075", ERROR, "no pipeline is removed that a job still names",
      "the next run of that job would find nothing",
      "a push that removes pipelines/a and not its task",
@@ -83,6 +205,17 @@ RULE(FABRIC, "PS-JOB-101", ERROR, "the fabric that a job names is one of penstoc
      "pick a fabric that the admin knows (penstock fabrics), or ask for it to be added")
 RULE(PROPHECY_JOB_LACKS, "PS-JOB-102", WARNING, "prophecy-job.json is there and has its parts",
      "Prophecy cannot open the job otherwise", "a prophecy-job.json without connections",
+     "save the job again in Prophecy")
+RULE(SCHEDULERS, "PS-JOB-103", WARNING, "a job has one scheduler",
+     "the first one counts", "scheduler: {Databricks: {}, Composer: {}}", "leave one of them")
+RULE(CRON, "PS-JOB-106", WARNING, "the schedule is a Quartz cron expression",
+     "Databricks refuses the job", "0 0 25 * * ? *", "second minute hour day month weekday [year]")
+RULE(ZONE, "PS-JOB-107", WARNING, "the time zone of the schedule exists",
+     "Databricks refuses the job", "Europe/Berlim", "a name like Europe/Berlin, or UTC")
+RULE(LIMITS, "PS-JOB-108", WARNING, "a job is within the limits of Databricks",
+     "Databricks refuses the job", "1001 tasks", "split the job")
+RULE(WHEEL, "PS-JOB-109", WARNING, "a task's wheel is the one that its pipeline builds",
+     "the run finds no such file", "a-1.0-...whl and setup(version='1.1')",
      "save the job again in Prophecy")
 
 /* ---- the push itself ---- */

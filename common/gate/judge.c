@@ -58,6 +58,7 @@ struct rules_counts bench_counts(const struct bench *b)
 		sum.folders += c->folders;
 		sum.reads += c->reads;
 		sum.bytes += c->bytes;
+		sum.scans += c->scans;
 		sum.parsed += c->parsed;
 	}
 	return sum;

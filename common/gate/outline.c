@@ -59,6 +59,10 @@ void outline_make(struct outline *o, const struct project *p)
 	*o = (struct outline) { .usable = true };
 	language = doc_string(doc_get(p->doc->root, "language"));
 	o->language = xstrdup(language ? language : "");
+	if (doc_is(doc_get(p->doc->root, "pipelines"), DOC_MAP))
+		o->maps |= PS_BIT(PROJECT_PIPELINES);
+	if (doc_is(doc_get(p->doc->root, "jobs"), DOC_MAP))
+		o->maps |= PS_BIT(PROJECT_JOBS);
 	add_entries(o, &cap, p, PROJECT_PIPELINES);
 	add_entries(o, &cap, p, PROJECT_JOBS);
 	outline_sort(o);

@@ -22,6 +22,7 @@ struct rules_entry {
 
 struct outline {
 	bool usable;			/* a map: there are entries to look at */
+	unsigned maps;			/* PS_BIT(kind) for each section that is there as a map */
 	char *language;			/* "" when it has none */
 	struct rules_entry *v;		/* those that win, pipelines first, in the file's order */
 	size_t n;

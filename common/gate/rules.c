@@ -237,6 +237,8 @@ static int run_project(struct rules *r, struct ps_err *err)
 	const struct outline *o = &r->p->outline;
 	int rc = unit_project(r, err);
 
+	if (rc == 0)
+		rc = rules_layout(r, err);
 	for (size_t i = 0; rc == 0 && i < o->n && rules_in_time(r, o->v[i].key); i++)
 		if (o->v[i].safe)
 			rc = unit_entry(r, &o->v[i], rules_of[o->v[i].kind], err);

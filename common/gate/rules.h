@@ -123,10 +123,18 @@ int rules_json_shape(struct rules *r, enum rule_id id, const char *relative,
 
 /* ---- per subject ---- */
 
-/* rules_project.c: the project file; remembered by its object name alone */
+/* rules_project.c, rules_declared.c: the project file, one unit */
 int rules_project(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
+void rules_declared(struct rules *r);
+/* rules_layout.c: folders that nobody declared; not remembered, it costs one listing */
+int rules_layout(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
 /* one unit each: rules_pipeline.c, rules_job.c */
 int rules_pipeline(struct rules *r, const struct rules_entry *e, struct ps_err *err) PS_MUSTCHECK;
 int rules_job(struct rules *r, const struct rules_entry *e, struct ps_err *err) PS_MUSTCHECK;
+/* parts of a job: rules_request.c, rules_prophecy_job.c. value: its entry in the project file */
+int rules_request(struct rules *r, const struct rules_entry *e, const struct doc_node *value,
+		  const char *file, const struct job_view *v, struct ps_err *err) PS_MUSTCHECK;
+void rules_prophecy_job(struct rules *r, const struct rules_entry *e, const struct doc_node *value,
+			const char *file, const struct doc_node *root);
 
 #endif

@@ -9,6 +9,7 @@ struct rules_counts {
 	size_t units, known;		/* project files and entries; of those, as remembered */
 	size_t folders;			/* listed */
 	size_t reads, bytes;		/* files read for rules */
+	size_t scans;			/* files searched for secrets */
 	size_t parsed;			/* project files parsed */
 };
 

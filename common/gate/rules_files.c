@@ -1,17 +1,173 @@
-/* rules_files – rules about single files, wherever they lie in a project. */
+/* rules_files – rules 67 to 69 and 110: about single files, wherever they lie in a project. */
 #include "config.h"
 
+#include <ctype.h>
+
 #include "common/gate/fold.h"
+#include "common/base/fsutil.h"
+
+enum { SECRETS_MAX = 1 << 20, PART_MAX = 255 };
+
+static char *path_of(const char *dir, const struct tree_entry *e)
+{
+	return *dir ? xasprintf("%s/%s", dir, e->name) : xstrdup(e->name);
+}
+
+/* ---- secrets ---- */
+
+static bool is_hex(char c)
+{
+	return isdigit((unsigned char)c) || (c >= 'a' && c <= 'f');
+}
+
+static bool is_upper(char c)
+{
+	return isdigit((unsigned char)c) || isupper((unsigned char)c);
+}
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
+/* The shapes that the services publish: a beginning, and how many of which letters follow. */
+static const struct shape {
+	const char *begin, *what;
+	bool (*letter)(char c);
+	size_t n;
+} shapes[] = {
+	{ "AKIA", "an AWS access key", is_upper, 16 },
+	{ "ASIA", "an AWS access key", is_upper, 16 },
+	{ "AIza", "a Google API key", is_word, 35 },
+	{ "dapi", "a Databricks token", is_hex, 32 },
+	{ "ghp_", "a GitHub token", is_word, 36 },
+	{ "-----BEGIN ", "a private key", NULL, 0 },
+};
+
+/* "-----BEGIN RSA PRIVATE KEY-----" */
+static bool is_private_key(const char *at, const char *end)
+{
+	static const char tail[] = "PRIVATE KEY-----";
+
+	while (at < end && (isupper((unsigned char)*at) || *at == ' ')) {
+		if ((size_t)(end - at) >= sizeof(tail) - 1 &&
+		    memcmp(at, tail, sizeof(tail) - 1) == 0)
+			return true;
+		at++;
+	}
+	return false;
+}
+
+static bool fits(const struct shape *s, const char *at, const char *start, const char *end)
+{
+	size_t n = strlen(s->begin);
+
+	if ((size_t)(end - at) < n + s->n || memcmp(at, s->begin, n) != 0)
+		return false;
+	if (!s->letter)
+		return is_private_key(at + n, end);
+	if (at > start && is_word(at[-1]))
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->letter(at[n + i]))
+			return false;
+	return at + n + s->n == end || !is_word(at[n + s->n]);
+}
+
+static const struct shape *shape_at(const char *at, const char *start, const char *end)
+{
+	if (*at != 'A' && *at != 'd' && *at != 'g' && *at != '-')
+		return NULL;
+	for (size_t i = 0; i < PS_NELEM(shapes); i++)
+		if (fits(&shapes[i], at, start, end))
+			return &shapes[i];
+	return NULL;
+}
+
+/* The secret itself is never told: findings go to logs and terminals. */
+static void secrets(struct rules *r, const char *path, const struct buf *b)
+{
+	const char *start = buf_str(b), *end = start + b->len, *line = start;
+	unsigned lines = 1;
+
+	for (const char *p = start; p < end; p++) {
+		const struct shape *s;
+		struct doc_pos at = { lines, 1 };
+
+		if (*p == '\n') {
+			lines++;
+			line = p + 1;
+			continue;
+		}
+		s = shape_at(p, start, end);
+		if (!s)
+			continue;
+		for (const char *c = line; c < p; c++)
+			at.col += ((unsigned char)*c & 0xc0) != 0x80;
+		rule_hit(r, RULE_SECRET, path, at, path, "%s; take it out and make a new one",
+			 s->what);
+		p += strlen(s->begin) + s->n - 1;
+	}
+}
+
+static bool may_hold_secrets(const char *name)
+{
+	static const char *const ends[] = {
+		".json", ".conf", ".py",  ".scala", ".sql", ".yml", ".yaml", ".properties", ".sh",
+		".cfg",  ".ini",  ".env", ".pem",   ".key", ".txt", ".xml",  ".toml",
+	};
+
+	for (size_t i = 0; i < PS_NELEM(ends); i++)
+		if (ps_ends(name, ends[i]))
+			return true;
+	return false;
+}
+
+static int look_for_secrets(struct rules *r, const char *path, struct ps_err *err)
+{
+	struct buf b = BUF_INIT;
+	int rc = tree_read(r->t, path, SECRETS_MAX, &b, err);
+
+	r->counts.scans++;
+	if (rc == 0)
+		secrets(r, path, &b);
+	buf_clear(&b);
+	return rc == PS_ELIMIT ? 0 : rc; /* no source is that large */
+}
+
+/* ---- names ---- */
+
+static const char *bad_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (!fs_is_clean_relative(name))
+		return "control characters, a backslash or bytes that are no UTF-8";
+	return n > PART_MAX ? "a name of more than 255 bytes" : NULL;
+}
+
+static bool is_built(const char *name)
+{
+	return ps_ends(name, ".whl") || ps_ends(name, ".jar") || ps_ends(name, ".egg");
+}
 
 int rules_file(struct rules *r, const char *dir, const struct tree_entry *e, struct ps_err *err)
 {
-	(void)err;
-	if (e->kind == TREE_LINK || e->kind == TREE_SUBMODULE) {
-		char *path = *dir ? xasprintf("%s/%s", dir, e->name) : xstrdup(e->name);
+	static const struct doc_pos start = { 1, 1 };
+	char *path = path_of(dir, e);
+	const char *bad = bad_name(e->name);
+	int rc = 0;
 
-		rule_hit(r, RULE_LINK, path, (struct doc_pos) { 1, 1 }, path, "%s",
+	if (bad)
+		rule_hit(r, RULE_NAME, path, start, path, "%s", bad);
+	if (e->kind == TREE_LINK || e->kind == TREE_SUBMODULE)
+		rule_hit(r, RULE_LINK, path, start, path, "%s",
 			 e->kind == TREE_LINK ? "a symbolic link" : "a submodule");
-		free(path);
-	}
-	return 0;
+	else if (is_built(e->name))
+		rule_hit(r, RULE_BUILT, path, start, path,
+			 "a built file; it is made from the source");
+	else if (may_hold_secrets(e->name))
+		rc = look_for_secrets(r, path, err);
+	free(path);
+	return rc;
 }

@@ -1,4 +1,4 @@
-/* rules_job – rules 21 to 38, 48, 75 and 101: a job's files and what they name. */
+/* rules_job – rules 21 to 23, 28, 33, 38, 48, 75 and 101: a job's files and what they name. */
 #include "config.h"
 
 #include "common/gate/rules.h"
@@ -103,7 +103,8 @@ static void fabric(struct job_at *j, const char *path, const struct doc_node *no
 }
 
 /* Rules 21, 22, 23, 28, 33, 48. */
-static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
+static int databricks(struct job_at *j, const struct doc_node *value, int64_t told,
+		      struct ps_err *err)
 {
 	char *rel = xasprintf("%s/code/databricks-job.json", j->e->key);
 	struct rules *r = j->r;
@@ -123,6 +124,8 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 		for (size_t i = 0; v.tasks && i < v.tasks->n && rc == 0 &&
 		     rules_in_time(r, j->file); i++)
 			rc = uses_instance(j, &v, v.tasks->items[i], err);
+		if (rc == 0)
+			rc = rules_request(r, j->e, value, j->file, &v, err);
 	}
 	doc_free(d);
 	free(rel);
@@ -130,7 +133,8 @@ static int databricks(struct job_at *j, int64_t told, struct ps_err *err)
 }
 
 /* Rule 38. A Databricks job without any file has been told by rule 21 already. */
-static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
+static int prophecy_job(struct job_at *j, const struct doc_node *value, bool tell_missing,
+			struct ps_err *err)
 {
 	static const char *const parts[] = { "metainfo", "processes", "connections" };
 	char *rel = xasprintf("%s/code/prophecy-job.json", j->e->key),
@@ -153,6 +157,8 @@ static int prophecy_job(struct job_at *j, bool tell_missing, struct ps_err *err)
 			 parts[i]);
 		free(key);
 	}
+	if (rc == 0 && d)
+		rules_prophecy_job(j->r, j->e, value, path, d->root);
 	doc_free(d);
 	free(path);
 	free(rel);
@@ -172,10 +178,10 @@ int rules_job(struct rules *r, const struct rules_entry *e, struct ps_err *err)
 		fabric(&j, r->p->file, uid, 0);
 	if (rc == 0 && job_provider(value, NULL) == JOB_DATABRICKS) {
 		has_file = tree_is_file(r->t, j.file);
-		rc = databricks(&j, job_fabric_number(uid), err);
+		rc = databricks(&j, value, job_fabric_number(uid), err);
 	}
 	if (rc == 0 && !r->late)
-		rc = prophecy_job(&j, has_file, err);
+		rc = prophecy_job(&j, value, has_file, err);
 	free(j.file);
 	free(rel);
 	return rc;

@@ -148,5 +148,6 @@ int rules_project(struct rules *r, struct ps_err *err)
 	top_keys(r);
 	entries(r, "pipelines", PROJECT_PIPELINES, "pipeline", true);
 	entries(r, "jobs", PROJECT_JOBS, "job", false);
+	rules_declared(r);
 	return 0;
 }

@@ -39,7 +39,7 @@ static void put_row(msgpack_packer *pk, const char *const *texts, size_t ntexts,
 static void put_outline(msgpack_packer *pk, const struct outline *o)
 {
 	const char *language[] = { o->language };
-	const uint64_t usable[] = { o->usable };
+	const uint64_t usable[] = { o->usable, o->maps };
 
 	msgpack_pack_array(pk, o->n + 1);
 	PUT_ROW(pk, language, usable);
@@ -213,9 +213,10 @@ static bool take_outline(struct outline *out, const msgpack_object *o)
 	struct row row;
 
 	if (o->type != MSGPACK_OBJECT_ARRAY || !o->via.array.size ||
-	    !take_row(&row, &o->via.array.ptr[0], 1, 1))
+	    !take_row(&row, &o->via.array.ptr[0], 1, 2))
 		return false;
-	*out = (struct outline) { .usable = row.number[0] != 0, .language = row.text[0] };
+	*out = (struct outline) { .usable = row.number[0] != 0, .maps = (unsigned)row.number[1],
+				 .language = row.text[0] };
 	out->v = xcalloc(o->via.array.size, sizeof(*out->v));
 	for (size_t i = 1; i < o->via.array.size; i++)
 		if (!take_entry(&out->v[out->n++], &o->via.array.ptr[i])) {

@@ -35,6 +35,7 @@ bool job_component(struct job_component *out, const struct doc_node *component)
 		return false;
 	out->kind = doc_string(component->pairs[0].key);
 	body = component->pairs[0].value;
+	out->body = body;
 	out->node_name = doc_string(doc_get(body, "nodeName"));
 	if (ps_streq(out->kind, "PipelineComponent")) {
 		out->reference = doc_get(body, "pipelineId");

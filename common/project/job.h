@@ -22,6 +22,7 @@ void job_view(struct job_view *out, const struct doc_node *root);
 /* What one component says. NULL where it does not. */
 struct job_component {
 	const char *kind;			/* PipelineComponent, ScriptComponent, ... */
+	const struct doc_node *body;		/* what stands behind the one key */
 	const char *node_name;			/* a task_key */
 	const struct doc_node *reference;	/* pipelineId, else id; PipelineComponent only */
 };

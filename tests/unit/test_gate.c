@@ -22,7 +22,8 @@ static struct ps_err err;
 	"name: demo\nversion: '1.0'\nlanguage: python\npipelines:" pipelines "\njobs:" jobs "\n"
 #define ONE_PIPELINE "\n  pipelines/a:\n    name: a\n    language: python"
 #define ONE_JOB "\n  jobs/j:\n    name: j\n    fabricUID: 1174\n    scheduler:\n      Databricks: {}"
-#define COMPONENT(ref) "{\"PipelineComponent\": {\"nodeName\": \"t\", \"id\": \"" ref "\"}}"
+#define COMPONENT(ref) \
+	"{\"PipelineComponent\": {\"nodeName\": \"t\", \"id\": \"" ref "\", \"path\": \"dbfs:/a\"}}"
 #define JOB(components, tasks) \
 	"{\"fabric_id\": \"1174\", \"components\": [" components "], \"request\": {\"tasks\": [" tasks "]}}"
 #define GOOD_JOB JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\"}")
@@ -101,11 +102,13 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "004 duplicate", F_YML, YML(ONE_PIPELINE ONE_PIPELINE, ONE_JOB),
 	  "pbt_project.yml:8:3: error: 'pipelines/a' is there twice; the last one wins and the "
 	  "others are lost [PS-PROJ-004]\n" },
-	{ "005 missing", F_YML, "name: x\npipelines: {}\njobs: {}\n",
+	{ "005 missing", F_YML, "name: x\npipelines:" ONE_PIPELINE "\njobs:" ONE_JOB "\n",
 	  "pbt_project.yml:1:1: error: 'language' is missing [PS-PROJ-005]\n"
 	  "pbt_project.yml:1:1: error: 'version' is missing [PS-PROJ-005]\n" },
 	{ "006 shape", F_YML, "name: ''\nversion: 1\nlanguage: python\npipelines:\njobs: []\n",
 	  "pbt_project.yml:1:7: error: 'name' is empty, not text; quote it [PS-PROJ-006]\n"
+	  "pbt_project.yml:2:10: warning: version is a whole number, not text; quote it "
+	  "[PS-PROJ-104]\n"
 	  "pbt_project.yml:4:11: error: 'pipelines' is null, not a map; write {} for none "
 	  "[PS-PROJ-006]\n"
 	  "pbt_project.yml:5:7: error: 'jobs' is a list, not a map; write {} for none "
@@ -115,11 +118,15 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "pbt_project.yml:7:3: error: job 'jobs/j' is null, not a map [PS-PROJ-008]\n" },
 	{ "009 keys", F_YML,
 	  YML("\n  pipelines/../x: {name: x, language: python}\n  /p: {name: x, language: python}",
-	      " {}"),
+	      ONE_JOB),
+	  F_JOB ":1:84: warning: job 'jobs/j' names 'pipelines/a', which is not declared "
+	  "[PS-JOB-028]\n"
 	  "pbt_project.yml:5:3: error: the pipeline key 'pipelines/../x' is not a path below the "
 	  "project [PS-PROJ-009]\n"
 	  "pbt_project.yml:6:3: error: the pipeline key '/p' is not a path below the project "
-	  "[PS-PROJ-009]\n" },
+	  "[PS-PROJ-009]\n"
+	  "pipelines/a:1:1: warning: the folder of a pipeline that pbt_project.yml does not "
+	  "declare [PS-PIPE-055]\n" },
 	{ "013 folder", F_YML, YML(ONE_PIPELINE "\n  pipelines/b: {name: b, language: python}",
 				   ONE_JOB),
 	  "pbt_project.yml:8:3: error: pipeline 'pipelines/b' has no folder 'pipelines/b' "
@@ -128,13 +135,14 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file "
 	  "'pipelines/a/code/setup.py' [PS-PIPE-014]\n" },
 	{ "015 pom.xml", F_YML,
-	  "name: d\nversion: '1'\nlanguage: scala\npipelines:" ONE_PIPELINE "\njobs: {}\n",
+	  "name: d\nversion: '1'\nlanguage: scala\npipelines:" ONE_PIPELINE "\njobs:" ONE_JOB "\n",
 	  "pbt_project.yml:5:3: error: pipeline 'pipelines/a' has no file "
 	  "'pipelines/a/code/pom.xml' [PS-PIPE-015]\n" },
 	{ "016 sql is free",
 	  F_YML, "name: d\nversion: '1'\nlanguage: sql\npipelines:\n  pipelines/z: {name: z, "
 	  "language: sql}\n"
-	  "jobs: {}\n", "" },
+	  "jobs: {}\n",
+	  "pbt_project.yml:1:1: warning: an sql project without dbt_project.yml [PS-PROJ-073]\n" },
 	{ "018 workflow", F_WORKFLOW, "{\"a\":\n [",
 	  F_WORKFLOW ":2:3: error: not JSON: parse error: premature EOF [PS-PIPE-018]\n" },
 	{ "018 no object", F_WORKFLOW, "[]",
@@ -148,13 +156,16 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  F_JOB ":1:28: error: not JSON: parse error: premature EOF [PS-JOB-022]\n" },
 	{ "023 parts", F_JOB, "{\"components\": {}}",
 	  F_JOB ":1:1: error: 'request' is missing or not a map [PS-JOB-023]\n"
+	  F_JOB ":1:1: warning: has no fabric_id [PS-JOB-024]\n"
 	  F_JOB ":1:16: error: 'components' is missing or not a list [PS-JOB-023]\n" },
-	{ "028 undeclared", F_JOB, JOB(COMPONENT("pipelines/zz"), ""),
+	{ "028 undeclared", F_JOB, JOB(COMPONENT("pipelines/zz"), "{\"task_key\": \"t\"}"),
 	  F_JOB ":1:84: warning: job 'jobs/j' names 'pipelines/zz', which is not declared "
 	  "[PS-JOB-028]\n" },
 	{ "029 elsewhere", F_JOB,
-	  JOB(COMPONENT("12/pipelines/zz") "," COMPONENT("gitUri=http://h/r&path=pipelines/zz"),
-	      ""), "" },
+	  JOB(COMPONENT("12/pipelines/zz") ","
+	      COMPONENT("gitUri=http://h/r&subPath=&tag=A/1&projectSubscriptionProjectId=12&path="
+			"pipelines/zz") "," COMPONENT("http://h/r.git/@A/1/12/pipelines/zz"),
+	      "{\"task_key\": \"t\"}"), "" },
 	{ "033 unknown", F_JOB,
 	  JOB("", "{\"task_key\": \"a\", \"depends_on\": [{\"task_key\": \"b\"}]}"),
 	  F_JOB ":1:109: error: task 'a' depends on 'b', which is no task of this job "
@@ -178,7 +189,10 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  F_JOB ":1:132: error: task 'a' depends on 'b', which is no task of this job "
 	  "[PS-JOB-033]\n" },
 	{ "031 no path", F_JOB,
-	  JOB("{\"DLTPipelineComponent\": {\"id\": \"x\", \"nodeName\": \"n\"}}", ""), "" },
+	  JOB("{\"DLTPipelineComponent\": {\"id\": \"x\", \"nodeName\": \"n\"}}",
+	      "{\"task_key\": \"n\"}"),
+	  F_JOB ":1:38: warning: the first component has no path, which Prophecy's own tool wants "
+	  "[PS-JOB-031]\n" },
 	{ "038 invalid", F_PJOB, "{",
 	  F_PJOB ":1:2: error: not JSON: parse error: premature EOF [PS-JOB-038]\n" },
 	{ "038 missing", F_PJOB, NULL,
@@ -187,7 +201,7 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "048 instance", F_JOB,
 	  JOB(COMPONENT("pipelines/a"),
 	      "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
-	  "[\"-i\", \"qa\"]}}"), F_JOB ":1:185: warning: task 't' picks config instance 'qa', "
+	  "[\"-i\", \"qa\"]}}"), F_JOB ":1:204: warning: task 't' picks config instance 'qa', "
 	  "which 'pipelines/a' does not have "
 	  "[PS-JOB-048]\n" },
 	{ "048 there", F_JOB, JOB(COMPONENT("pipelines/a"),
@@ -195,9 +209,11 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "[\"-i\", \"prod\"]}}"), "" },
 	{ "101 fabric", F_YML,
 	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 9, scheduler: {Databricks: {}}}"),
+	  F_JOB ":1:15: warning: fabric_id is 1174, pbt_project.yml says 9 [PS-JOB-034]\n"
 	  "pbt_project.yml:9:32: error: job 'jobs/j' names fabric 9, which no fabric of "
 	  "penstock.yml has as id [PS-JOB-101]\n" },
 	{ "101 in the file", F_JOB, "{\"fabric_id\": \"8\", \"components\": [], \"request\": {}}",
+	  F_JOB ":1:15: warning: fabric_id is 8, pbt_project.yml says 1174 [PS-JOB-034]\n"
 	  F_JOB ":1:15: error: job 'jobs/j' names fabric 8, which no fabric of penstock.yml has as "
 	  "id [PS-JOB-101]\n" },
 	/* what is odd and legal */
@@ -206,14 +222,22 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "" },
 	{ "odd: crlf and bom",
 	  F_YML, "\357\273\277name: d\r\nversion: '1'\r\nlanguage: python\r\npipelines: "
-	  "{}\r\njobs: {}\r\n", "" },
+	  "{pipelines/a: {name: a, language: python}}\r\njobs: {jobs/j: {name: j, fabricUID: 1174, "
+	  "scheduler: {Databricks: {}}}}\r\n",
+	  "pbt_project.yml:1:1: warning: a byte order mark [PS-PROJ-071]\n"
+	  "pbt_project.yml:1:9: warning: a line that ends in CR LF [PS-PROJ-071]\n" },
 	{ "odd: unknown keys", F_YML, YML(ONE_PIPELINE, ONE_JOB) "flags: {}\nbrandNew: [1]\n", "" },
 	{ "odd: name differs", F_YML,
 	  YML("\n  pipelines/a: {name: 'A renamed one', language: python}", ONE_JOB), "" },
 	{ "odd: airflow without dag", F_YML,
-	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 1174, scheduler: {MWAA: {}}}"), "" },
+	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 1174, scheduler: {MWAA: {}}}"),
+	  F_PJOB ":1:14: warning: the DAG has no name [PS-JOB-044]\n" },
 	{ "odd: version text", F_YML,
-	  "name: d\nversion: version\nlanguage: rust\npipelines: {}\njobs: {}\n", "" },
+	  "name: d\nversion: version\nlanguage: rust\npipelines: {}\njobs:" ONE_JOB "\n",
+	  F_JOB ":1:84: warning: job 'jobs/j' names 'pipelines/a', which is not declared "
+	  "[PS-JOB-028]\n"
+	  "pbt_project.yml:3:11: warning: language 'rust' is none of python, scala and sql "
+	  "[PS-PROJ-007]\n" },
 	{ "odd: file names", "pipelines/a/code/prophecy/tests/i$$x _1.json", "not json", "" },
 	{ "odd: vendored copy", ".prophecy/12/pbt_project.yml", "<<<<<<< x\n", "" },
 	{ "nested project", "sub/pbt_project.yml", "name: x\n",
@@ -458,7 +482,7 @@ static void removed_pipeline_that_a_job_names(void **state)
 	struct gate_command a = { base, entry, "refs/heads/main" },
 		b = { base, folder, "refs/heads/main" };
 	assert_int_equal(push(&a, 1, &res, 0), GATE_REFUSE);
-	assert_int_equal(res.all.n, 1);
+	assert_int_equal(res.all.errors, 1);
 	assert_string_equal(res.all.v[0].code, "PS-JOB-075");
 	gate_result_clear(&res);
 	assert_int_equal(push(&b, 1, &res, 0), GATE_REFUSE);
@@ -523,7 +547,7 @@ static void many_findings_are_cut(void **state)
 	for (const char *p = buf_str(&res.text); *p; p++)
 		lines += *p == '\n';
 	assert_int_equal(lines, 1 + 50 + 1 + 1);
-	assert_non_null(strstr(buf_str(&res.text), "\nand 10 more\n"));
+	assert_non_null(strstr(buf_str(&res.text), "\nand 12 more\n"));
 	gate_result_clear(&res);
 	buf_clear(&yml);
 }

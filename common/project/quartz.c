@@ -1,0 +1,173 @@
+/* quartz – see quartz.h. The grammar is that of Quartz' own CronExpression. */
+#include "config.h"
+
+#include "common/project/quartz.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "common/base/fsutil.h"
+
+static const char *const months[] = { "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL",
+				      "AUG", "SEP", "OCT", "NOV", "DEC", NULL };
+static const char *const days[] = { "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", NULL };
+
+enum { DAY_OF_MONTH = 3, DAY_OF_WEEK = 5, FIELDS_MIN = 6, FIELDS_MAX = 7 };
+
+static const struct field {
+	const char *name;
+	unsigned min, max;
+	const char *const *words; /* the first is 1 */
+} fields[FIELDS_MAX] = {
+	{ "second", 0, 59, NULL },       { "minute", 0, 59, NULL },  { "hour", 0, 23, NULL },
+	{ "day of month", 1, 31, NULL }, { "month", 1, 12, months }, { "day of week", 1, 7, days },
+	{ "year", 1970, 2099, NULL },
+};
+
+/* A number or word at *p; false when there is none in range. */
+static bool value(const struct field *f, const char **p)
+{
+	unsigned n = 0;
+	size_t len = 0;
+
+	for (size_t i = 0; f->words && f->words[i]; i++)
+		if (strncasecmp(*p, f->words[i], 3) == 0) {
+			*p += 3;
+			return true;
+		}
+	while (isdigit((unsigned char)(*p)[len]) && len < 5)
+		n = n * 10 + (unsigned)((*p)[len++] - '0');
+	*p += len;
+	return len && n >= f->min && n <= f->max;
+}
+
+static bool step(const char **p)
+{
+	size_t len = 0;
+
+	if (**p != '/')
+		return true;
+	++*p;
+	while (isdigit((unsigned char)(*p)[len]))
+		len++;
+	if (!len || len > 4 || strspn(*p, "0") == len)
+		return false;
+	*p += len;
+	return true;
+}
+
+/* What only days know: L, L-3, LW, 15W, 6L, 6#3. */
+static bool day_word(const struct field *f, const char **p)
+{
+	bool month = f == &fields[DAY_OF_MONTH];
+
+	if (!month && f != &fields[DAY_OF_WEEK])
+		return false;
+	if (**p == 'L') {
+		++*p;
+		if (month && **p == 'W')
+			++*p;
+		else if (month && **p == '-') {
+			++*p;
+			return value(&fields[DAY_OF_MONTH], p);
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool after_value(const struct field *f, const char **p)
+{
+	if (f == &fields[DAY_OF_MONTH] && **p == 'W')
+		++*p;
+	else if (f == &fields[DAY_OF_WEEK] && **p == 'L')
+		++*p;
+	else if (f == &fields[DAY_OF_WEEK] && **p == '#') {
+		++*p;
+		if (**p < '1' || **p > '5')
+			return false;
+		++*p;
+	} else if (**p == '-') {
+		++*p;
+		return value(f, p) && step(p);
+	}
+	return step(p);
+}
+
+/* One part of a list. */
+static bool part(const struct field *f, const char **p)
+{
+	if (**p == '*') {
+		++*p;
+		return step(p);
+	}
+	if (**p == '/')
+		return step(p);
+	return day_word(f, p) || (value(f, p) && after_value(f, p));
+}
+
+static bool field_ok(const struct field *f, const char *text)
+{
+	const char *p = text;
+
+	if (strcmp(text, "?") == 0)
+		return f == &fields[DAY_OF_MONTH] || f == &fields[DAY_OF_WEEK];
+	do {
+		if (!part(f, &p))
+			return false;
+	} while (*p++ == ',');
+	return p[-1] == '\0';
+}
+
+static char *judge(char *const *text, size_t n)
+{
+	bool open_month, open_week;
+
+	if (n < FIELDS_MIN || n > FIELDS_MAX)
+		return xasprintf(
+			"has %zu fields, not 6 or 7: second minute hour day-of-month month "
+			"day-of-week [year]",
+			n);
+	for (size_t i = 0; i < n; i++)
+		if (!field_ok(&fields[i], text[i]))
+			return xasprintf(
+				"%s '%s' is not from %u to %u, a list, a range or a step of "
+				"those",
+				fields[i].name, text[i], fields[i].min, fields[i].max);
+	open_month = strcmp(text[DAY_OF_MONTH], "?") == 0;
+	open_week = strcmp(text[DAY_OF_WEEK], "?") == 0;
+	return open_month != open_week
+		       ? NULL
+		       : xasprintf("exactly one of day-of-month and day-of-week must be '?'");
+}
+
+char *quartz_fault(const char *text)
+{
+	char *copy = xstrdup(text), *rest = copy, *word, *why;
+	char *words[FIELDS_MAX + 1];
+	size_t n = 0;
+
+	while (n < PS_NELEM(words) && (word = strtok_r(rest, " \t", &rest)))
+		words[n++] = word;
+	why = judge(words, n);
+	free(copy);
+	return why;
+}
+
+bool quartz_zone_is_known(const char *name)
+{
+	static const char base[] = "/usr/share/zoneinfo";
+	char *path;
+	bool known;
+
+	if (!*name || strlen(name) > 64 || !fs_is_clean_relative(name) ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_/:") !=
+		    strlen(name))
+		return false;
+	if (strcmp(name, "Z") == 0 || ps_starts(name, "GMT") || ps_starts(name, "UTC"))
+		return true; /* with an offset behind, as Java writes them */
+	path = fs_join(base, name);
+	known = !fs_exists(base) || fs_exists(path);
+	free(path);
+	return known;
+}

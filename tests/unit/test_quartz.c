@@ -1,0 +1,59 @@
+/* Units of quartz: what Databricks takes as a schedule, and what it does not. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/project/quartz.h"
+
+static const struct row { const char *text; bool good; } rows[] = {
+	{ "0 0 6 * * ?", true }, { "0 0 6 * * ? *", true }, { "0 0/15 8-18 ? * MON-FRI", true },
+	{ "10,20,30 * * ? * *", true }, { "0 0 12 L * ?", true }, { "0 0 12 L-3 * ?", true },
+	{ "0 0 12 LW * ?", true }, { "0 0 12 15W JAN,mar ?", true }, { "0 0 0 ? * 6L", true },
+	{ "0 0 0 ? * 6#3", true }, { "0 0 0 1/5 * ? 2026-2030", true }, { "0 0 22-2 * * ?", true },
+	{ "0  0\t6 * * ?", true }, { "0 /5 * * * ?", true },
+	{ "", false }, { "0 6 * * *", false }, { "0 0 6 * * * *", false }, { "0 0 6 ? * ?", false },
+	{ "60 0 6 * * ?", false }, { "0 0 24 * * ?", false }, { "0 0 6 32 * ?", false },
+	{ "0 0 6 0 * ?", false }, { "0 0 6 * 13 ?", false }, { "0 0 6 ? * 8", false },
+	{ "0 0 6 * * ? 1969", false }, { "0 0 6 * FOO ?", false }, { "? 0 6 * * ?", false },
+	{ "0 0/0 6 * * ?", false }, { "0 0 6 1- * ?", false }, { "0 0 6 ,1 * ?", false },
+	{ "0 0 6 ? * 6#6", false }, { "0 0 6 * * ? * *", false }, { "0 0 6, * * ?", false },
+	{ "-1 0 6 * * ?", false }, { "0 0 6 L * L", false },
+};
+
+static void expressions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(rows); i++) {
+		char *why = quartz_fault(rows[i].text);
+
+		if ((why == NULL) != rows[i].good)
+			fail_msg("'%s': %s", rows[i].text, why ? why : "taken");
+		free(why);
+	}
+}
+
+static void zones(void **state)
+{
+	static const char *const good[] = { "UTC", "Europe/Berlin", "GMT+01:00", "Z",
+					    "America/Argentina/Ushuaia" };
+	static const char *const bad[] = { "", "../passwd", "/etc/passwd", "Europe/Ber lin",
+					   "Europe/\n" };
+
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(good); i++)
+		assert_true(quartz_zone_is_known(good[i]));
+	for (size_t i = 0; i < PS_NELEM(bad); i++)
+		assert_false(quartz_zone_is_known(bad[i]));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest t[] = { cmocka_unit_test(expressions), cmocka_unit_test(zones) };
+
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return cmocka_run_group_tests_name("quartz", t, NULL, NULL);
+}
