@@ -4,6 +4,7 @@
 
 extern const struct cmd cmd_init, cmd_install, cmd_uninstall, cmd_stop, cmd_reload;
 extern const struct cmd cmd_check, cmd_rules, cmd_toolchain_make, cmd_config_check, cmd_which;
+extern const struct cmd cmd_reconcile;
 extern const struct cmd cmd_status, cmd_why, cmd_events, cmd_builds, cmd_log;
 extern const struct cmd cmd_pause, cmd_resume, cmd_backup, cmd_restore;
 extern const struct cmd cmd_releases, cmd_fabrics, cmd_history, cmd_run, cmd_runs;
@@ -15,7 +16,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_pause, &cmd_resume,
 	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check,
 		&cmd_backup, &cmd_restore,
-		&cmd_reload, &cmd_stop,
+		&cmd_reconcile, &cmd_reload, &cmd_stop,
 	NULL,
 };
 

@@ -67,6 +67,10 @@ static enum msg_type answer_to(enum msg_type question)
 		return MSG_verdict;
 	case MSG_look:
 		return MSG_looked;
+	case MSG_mark:
+		return MSG_marked;
+	case MSG_find:
+		return MSG_found;
 	case MSG_survey:
 		return MSG_surveyed;
 	case MSG_export:
@@ -104,6 +108,10 @@ static uint64_t answer_id(const struct msg *m)
 		return m->u.verdict.id;
 	case MSG_looked:
 		return m->u.looked.id;
+	case MSG_marked:
+		return m->u.marked.id;
+	case MSG_found:
+		return m->u.found.id;
 	case MSG_surveyed:
 		return m->u.surveyed.id;
 	case MSG_done:

@@ -90,6 +90,22 @@ typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *t
 /* Records a baseline for the repository at this path, unless it has one: its refs as they are make
  * no event. In intake. */
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
+struct flow_reconciled { size_t repositories, listed, events, problems; };
+typedef void flow_reconcile_fn(void *arg, const char *problem, const struct flow_reconciled *done);
+/* Looks at one repository (name, or absolute path), or at all (NULL): those that have changed, with
+ * full every one. fn is called once, on the loop. */
+void flow_reconcile(struct core *c, const char *repository, bool full, flow_reconcile_fn *fn,
+		    void *arg);
+/* Since core started. */
+struct flow_reconcile_facts {
+	size_t passes, frames, statted, listed, events;
+	int64_t last_ms;		/* 0: no pass has ended yet */
+	struct flow_reconciled last;
+};
+const struct flow_reconcile_facts *flow_reconcile_facts(const struct core *c);
+/* Repositories that are gone or cannot be looked at, one per call; *at starts at 0. */
+struct flow_trouble { const char *path, *name; int64_t gone_ms; const char *problem; };
+bool flow_reconcile_trouble(const struct core *c, size_t *at, struct flow_trouble *out);
 /* "reload" and "stop" are the parent's to do. */
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg);
 

@@ -5,7 +5,7 @@
 
 #include "agent/flow/disk.h"
 #include "agent/flow/ending.h"
-#include "agent/flow/look.h"
+#include "agent/flow/reconcile.h"
 #include "agent/flow/spooling.h"
 #include "agent/flow/word.h"
 #include "common/base/buf.h"
@@ -36,7 +36,7 @@ int intake_open(struct intake **out, struct core *c, struct ps_err *err)
 	(void)err;
 	in->core = c;
 	in->endings = endings_new(c);
-	in->looks = looks_new(c);
+	in->reconcile = reconcile_new(c);
 	in->spool = spooling_new(c);
 	in->tick = loop_timer(c->loop, tick, in);
 	loop_timer_set(in->tick, 0);
@@ -52,7 +52,7 @@ void intake_close(struct intake *in)
 	loop_watch_free(in->tick);
 	words_forget(in->core);
 	endings_free(in->endings);
-	looks_free(in->looks);
+	reconcile_free(in->reconcile);
 	spooling_free(in->spool);
 	in->core->intake = NULL;
 	free(in);
@@ -76,9 +76,10 @@ void intake_on_spool(struct core *c, int64_t started)
 	if (!in)
 		return;
 	endings_on_spool(in->endings, started);
+	reconcile_on_spool(in->reconcile, started);
 	if (in->looks_due && c->roles[CORE_GATE].peer) {
 		in->looks_due = false;
-		looks_start(in->looks);
+		reconcile_start(in->reconcile);
 	}
 }
 
@@ -99,7 +100,7 @@ void flow_adopt(struct core *c, const char *path, core_reply_fn *reply, void *ar
 	if (!real)
 		reply(arg, PS_ENOENT, "there is no such repository", NULL);
 	else
-		looks_add(c->intake->looks, real, reply, arg);
+		reconcile_one(c->intake->reconcile, real, reply, arg);
 	free(real);
 }
 

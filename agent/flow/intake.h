@@ -2,7 +2,8 @@
  * intake – what hooks say and what refs show becomes events: the station before the queue.
  *
  * Its parts: door (hooks' socket), word (what one hook said), the spool, ending (the end of a
- * push), look (refs at start and on adoption), merge (the rule against the store).
+ * push), look (one repository's refs), reconcile (which ones, and when), merge (the rule against
+ * the store).
  */
 #ifndef PS_INTAKE_H
 #define PS_INTAKE_H
@@ -12,12 +13,12 @@
 #include "agent/store/pause.h"
 
 struct endings;
-struct looks;
+struct reconcile;
 
 struct intake {
 	struct core *core;
 	struct endings *endings;
-	struct looks *looks;
+	struct reconcile *reconcile;
 	struct spooling *spool;
 	struct loop_watch *tick;
 	bool looks_due;			/* after the spool */

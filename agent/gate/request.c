@@ -8,13 +8,16 @@
 #include "common/gate/gate.h"
 
 enum {
-	JUDGE_MS = 10000, LOOK_MS = 60000, SURVEY_MS = 120000, EXPORT_MS = 300000, KEEP_MS = 30000,
+	JUDGE_MS = 10000, LOOK_MS = 60000, MARK_MS = 60000, FIND_MS = 120000,
+	SURVEY_MS = 120000, EXPORT_MS = 300000, KEEP_MS = 30000,
 	OWN_MAX_MS = 600000,
 };
 
 static const struct request_kind kinds[] = {
 	{ MSG_judge, MSG_verdict, JUDGE_MS, true, work_judge },
 	{ MSG_look, MSG_looked, LOOK_MS, false, work_look },
+	{ MSG_mark, MSG_marked, MARK_MS, false, work_mark },
+	{ MSG_find, MSG_found, FIND_MS, false, work_find },
 	{ MSG_survey, MSG_surveyed, SURVEY_MS, false, work_survey },
 	{ MSG_export, MSG_done, EXPORT_MS, false, work_export },
 	{ MSG_keep, MSG_done, KEEP_MS, false, work_keep },
@@ -39,6 +42,14 @@ uint64_t request_id(const struct msg *m)
 		return m->u.look.id;
 	case MSG_looked:
 		return m->u.looked.id;
+	case MSG_mark:
+		return m->u.mark.id;
+	case MSG_marked:
+		return m->u.marked.id;
+	case MSG_find:
+		return m->u.find.id;
+	case MSG_found:
+		return m->u.found.id;
 	case MSG_survey:
 		return m->u.survey.id;
 	case MSG_surveyed:
@@ -79,6 +90,12 @@ void request_problem(const struct msg *m, const char *problem, struct buf *lines
 		break;
 	case MSG_looked:
 		out->u.looked = (struct wire_looked) { .id = id, .problem = problem };
+		break;
+	case MSG_marked:
+		out->u.marked = (struct wire_marked) { .id = id, .problem = problem };
+		break;
+	case MSG_found:
+		out->u.found = (struct wire_found) { .id = id, .problem = problem };
 		break;
 	case MSG_surveyed:
 		out->u.surveyed = (struct wire_surveyed) { .id = id, .problem = problem };

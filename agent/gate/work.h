@@ -51,6 +51,8 @@ bool work_again(int rc, unsigned *tries);
 /* One per request, see request.c. */
 int work_judge(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
 int work_look(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
+int work_mark(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
+int work_find(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
 int work_survey(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
 int work_export(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;
 int work_keep(struct work *w, const struct msg *m, struct ps_err *err) PS_MUSTCHECK;

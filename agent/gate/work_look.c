@@ -51,19 +51,24 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 	const struct wire_look *q = &m->u.look;
 	struct values values = { NULL, NULL, 0 };
 	struct repo *r = NULL;
-	char id[REPO_ID];
+	char id[REPO_ID], mark[REPO_MARK];
 	int rc = work_open(w, q->repository, &r, err);
 	int64_t stamp;
 
 	if (rc == 0)
 		rc = work_repo_id(r, id, err);
-	stamp = clock_boot_ns();	/* what is read below is not older than this */
+	/* what is read below is not older than either */
+	repo_mark(q->repository, mark);
+	stamp = clock_boot_ns();
 	if (rc == 0)
 		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) :
 				 look_at_all(r, &values, err);
 	if (rc == 0) {
 		struct wire_looked a = { .id = q->id, .repository_id = id,
 					 .stamp = (uint64_t)stamp };
+
+		if (strcmp(mark, REPO_MARK_NONE) != 0)
+			a.mark = mark;
 
 		a.refs.v = values.v;
 		a.refs.n = values.n;

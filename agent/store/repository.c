@@ -47,9 +47,9 @@ static int follow(struct store_tx *tx, const struct repository *r, const char *p
 
 	if (!may_be_one(r->path, path))
 		return ps_err_set(err, PS_ECONFLICT, "'%s' has the penstock.id of '%s': it is a copy; "
-				  "run: git -C '%s' config --unset penstock.id", path, r->path, path);
-	if (strcmp(r->path, path) != 0 || strcmp(r->name, name) != 0)
-		rc = sql_run(tx, err, "UPDATE repository SET path = ?, name = ? WHERE id = ?", "tti",
+				  "run: penstock install --new-id %s", path, r->path, path);
+	if (strcmp(r->path, path) != 0 || strcmp(r->name, name) != 0 || r->gone_ms)
+		rc = sql_run(tx, err, "UPDATE repository SET path = ?, name = ?, gone_ms = 0 WHERE id = ?", "tti",
 			     path, name, r->id);
 	return rc < 0 ? rc : 0;
 }
@@ -82,6 +82,13 @@ int repository_adopted(struct store_tx *tx, int64_t id, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "UPDATE repository SET adopted_ms = ? WHERE id = ? AND adopted_ms = 0", "ii",
 			 clock_wall_ms(), id);
+
+	return rc < 0 ? rc : 0;
+}
+
+int repository_gone(struct store_tx *tx, const char *path, int64_t ms, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE repository SET gone_ms = ? WHERE path = ?", "it", ms, path);
 
 	return rc < 0 ? rc : 0;
 }

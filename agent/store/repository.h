@@ -9,8 +9,9 @@
 
 #include "agent/store/rows.h"
 
-/* adopted_ms: when all its refs got a baseline; 0: known from a push alone, not looked at yet. */
-#define REPOSITORY_COLS(X) X(i, id) X(t, uid) X(t, path) X(t, name) X(i, adopted_ms)
+/* adopted_ms: when all its refs got a baseline; 0: known from a push alone, not looked at yet.
+ * gone_ms: since when its folder is not there; 0: it is. */
+#define REPOSITORY_COLS(X) X(i, id) X(t, uid) X(t, path) X(t, name) X(i, adopted_ms) X(i, gone_ms)
 struct repository { REPOSITORY_COLS(ROWS_DECL) };
 struct repositories { struct repository *v; size_t n; };
 
@@ -38,6 +39,9 @@ int repositories_all(struct store_tx *tx, struct repositories *out,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* Its baseline is complete. Once only; later calls change nothing. */
 int repository_adopted(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* Its folder is not there since ms; 0: it is there again. */
+int repository_gone(struct store_tx *tx, const char *path, int64_t ms,
+		    struct ps_err *err) PS_MUSTCHECK;
 void repository_clear(struct repository *r);
 void repositories_clear(struct repositories *l);
 

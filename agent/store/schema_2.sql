@@ -4,6 +4,9 @@
 
 -- ---- repositories: adoption, looks, restore guard ----
 
+-- its folder was not there; nothing of it is deployed. 0: it is there
+ALTER TABLE repository ADD COLUMN gone_ms BIGINT NOT NULL DEFAULT 0;
+
 -- ---- recovery, pauses, retention ----
 
 CREATE TABLE pause (

@@ -49,6 +49,8 @@ void act_adopt(struct request *r);
 void act_backup(struct request *r);
 void act_reload(struct request *r);
 void act_stop(struct request *r);
+/* api_reconcile.c */
+void act_reconcile(struct request *r);
 /* api_pause.c */
 void act_pause(struct request *r);
 void act_resume(struct request *r);

@@ -14,7 +14,6 @@ static const char *const missing[] = {
 	"fabrics of providers databricks and airflow: deployments there wait",
 	"plan, promote, rollback, pin, lock, freeze, windows, orphans",
 	"signatures of releases",
-	"letting held events go; reconcile on a timer",
 	"hooks beside ours in one repository",
 	"a user of its own for each role",
 	"Scala and SQL projects: they are not built",
@@ -98,6 +97,52 @@ static json_t *facts_of(const struct core *c, const struct config *cfg)
 	return facts;
 }
 
+/* A path may be any bytes. */
+static json_t *text_or_null(const char *s)
+{
+	json_t *t = s ? json_string(s) : NULL;
+
+	return t ? t : json_null();
+}
+
+static const char gone_means[] =
+	"the repository is not there: nothing of it is deployed until it is back";
+
+static json_t *reconcile_of(const struct core *c, json_t *warnings)
+{
+	const struct flow_reconcile_facts *f = flow_reconcile_facts(c);
+	json_t *trouble = json_array();
+	char last[CLOCK_TEXT];
+	struct flow_trouble t;
+
+	for (size_t at = 0; flow_reconcile_trouble(c, &at, &t);) {
+		json_t *item = json_object();
+		const char *why = t.gone_ms ? gone_means : t.problem;
+
+		json_object_set_new(item, "id", text_or_null(t.name ? t.name : t.path));
+		json_object_set_new(item, "state", text_or_null(t.gone_ms ? "gone" : "unknown"));
+		json_object_set_new(item, "path", text_or_null(t.path));
+		json_object_set_new(item, "since", text_or_null(t.gone_ms ?
+				    clock_text_ms(last, t.gone_ms) : NULL));
+		json_object_set_new(item, "reason", text_or_null(why));
+		json_array_append_new(trouble, item);
+		if (t.gone_ms)
+			add(warnings, "repository %s is not there since %s: nothing of it is "
+			    "deployed until '%s' is back", t.name ? t.name : "",
+			    clock_text_ms(last, t.gone_ms), t.path);
+		else
+			add(warnings, "repository %s: %s", t.name ? t.name : t.path, t.problem);
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "passes",
+			 (json_int_t)f->passes, "frames", (json_int_t)f->frames, "statted",
+			 (json_int_t)f->statted, "listed", (json_int_t)f->listed, "events",
+			 (json_int_t)f->events, "last_repositories",
+			 (json_int_t)f->last.repositories, "last_listed",
+			 (json_int_t)f->last.listed, "last",
+			 f->last_ms ? clock_text_ms(last, f->last_ms) : NULL, "repositories",
+			 trouble);
+}
+
 static json_t *toolchain_of(const struct toolchain_now *t, json_t *warnings)
 {
 	json_t *o = json_object();
@@ -154,6 +199,7 @@ void status_finish(struct request *r)
 	json_object_set_new(r->out, "roles", roles_of(c, warnings));
 	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, warnings));
 	json_object_set_new(r->out, "disks", disks_of(c, warnings));
+	json_object_set_new(r->out, "reconcile", reconcile_of(c, warnings));
 	json_object_set_new(r->out, "warnings", warnings);
 	json_object_set_new(r->out, "facts", facts_of(c, cfg));
 	json_object_set_new(r->out, "missing", lacks);

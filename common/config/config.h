@@ -99,6 +99,8 @@ struct conf_repo_defaults {
 	int64_t budget_ms;		/* default 4000 */
 	bool on_timeout_accept;		/* on_timeout: accept | refuse; default accept */
 	enum conf_unknown unknown_pusher;	/* unknown_pusher; default hold */
+	int64_t look_every_ms;		/* look_every: have refs moved? default 60 s */
+	int64_t list_every_ms;		/* list_every: all refs, changed or not; default 6 h */
 };
 
 struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };

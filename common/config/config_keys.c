@@ -192,6 +192,10 @@ static const struct conf_key repo_default_keys[] = {
 	  .words = accept_or_refuse, .fallback = "accept" },
 	{ .name = "unknown_pusher", .type = CONF_WORD, AT(repo.unknown_pusher),
 	  .words = unknown_words, .fallback = "hold" },
+	{ .name = "look_every", .type = CONF_TIME, AT(repo.look_every_ms), .min = 1000,
+	  .max = 60 * MINUTE_MS, .fallback = "60s" },
+	{ .name = "list_every", .type = CONF_TIME, AT(repo.list_every_ms), .min = MINUTE_MS,
+	  .max = 7 * 24 * 60 * MINUTE_MS, .fallback = "6h" },
 	END,
 };
 static const struct conf_table repo_default_table = { .what = "'default'",

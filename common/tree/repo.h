@@ -89,6 +89,18 @@ int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err) P
 int repo_keep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
 int repo_unkeep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHECK;
 
+/*
+ * What stat tells of the refs of the repository at `path`, without opening one of them: packed-refs
+ * and every folder below refs/ but ours. Two marks that are equal mean that no ref has moved from
+ * the earlier to the later. REPO_MARK_GONE: no repository is there. REPO_MARK_NONE: something
+ * changed so lately (a file system's clock ticks in milliseconds) or so much is there that an equal
+ * mark would prove nothing; list the refs.
+ */
+#define REPO_MARK_GONE "-"
+#define REPO_MARK_NONE "?"
+enum { REPO_MARK = 33 };
+void repo_mark(const char *path, char mark[REPO_MARK]);
+
 /* One entry of GIT_ALTERNATE_OBJECT_DIRECTORIES into out (reset first; git C-quotes entries that
  * hold ':' or '"'). Returns where the next one begins. */
 const char *repo_next_alternate(const char *p, struct buf *out);

@@ -178,7 +178,25 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, problem, WIRE_TEXT, "why it could not be read")                      \
 	F(OSTR, repository_id, WIRE_ID, "penstock.id")                               \
 	F(LIST, refs, ref_value, "values now")                                       \
-	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told")
+	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told") \
+	F(OSTR, mark, WIRE_ID, "as in marked, read before the refs; absent: it cannot be relied on")
+
+/* Has anything moved since the last look? Answered by stat alone, many repositories at once. */
+#define WIRE_mark(F)                                                                 \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STRS, repositories, 0, "real paths")
+
+#define WIRE_marked(F)                                                               \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why nothing could be read")                     \
+	F(STRS, marks, 0, "one each, in the order asked; '-': not there; '?': look, a mark cannot be relied on")
+
+#define WIRE_find(F) F(U64, id, 0, "asked by core")
+
+#define WIRE_found(F)                                                                \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why not all could be found")                    \
+	F(STRS, repositories, 0, "real paths of those below the roots that have our hook")
 
 #define WIRE_survey(F)                                                               \
 	F(U64, id, 0, "asked by core")                                               \
@@ -386,7 +404,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 #define WIRE_MESSAGES(X)                                                             \
 	X(intent) X(report) X(answer) X(not_understood)                              \
-	X(judge) X(verdict) X(look) X(looked) X(survey) X(surveyed) X(export) X(keep) X(done) \
+	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
 	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info)             \
 	X(run_start) X(task_state) X(run_end)                                        \
 	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \

@@ -36,6 +36,10 @@
 	R(verdict, worker, gate) R(verdict, gate, core)                               \
 	R(look, core, gate) R(look, gate, worker)                                     \
 	R(looked, worker, gate) R(looked, gate, core)                                 \
+	R(mark, core, gate) R(mark, gate, worker)                                     \
+	R(marked, worker, gate) R(marked, gate, core)                                 \
+	R(find, core, gate) R(find, gate, worker)                                     \
+	R(found, worker, gate) R(found, gate, core)                                   \
 	R(survey, core, gate) R(survey, gate, worker)                                 \
 	R(surveyed, worker, gate) R(surveyed, gate, core)                             \
 	R(export, core, gate) R(export, gate, worker)                                 \

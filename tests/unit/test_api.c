@@ -101,6 +101,33 @@ void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, vo
 	reply(arg, 0, NULL, "a baseline was recorded");
 }
 
+void flow_reconcile(struct core *c, const char *repository, bool full, flow_reconcile_fn *fn,
+		    void *arg)
+{
+	const struct flow_reconciled done = { 3, 1, 2, 0 };
+
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "reconcile %s%s", repository ? repository : "all",
+		 full ? " full" : "");
+	fn(arg, NULL, &done);
+}
+
+const struct flow_reconcile_facts *flow_reconcile_facts(const struct core *c)
+{
+	static const struct flow_reconcile_facts none;
+
+	(void)c;
+	return &none;
+}
+
+bool flow_reconcile_trouble(const struct core *c, size_t *at, struct flow_trouble *out)
+{
+	(void)c;
+	(void)at;
+	(void)out;
+	return false;
+}
+
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
 {
 	(void)c;

@@ -70,6 +70,13 @@ void core_kick(struct core *c)
 	f->kicks++;
 }
 
+void core_log_done(void *arg, int rc, const struct ps_err *err)
+{
+	if (rc < 0)
+		print_error("%s\n", ps_err_msg(err, rc));
+	core_kick(arg);
+}
+
 /* ---- the loop, turned by hand ---- */
 
 static void pump(struct fx *f, bool (*until)(struct fx *f, void *arg), void *arg)
@@ -241,6 +248,26 @@ static void gate_judges(struct fx *f, const struct wire_judge *q)
 		assert_int_equal(peer_send(f->gate, MSG_verdict, &a, &err), 0);
 }
 
+/* Whatever is asked about may have changed, and nothing new is below the roots. */
+static void gate_marks(struct fx *f, const struct wire_mark *q)
+{
+	const char *v[16];
+	struct wire_marked a = { .id = q->id, .marks = { v, q->repositories.n } };
+	struct ps_err err;
+
+	for (size_t i = 0; i < q->repositories.n; i++)
+		v[i] = "?";
+	assert_int_equal(peer_send(f->gate, MSG_marked, &a, &err), 0);
+}
+
+static void gate_finds(struct fx *f, const struct wire_find *q)
+{
+	struct ps_err err;
+
+	assert_int_equal(peer_send(f->gate, MSG_found, &(struct wire_found) { .id = q->id }, &err),
+			 0);
+}
+
 static void on_gate_msg(struct peer *p, struct msg *m, void *arg)
 {
 	(void)p;
@@ -248,6 +275,10 @@ static void on_gate_msg(struct peer *p, struct msg *m, void *arg)
 		gate_looks(arg, &m->u.look);
 	else if (m->type == MSG_judge)
 		gate_judges(arg, &m->u.judge);
+	else if (m->type == MSG_mark)
+		gate_marks(arg, &m->u.mark);
+	else if (m->type == MSG_find)
+		gate_finds(arg, &m->u.find);
 }
 
 static void on_core_msg(struct peer *p, struct msg *m, void *arg)

@@ -1,0 +1,130 @@
+/* work_find – which repositories below the roots are bound to an agent, and which of those that are
+ * known have changed. See EVENTS.md: reconcile at scale. */
+#include "config.h"
+
+#include "agent/gate/work.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/base/fsutil.h"
+#include "common/base/log.h"
+
+enum {
+	WALK_DEPTH = 8,			/* below a root: groups within groups */
+	WALK_DIRS = 200000,
+	FOUND_MAX = WIRE_LIST_MAX,
+};
+
+struct walk {
+	char **v;
+	size_t n, cap, left;
+};
+
+static void found(struct walk *w, const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real)
+		return;			/* gone this moment */
+	w->v = xgrow(w->v, w->n, &w->cap, sizeof(*w->v));
+	w->v[w->n++] = real;
+}
+
+/* Takes dirfd over. Not into repositories that have our hook, nor folders named .git or X.git. */
+static void walk(struct walk *w, int dirfd, const char *path, int depth)
+{
+	DIR *list = fdopendir(dirfd);
+	struct dirent *d;
+
+	if (!list) {
+		close(dirfd);
+		return;
+	}
+	if (faccessat(dirfd, "hooks/penstock.hook", F_OK, 0) == 0) {
+		found(w, path);
+		closedir(list);
+		return;
+	}
+	while (depth > 0 && !ps_ends(path, ".git") && w->left && w->n < FOUND_MAX &&
+	       (d = readdir(list))) {
+		char *below;
+		int fd;
+
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+		    (d->d_type != DT_DIR && d->d_type != DT_UNKNOWN))
+			continue;
+		fd = openat(dirfd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		w->left--;
+		below = fs_join(path, d->d_name);
+		walk(w, fd, below, depth - 1);
+		free(below);
+	}
+	closedir(list);
+}
+
+static void walk_root(struct work *w, struct walk *all, const struct conf_root *root,
+		      struct buf *problem)
+{
+	char *path = config_root_path(root, w->paths->base);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		walk(all, fd, path, WALK_DEPTH);
+	else
+		buf_addf(problem, "%sthe root '%s' cannot be read", problem->len ? "; " : "", path);
+	free(path);
+}
+
+int work_find(struct work *w, const struct msg *m, struct ps_err *err)
+{
+	struct walk all = { .left = WALK_DIRS };
+	struct buf problem = BUF_INIT;
+	struct wire_found a = { .id = m->u.find.id };
+	int rc;
+
+	for (size_t i = 0; i < w->cfg->nroots; i++)
+		walk_root(w, &all, &w->cfg->roots[i], &problem);
+	if (!all.left || all.n == FOUND_MAX)
+		buf_addf(&problem, "%smore than %d folders below the roots: not all were searched",
+			 problem.len ? "; " : "", WALK_DIRS);
+	a.problem = problem.len ? buf_str(&problem) : NULL;
+	a.repositories.v = (const char *const *)all.v;
+	a.repositories.n = all.n;
+	rc = work_reply(w, MSG_found, &a, err);
+	for (size_t i = 0; i < all.n; i++)
+		free(all.v[i]);
+	free(all.v);
+	buf_clear(&problem);
+	return rc;
+}
+
+int work_mark(struct work *w, const struct msg *m, struct ps_err *err)
+{
+	const struct wire_strs *paths = &m->u.mark.repositories;
+	struct wire_marked a = { .id = m->u.mark.id };
+	char (*marks)[REPO_MARK] = xcalloc(paths->n + 1, sizeof(*marks));
+	const char **v = xcalloc(paths->n + 1, sizeof(*v));
+	int rc;
+
+	for (size_t i = 0; i < paths->n; i++) {
+		char *name = NULL;
+
+		/* outside the roots nothing is touched, not even by stat: the look says why */
+		if (config_root_of(w->cfg, w->paths->base, paths->v[i], &name))
+			repo_mark(paths->v[i], marks[i]);
+		else
+			snprintf(marks[i], sizeof(marks[i]), "%s", REPO_MARK_NONE);
+		v[i] = marks[i];
+		free(name);
+	}
+	a.marks.v = v;
+	a.marks.n = paths->n;
+	rc = work_reply(w, MSG_marked, &a, err);
+	free(v);
+	free(marks);
+	return rc;
+}

@@ -1,0 +1,62 @@
+/* reconcile: look at the refs of repositories now. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/show.h"
+
+/* A name as the agent knows it, or a path as typed here: the agent has another working folder. */
+static json_t *repository_of(const char *typed)
+{
+	char *real = realpath(typed, NULL);
+	json_t *text = json_string(real ? real : typed);
+
+	free(real);
+	return text;
+}
+
+static long long number(const json_t *doc, const char *key)
+{
+	return json_integer_value(json_object_get(doc, key));
+}
+
+static int reconcile_exec(struct cli *cli, const struct cmd_args *a)
+{
+	json_t *body = json_pack("{s:b, s:o?}", "full", a->opt[0] != NULL, "repository",
+				 a->n ? repository_of(a->arg[0]) : NULL), *doc;
+	int code = client_post(cli, "/reconcile", body, &doc);
+
+	json_decref(body);
+	if (code)
+		return code;
+	if (cli->json) {
+		show_json(doc);
+	} else {
+		printf("looked at %lld repositories, listed the refs of %lld, made %lld events\n",
+		       number(doc, "repositories"), number(doc, "listed"), number(doc, "events"));
+		if (number(doc, "problems"))
+			printf("%lld could not be read\n", number(doc, "problems"));
+		if (number(doc, "problems") || number(doc, "events"))
+			show_next(cli, number(doc, "problems") ? "penstock status" :
+				  "penstock events");
+	}
+	json_decref(doc);
+	return CLI_OK;
+}
+
+const struct cmd cmd_reconcile = {
+	.name = "reconcile", .usage = "[--full] [REPO]", .group = "Administer",
+	.help = "Look now whether refs have moved without a word from a hook",
+	.more = "Without REPO all repositories are asked whether anything has changed, and those "
+		"that have are\n"
+		"listed; new ones below the roots are found. The agent does the same by itself "
+		"every minute\n"
+		"(repositories.default.look_every). With --full all are listed. A movement that no "
+		"hook saw is held.",
+	.example = "reconcile sales/etl",
+	.needs = CMD_INSTANCE, .max = 1,
+	.opts = { { "full", 'f', NULL, "list the refs of every repository, changed or not" } },
+	.exec = reconcile_exec,
+};

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Looks at repositories: what moved without a hook is found, what did not is left alone, and a
+repository that went, came back, moved or was copied is noticed. No Spark.
+
+    tests/e2e/reconcile.py [WORD...]     cwd is the build folder
+"""
+import os
+import shutil
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from agent import Instance, check, clean_env, main, run, wait  # noqa: E402
+
+ZERO = "0" * 40
+ENV = clean_env(GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@x", GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@x")
+
+
+def git(repo, *args, expect=0):
+    return run("git", "-C", repo, *args, env=ENV, expect=expect).stdout.strip()
+
+
+def commit(repo, text):
+    """A new root commit in a bare repository, by no push."""
+    tree = run("git", "-C", repo, "mktree", env=ENV, stdin="").stdout.strip()
+    return git(repo, "commit-tree", tree, "-m", text)
+
+
+def pass_over(agent, *args):
+    return agent.json("reconcile", *args)
+
+
+def quiet(agent):
+    """Until a pass lists nothing: file times that are seconds old prove something."""
+    wait("a pass lists nothing", lambda: pass_over(agent)["listed"] == 0, every=0.5)
+
+
+def facts(agent):
+    return agent.json("status")["reconcile"]
+
+
+def adopted(agent, name):
+    repo = agent.repository(name)
+    git(repo, "update-ref", "refs/heads/main", commit(repo, name))
+    pass_over(agent)
+    return repo
+
+
+def moved_without_a_hook():
+    with Instance() as agent:
+        repo = agent.repository("a")
+        check(not agent.events(), "the first look makes no event")
+        one, two = commit(repo, "one"), commit(repo, "two")
+        git(repo, "update-ref", "refs/heads/main", one)
+        check(pass_over(agent)["events"] == 1, "a movement by nobody is found")
+        git(repo, "update-ref", "refs/heads/deep/er/still", two)
+        git(repo, "update-ref", "refs/heads/main", two)
+        check(pass_over(agent)["events"] == 2, "also far below refs/")
+        git(repo, "pack-refs", "--all")
+        check(pass_over(agent)["events"] == 0, "packing refs moves nothing")
+        git(repo, "update-ref", "-d", "refs/heads/deep/er/still")
+        check(pass_over(agent)["events"] == 1, "a deletion from packed-refs is found")
+        events = agent.events("refs/heads/main")
+        check([(e["old"], e["new"]) for e in events] == [(ZERO, one), (one, two)], "they join")
+        check({e["kind"] for e in events} == {"gap"} and events[-1]["state"] == "held", "held, by nobody")
+
+
+def only_what_changed_is_listed():
+    with Instance() as agent:
+        repos = [adopted(agent, f"g/{i}") for i in range(5)]
+        quiet(agent)
+        before = facts(agent)
+        check(pass_over(agent) == {"id": "reconcile", "state": "done", "repositories": 5, "listed": 0, "events": 0,
+                                   "problems": 0}, "nothing to do: none is listed")
+        after = facts(agent)
+        check(after["listed"] == before["listed"] and after["statted"] == before["statted"] + 5 and
+              after["frames"] == before["frames"] + 1, "five asked about in one frame")
+        git(repos[3], "update-ref", "refs/tags/v1", "refs/heads/main")
+        check(pass_over(agent)["listed"] == 1, "the one that changed is listed")
+        check([e["repository"] for e in agent.events("refs/tags/v1")] == ["g/3"], "its event")
+        check(pass_over(agent, "--full")["listed"] == 5, "--full lists all")
+        check(pass_over(agent, "g/2")["repositories"] == 1, "one by name")
+        check(pass_over(agent, repos[2])["listed"] == 1, "one by path")
+        agent.penstock("reconcile", "nobody", expect=1)
+
+
+def by_itself():
+    agent = Instance()
+    with open(agent.dir + "/penstock.yml") as f:
+        yml = f.read()
+    check("    budget: 4s " in yml, "the line to add to")
+    with open(agent.dir + "/penstock.yml", "w") as f:
+        f.write(yml.replace("    budget: 4s ", "    look_every: 1s\n    budget: 4s "))
+    with agent:
+        repo = agent.repository("a")
+        git(repo, "update-ref", "refs/heads/main", commit(repo, "one"))
+        wait("the timer finds it", lambda: agent.events("refs/heads/main"))
+
+
+def gone_and_back():
+    with Instance() as agent:
+        repo = adopted(agent, "a")
+        os.rename(repo, repo + ".away")     # outside of what is searched: no such name ends in .git
+        shutil.move(repo + ".away", agent.dir + "/away")
+        pass_over(agent)
+        status = agent.json("status")
+        check([(r["id"], r["state"]) for r in status["reconcile"]["repositories"]] == [("a", "gone")], "it is gone")
+        check(any("is not there since" in w for w in status["warnings"]), "and status says so")
+        events = agent.events()
+        check(pass_over(agent)["events"] == 0 and agent.events() == events, "its events stay")
+        shutil.move(agent.dir + "/away", repo)
+        git(repo, "update-ref", "refs/heads/x", "refs/heads/main")
+        check(pass_over(agent)["events"] == 1, "back: looks go on")
+        check(not facts(agent)["repositories"], "nothing is wrong any more")
+
+
+def renamed():
+    with Instance() as agent:
+        repo = adopted(agent, "a")
+        n = len(agent.events())
+        to = os.path.dirname(repo) + "/b.git"
+        os.rename(repo, to)
+        wait("it is found at its new path", lambda: (pass_over(agent), not facts(agent)["repositories"])[1])
+        check({e["repository"] for e in agent.events()} == {"b"} and len(agent.events()) == n, "it keeps its history")
+        git(to, "update-ref", "refs/heads/x", "refs/heads/main")
+        check(pass_over(agent)["events"] == 1, "and goes on")
+
+
+if __name__ == "__main__":
+    main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed)
