@@ -65,6 +65,7 @@ static const struct column build_cols[] = {
 	{ "ARTIFACT", "name", COL_NAME, 2 },
 	{ "SINCE", "since", COL_TIME, 1 },
 	{ "TOOK", "took_ms", COL_SPAN, 1 },
+	{ "CHECKS", "check_of", COL_ID, 6 },
 	{ 0 },
 };
 

@@ -1,27 +1,15 @@
 /* run, runs: start a deployed job on a fabric and watch its tasks. */
 #include "config.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
+#include "cli/wait.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 
 enum { OPT_FABRIC, OPT_CONFIG, OPT_PROJECT, OPT_REPO, OPT_TIMEOUT, OPT_NO_WAIT };
-enum { POLL_MS = 250, STILL_MS = 30000 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signum)
-{
-	(void)signum;
-	interrupted = 1;
-}
+enum { STILL_MS = 30000 };
 
 static const struct column task_cols[] = {
 	{ "TASK", "id", COL_ID, 0 },
@@ -31,22 +19,6 @@ static const struct column task_cols[] = {
 	{ "LAST LINE", "last", COL_TEXT, 0 },
 	{ 0 },
 };
-
-/* "90", "90s", "30m", "2h" in ms; -1 when it is no duration. */
-static int64_t duration_ms(const char *text)
-{
-	static const struct { char unit; int64_t ms; } units[] =
-		{ { '\0', 1000 }, { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 } };
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (end == text || n < 0 || n > 1000000 || (*end && end[1]))
-		return -1;
-	for (size_t i = 0; i < PS_NELEM(units); i++)
-		if (units[i].unit == *end)
-			return n * units[i].ms;
-	return -1;
-}
 
 /* One line for what has changed since the last look: whole lines, so a CI log can keep them. */
 static void line_of(struct cli *cli, const char *run, const json_t *item, const char *what)
@@ -117,10 +89,10 @@ static void tell_changes(struct cli *cli, struct watch *w, json_t *doc)
 
 /* Until the run has ended, the time is up or Ctrl-C. *end: the last answer. Returns an exit
  * code. */
-static int watch_run(struct cli *cli, const char *id, int64_t timeout_ms, json_t **end)
+static int watch_run(struct cli *cli, const char *id, const struct wait *wait,
+		     json_t **end)
 {
 	struct watch w = { .id = id, .quiet_ns = clock_boot_ns() };
-	int64_t until = clock_boot_ns() + timeout_ms * 1000000;
 	char *path = xasprintf("/runs/%s", id);
 	int code = CLI_OK;
 
@@ -137,14 +109,13 @@ static int watch_run(struct cli *cli, const char *id, int64_t timeout_ms, json_t
 			code = state_good(show_text(w.last, "state")) ? CLI_OK : CLI_NO;
 			break;
 		}
-		if (interrupted || (timeout_ms >= 0 && clock_boot_ns() > until)) {
+		code = wait_turn(wait);
+		if (code) {
 			fprintf(stderr, "%s; %s goes on; next: %s runs %s\n",
-				interrupted ? "\nstopped watching" :
-				"the time is up", id, cli_self(cli), id);
-			code = interrupted ? CLI_INTERRUPTED : CLI_NO;
+				code == CLI_NO ? "the time is up" : "\nstopped watching", id,
+				cli_self(cli), id);
 			break;
 		}
-		nanosleep(&(struct timespec) { .tv_nsec = POLL_MS * 1000000L }, NULL);
 	}
 	*end = w.last;
 	free(path);
@@ -153,22 +124,22 @@ static int watch_run(struct cli *cli, const char *id, int64_t timeout_ms, json_t
 
 static int run_exec(struct cli *cli, const struct cmd_args *a)
 {
-	int64_t timeout = a->opt[OPT_TIMEOUT] ? duration_ms(a->opt[OPT_TIMEOUT]) : -1;
 	json_t *body, *doc = NULL, *end = NULL;
+	int64_t timeout;
+	struct wait wait;
 	char id[32];
-	int code;
+	int code = wait_timeout(cli, a->opt[OPT_TIMEOUT], &timeout);
 
+	if (code)
+		return code;
 	if (!a->opt[OPT_FABRIC])
 		return cli_fail(cli, CLI_USAGE, "penstock fabrics",
 				"--fabric is missing: where shall '%s' run", a->arg[0]);
-	if (a->opt[OPT_TIMEOUT] && timeout < 0)
-		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is no time: give 90s, 30m or 2h",
-				a->opt[OPT_TIMEOUT]);
+	wait_begin(&wait, timeout);
 	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "job", a->arg[0], "fabric",
 			 a->opt[OPT_FABRIC],
 			 "config", a->opt[OPT_CONFIG], "project", a->opt[OPT_PROJECT], "repository",
 			 a->opt[OPT_REPO]);
-	sigaction(SIGINT, &(struct sigaction) { .sa_handler = on_interrupt }, NULL);
 	code = body ? client_post(cli, "/runs", body, &doc) :
 		cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
 	json_decref(body);
@@ -178,7 +149,7 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 	if (a->opt[OPT_NO_WAIT])
 		end = json_incref(doc);
 	else
-		code = watch_run(cli, id, timeout, &end);
+		code = watch_run(cli, id, &wait, &end);
 	if (cli->json && end)
 		show_json(end);
 	else if (a->opt[OPT_NO_WAIT])

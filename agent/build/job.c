@@ -23,6 +23,12 @@ static const char *const recipe_words[] = {
 	[RECIPE_AGAIN] = "again",
 };
 
+char *job_work(const struct job_env *env, char kind, uint64_t id, uint64_t fence)
+{
+	return xasprintf("%s/%c%llu.%llu", env->paths->work_build, kind, (unsigned long long)id,
+			 (unsigned long long)fence);
+}
+
 void job_tell(int sock, enum msg_type type, const void *body)
 {
 	struct ps_err err = { 0 };
@@ -86,7 +92,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 {
 	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
-	char *work = xasprintf("%s/b%llu", env->paths->work_build, (unsigned long long)m->build);
+	char *work = job_work(env, 'b', m->build, m->fence);
 	struct ps_err err = { 0 };
 
 	for (size_t i = 0; i < m->inputs.n; i++)
@@ -98,7 +104,8 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 		snprintf(end->reason, sizeof(end->reason), "%s", err.msg);
 		runlog_say(log, "%s", err.msg);
 	} else {
-		runlog_say(log, "building %s", m->pipeline);
+		runlog_say(log, "building %s%s", m->pipeline,
+			   m->check ? ", to compare it with what was sealed" : "");
 		recipe_python.build(
 			&(struct recipe_job){
 				.export = m->export,
@@ -115,6 +122,8 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 				.mark = job_mark(env->paths),
 				.limits = job_limits(env->cfg),
 				.log = log,
+				.sealed = m->sealed,
+				.check = m->check,
 			},
 			end);
 	}

@@ -24,11 +24,16 @@ const char *job_mark(const struct ps_paths *paths);
 void job_build(const struct job_env *env, const struct wire_build_start *m, int sock);
 /* Answers with one test_end. */
 void job_test(const struct job_env *env, const struct wire_test_start *m, int sock);
+/* What a build or run that was cancelled left: nothing of it lives any more. Answers with its end,
+ * state cancelled. */
+void job_clear(const struct job_env *env, const struct wire_cancel *m, int sock);
 /* Answers with task_state as it happens and one run_end. */
 void job_run(const struct job_env *env, const struct wire_run_start *m, int sock);
 /* Answers with one toolchain_info. */
 void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock);
 
+/* The folder of a claim of a build (b) or test (t): no other claim has it. free() it. */
+char *job_work(const struct job_env *env, char kind, uint64_t id, uint64_t fence);
 /* What the jobs share. job_tell() ends the process when nobody takes it. */
 void job_tell(int sock, enum msg_type type, const void *body);
 struct sandbox_limits job_limits(const struct config *cfg);

@@ -25,7 +25,7 @@ static void test_logged(const struct job_env *env, const struct wire_test_start 
 {
 	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
-	char *work = xasprintf("%s/t%llu", env->paths->work_build, (unsigned long long)m->test);
+	char *work = job_work(env, 't', m->test, m->fence);
 	struct ps_err err = { 0 };
 
 	for (size_t i = 0; i < m->inputs.n; i++)

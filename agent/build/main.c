@@ -40,10 +40,13 @@ struct job {
 	struct role *role;
 	struct peer *peer;
 	struct child *child;
-	enum msg_type asked; /* build_start, test_start, run_start, toolchain_query */
+	/* build_start, test_start, run_start, toolchain_query, cancel */
+	enum msg_type asked;
 	uint64_t id, fence;
 	unsigned seen;
 	bool answered; /* its last word has gone to core */
+	struct msg cancel; /* it was killed for this one; MSG_NONE: it was not */
+	enum msg_type clears; /* asked is cancel: what had been asked for */
 	int status;
 };
 
@@ -54,34 +57,69 @@ struct build_role {
 
 /* ---- the end of a job ---- */
 
-/* A child that died without a word: core gets one from us. */
+static void job_start(struct role *r, const struct msg *m, uint64_t id, uint64_t fence);
+
+/* The last word on something core asked for with this message, by us instead of its child. */
+static void tell_end(struct role *r, enum msg_type asked, uint64_t id, uint64_t fence,
+		     const char *state, const char *why)
+{
+	if (asked == MSG_build_start)
+		role_tell_core(r, MSG_build_end, &(struct wire_build_end){ .build = id,
+									   .fence = fence,
+									   .state = state,
+									   .reason = why });
+	else if (asked == MSG_test_start)
+		role_tell_core(r, MSG_test_end, &(struct wire_test_end){ .test = id,
+									 .fence = fence,
+									 .state = state,
+									 .reason = why });
+	else if (asked == MSG_run_start)
+		role_tell_core(r, MSG_run_end, &(struct wire_run_end){ .run = id,
+								       .fence = fence,
+								       .state = state,
+								       .reason = why });
+	else
+		role_tell_core(r, MSG_toolchain_info,
+			       &(struct wire_toolchain_info){ .id = id, .problem = why });
+}
+
+/* What starts the work that a cancel message names; MSG_NONE: a kind we do not know. */
+static enum msg_type start_of(const char *kind)
+{
+	return strcmp(kind, "build") == 0 ? MSG_build_start :
+	       strcmp(kind, "test") == 0  ? MSG_test_start :
+	       strcmp(kind, "run") == 0   ? MSG_run_start :
+					    MSG_NONE;
+}
+
+/* A child that died without a word: core gets one from us. Of one that we killed because it was
+ * cancelled another child clears away what is left, and answers. */
 static void answer_for(struct job *j)
 {
 	char how[64], why[128];
 
+	if (j->cancel.type == MSG_cancel) {
+		job_start(j->role, &j->cancel, j->id, j->fence);
+		return;
+	}
 	spawn_status_text(how, j->status);
 	snprintf(why, sizeof(why), "its process ended without an answer: %s", how);
-	if (j->asked == MSG_build_start)
-		role_tell_core(j->role, MSG_build_end,
-			       &(struct wire_build_end){ .build = j->id,
-							 .fence = j->fence,
-							 .state = "again",
-							 .reason = why });
-	else if (j->asked == MSG_test_start)
-		role_tell_core(j->role, MSG_test_end,
-			       &(struct wire_test_end){ .test = j->id,
-							.fence = j->fence,
-							.state = "again",
-							.reason = why });
-	else if (j->asked == MSG_run_start)
-		role_tell_core(j->role, MSG_run_end,
-			       &(struct wire_run_end){ .run = j->id,
-						       .fence = j->fence,
-						       .state = "failed",
-						       .reason = why });
-	else
-		role_tell_core(j->role, MSG_toolchain_info,
-			       &(struct wire_toolchain_info){ .id = j->id, .problem = why });
+	if (j->asked == MSG_cancel) {
+		log_error("build", NULL, "what a cancelled job left goes at the next start: %s",
+			  why);
+		tell_end(j->role, j->clears, j->id, j->fence, "cancelled", NULL);
+	} else {
+		tell_end(j->role, j->asked, j->id, j->fence,
+			 j->asked == MSG_run_start ? "failed" : "again", why);
+	}
+}
+
+static void job_free(void *arg)
+{
+	struct job *j = arg;
+
+	msg_clear(&j->cancel);
+	free(j);
 }
 
 static void job_note(struct job *j, unsigned what)
@@ -99,7 +137,7 @@ static void job_note(struct job *j, unsigned what)
 			break;
 		}
 	}
-	loop_defer_free(j->role->loop, j, free);
+	loop_defer_free(j->role->loop, j, job_free);
 }
 
 /* A job that was killed cannot have reaped its sandbox: what it left came to us, its subreaper. */
@@ -187,6 +225,8 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 		job_test(&env, &m->u.test_start, 3);
 	else if (m->type == MSG_run_start)
 		job_run(&env, &m->u.run_start, 3);
+	else if (m->type == MSG_cancel)
+		job_clear(&env, &m->u.cancel, 3);
 	else
 		job_toolchain(&env, &m->u.toolchain_query, 3);
 	_exit(0);
@@ -223,6 +263,8 @@ static void job_start(struct role *r, const struct msg *m, uint64_t id, uint64_t
 	struct ps_err err = { 0 };
 
 	*j = (struct job){ .role = r, .asked = m->type, .id = id, .fence = fence };
+	if (m->type == MSG_cancel)
+		j->clears = start_of(m->u.cancel.kind);
 	if (job_fork(j, m, &err) < 0) {
 		log_error("build", msg_name(m->type), "%s", err.msg);
 		answer_for(j);
@@ -231,6 +273,38 @@ static void job_start(struct role *r, const struct msg *m, uint64_t id, uint64_t
 	}
 	j->next = self->jobs;
 	self->jobs = j;
+}
+
+/* ---- the end of a job by somebody's wish ---- */
+
+/* The job dies, and all inside with it (on_job_exit waits for that). What is not here any more is
+ * cleared away at once: no other claim of the same thing has a folder in common with this one. m
+ * becomes the job's. */
+static void job_cancel(struct role *r, struct msg *m)
+{
+	const struct wire_cancel *c = &m->u.cancel;
+	enum msg_type asked = start_of(c->kind);
+	struct build_role *self = r->self;
+
+	for (struct job *j = self->jobs; j && asked != MSG_NONE; j = j->next) {
+		if ((j->asked != asked && j->clears != asked) || j->id != c->id ||
+		    j->fence != c->fence)
+			continue;
+		if (j->asked == MSG_cancel || j->cancel.type == MSG_cancel)
+			return;
+		log_info("build", c->kind, "%llu ends: %s", (unsigned long long)c->id,
+			 c->reason ? c->reason : "cancelled");
+		j->cancel = *m;
+		m->type = MSG_NONE;
+		if (j->child)
+			child_signal(j->child, SIGKILL, false);
+		return;
+	}
+	if (asked == MSG_NONE)
+		log_warn("build", NULL, "core wants '%s' cancelled, which is nothing of ours",
+			 c->kind);
+	else
+		job_start(r, m, c->id, c->fence);
 }
 
 static void on_core(struct role *r, struct msg *m)
@@ -245,6 +319,9 @@ static void on_core(struct role *r, struct msg *m)
 	case MSG_run_start:
 		job_start(r, m, m->u.run_start.run, m->u.run_start.fence);
 		break;
+	case MSG_cancel:
+		job_cancel(r, m);
+		break;
 	case MSG_toolchain_query:
 		job_start(r, m, m->u.toolchain_query.id, 0);
 		break;
@@ -256,8 +333,8 @@ static void on_core(struct role *r, struct msg *m)
 
 /* ---- the role ---- */
 
-/* What a killed role left behind; digests of toolchains are worth keeping. */
-static int clean_work(const char *dir, struct ps_err *err)
+/* Empties a folder but for the names that begin with `keep`. */
+static int clean_work(const char *dir, const char *keep, struct ps_err *err)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -268,7 +345,7 @@ static int clean_work(const char *dir, struct ps_err *err)
 				       : ps_err_errno(err, "cannot list '%s'", dir);
 	while (rc == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    !ps_starts(e->d_name, "toolchain-"))
+		    !ps_starts(e->d_name, keep))
 			rc = fs_remove_tree(dirfd(d), e->d_name, err);
 	closedir(d);
 	return rc;
@@ -284,7 +361,11 @@ static int build_start(struct role *r, struct ps_err *err)
 	umask(022);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return ps_err_errno(err, "cannot become a subreaper");
-	return clean_work(r->paths.work_build, err);
+	/* what a killed role left behind; digests of toolchains are worth keeping, and what the
+	 * gate is writing is the gate's: an export in its place belongs to a claim that is over */
+	if (clean_work(r->paths.work_export, ".tmp-", err) < 0)
+		return err->code;
+	return clean_work(r->paths.work_build, "toolchain-", err);
 }
 
 /* Every job dies with its process, and all inside with the job. We end when nothing of it lives. */

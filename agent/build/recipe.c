@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/build/wheeldiff.h"
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 #include "common/tree/tree_id.h"
@@ -157,6 +158,38 @@ static bool same_but_for_spelling(const char *a, const char *b)
 	": this version of setuptools spells names otherwise; the toolchain needs "                \
 	"setuptools==66.1.1 and wheel==0.38.4"
 
+/* The key has an artifact: these are its bytes, or they are kept out. */
+static int compare(const struct recipe_job *job, int fd, struct recipe_end *end, struct ps_err *err)
+{
+	char why[512];
+	int sealed, rc = digest_fd(end->digest, fd, &end->size, err);
+
+	if (rc < 0 || strcmp(end->digest, job->sealed) == 0)
+		return rc;
+	sealed = cas_open(job->artifacts, job->sealed, err);
+	if (sealed < 0)
+		return sealed;
+	wheel_diff(sealed, fd, why, sizeof(why));
+	close(sealed);
+	return ps_err_set(err, PS_ECONFLICT, "not reproducible: %s", why);
+}
+
+static int seal(const struct recipe_job *job, int fd, const char *name, struct recipe_end *end,
+		struct ps_err *err)
+{
+	bool kept = job->sealed && cas_has(job->artifacts, job->sealed);
+
+	if (job->check && !kept)
+		return ps_err_set(err, PS_EINVAL,
+				  "the artifact %.12s to compare with is not kept any more",
+				  job->sealed ? job->sealed : "");
+	if (kept)
+		return compare(job, fd, end, err);
+	if (FAIL_AT("build.seal"))
+		return ps_err_errno(err, "cannot seal '%s'", name);
+	return cas_put_fd(job->artifacts, fd, end->digest, &end->size, err);
+}
+
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
 		struct recipe_end *end, struct ps_err *err)
 {
@@ -179,10 +212,8 @@ int recipe_seal(const struct recipe_job *job, const char *out, const char *suffi
 	else if (job->limits.disk && st.st_size > job->limits.disk)
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is larger than %lld MB", name,
 				(long long)(job->limits.disk >> 20));
-	else if (FAIL_AT("build.seal"))
-		rc = ps_err_errno(err, "cannot seal '%s'", name);
 	else
-		rc = cas_put_fd(job->artifacts, fd, end->digest, &end->size, err);
+		rc = seal(job, fd, name, end, err);
 	if (fd >= 0)
 		close(fd);
 	free(path);

@@ -33,6 +33,8 @@ struct recipe_job {
 	const char *mark; /* sandbox.h */
 	struct sandbox_limits limits;
 	struct runlog *log;
+	const char *sealed; /* digest of the artifact that the key has already; NULL: none */
+	bool check;         /* only compare with it: nothing is sealed */
 };
 
 enum recipe_state {
@@ -44,7 +46,7 @@ enum recipe_state {
 
 struct recipe_end {
 	enum recipe_state state;
-	char reason[1024]; /* first cause; empty when passed */
+	char reason[1024]; /* first cause; empty when passed, but for a check: "reproducible" */
 	char digest[DIGEST_HEX];
 	char *name; /* file name; free() */
 	uint64_t size;
@@ -59,7 +61,11 @@ extern const struct recipe recipe_python;
 
 /* Is the export exactly the inputs and a pbt_project.yml? PS_ESTALE with the first difference. */
 int recipe_verify(const struct recipe_job *job, struct ps_err *err) PS_MUSTCHECK;
-/* Takes the one file of folder `out` into the content store. PS_EINVAL: not what was expected. */
+/* Takes the one file of folder `out` into the content store. PS_EINVAL: not what was expected.
+ * Where the key has an artifact already, other bytes are kept out: PS_ECONFLICT, "not reproducible:
+ * ..." with the first entry that differs. The first artifact sealed for a key stays the artifact of
+ * that key; when its bytes are not kept any more, the new ones take its place (a check fails then).
+ */
 int recipe_seal(const struct recipe_job *job, const char *out, const char *suffix,
 		struct recipe_end *end, struct ps_err *err) PS_MUSTCHECK;
 

@@ -97,11 +97,13 @@ static void python_build(const struct recipe_job *job, struct recipe_end *end)
 	} else if (res.end == SANDBOX_LIMIT || res.status != 0) {
 		conclude(end, RECIPE_FAILED, "setup.py: ", res.why);
 	} else if ((rc = recipe_seal(job, out, ".whl", end, &err)) < 0) {
-		conclude(end, rc == PS_EINVAL ? RECIPE_FAILED : RECIPE_AGAIN, "", err.msg);
+		conclude(end,
+			 rc == PS_EINVAL || rc == PS_ECONFLICT ? RECIPE_FAILED : RECIPE_AGAIN,
+			 "", err.msg);
 	} else {
-		conclude(end, RECIPE_PASSED, "", "");
+		conclude(end, RECIPE_PASSED, "", job->check ? "reproducible" : "");
 	}
-	if (end->state == RECIPE_PASSED)
+	if (end->state == RECIPE_PASSED && !job->check)
 		runlog_say(job->log, "sealed %s, %llu bytes, %s", end->name,
 			   (unsigned long long)end->size, end->digest);
 	else

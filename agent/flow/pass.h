@@ -29,7 +29,7 @@ enum act_kind {
 	ACT_SURVEY,		/* ask the gate what the event's tree holds */
 	ACT_UNKEEP,		/* let the gate drop what it kept for an event */
 	ACT_BUILD,		/* export and start a claimed build */
-	ACT_CANCEL_BUILD,	/* the build role shall end it: nobody needs it any more */
+	ACT_CANCEL_BUILD,	/* the build role shall end this claim of it; name: why */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */
 };
@@ -38,7 +38,7 @@ struct act {
 	enum act_kind kind;
 	int64_t id, fence, slot;
 	char *repository;	/* real path */
-	char *name;		/* of the repository */
+	char *name;		/* of the repository; why */
 	char *oid;		/* what to survey */
 	struct build build;	/* ACT_BUILD */
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan */

@@ -120,7 +120,10 @@ static int cancel_unwanted(struct store_tx *tx, struct pass *p, struct ps_err *e
 	int rc = builds_to_cancel(tx, &l, err);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
-		pass_act(p, ACT_CANCEL_BUILD, l.v[i].id)->fence = l.v[i].fence;
+		struct act *a = pass_act(p, ACT_CANCEL_BUILD, l.v[i].id);
+
+		a->fence = l.v[i].fence;
+		a->name = xstrdup(l.v[i].cancel);
 		rc = build_set_told(tx, l.v[i].id, err);
 	}
 	builds_clear(&l);

@@ -54,8 +54,9 @@ static int queue_build(struct store_tx *tx, struct pass *p, const struct demand 
 	int rc = build_insert(tx, &fresh, err);
 
 	*id = fresh.id;
-	return rc < 0 ? rc : pass_enter(tx, LINE_BUILD, "", fresh.id, d->priority, d->repository,
-					err);
+	if (rc == 0)
+		rc = pass_enter(tx, LINE_BUILD, "", fresh.id, d->priority, d->repository, err);
+	return rc < 0 || !d->bumped_ms ? rc : line_bump(tx, LINE_BUILD, fresh.id, err);
 }
 
 /* Finds the build of this pipeline's key or queues one, and ties the demand to it. A queued one
@@ -152,23 +153,23 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 	return rc;
 }
 
-/* A build ended badly, and the demand with it. One that was cancelled only because nobody needed it
- * just then is asked for again. */
+/* A build ended badly, and the demand with it. One that was cancelled was so because nobody needed
+ * it just then, or for others (who ends a build by hand ends its demands too): it is asked for
+ * again. */
 static int end_with(struct store_tx *tx, struct pass *p, struct demand *d, const struct build *b,
 		    struct ps_err *err)
 {
-	bool cancelled = strcmp(b->state, "cancelled") == 0;
 	char id[ID_TEXT], *why;
 	int rc;
 
-	if (cancelled && ps_streq(b->reason, BUILD_UNWANTED)) {
+	if (strcmp(b->state, "cancelled") == 0) {
 		p->again = true;
 		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
 		return rc < 0 ? rc : demand_unkey(tx, d->id, err);
 	}
 	why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', b->id), b->pipeline, b->state,
 			b->reason ? b->reason : "no reason told");
-	rc = demand_set(tx, d->id, cancelled ? "cancelled" : "failed", why, NULL, 0, err);
+	rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
 	free(why);
 	return rc;
 }
@@ -182,7 +183,7 @@ static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, s
 	bool waits = false, runs = false;
 	int rc = builds_of_demand(tx, d->id, &l, err);
 
-	for (size_t i = 0; i < l.n; i++) {
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		const struct build *b = &l.v[i];
 
 		if (strcmp(b->state, "failed") == 0 || strcmp(b->state, "cancelled") == 0)

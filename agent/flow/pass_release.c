@@ -142,6 +142,8 @@ static int put(struct store_tx *tx, struct demand *d, const struct wire_project 
 	if (rc == 0 && !late)
 		rc = pass_enter(tx, LINE_DEPLOYMENT, d->fabric, dep.id, d->priority, d->repository,
 				err);
+	if (rc == 0 && !late && d->bumped_ms)
+		rc = line_bump(tx, LINE_DEPLOYMENT, dep.id, err);
 	if (rc == 0 && !late)
 		rc = supersede_older(tx, &dep, d->event, err);
 	if (rc == 0 && !late)	/* for its deployment now */

@@ -6,6 +6,7 @@
 
 #include "agent/flow/note.h"
 #include "agent/flow/survey_json.h"
+#include "agent/store/build_wish.h"
 #include "common/base/digest.h"
 #include "common/base/log.h"
 
@@ -40,7 +41,7 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 {
 	struct note *n;
 
-	if (strcmp(m->state, "passed") != 0)
+	if (strcmp(m->state, "passed") != 0 && strcmp(m->state, "cancelled") != 0)
 		/* it may have changed: the next key is of the new one */
 		core_ask_toolchain(c);
 	if (strcmp(m->state, "again") == 0) {
@@ -60,8 +61,7 @@ void queue_build_end(struct core *c, const struct wire_build_end *m)
 
 void queue_build_cancel(struct core *c, const struct act *a)
 {
-	(void)c;	/* it goes on to its end: there is no message for it yet */
-	log_info("build", NULL, "b%lld is not needed any more", (long long)a->id);
+	queue_stop(c, 'b', a->id, a->fence, a->name);
 }
 
 struct starting {		/* a claimed build whose export is being made */
@@ -69,12 +69,14 @@ struct starting {		/* a claimed build whose export is being made */
 	struct build build;
 	int64_t fence, slot;
 	char *dest;
+	char *sealed;			/* the key's artifact, where it has one */
 };
 
 static void starting_free(struct starting *s)
 {
 	build_clear(&s->build);
 	free(s->dest);
+	free(s->sealed);
 	free(s);
 }
 
@@ -98,6 +100,7 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 		.export = s->dest, .pipeline = s->build.pipeline, .wheel = spec->wheel,
 		.prefix = s->build.prefix, .log = log, .inputs = { spec->inputs, spec->n },
 		.project_digest = project, .toolchain = s->build.toolchain,
+		.sealed = s->sealed, .check = s->build.check_of != 0,
 	};
 
 	digest_bytes(project, spec->reduced, strlen(spec->reduced));
@@ -109,8 +112,9 @@ static void send_build(struct starting *s, const struct build_spec *spec)
 static int write_started(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct starting *s = arg;
+	int rc = build_started(tx, s->build.id, s->fence, err);
 
-	return build_started(tx, s->build.id, s->fence, err);
+	return rc < 0 ? rc : build_sealed(tx, s->build.key, s->build.id, &s->sealed, err);
 }
 
 /* The claim is still ours, and the store says that it runs: now it may. */
@@ -125,6 +129,8 @@ static void on_started(void *arg, int rc, const struct ps_err *err)
 	} else if (rc < 0) {
 		log_info("build", NULL, "b%lld is not started: %s", (long long)s->build.id,
 			 ps_err_msg(err, rc));
+		/* what was exported for this claim goes, too */
+		queue_stop(s->core, 'b', s->build.id, s->fence, NULL);
 	} else if (s->core->role->stopping) {
 		/* the next start queues it again */
 	} else if (spec_from_json(&spec, s->build.spec, &why) < 0) {
@@ -163,7 +169,7 @@ void queue_build_start(struct core *c, struct act *a)
 	memset(&a->build, 0, sizeof(a->build));
 	s->fence = a->fence;
 	s->slot = a->slot;
-	s->dest = xasprintf("%s/b%lld", c->paths->work_export, (long long)s->build.id);
+	s->dest = queue_export_dest(c, 'b', s->build.id, s->fence);
 	if (spec_from_json(&spec, s->build.spec, &err) < 0) {
 		fail_build(c, s->build.id, s->fence, err.msg);
 		starting_free(s);

@@ -29,7 +29,8 @@ int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
 	if (rc == 0)
 		rc = runs_running(tx, &runs, err);
 	for (size_t i = 0; i < runs.n && rc == 0; i++)
-		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence, "failed",
+		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence,
+				runs.v[i].cancel ? "cancelled" : "failed",
 				"interrupted: the agent ended during the run; "
 				"nothing of it goes on", err);
 	builds_clear(&l);

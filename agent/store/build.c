@@ -19,7 +19,7 @@ static const struct state_move moves[] = {
 int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct ps_err *err)
 {
 	return rows_one(tx, &build_shape, out, err,
-			"WHERE key = ? AND state NOT IN ('failed', 'cancelled')", "t", key);
+			"WHERE key = ? AND state NOT IN ('failed', 'cancelled') AND check_of = 0", "t", key);
 }
 
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err)
@@ -144,6 +144,8 @@ static int go(struct store_tx *tx, int64_t id, int64_t fence, const char *to, co
 
 	if (rc == 0 && strcmp(b.state, to) == 0)
 		rc = ps_err_set(err, PS_ESTALE, "build b%lld is %s already", (long long)id, to);
+	if (rc == 0 && b.cancel && strcmp(to, "running") == 0)	/* the role was told to end it, or will be */
+		rc = ps_err_set(err, PS_ESTALE, "build b%lld shall end: %s", (long long)id, b.cancel);
 	if (rc == 0 && strcmp(to, "queued") == 0 && b.cancel) {
 		to = "cancelled";
 		why = b.cancel;
@@ -235,6 +237,18 @@ int builds_let_go(struct store_tx *tx, int64_t demand, struct ps_err *err)
 		rc = let_go(tx, &l.v[i], err);
 	builds_clear(&l);
 	return rc;
+}
+
+int build_cancel(struct store_tx *tx, const struct build *b, const char *why, bool *under_way, struct ps_err *err)
+{
+	int rc;
+
+	*under_way = strcmp(b->state, "queued") != 0;
+	if (!*under_way)
+		return set_state(tx, b, "cancelled", why, err);
+	rc = sql_run(tx, err, "UPDATE build SET cancel = ?, detail = ? WHERE id = ? AND state IN ('claimed', 'running')"
+		     " AND (cancel IS NULL OR cancel = ?)", "ttit", why, why, b->id, BUILD_UNWANTED);
+	return rc < 0 ? rc : 0;
 }
 
 void build_clear(struct build *b)

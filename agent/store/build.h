@@ -11,7 +11,8 @@
 	X(t, spec) X(t, state) X(t, reason) X(t, detail) X(i, since_ms) X(i, slot) X(i, fence) \
 	X(i, lease_ms) X(t, digest) X(t, name) X(i, size) X(t, toolchain) X(t, prefix)       \
 	X(t, last_lines) X(i, created_ms) X(i, started_ms) X(i, ended_ms) X(i, priority)       \
-	X(i, turn) X(i, bumped_ms) X(t, cancel) X(i, told)
+	X(i, turn) X(i, bumped_ms) X(t, cancel) X(i, told) X(i, retry_of) X(t, asked_by)           \
+	X(t, bumped_by) X(i, check_of)
 ROWS_STRUCT(build, BUILD_COLS)
 
 /* What a finished build came to; texts may be NULL. */
@@ -23,8 +24,8 @@ struct build_result {
 
 #define BUILD_UNWANTED "no demand is left"	/* why it was cancelled: who needs it again builds it again */
 
-/* The build of this key that has not failed or been cancelled: queued, under way or passed.
- * PS_ENOENT. */
+/* The build of this key that has not failed or been cancelled: queued, under way or passed; never
+ * one that only compares. PS_ENOENT. */
 int build_by_key(struct store_tx *tx, const char *key, struct build *out,
 		 struct ps_err *err) PS_MUSTCHECK;
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;
@@ -53,11 +54,19 @@ int build_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms,
 int build_started(struct store_tx *tx, int64_t id, int64_t fence, struct ps_err *err) PS_MUSTCHECK;
 int build_requeue(struct store_tx *tx, int64_t id, int64_t fence, const char *why,
 		  struct ps_err *err) PS_MUSTCHECK;
+/* The reason of a cancelled one is what build_cancel() was told. */
 int build_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct build_result *r,
 		 struct ps_err *err) PS_MUSTCHECK;
 /* Its role is still at it: the claim lasts until then. PS_ESTALE as above. */
 int build_lease(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms,
 		struct ps_err *err) PS_MUSTCHECK;
+/*
+ * Somebody wants it ended; why is "cancelled by kim: ...". A queued one is cancelled at once. One under
+ * way only remembers (*under_way): its processes must end first; the next pass tells the build role,
+ * whose answer, or whose end, finishes it. Twice is fine: the first one's word stays.
+ */
+int build_cancel(struct store_tx *tx, const struct build *b, const char *why, bool *under_way,
+		 struct ps_err *err) PS_MUSTCHECK;
 void build_clear(struct build *b);
 void builds_clear(struct builds *l);
 

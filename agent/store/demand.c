@@ -116,6 +116,26 @@ int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err)
 	return rc < 0 ? rc : 0;
 }
 
+int demand_reopen(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE demand SET state = 'waiting', reason = NULL, detail = NULL, since_ms = ?, release = NULL,"
+			 " superseded_by = NULL, ended_ms = NULL, look = 1 WHERE id = ? AND state IN ('failed', 'cancelled')",
+			 "ii", clock_wall_ms(), id);
+
+	if (rc == 0)
+		return ps_err_set(err, PS_ESTALE, "a demand that neither failed nor was cancelled is not opened again");
+	return rc < 0 ? rc : 0;
+}
+
+int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET bumped_ms = ?, bumped_by = ? WHERE id = ?"
+			 " AND state IN ('waiting', 'active')", "iti", clock_wall_ms(), by, id);
+
+	return rc < 0 ? rc : 0;
+}
+
 int demand_supersede_older(struct store_tx *tx, const struct demand *d, struct ps_err *err)
 {
 	struct demands l = { NULL, 0 };

@@ -10,7 +10,7 @@
 	X(i, id) X(i, event) X(i, repository) X(t, project) X(t, ref) X(t, commit_oid)       \
 	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
 	X(i, superseded_by) X(t, survey) X(t, toolchain) X(t, release) X(i, created_ms)      \
-	X(i, ended_ms) X(i, priority)
+	X(i, ended_ms) X(i, priority) X(i, bumped_ms) X(t, bumped_by)
 ROWS_STRUCT(demand, DEMAND_COLS)
 
 /* Inserts a waiting demand from the members that name it and its priority; sets d->id. */
@@ -38,6 +38,11 @@ int demand_get(struct store_tx *tx, int64_t id, struct demand *out,
  */
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
+/* failed or cancelled → waiting, without its release: builds and deployment come anew, with the
+ * toolchain it was keyed with. */
+int demand_reopen(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* Open ones only: what is queued for it from now on goes to the front of its line. */
+int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *err) PS_MUSTCHECK;
 /* A newer push of a branch ends the older demands for the same place that have not started: nothing
  * of theirs is built or being built for them yet. Tags are never superseded. d is the newer one. */
 int demand_supersede_older(struct store_tx *tx, const struct demand *d,

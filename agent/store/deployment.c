@@ -68,6 +68,11 @@ int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t e
 			   d->repository, d->project, d->environment, event);
 }
 
+int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out, struct ps_err *err)
+{
+	return rows_select(tx, &deployment_shape, out, err, "WHERE demand = ? ORDER BY id", "i", demand);
+}
+
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer, struct ps_err *err)
 {

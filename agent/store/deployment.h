@@ -33,6 +33,8 @@ int deployments_misplaced(struct store_tx *tx, const char *environment, const ch
 /* Waiting ones of an earlier event for the same project and environment. */
 int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,
 		      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out,
+			  struct ps_err *err) PS_MUSTCHECK;
 /* A later event's deployment of the same project to the same environment: its number, else 0. */
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer,

@@ -212,6 +212,27 @@ int event_end(struct store_tx *tx, int64_t id, const char *state, const char *re
 	return rc < 0 ? rc : 0;
 }
 
+int event_reopen(struct store_tx *tx, int64_t id, bool again, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET state = 'open', reason = NULL, surveyed = ?, lease_ms = 0 WHERE id = ?"
+			 " AND state = 'done'", "ii", (int64_t)!again, id);
+
+	if (rc == 0)
+		return ps_err_set(err, PS_ESTALE, "an event that is not done is not opened again");
+	return rc < 0 ? rc : 0;
+}
+
+int event_newest(struct store_tx *tx, int64_t repository, const char *ref, int64_t *id, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT id FROM event WHERE repository = ? AND ref = ?"
+				    " ORDER BY seq DESC LIMIT 1", "it", repository, ref);
+	int rc = sql_next(tx, q, err);
+
+	*id = rc > 0 ? sql_int(q, 0) : 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 void event_clear(struct ref_event *e)
 {
 	rows_clear_one(&ref_event_shape, e);

@@ -69,6 +69,12 @@ int event_set_surveyed(struct store_tx *tx, int64_t id, struct ps_err *err) PS_M
 /* The one door for a change of state outside the rule: open → held, done, superseded; held → open,
  * done, superseded. PS_ESTALE for any other. The same state again may change the reason. */
 int event_end(struct store_tx *tx, int64_t id, const char *state, const char *reason, struct ps_err *err) PS_MUSTCHECK;
+/* done → open: somebody retries it. With again its tree is looked into anew and demands are made;
+ * without, those it has go on. */
+int event_reopen(struct store_tx *tx, int64_t id, bool again, struct ps_err *err) PS_MUSTCHECK;
+/* The number of the newest event of this ref; 0: none. */
+int event_newest(struct store_tx *tx, int64_t repository, const char *ref, int64_t *id,
+		 struct ps_err *err) PS_MUSTCHECK;
 void event_clear(struct ref_event *e);
 void events_clear(struct events *l);
 

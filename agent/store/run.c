@@ -20,9 +20,9 @@ int run_insert(struct store_tx *tx, struct run *r, const char *const *tasks, siz
 	int64_t now = clock_wall_ms();
 	int rc = sql_run(tx, err,
 			 "INSERT INTO run (fabric, repository, project, job, config, release, who, state, since_ms, slot,"
-			 " fence, spec, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, -1, 0, ?, ?)",
-			 "tittt" "tt" "iti", r->fabric, r->repository, r->project, r->job, r->config, r->release,
-			 r->who, now, r->spec, now);
+			 " fence, spec, created_ms, retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, -1, 0, ?, ?, ?)",
+			 "tittt" "tt" "itii", r->fabric, r->repository, r->project, r->job, r->config, r->release,
+			 r->who, now, r->spec, now, r->retry_of);
 
 	if (rc < 0)
 		return rc;
@@ -62,9 +62,9 @@ static int set_state(struct store_tx *tx, const struct run *r, const char *to, c
 		rc = sql_run(tx, err, "UPDATE run SET slot = -1, lease_ms = 0, ended_ms = ? WHERE id = ?", "ii", now, r->id);
 	if (rc >= 0 && ends && strcmp(to, "passed") != 0)
 		rc = sql_run(tx, err,
-			     "UPDATE task SET state = CASE WHEN state = 'running' THEN 'failed' ELSE 'cancelled' END,"
+			     "UPDATE task SET state = CASE WHEN state = 'running' THEN ? ELSE 'cancelled' END,"
 			     " reason = ?, ended_ms = ? WHERE run = ? AND state IN ('queued', 'running')",
-			     "tii", reason, now, r->id);
+			     "ttii", strcmp(to, "cancelled") == 0 ? to : "failed", reason, now, r->id);
 	return rc < 0 ? rc : 0;
 }
 
@@ -110,10 +110,40 @@ int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state
 	struct run r = { 0 };
 	int rc = claimed(tx, id, fence, &r, err);
 
+	if (rc == 0 && r.cancel && strcmp(state, "cancelled") == 0)
+		reason = r.cancel;
 	if (rc == 0)
 		rc = set_state(tx, &r, state, reason, err);
 	run_clear(&r);
 	return rc;
+}
+
+int run_cancel(struct store_tx *tx, const struct run *r, const char *why, bool *under_way, struct ps_err *err)
+{
+	int rc = 0;
+
+	*under_way = strcmp(r->state, "running") == 0;
+	if (!*under_way)
+		return run_finish(tx, r->id, r->fence, "cancelled", why, err);
+	if (!r->cancel)
+		rc = sql_run(tx, err, "UPDATE run SET cancel = ?, detail = ? WHERE id = ? AND state = 'running'",
+			     "tti", why, why, r->id);
+	return rc < 0 ? rc : 0;
+}
+
+int run_again(struct store_tx *tx, const struct run *of, const char *who, int64_t *id, struct ps_err *err)
+{
+	struct run copy = *of;
+	int rc;
+
+	copy.who = (char *)who;
+	copy.retry_of = of->id;
+	rc = run_insert(tx, &copy, NULL, 0, err);
+	*id = copy.id;
+	if (rc == 0)
+		rc = sql_run(tx, err, "INSERT INTO task (run, n, task, state)"
+			     " SELECT ?, n, task, 'queued' FROM task WHERE run = ?", "ii", copy.id, of->id);
+	return rc < 0 ? rc : 0;
 }
 
 int task_set(struct store_tx *tx, int64_t run, int64_t fence, const char *task, const char *state,

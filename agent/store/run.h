@@ -9,7 +9,8 @@
 #define RUN_COLS(X)                                                                          \
 	X(i, id) X(t, fabric) X(i, repository) X(t, project) X(t, job) X(t, config) X(t, release) \
 	X(t, who) X(t, state) X(t, reason) X(t, detail) X(i, since_ms) X(i, slot) X(i, fence) \
-	X(t, spec) X(i, created_ms) X(i, started_ms) X(i, ended_ms) X(i, lease_ms)
+	X(t, spec) X(i, created_ms) X(i, started_ms) X(i, ended_ms) X(i, lease_ms)    \
+	X(t, cancel) X(i, retry_of)
 ROWS_STRUCT(run, RUN_COLS)
 
 /* Inserts a queued run and its tasks (keys in order); sets r->id. */
@@ -26,9 +27,16 @@ int run_claim(struct store_tx *tx, int64_t id, int64_t slot, int64_t lease_ms, i
 int run_renew(struct store_tx *tx, int64_t id, int64_t fence, int64_t lease_ms,
 	      struct ps_err *err) PS_MUSTCHECK;
 /* running (queued too, for a run that cannot start) → an end; tasks that did not end get it too.
- * PS_ESTALE when it has ended already or the fence is another's. */
+ * PS_ESTALE when it has ended already or the fence is another's. The reason of a cancelled one is what
+ * run_cancel() was told. */
 int run_finish(struct store_tx *tx, int64_t id, int64_t fence, const char *state,
 	       const char *reason, struct ps_err *err) PS_MUSTCHECK;
+/* As build_cancel(): a queued one ends at once, a running one when its processes have. */
+int run_cancel(struct store_tx *tx, const struct run *r, const char *why, bool *under_way,
+	       struct ps_err *err) PS_MUSTCHECK;
+/* A queued copy of an ended run: the same definition, wheels and config instance. */
+int run_again(struct store_tx *tx, const struct run *of, const char *who, int64_t *id,
+	      struct ps_err *err) PS_MUSTCHECK;
 /* at_ms: when it began (state running) or ended. */
 int task_set(struct store_tx *tx, int64_t run, int64_t fence, const char *task, const char *state,
 	     const char *reason, const char *last, int64_t at_ms, struct ps_err *err) PS_MUSTCHECK;

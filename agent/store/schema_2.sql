@@ -103,6 +103,20 @@ UPDATE event SET settling = 1 WHERE state = 'open' AND surveyed = 1 AND NOT EXIS
 
 -- ---- cancel, retry, bump, drain ----
 
+ALTER TABLE build ADD COLUMN retry_of BIGINT NOT NULL DEFAULT 0;	-- the build of this key before, retried by people
+ALTER TABLE build ADD COLUMN asked_by TEXT;		-- who retried, or asked for a check; NULL: a demand did
+ALTER TABLE build ADD COLUMN bumped_by TEXT;
+ALTER TABLE demand ADD COLUMN bumped_ms BIGINT NOT NULL DEFAULT 0;	-- builds and deployments of it come first
+ALTER TABLE demand ADD COLUMN bumped_by TEXT;
+ALTER TABLE run ADD COLUMN cancel TEXT;			-- it shall end: "cancelled by kim: why"; NULL: nobody wants that
+ALTER TABLE run ADD COLUMN retry_of BIGINT NOT NULL DEFAULT 0;
+
 -- ---- tests of projects ----
 
 -- ---- builds: rebuilt to be compared ----
+
+ALTER TABLE build ADD COLUMN check_of BIGINT NOT NULL DEFAULT 0;	-- not 0: rebuilds that one's key to compare
+DROP INDEX build_key;
+CREATE UNIQUE INDEX build_key ON build (key) WHERE state NOT IN ('failed', 'cancelled') AND check_of = 0;
+CREATE INDEX build_of_key ON build (key);
+CREATE INDEX build_check ON build (check_of);

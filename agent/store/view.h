@@ -41,6 +41,8 @@ view_fn view_queue;
 view_fn view_failing;		/* array of what failed and was not made good since */
 view_fn view_pauses;		/* array of what people have stopped */
 view_fn view_recovery;		/* since, why, lift; null when the store was not restored */
+/* what is under way; state draining when somebody drains */
+view_fn view_drain;
 /* a tree: what, state, reason, lines, children; and the next command */
 view_fn view_why;
 

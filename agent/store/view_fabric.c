@@ -185,8 +185,9 @@ static const struct queue_part {
 static const char *const failing_sql[] = {
 	/* the newest build of a pipeline */
 	"SELECT 'b', b.id, b.state, b.reason, b.detail, b.since_ms, r.name || ':' || b.project || ' ' || b.pipeline, NULL, NULL"
-	" FROM build b JOIN repository r ON r.id = b.repository WHERE b.state = 'failed' AND NOT EXISTS"
-	" (SELECT 1 FROM build c WHERE c.repository = b.repository AND c.project = b.project"
+	" FROM build b JOIN repository r ON r.id = b.repository WHERE b.state = 'failed'"
+	" AND b.check_of = 0 AND NOT EXISTS"
+	" (SELECT 1 FROM build c WHERE c.check_of = 0 AND c.repository = b.repository AND c.project = b.project"
 	" AND c.pipeline = b.pipeline AND c.id > b.id) ORDER BY b.id DESC LIMIT ?",
 	/* the newest demand, where neither a build nor a deployment tells it already */
 	"SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"

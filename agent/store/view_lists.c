@@ -69,7 +69,8 @@ int view_event(struct store_tx *tx, const struct view_ask *a, json_t **out, stru
 const char build_sql[] =
 	"SELECT b.id, b.state, b.key, r.name, b.project, b.commit_oid, b.pipeline, b.reason, b.detail, b.since_ms,"
 	" b.digest, b.name, b.size, b.toolchain, b.created_ms, b.started_ms, b.ended_ms,"
-	" CASE WHEN b.state = 'failed' THEN b.last_lines ELSE NULL END"
+	" CASE WHEN b.state = 'failed' THEN b.last_lines ELSE NULL END,"
+	" b.check_of, b.retry_of, b.asked_by, b.bumped_by"
 	" FROM build b JOIN repository r ON r.id = b.repository ";
 
 json_t *build_row(sqlite3_stmt *q)
@@ -95,6 +96,10 @@ json_t *build_row(sqlite3_stmt *q)
 	put_time(o, "ended", q, 16);
 	put_took(o, q, 15, 16);
 	put_text(o, "last_lines", sql_text(q, 17));
+	put_id(o, "check_of", 'b', sql_int(q, 18));
+	put_id(o, "retry_of", 'b', sql_int(q, 19));
+	put_text(o, "asked_by", sql_text(q, 20));
+	put_text(o, "bumped_by", sql_text(q, 21));
 	json_object_set_new(o, "tests", json_string("not run in this version"));
 	put_place(o, strcmp(sql_text(q, 1), "queued") == 0, "build", "");
 	return o;

@@ -135,6 +135,12 @@ static json_t *build_node(const json_t *row)
 
 	free(what);
 	put_state(n, row);
+	if (*text_of(row, "check_of"))
+		say(n, "builds %s again to compare, asked by %s", text_of(row, "check_of"), text_of(row, "asked_by"));
+	if (*text_of(row, "retry_of"))
+		say(n, "retry of %s by %s", text_of(row, "retry_of"), text_of(row, "asked_by"));
+	if (*text_of(row, "bumped_by") && strcmp(text_of(row, "state"), "queued") == 0)
+		say(n, "bumped by %s", text_of(row, "bumped_by"));
 	if (*text_of(row, "name"))
 		say(n, "%s, SHA-256 %.12s", text_of(row, "name"), text_of(row, "digest"));
 	for (const char *at = text_of(row, "last_lines"); *at;) {	/* why it failed, most likely */
@@ -455,6 +461,9 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 	if (kind == 'b') {
 		rc = children(tx, root, demand_sql, "JOIN demand_build y ON y.demand = d.id WHERE y.build = ? ORDER BY d.id",
 			      n, demand_row, need_node, err);
+		if (rc == 0)		/* what was built again to compare with it, newest first */
+			rc = children(tx, root, build_sql, "WHERE b.check_of = ? ORDER BY b.id DESC", n, build_row,
+				      build_node, err);
 	} else if (kind == 'd') {
 		rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
 			      step_row, step_node, err);

@@ -54,6 +54,9 @@ void act_reconcile(struct request *r);
 /* api_pause.c */
 void act_pause(struct request *r);
 void act_resume(struct request *r);
+/* api_acts.c */
+void act_thing(struct request *r);
+void act_drain(struct request *r);
 /* api_log.c */
 void log_build(struct request *r);
 void log_run(struct request *r);

@@ -180,6 +180,17 @@ static json_t *disks_of(const struct core *c, json_t *warnings)
 	return disks;
 }
 
+static bool is_draining(const json_t *pauses)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(pauses, i, one)
+		if (ps_streq(json_string_value(json_object_get(one, "kind")), "drain"))
+			return true;
+	return false;
+}
+
 void status_finish(struct request *r)
 {
 	const struct core *c = r->core;
@@ -188,7 +199,8 @@ void status_finish(struct request *r)
 	char since[CLOCK_TEXT];
 	size_t i;
 
-	agent = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", "agent", "state", "running",
+	agent = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", "agent", "state",
+			  is_draining(json_object_get(r->out, "paused")) ? "draining" : "running",
 			  "version", PACKAGE_VERSION, "instance", c->paths->base, "policy_digest",
 			  cfg->digest,
 			  "since", clock_text_ms(since, c->started_ms), "slots",

@@ -243,12 +243,14 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, log, WIRE_PATH, "log file")                                           \
 	F(LIST, inputs, tree_input, "what the export must be")                       \
 	F(OSTR, project_digest, PS_DIGEST_HEX, "SHA-256 of pbt_project.yml in the key") \
-	F(OSTR, toolchain, PS_DIGEST_HEX, "toolchain digest in the key")
+	F(OSTR, toolchain, PS_DIGEST_HEX, "toolchain digest in the key")              \
+	F(OSTR, sealed, PS_DIGEST_HEX, "the key's artifact; other bytes are kept out") \
+	F(BOOL, check, 0, "only compare with it: nothing is sealed")
 
 #define WIRE_build_end(F)                                                            \
 	F(U64, build, 0, "number")                                                   \
 	F(U64, fence, 0, "claim")                                                    \
-	F(STR, state, 32, "passed, failed; again: our own fault, may be tried again") \
+	F(STR, state, 32, "passed, failed, cancelled; again: our own fault, may be tried again") \
 	F(OSTR, reason, WIRE_TEXT, "first cause, or which limit hit")                \
 	F(OSTR, digest, PS_DIGEST_HEX, "artifact")                                   \
 	F(OSTR, name, WIRE_PATH, "file name of the artifact")                        \
@@ -273,7 +275,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_test_end(F)                                                             \
 	F(U64, test, 0, "number")                                                    \
 	F(U64, fence, 0, "claim")                                                    \
-	F(STR, state, 32, "passed, failed; again: our own fault, may be tried again") \
+	F(STR, state, 32, "passed, failed, cancelled; again: our own fault, may be tried again") \
 	F(OSTR, reason, WIRE_TEXT, "first cause, or which limit hit")                \
 	F(BOOL, flaky, 0, "passed, and some test only when tried again")             \
 	F(U64, passed, 0, "number of tests")                                         \
@@ -318,6 +320,17 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, fence, 0, "claim")                                                    \
 	F(STR, state, 32, "passed, failed, cancelled")                               \
 	F(OSTR, reason, WIRE_TEXT, "first cause")
+
+/* Ends work under way: its processes, its sandbox, its temporary files. The answer is the end of that
+ * work with state cancelled, unless another end was on its way already. Work that is not (any more)
+ * there is answered the same; a claim that is not the one named is left alone. */
+#define WIRE_cancel(F)                                                               \
+	F(STR, kind, 32, "build, test, run")                                               \
+	F(U64, id, 0, "number")                                                      \
+	F(U64, fence, 0, "claim")                                                    \
+	F(OSTR, reason, WIRE_TEXT, "who wants it and why")                           \
+	F(OSTR, export, WIRE_PATH, "folder that goes with it")                       \
+	F(OSTR, log, WIRE_PATH, "log file, where it is said")
 
 /* ---- core ↔ deploy ---- */
 
@@ -406,7 +419,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	X(intent) X(report) X(answer) X(not_understood)                              \
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
 	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info)             \
-	X(run_start) X(task_state) X(run_end)                                        \
+	X(run_start) X(task_state) X(run_end) X(cancel)                              \
 	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
 	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
 	X(ask_parent) X(told)

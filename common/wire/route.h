@@ -54,6 +54,7 @@
 	R(run_start, core, build)                                                     \
 	R(task_state, job, build) R(task_state, build, core)                          \
 	R(run_end, job, build) R(run_end, build, core)                                \
+	R(cancel, core, build)                                                        \
 	R(deploy_start, core, deploy)                                                 \
 	R(step_begin, deploying, deploy) R(step_begin, deploy, core)                  \
 	R(step_ok, core, deploy) R(step_ok, deploy, deploying)                        \

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "agent/flow/acts.h"
 #include "agent/flow/disk.h"
 #include "agent/flow/queue.h"
 #include "agent/loop/child.h"
@@ -92,6 +93,24 @@ size_t disk_places(const struct disk *d, const struct disk_place **out)
 	(void)d;
 	(void)out;
 	return 0;
+}
+
+/* b7 is needed by others; all else is done, and waits for nothing. */
+void flow_act(struct core *c, const struct acts_ask *k, acts_reply_fn *reply, void *arg)
+{
+	json_t *doc = json_pack("{s:[{s:s, s:s, s:s, s:s, s:b}]}", "items", "id", k->thing ? k->thing : "e4",
+				"state", "cancelled", "reason", "by kim", "what", "pipelines/a", "refused",
+				k->ref && strcmp(k->ref, "other") == 0);
+
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "%d|%s|%s|%s|%s|%d%d%d|%d", (int)k->verb, k->who.login,
+		 k->thing ? k->thing : "", k->why ? k->why : "", k->ref ? k->ref : "", k->queued,
+		 k->all_demands, k->fresh, k->who.admin);
+	if (k->thing && strcmp(k->thing, "b7") == 0)
+		reply(arg, PS_EBUSY, "2 demands need b7", "penstock cancel b7 --all-demands", NULL);
+	else
+		reply(arg, 0, NULL, NULL, doc);
+	json_decref(doc);
 }
 
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
@@ -353,6 +372,29 @@ static const struct row {
 	{ "backup", { "backup", "/tmp/x.db" }, 0, { "4096 bytes: /tmp/x.db", "copy too: " },
 	  "backup /tmp/x.db" },
 	{ "backup to nowhere", { "backup", "/nowhere/x.db" }, 1, { "cannot open the folder" }, NULL },
+	{ "cancel an event", { "--as", "kim", "cancel", "e4", "-m", "wrong" }, 0,
+	  { "e4", "cancelled", "pipelines/a: by kim" }, "0|kim|e4|wrong||000|0" },
+	{ "cancel as oneself", { "cancel", "b3", "--all-demands" }, 0, { "b3" }, "|b3|||010|1" },
+	{ "cancel what others need", { "cancel", "b7" }, 1,
+	  { "error: 2 demands need b7", "cancel b7 --all-demands" }, NULL },
+	{ "cancel all that is queued", { "cancel", "--queued", "--ref", "feature/*" }, 0, { "e4" },
+	  "||feature/*|100|" },
+	{ "cancel with a refusal", { "cancel", "--queued", "--ref", "other" }, 1, { "e4" }, NULL },
+	{ "cancel nothing", { "cancel" }, 2, { "say what: an id" }, NULL },
+	{ "cancel both", { "cancel", "e4", "--queued" }, 2, { "say what: an id" }, NULL },
+	{ "cancel a ref", { "cancel", "e4", "--ref", "main" }, 2, { "--ref and --repo narrow --queued" }, NULL },
+	{ "cancel with no time", { "cancel", "e4", "-t", "soon" }, 2, { "'soon' is no time" }, NULL },
+	{ "retry", { "retry", "e4" }, 0, { "next: ", "why e4" }, "1|" },
+	{ "retry afresh", { "retry", "b3", "--fresh" }, 0, { "b3" }, "|001|" },
+	{ "retry as JSON", { "retry", "e4", "--json" }, 0, { "\"items\"" }, NULL },
+	{ "bump", { "bump", "b3", "-m", "now" }, 0, { "b3" }, "2|" },
+	{ "build without --check", { "build" }, 2, { "builds come from pushes" }, NULL },
+	{ "check, not waited for", { "build", "--check", "b3", "--no-wait" }, 0, { "b3" }, "3|" },
+	{ "check of a failed build", { "build", "--check", "b2" }, 1, { "exit status 1", "log b2" }, "3|" },
+	{ "check, time over", { "build", "--check", "b3", "-t", "0" }, 1, { "the time is up; b3 goes on" }, NULL },
+	{ "drain", { "drain", "-m", "upgrade" }, 0, { "draining: nothing new starts" }, "pause|all||" },
+	{ "drain with a time", { "drain", "-t", "1s" }, 2, { "--timeout is for --wait" }, NULL },
+	{ "drain and wait", { "drain", "--wait", "--json" }, 0, { "\"items\": []" }, NULL },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
 };

@@ -1,0 +1,101 @@
+/* acts – see acts.h: an act's way from the API into a transaction, and what is sent after it. */
+#include "config.h"
+
+#include "agent/flow/acts.h"
+
+#include "agent/flow/acts_parts.h"
+#include "agent/flow/queue_parts.h"
+#include "common/base/log.h"
+
+enum { KEEP_LIMIT_MS = 30000 };
+
+struct request {
+	struct core *core;
+	struct policy_now *policy;
+	struct acting acting;
+	acts_reply_fn *reply;
+	void *arg;
+};
+
+static void request_free(struct request *r)
+{
+	struct acts_ask *k = &r->acting.ask;
+
+	free((char *)k->who.login);
+	free((char *)k->who.shown);
+	free((char *)k->thing);
+	free((char *)k->why);
+	free((char *)k->ref);
+	free((char *)k->repository);
+	acting_clear(&r->acting);
+	policy_drop(r->policy);
+	free(r);
+}
+
+static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	static int (*const acts[])(struct store_tx * tx, struct acting * a, struct ps_err * err) = {
+		[ACTS_CANCEL] = acts_cancel,
+		[ACTS_RETRY] = acts_retry,
+		[ACTS_BUMP] = acts_bump,
+		[ACTS_CHECK] = acts_check_build,
+	};
+	struct acting *a = &((struct request *)arg)->acting;
+
+	return acts[a->ask.verb](tx, a, err);
+}
+
+static void on_kept(void *arg, struct msg *m, const char *problem)
+{
+	(void)arg;
+	if (!m || m->u.done.problem)
+		log_warn("queue", NULL, "a retried commit is not kept: %s",
+			 m ? m->u.done.problem : problem);
+}
+
+static void written(void *arg, int rc, const struct ps_err *err)
+{
+	struct request *r = arg;
+	struct acting *a = &r->acting;
+	struct core *c = r->core;
+	json_t *doc;
+
+	if (rc < 0) {
+		r->reply(r->arg, rc, ps_err_msg(err, rc), a->next, NULL);
+		request_free(r);
+		return;
+	}
+	for (size_t i = 0; i < a->nkeeps && !c->role->stopping; i++)
+		ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_keep,
+			 &(struct wire_keep){ .repository = a->keeps[i].repository,
+					      .oid = a->keeps[i].oid },
+			 KEEP_LIMIT_MS, on_kept, NULL);
+	for (size_t i = 0; i < a->nstops && !c->role->stopping; i++)
+		queue_stop(c, a->stops[i].kind, a->stops[i].id, a->stops[i].fence, a->why);
+	if (json_array_size(a->items))
+		log_info("queue", a->ask.thing, "%s", a->why);
+	doc = json_pack("{s:O}", "items", a->items);
+	r->reply(r->arg, 0, NULL, NULL, doc);
+	json_decref(doc);
+	core_kick(c);
+	request_free(r);
+}
+
+void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, void *arg)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct request){
+		.core = c, .policy = policy_take(c->policy), .reply = reply, .arg = arg
+	};
+	r->acting.cfg = r->policy->cfg;
+	r->acting.ask = *ask;
+	r->acting.ask.who.login = xstrdup(ask->who.login);
+	r->acting.ask.who.shown = xstrdup(ask->who.shown);
+	r->acting.ask.thing = xstrdup_null(ask->thing);
+	r->acting.ask.why = xstrdup_null(ask->why);
+	r->acting.ask.ref = xstrdup_null(ask->ref);
+	r->acting.ask.repository = xstrdup_null(ask->repository);
+	acting_init(&r->acting);
+	store_write(c->store, STORE_FULL, write_act, written, r);
+}

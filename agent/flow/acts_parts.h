@@ -1,0 +1,60 @@
+/*
+ * acts_parts – one act under way, shared by the files acts_*.c and for nobody else.
+ *
+ * The functions here run inside the transaction of the act, on the writer's thread; what they leave
+ * in `stops` and `keeps` is sent by acts.c after the commit.
+ */
+#ifndef PS_ACTS_PARTS_H
+#define PS_ACTS_PARTS_H
+
+#include "agent/flow/acts.h"
+#include "agent/store/build_wish.h"
+#include "agent/store/event.h"
+#include "agent/store/need.h"
+#include "agent/store/run.h"
+
+struct acts_stop { /* work under way that shall end */
+	char kind; /* b, x */
+	int64_t id, fence;
+};
+
+struct acts_keep { /* a commit that is needed again */
+	char *repository, *oid;
+};
+
+struct acting {
+	const struct config *cfg;
+	struct acts_ask ask; /* the strings are whoever's made it */
+	char *why;           /* "cancelled by kim: TEXT", "retried by kim" */
+	json_t *items;
+	char *next; /* after a refusal: the command to type; NULL */
+	struct acts_stop *stops;
+	size_t nstops, cap_stops;
+	struct acts_keep *keeps;
+	size_t nkeeps, cap_keeps;
+};
+
+/* Everything in it but cfg and ask. */
+void acting_init(struct acting *a);
+void acting_clear(struct acting *a);
+
+int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_retry(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_bump(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+
+/* What was changed, for the answer; a thing that is in it already is not repeated. */
+void acts_item(struct acting *a, char kind, int64_t id, const char *state, const char *reason,
+	       const char *what);
+void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence);
+/* May he do this to every one of these (open_only: of the open ones)? PS_EPERM for the first he may
+ * not. None at all: only an admin may. */
+int acts_check_needs(struct acting *a, const char *verb, const char *what, const struct needs *l,
+		     bool open_only, struct ps_err *err) PS_MUSTCHECK;
+/* The same, but one of them is enough. */
+int acts_check_any(struct acting *a, const char *verb, const char *what, const struct needs *l,
+		   struct ps_err *err) PS_MUSTCHECK;
+/* The number behind a typed id of this kind is there; else "no such build: b31". */
+int acts_unknown(struct acting *a, const char *noun, int rc, struct ps_err *err) PS_MUSTCHECK;
+
+#endif
