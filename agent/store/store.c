@@ -53,6 +53,7 @@ struct store {
 	void *wake_arg;
 	struct lane writer, reader;
 	int sync_now;			/* PRAGMA synchronous of the writer; the writer's own */
+	size_t batch_max;
 	struct seal seal;		/* the writer's own */
 	char *path, *reserve;		/* of the database; of the file beside it */
 	int64_t reserve_want;		/* written by the loop while none is asked for */
@@ -262,7 +263,7 @@ static void *writer_run(void *arg)
 	struct op_list batch;
 
 	tx_enter(&l->tx);
-	while (next_batch(l, &batch, BATCH_MAX, &l->st->seal)) {
+	while (next_batch(l, &batch, l->st->batch_max, &l->st->seal)) {
 		write_batch(l->st, &batch);
 		if (batch.n)
 			give_back(l->st, &batch);
@@ -474,6 +475,19 @@ static int open_seal(struct store *st, const char *file, char **why, struct ps_e
 	return rc;
 }
 
+/* A benchmark compares with one commit for each operation. */
+static size_t batch_max(void)
+{
+	size_t n = BATCH_MAX;
+#ifdef PENSTOCK_FAILPOINTS
+	const char *given = getenv("PENSTOCK_STORE_BATCH");
+
+	if (given && atoi(given) > 0)
+		n = (size_t)atoi(given);
+#endif
+	return n;
+}
+
 int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
 	       struct ps_err *err)
 {
@@ -496,6 +510,7 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 	st->path = xstrdup(path);
 	st->reserve = xasprintf("%.*sreserve", (int)(slash ? slash - path + 1 : 0), path);
 	st->sync_now = -1;
+	st->batch_max = batch_max();
 	tx_enter(&st->writer.tx);
 	rc = make_private(path, err);
 	if (rc == 0)

@@ -170,10 +170,21 @@ def log_of(test, cwd):
     return best
 
 
+def log_path(name):
+    return os.path.join(LOGS, name.replace(" ", "-").replace("/", "-") + ".log")
+
+
+def tell(path, begins):
+    """Figures out of a log, for whoever reads along."""
+    for line in tail(path, 10000) if path else []:
+        if line.startswith(begins):
+            say("   " + line.strip())
+
+
 def step(name, argv, cwd=TOP, limit=10 * MINUTE, env=None, logs=None):
     """Runs one command and counts it; True when nothing of it failed."""
     began = time.monotonic()
-    log = Log(os.path.join(LOGS, name.replace(" ", "-").replace("/", "-") + ".log"))
+    log = Log(log_path(name))
     say(f"== {name}")
     p = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log.file, stderr=log.file,
                          env={**clean_env(), **(env or {})})
@@ -315,6 +326,20 @@ def do_e2e():
     step("make e2e", make("e2e"), BUILD, 30 * MINUTE, {"PENSTOCK_TEST_TOOLCHAIN": prefix})
 
 
+def do_kill():
+    built()
+    step("make kill", make("kill"), BUILD, 40 * MINUTE)
+    tell(log_of("tests/e2e/killloop.py", BUILD), "points compiled in")
+
+
+def do_bench():
+    """Shortly: that the programs run and count right. Figures worth comparing come from `make bench` by itself."""
+    built()
+    name = "make bench, shortly"
+    step(name, make("bench"), BUILD, 10 * MINUTE, {"PENSTOCK_BENCH_ROUNDS": "1", "PENSTOCK_BENCH_SECONDS": "2"})
+    tell(log_path(name), "  ")
+
+
 def do_distcheck():
     built()
     step("make distcheck" + (" as root" if ROOT else ""), make("distcheck"), BUILD, 15 * MINUTE)
@@ -354,7 +379,9 @@ STEPS = {
     "asan": (do_asan, "make check-asan"),
     "ubsan": (do_ubsan, "make check-ubsan"),
     "valgrind": (do_valgrind, "make check-valgrind"),
-    "e2e": (do_e2e, "make e2e: real pushes, Spark, kills"),
+    "e2e": (do_e2e, "make e2e: real pushes, Spark"),
+    "kill": (do_kill, "make kill: kill -9 at every durable write and every frame"),
+    "bench": (do_bench, "make bench, shortly: figures, which never fail"),
     "distcheck": (do_distcheck, "make distcheck"),
     "plain": (do_plain, "distcheck and e2e as a plain user, in a long path (root only)"),
     "debian": (do_debian, "./quickstart --once on a fresh Debian, twice, as root and with sudo (root only)"),
