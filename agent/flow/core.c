@@ -133,7 +133,11 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 {
 	struct core *c = arg;
 	const struct wire_toolchain_info *i;
+	int64_t asked_ms = c->toolchain_asking_ms;
+	bool again = m && c->toolchain_ask_again;
 
+	c->toolchain_asking_ms = 0;
+	c->toolchain_ask_again = false;
 	if (!m || m->type != MSG_toolchain_info) {
 		log_warn("role", "build", "did not tell its toolchain: %s",
 			 problem ? problem : "another answer");
@@ -142,20 +146,28 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 	i = &m->u.toolchain_info;
 	toolchain_forget(&c->toolchain);
 	c->toolchain = (struct toolchain_now) {
-		.known = true, .problem = xstrdup_null(i->problem),
+		.known = true, .asked_ms = asked_ms, .problem = xstrdup_null(i->problem),
 			.sandbox_problem = xstrdup_null(i->sandbox_problem),
 		.name = xstrdup_null(i->name), .prefix = xstrdup_null(i->prefix),
 		.digest = i->problem ? NULL :
 			xstrdup_null(i->digest),
 	};
+	if (again)
+		core_ask_toolchain(c);
 	core_kick(c);
 }
 
 void core_ask_toolchain(struct core *c)
 {
-	if (c->roles[CORE_BUILD].peer)
-		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_toolchain_query,
-			 &(struct wire_toolchain_query) { 0 }, TOOLCHAIN_LIMIT_MS, on_toolchain, c);
+	if (!c->roles[CORE_BUILD].peer)
+		return;
+	if (c->toolchain_asking_ms) {
+		c->toolchain_ask_again = true;
+		return;
+	}
+	c->toolchain_asking_ms = clock_wall_ms();
+	ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_toolchain_query,
+		 &(struct wire_toolchain_query) { 0 }, TOOLCHAIN_LIMIT_MS, on_toolchain, c);
 }
 
 static void drop_facts(struct core_peer *cp)

@@ -25,6 +25,7 @@ struct policy_now {
 /* What the build role said about its means; strings owned. */
 struct toolchain_now {
 	bool known;			/* asked and answered since the role connected */
+	int64_t asked_ms;		/* what it says was so then, or later */
 	char *problem, *sandbox_problem;
 	char *name, *prefix, *digest;
 };
@@ -57,6 +58,8 @@ struct core {
 	struct core_peer roles[CORE_ROLES];
 	struct asks *asks;
 	struct toolchain_now toolchain;
+	int64_t toolchain_asking_ms;	/* since when an answer is on its way; 0: none is */
+	bool toolchain_ask_again;	/* something has changed since */
 	struct door *door;		/* hooks' socket; intake behind it */
 	struct intake *intake;
 	struct queue *queue;
@@ -77,7 +80,7 @@ void core_kick(struct core *c);
 /* Sends to a role; false (logged) when it is not connected. */
 bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void *body);
 /* Asks the build role for its toolchain again: at its hello, after a reload, now and then while
- * there is none. */
+ * there is none, and for demands that came since it was asked. One question at a time. */
 void core_ask_toolchain(struct core *c);
 /* A write whose failure has no other listener: logs it and goes on. For the done argument. */
 void core_log_done(void *arg, int rc, const struct ps_err *err);

@@ -52,6 +52,8 @@ struct pass_view {
 	const struct ps_paths *paths;
 	bool gate_up, build_up, deploy_up;
 	bool toolchain_known;
+	/* demands that came later need a newer answer; 0: no matter */
+	int64_t toolchain_asked_ms;
 	enum disk_level disk;
 	char *disk_problem;		/* detail of the wait; NULL with DISK_OK */
 	/* copies */
@@ -71,6 +73,7 @@ struct pass {
 	struct act *acts;
 	size_t nacts, cap_acts;
 	bool again;
+	bool ask_toolchain;	/* it may have changed since it was asked for */
 };
 
 enum { PASS_BATCH = 100 };	/* rows of one kind that one pass takes up */

@@ -119,6 +119,19 @@ static bool can_key(const struct pass *p)
 	return p->view.build_up && p->view.toolchain_known && p->view.toolchain_digest;
 }
 
+/* A toolchain that has changed rebuilds on the next demand: so what is known must not be older than
+ * the demand. (A demand from the future is one of before the clock was set back.) */
+static bool can_key_this(struct pass *p, const struct demand *d)
+{
+	const struct pass_view *v = &p->view;
+	bool stale = v->toolchain_asked_ms && d->created_ms > v->toolchain_asked_ms &&
+		d->created_ms <= v->now_ms;
+
+	if (can_key(p) && stale)
+		p->ask_toolchain = true;
+	return can_key(p) && !stale;
+}
+
 /* Ties the demand to the builds of its pipelines, once; *keyed stays false while there is no
  * toolchain to do so with. */
 static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, bool *keyed,
@@ -139,7 +152,7 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 	} else if (!pr.pipelines.n) {
 		*keyed = true;
 		rc = demand_set_toolchain(tx, d->id, "", err);
-	} else if (can_key(p)) {
+	} else if (can_key_this(p, d)) {
 		for (size_t i = 0; i < pr.pipelines.n && rc == 0; i++)
 			rc = need_build(tx, p, d, &pr, &pr.pipelines.v[i], err);
 		if (rc == 0)
@@ -221,7 +234,7 @@ static int advance_all(struct store_tx *tx, struct pass *p, struct demands *l, s
 
 	for (size_t i = 0; i < l->n && rc == 0; i++)
 		rc = advance(tx, p, &l->v[i], err);
-	p->again = p->again || l->n == PASS_BATCH;
+	p->again = p->again || (l->n == PASS_BATCH && !p->ask_toolchain);
 	demands_clear(l);
 	return rc;
 }
@@ -232,7 +245,8 @@ static int say(struct store_tx *tx, const struct pass *p, struct ps_err *err)
 	bool known = p->view.build_up && p->view.toolchain_known;
 	struct wait w = {
 		.reason = "toolchain", .blocked_by = known ? "toolchain" : "penstock-build",
-		.detail = known ? p->view.toolchain_problem :
+		.detail = p->ask_toolchain ? "the build role is asked whether it has changed" :
+			known ? p->view.toolchain_problem :
 			"the build role has not said yet which one it has",
 		.lift = known ? NULL : "penstock status",
 	};
@@ -249,10 +263,10 @@ int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		rc = advance_all(tx, p, &l, err);
 	if (rc == 0)
 		rc = demands_keyless(tx, can_key(p) ? PASS_BATCH : 1, &l, err);
-	if (rc == 0 && l.n && !can_key(p))
-		rc = say(tx, p, err);
-	else if (rc == 0)
+	if (rc == 0 && can_key(p))
 		rc = advance_all(tx, p, &l, err);
+	if (rc == 0 && (l.n || p->ask_toolchain))
+		rc = say(tx, p, err);
 	demands_clear(&l);
 	return rc;
 }

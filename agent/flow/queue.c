@@ -49,7 +49,8 @@ static void run_pass(void *arg)
 		.gate_up = c->roles[CORE_GATE].peer != NULL,
 		.build_up = c->roles[CORE_BUILD].peer != NULL,
 			.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
-		.toolchain_known = t->known, .toolchain_problem = xstrdup_null(t->problem),
+		.toolchain_known = t->known, .toolchain_asked_ms = t->asked_ms,
+		.toolchain_problem = xstrdup_null(t->problem),
 		.sandbox_problem = xstrdup_null(t->sandbox_problem),
 			.toolchain_digest = xstrdup_null(t->digest),
 		.toolchain_prefix = xstrdup_null(t->prefix), .now_ms = clock_wall_ms(),
@@ -139,6 +140,8 @@ static void carry_out_all(struct queue *q, struct pass *p, int rc, const struct 
 	/* when core ends, what was claimed is taken up by the next start */
 	for (size_t i = 0; i < p->nacts && rc == 0 && !p->core->role->stopping; i++)
 		carry_out(q, &p->acts[i]);
+	if (rc == 0 && p->ask_toolchain && !p->core->toolchain_asking_ms)
+		core_ask_toolchain(p->core);
 	pass_free(p);
 }
 
