@@ -38,6 +38,7 @@ view_fn view_history;		/* deployments of fabric a->id */
 view_fn view_runs, view_run;
 /* array of what waits or is under way, each with its first reason */
 view_fn view_queue;
+view_fn view_line;		/* the same as {"items"}, with totals: running, waiting, oldest, busy, slots */
 view_fn view_failing;		/* array of what failed and was not made good since */
 view_fn view_pauses;		/* array of what people have stopped */
 view_fn view_recovery;		/* since, why, lift; null when the store was not restored */

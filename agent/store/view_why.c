@@ -378,6 +378,7 @@ static json_t *need_node(const json_t *row)
 	free(what);
 	json_object_set(n, "state", json_object_get(row, "state"));
 	json_object_set(n, "reason", json_object_get(row, "reason"));
+	json_object_set(n, "event", json_object_get(row, "event"));
 	return n;
 }
 
@@ -424,6 +425,34 @@ static json_t *task_node(const json_t *row)
 	if (*text_of(row, "last"))
 		say(n, "last line: %s", text_of(row, "last"));
 	return n;
+}
+
+/* What stands below a build or run and waits: with it where that waits too, else for something beside
+ * it: another build of the same demand, the tasks before. */
+static void put_waits_below(json_t *root, bool is_run)
+{
+	const char *id = text_of(root, "id");
+	bool waits = json_is_string(json_object_get(root, "lift"));
+	json_t *child;
+	size_t i;
+
+	json_array_foreach(json_object_get(root, "children"), i, child) {
+		const char *state = text_of(child, "state"), *event = text_of(child, "event");
+		char *lift;
+
+		if (strcmp(state, "waiting") != 0 && strcmp(state, "queued") != 0)
+			continue;
+		lift = is_run ? xasprintf("penstock log -f %s", id) : xasprintf("penstock why %s", event);
+		if (waits)
+			copy_wait(child, root);
+		else if (is_run)
+			put_wait(child, "order", "the tasks before it have not ended", id, lift);
+		else
+			put_wait(child, "order", "something else of it is not there yet", event, lift);
+		if (!json_object_get(child, "since"))
+			json_object_set(child, "since", json_object_get(root, "since"));
+		free(lift);
+	}
 }
 
 /* One row by number as the root, with what belongs below it. */
@@ -475,6 +504,7 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 			      task_row, task_node, err);
 	}
 	if (rc == 0) {
+		put_waits_below(root, kind == 'x');
 		put_next(root);
 		*out = json_incref(root);
 	}

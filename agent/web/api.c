@@ -25,6 +25,7 @@ static const struct route routes[] = {
 	{ .path = "/runs", .view = view_runs },
 	{ .path = "/runs/*", .view = view_run },
 	{ .path = "/runs/*/log", .act = log_run },
+	{ .path = "/queue", .view = view_line },
 	{ .path = "/why", .view = view_why },
 	{ .post = true, .path = "/runs", .act = act_run },
 	{ .post = true, .path = "/cancel", .act = act_thing },
