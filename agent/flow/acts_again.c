@@ -410,9 +410,31 @@ static int find_sealed(struct store_tx *tx, struct acting *a, struct build *b, s
 	return rc;
 }
 
+/* One comparison at a time is enough: the one that is under way, or a new one. */
+static int compare(struct store_tx *tx, struct acting *a, const struct build *b, struct ps_err *err)
+{
+	struct build open = { 0 };
+	int64_t id = 0;
+	int rc = build_comparing(tx, b->id, &open, err);
+
+	if (rc == 0) {
+		acts_item(a, 'b', open.id, open.state, open.reason, open.pipeline);
+		build_clear(&open);
+		return 0;
+	}
+	if (rc != PS_ENOENT)
+		return rc;
+	rc = build_compare(tx, b, a->ask.who.shown, &id, err);
+	if (rc == 0)
+		rc = pass_enter(tx, LINE_BUILD, "", id, COMPARING, b->repository, err);
+	if (rc == 0)
+		acts_item(a, 'b', id, "queued", a->why, b->pipeline);
+	return rc;
+}
+
 int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err)
 {
-	struct build b = { 0 }, open = { 0 };
+	struct build b = { 0 };
 	struct needs l = { NULL, 0 };
 	int rc = find_sealed(tx, a, &b, err);
 
@@ -421,19 +443,7 @@ int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err)
 	if (rc == 0)
 		rc = acts_check_any(a, "check", a->ask.thing, &l, err);
 	if (rc == 0)
-		rc = build_comparing(tx, b.id, &open, err);
-	if (rc == 0) { /* one at a time is enough */
-		acts_item(a, 'b', open.id, open.state, open.reason, open.pipeline);
-	} else if (rc == PS_ENOENT) {
-		int64_t id = 0;
-
-		rc = build_compare(tx, &b, a->ask.who.shown, &id, err);
-		if (rc == 0)
-			rc = pass_enter(tx, LINE_BUILD, "", id, COMPARING, b.repository, err);
-		if (rc == 0)
-			acts_item(a, 'b', id, "queued", a->why, b.pipeline);
-	}
-	build_clear(&open);
+		rc = compare(tx, a, &b, err);
 	build_clear(&b);
 	needs_clear(&l);
 	return rc;

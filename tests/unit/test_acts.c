@@ -1,0 +1,329 @@
+/* Units of acts: who may, what each changes, what it refuses and with which words. The store is real and
+ * filled as after a few pushes (store_fill.h); no loop, no role. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "agent/flow/acts_parts.h"
+#include "agent/flow/acts_rights.h"
+#include "agent/store/sql.h"
+#include "common/base/fsutil.h"
+#include "tests/support/store_fill.h"
+
+static const char yaml[] =
+	"teams:\n  developers: { members: [ana, bo], includes: [prod_support] }\n"
+	"  prod_support: { members: [kim] }\n"
+	"fabrics:\n  development: { id: 1, owner: developers, provider: local }\n"
+	"  production: { id: 2, owner: prod_support, provider: local }\n"
+	"environments:\n  - { name: development, refs: [refs/heads/main], fabric: development, deploy: auto }\n"
+	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n";
+
+static struct fx {
+	char dir[64];
+	struct store *st;
+	struct config *cfg;
+	int wake[2];
+} fx;
+
+struct row {
+	const char *name;
+	const char *first[4];		/* SQL before it */
+	struct acts_ask ask;
+	int rc;
+	const char *says;		/* part of the refusal, or of the items as JSON; NULL */
+	const char *then[5][2];		/* SQL and the text it must give */
+	size_t stops;			/* runs that the build role is told to end */
+};
+
+#define WHO(n) .who = { n, n, false }
+#define ADMIN .who = { "root", "root", true }
+#define E4 "SELECT state FROM event WHERE id = 4"
+#define DEMAND(n) "SELECT state || ':' || COALESCE(reason, '') FROM demand WHERE id = " #n
+#define BUILD(n) "SELECT state || ':' || COALESCE(reason, '') FROM build WHERE id = " #n
+#define RUNS_B3 "UPDATE build SET state = 'running', fence = 5, slot = 0 WHERE id = 3"
+/* e5's demand needs b3 too */
+#define SHARED "INSERT INTO demand_build (demand, build, pipeline) VALUES (4, 3, 'pipelines/a')"
+#define LATER "UPDATE event SET seq = 9, ref = 'refs/heads/broken' WHERE id = 6"
+
+static const struct row rows[] = {
+	{ "cancel: its pusher", .ask = { ACTS_CANCEL, WHO("ana"), .thing = "e4", .why = "wrong" },
+	  .says = "\"id\": \"b3\", \"state\": \"cancelled\"",
+	  .then = { { DEMAND(3), "cancelled:cancelled by ana: wrong" },
+		    { BUILD(3), "cancelled:cancelled by ana: wrong" }, { E4, "open" },
+		    { "SELECT settling FROM event WHERE id = 4", "1" } } },
+	{ "cancel: the fabric's owners", .ask = { ACTS_CANCEL, WHO("kim"), .thing = "e4" },
+	  .then = { { DEMAND(3), "cancelled:cancelled by kim" } } },
+	{ "cancel: neither", .ask = { ACTS_CANCEL, WHO("bo"), .thing = "e5" }, .rc = PS_EPERM,
+	  .says = "'bo' may not cancel e5: that is for its pusher ana, team prod_support (kim), root or",
+	  .then = { { DEMAND(4), "waiting:" } } },
+	{ "cancel: a stranger", .ask = { ACTS_CANCEL, WHO("eve"), .thing = "b3" }, .rc = PS_EPERM,
+	  .says = "team developers (ana, bo, team prod_support)", .then = { { BUILD(3), "queued:" } } },
+	{ "cancel: an admin", .ask = { ACTS_CANCEL, ADMIN, .thing = "e5" },
+	  .then = { { DEMAND(4), "cancelled:cancelled by root" },
+		    { "SELECT state FROM deployment WHERE id = 2", "cancelled" } } },
+	{ "cancel: what runs is only told", .first = { RUNS_B3 }, .ask = { ACTS_CANCEL, WHO("ana"), .thing = "b3" },
+	  .says = "\"state\": \"running\"",
+	  .then = { { "SELECT state || told || cancel FROM build WHERE id = 3", "running0cancelled by ana" },
+		    { DEMAND(3), "cancelled:cancelled by ana" } } },
+	{ "cancel: the first word stays",
+	  .first = { RUNS_B3, "UPDATE build SET cancel = 'cancelled by kim' WHERE id = 3" },
+	  .ask = { ACTS_CANCEL, WHO("ana"), .thing = "b3" },
+	  .then = { { "SELECT cancel FROM build WHERE id = 3", "cancelled by kim" } } },
+	{ "cancel: others need it", .first = { SHARED }, .ask = { ACTS_CANCEL, ADMIN, .thing = "b3" },
+	  .rc = PS_EBUSY, .says = "2 demands need b3: e4 (refs/heads/main", .then = { { BUILD(3), "queued:" } } },
+	{ "cancel: others need it, all the same", .first = { SHARED },
+	  .ask = { ACTS_CANCEL, ADMIN, .thing = "b3", .all_demands = true },
+	  .then = { { BUILD(3), "cancelled:cancelled by root" }, { DEMAND(3), "cancelled:cancelled by root" },
+		    { DEMAND(4), "cancelled:cancelled by root" } } },
+	{ "cancel: not for others' demands", .first = { SHARED },
+	  .ask = { ACTS_CANCEL, WHO("bo"), .thing = "b3", .all_demands = true }, .rc = PS_EPERM,
+	  .then = { { BUILD(3), "queued:" } } },
+	{ "cancel: an event keeps what others need", .first = { SHARED }, .ask = { ACTS_CANCEL, ADMIN, .thing = "e4" },
+	  .then = { { BUILD(3), "queued:" }, { DEMAND(3), "cancelled:cancelled by root" },
+		    { DEMAND(4), "waiting:" } } },
+	{ "cancel: a held event", .ask = { ACTS_CANCEL, ADMIN, .thing = "e6", .why = "odd" },
+	  .then = { { "SELECT state || reason FROM event WHERE id = 6", "donecancelled by root: odd" } } },
+	{ "cancel: a held event, whose nobody is", .ask = { ACTS_CANCEL, WHO("kim"), .thing = "e6" }, .rc = PS_EPERM,
+	  .says = "that is for root or the agent's own user" },
+	{ "cancel: over", .ask = { ACTS_CANCEL, ADMIN, .thing = "e1" }, .rc = PS_EBUSY, .says = "e1 is done" },
+	{ "cancel: passed", .ask = { ACTS_CANCEL, ADMIN, .thing = "b1" }, .rc = PS_EBUSY, .says = "b1 is over" },
+	{ "cancel: cancelled", .first = { "UPDATE build SET state = 'cancelled', reason = 'cancelled by bo' WHERE id = 3" },
+	  .ask = { ACTS_CANCEL, ADMIN, .thing = "b3" }, .says = "cancelled by bo" },
+	{ "cancel: a deployment under way", .first = { "UPDATE deployment SET state = 'running' WHERE id = 2" },
+	  .ask = { ACTS_CANCEL, ADMIN, .thing = "e5" }, .rc = PS_EBUSY, .says = "d2 is changing its fabric",
+	  .then = { { DEMAND(4), "waiting:" } } },
+	{ "cancel: a queued run, by who asked", .ask = { ACTS_CANCEL, WHO("ana"), .thing = "x3" },
+	  .then = { { "SELECT state || reason FROM run WHERE id = 3", "cancelledcancelled by ana" } } },
+	{ "cancel: a running run", .first = { "UPDATE run SET state = 'running', fence = 7 WHERE id = 3" },
+	  .ask = { ACTS_CANCEL, WHO("bo"), .thing = "x3" }, .stops = 1,
+	  .then = { { "SELECT state || cancel FROM run WHERE id = 3", "runningcancelled by bo" } } },
+	{ "cancel: a run, by nobody of its team", .ask = { ACTS_CANCEL, WHO("eve"), .thing = "x3" }, .rc = PS_EPERM },
+	{ "cancel: no such thing", .ask = { ACTS_CANCEL, ADMIN, .thing = "b77" }, .rc = PS_ENOENT,
+	  .says = "there is no build b77" },
+	{ "cancel: a fabric", .ask = { ACTS_CANCEL, ADMIN, .thing = "production" }, .rc = PS_EINVAL,
+	  .says = "say e88, b31, d12 or x7" },
+	{ "cancel queued: a branch", .ask = { ACTS_CANCEL, ADMIN, .queued = true, .ref = "ma*" },
+	  .then = { { DEMAND(3), "cancelled:cancelled by root" }, { DEMAND(4), "waiting:" } } },
+	{ "cancel queued: * stays in its part", .ask = { ACTS_CANCEL, ADMIN, .queued = true, .ref = "refs/*" },
+	  .then = { { DEMAND(3), "waiting:" }, { DEMAND(4), "waiting:" } } },
+	{ "cancel queued: another repository", .ask = { ACTS_CANCEL, ADMIN, .queued = true, .repository = "barn" },
+	  .then = { { DEMAND(3), "waiting:" } } },
+	{ "cancel queued: not what has started", .first = { RUNS_B3 }, .ask = { ACTS_CANCEL, ADMIN, .queued = true },
+	  .then = { { DEMAND(3), "waiting:" }, { DEMAND(4), "cancelled:cancelled by root" } } },
+	{ "cancel queued: refused ones are named", .ask = { ACTS_CANCEL, WHO("bo"), .queued = true },
+	  .says = "'bo' may not cancel e5", .then = { { DEMAND(3), "cancelled:cancelled by bo" },
+						      { DEMAND(4), "waiting:" } } },
+	{ "retry: a failed event", .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" },
+	  .then = { { "SELECT state || surveyed || COALESCE(reason, '-') FROM event WHERE id = 3", "open1-" },
+		    { "SELECT state || look || COALESCE(release, '-') || toolchain FROM demand WHERE id = 2", "waiting1-t" },
+		    { "SELECT state || key || retry_of || asked_by || toolchain FROM build WHERE id = 4", "queuedk22anat" },
+		    { "SELECT build FROM demand_build WHERE demand = 2", "4" } } },
+	{ "retry: a failed build", .ask = { ACTS_RETRY, WHO("bo"), .thing = "b2" },
+	  .then = { { DEMAND(2), "waiting:" }, { "SELECT COUNT(*) FROM build WHERE key = 'k2'", "2" } } },
+	{ "retry: a live build of the key is taken",
+	  .first = { "UPDATE build SET key = 'k2', state = 'running' WHERE id = 3" },
+	  .ask = { ACTS_RETRY, WHO("ana"), .thing = "b2" },
+	  .then = { { "SELECT build FROM demand_build WHERE demand = 2", "3" }, { "SELECT COUNT(*) FROM build", "3" } } },
+	{ "retry: not its to retry", .ask = { ACTS_RETRY, WHO("eve"), .thing = "b2" }, .rc = PS_EPERM,
+	  .says = "may not retry b2" },
+	{ "retry: superseded", .first = { LATER }, .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" }, .rc = PS_EBUSY,
+	  .says = "e3 is not the newest movement of refs/heads/broken any more: superseded by e6",
+	  .then = { { "SELECT state FROM event WHERE id = 3", "done" } } },
+	{ "retry: a tag is never superseded",
+	  .first = { "UPDATE event SET ref = 'refs/tags/t' WHERE id = 3", "UPDATE demand SET ref = 'refs/tags/t' WHERE id = 2",
+		     "UPDATE event SET seq = 9, ref = 'refs/tags/t' WHERE id = 6" },
+	  .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" }, .then = { { DEMAND(2), "waiting:" } } },
+	{ "retry: its build is still being ended",
+	  .first = { "UPDATE build SET state = 'running', ended_ms = NULL, cancel = 'cancelled by kim' WHERE id = 2" },
+	  .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" }, .rc = PS_EBUSY, .says = "b2 is still being ended" },
+	{ "retry: nothing failed", .ask = { ACTS_RETRY, WHO("ana"), .thing = "e4" }, .rc = PS_EBUSY,
+	  .says = "there is nothing to retry" },
+	{ "retry: held", .ask = { ACTS_RETRY, ADMIN, .thing = "e6" }, .rc = PS_EBUSY, .says = "e6 is held" },
+	{ "retry: nothing came of it", .ask = { ACTS_RETRY, WHO("ana"), .thing = "e2" },
+	  .then = { { "SELECT state || surveyed || lease_ms FROM event WHERE id = 2", "open00" } } },
+	{ "retry: a run", .ask = { ACTS_RETRY, WHO("bo"), .thing = "x2" },
+	  .then = { { "SELECT state || who || config || retry_of FROM run WHERE id = 4", "queuedboprod2" },
+		    { "SELECT group_concat(task || state) FROM task WHERE run = 4", "onequeued,twoqueued" } } },
+	{ "retry: a run, by an admin of no team", .ask = { ACTS_RETRY, ADMIN, .thing = "x2" }, .rc = PS_EPERM },
+	{ "retry: a run that passed", .ask = { ACTS_RETRY, WHO("bo"), .thing = "x1" }, .rc = PS_EBUSY },
+	{ "bump: a build", .ask = { ACTS_BUMP, WHO("ana"), .thing = "b3" },
+	  .then = { { "SELECT bumped_by || (bumped_ms > 0) FROM build WHERE id = 3", "ana1" } } },
+	{ "bump: an event and its deployment", .ask = { ACTS_BUMP, WHO("kim"), .thing = "e5" },
+	  .then = { { "SELECT bumped_by || (bumped_ms > 0) FROM demand WHERE id = 4", "kim1" },
+		    { "SELECT bumped_ms > 0 FROM deployment WHERE id = 2", "1" } } },
+	{ "bump: what does not wait", .ask = { ACTS_BUMP, ADMIN, .thing = "b1" }, .rc = PS_EBUSY,
+	  .says = "it does not wait in line" },
+	{ "bump: not his", .ask = { ACTS_BUMP, WHO("bo"), .thing = "e5" }, .rc = PS_EPERM },
+	{ "check: a passed build", .ask = { ACTS_CHECK, WHO("ana"), .thing = "b1" },
+	  .then = { { "SELECT state || key || check_of || asked_by FROM build WHERE id = 4", "queuedk11ana" },
+		    { "SELECT priority FROM build WHERE id = 4", "-1000" } } },
+	{ "check: one at a time",
+	  .first = { "UPDATE build SET check_of = 1, key = 'k1' WHERE id = 3" }, .ask = { ACTS_CHECK, WHO("ana"), .thing = "b1" },
+	  .says = "\"b3\"", .then = { { "SELECT COUNT(*) FROM build", "3" } } },
+	{ "check: nothing is sealed", .ask = { ACTS_CHECK, WHO("ana"), .thing = "b2" }, .rc = PS_EBUSY,
+	  .says = "it has no sealed artifact" },
+	{ "check: no key", .ask = { ACTS_CHECK, WHO("ana"), .thing = "abcdef0123" }, .rc = PS_ENOENT,
+	  .says = "no build of key 'abcdef0123'" },
+	{ "check: a comparison is not retried",
+	  .first = { "UPDATE build SET check_of = 1, key = 'k1', state = 'failed' WHERE id = 3" },
+	  .ask = { ACTS_RETRY, ADMIN, .thing = "b3" }, .rc = PS_EBUSY, .says = "only compares" },
+};
+
+struct doing {
+	const struct row *row;
+	struct acting acting;
+	struct ps_err err;
+	int rc;
+	bool done;
+};
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+	assert_int_equal(write(fx.wake[1], "x", 1), 1);
+}
+
+static void on_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct doing *d = arg;
+
+	d->rc = rc;
+	if (err)
+		d->err = *err;
+	d->done = true;
+}
+
+static void write_now(store_run_fn *run, struct doing *d)
+{
+	d->done = false;
+	store_write(fx.st, STORE_FULL, run, on_done, d);
+	while (!d->done) {
+		struct pollfd p = { .fd = fx.wake[0], .events = POLLIN };
+		char c[64];
+
+		assert_int_equal(poll(&p, 1, 60000), 1);
+		assert_true(read(fx.wake[0], c, sizeof(c)) > 0);
+		store_poll(fx.st);
+	}
+}
+
+static int prepare(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct row *r = ((struct doing *)arg)->row;
+	int rc = store_fill_run(tx, NULL, err);
+
+	for (size_t i = 0; i < PS_NELEM(r->first) && r->first[i] && rc >= 0; i++)
+		rc = sql_run(tx, err, r->first[i], "");
+	return rc < 0 ? rc : 0;
+}
+
+static int do_it(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	static int (*const acts[])(struct store_tx *tx, struct acting *a, struct ps_err *err) = {
+		[ACTS_CANCEL] = acts_cancel, [ACTS_RETRY] = acts_retry, [ACTS_BUMP] = acts_bump,
+		[ACTS_CHECK] = acts_check_build,
+	};
+	struct doing *d = arg;
+
+	return acts[d->row->ask.verb](tx, &d->acting, err);
+}
+
+static int look(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct row *r = ((struct doing *)arg)->row;
+	int rc = 0;
+
+	for (size_t i = 0; i < PS_NELEM(r->then) && r->then[i][0] && rc == 0; i++) {
+		sqlite3_stmt *q = sql_query(tx, err, r->then[i][0], "");
+		const char *got;
+
+		rc = sql_next(tx, q, err);
+		got = rc > 0 ? sql_text(q, 0) : NULL;
+		if (rc > 0 && !ps_streq(got, r->then[i][1]))
+			rc = ps_err_set(err, PS_EINVAL, "%s: '%s', wanted '%s'", r->then[i][0], got ? got : "NULL",
+					r->then[i][1]);
+		sql_done(q);
+		if (rc == 0)
+			rc = ps_err_set(err, PS_ENOENT, "%s: no row", r->then[i][0]);
+		rc = rc > 0 ? 0 : rc;
+	}
+	return rc;
+}
+
+static int setup(void **state)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct ps_err err;
+	char *path;
+
+	(void)state;
+	snprintf(fx.dir, sizeof(fx.dir), "/tmp/ps-acts-XXXXXX");
+	assert_non_null(mkdtemp(fx.dir));
+	path = fs_join(fx.dir, "store.db");
+	assert_int_equal(pipe(fx.wake), 0);
+	assert_int_equal(store_open(&fx.st, path, on_wake, NULL, &err), 0);
+	free(path);
+	assert_int_equal(config_parse(&fx.cfg, "penstock.yml", yaml, strlen(yaml), &diags, &err), 0);
+	assert_non_null(fx.cfg);
+	diag_clear(&diags);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ps_err err;
+
+	(void)state;
+	store_close(fx.st);
+	close(fx.wake[0]);
+	close(fx.wake[1]);
+	config_free(fx.cfg);
+	return fs_remove_tree(AT_FDCWD, fx.dir, &err);
+}
+
+static void check_row(void **state)
+{
+	struct doing d = { .row = *state };
+	const struct row *r = d.row;
+	char *items;
+
+	setup(NULL);
+	write_now(prepare, &d);
+	if (d.rc < 0)
+		fail_msg("prepare: %s", d.err.msg);
+	d.acting.cfg = fx.cfg;
+	d.acting.ask = r->ask;
+	acting_init(&d.acting);
+	d.err = (struct ps_err) { 0 };
+	write_now(do_it, &d);
+	if (d.rc != r->rc)
+		fail_msg("rc %d, wanted %d: %s", d.rc, r->rc, d.err.msg);
+	items = json_dumps(d.acting.items, JSON_PRESERVE_ORDER);
+	if (r->says && !strstr(r->rc ? d.err.msg : items, r->says))
+		fail_msg("'%s' is not in: %s", r->says, r->rc ? d.err.msg : items);
+	assert_int_equal(d.acting.nstops, r->stops);
+	free(items);
+	acting_clear(&d.acting);
+	write_now(look, &d);
+	if (d.rc < 0)
+		fail_msg("%s", d.err.msg);
+	teardown(NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static struct CMUnitTest t[PS_NELEM(rows)];
+
+	for (size_t i = 0; i < PS_NELEM(rows); i++)
+		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
+					     .initial_state = (void *)&rows[i] };
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return _cmocka_run_group_tests("acts", t, PS_NELEM(t), NULL, NULL);
+}
