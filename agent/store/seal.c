@@ -132,6 +132,10 @@ static char *compare(const struct seal *s, const struct mark *m, const struct pl
 	return elsewhere ? xasprintf("the state folder is a copy") : NULL;
 }
 
+/*
+ * A store without a seal gets its file first, with sequence 0: "the first seal is about to be set".
+ * Killed between the two, neither says that the other is missing.
+ */
 int seal_open(struct seal *s, struct store_tx *tx, const char *file, char **why, struct ps_err *err)
 {
 	char text[64];
@@ -156,8 +160,10 @@ int seal_open(struct seal *s, struct store_tx *tx, const char *file, char **why,
 	if (sealed && rc < 0)
 		*why = xasprintf("the file 'boot' beside store.db is %s, which tells whether the store is the newest",
 				 rc == PS_ENOENT ? "gone" : "damaged");
-	else if (sealed || rc == 0)
+	else if (sealed || (rc == 0 && m.sequence))
 		*why = compare(s, &m, &is);
+	else if (write_mark(s, &none) < 0)
+		log_warn("store", NULL, "%s", none.msg);
 	if (m.sequence > s->sequence)
 		s->sequence = m.sequence;
 	return 0;
