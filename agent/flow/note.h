@@ -13,6 +13,7 @@ struct note {
 	struct core *core;		/* the writer's thread never touches it */
 	int64_t id, fence;		/* of the row */
 	int64_t n, at_ms, size;
+	int64_t lease_ms;		/* its claim lasts until then, now that it was heard of */
 	char *state, *reason, *digest, *name, *text, *task;
 	bool begins;			/* a step: before it, not after */
 	bool again;			/* set by the write: start it again */

@@ -50,13 +50,12 @@ static struct standstill busy(const struct pass *p, const struct build *holder, 
 static int claim(struct store_tx *tx, struct pass *p, const struct line_row *row, int64_t slot,
 		 struct ps_err *err)
 {
-	const struct conf_builder *limits = &p->view.policy->cfg->builder;
 	struct act *a = pass_act(p, ACT_BUILD, row->id);
 	struct repository r = { 0 };
 	int rc = pass_served(tx, LINE_BUILD, "", row, p->view.now_ms, err);
 
 	if (rc == 0)
-		rc = build_claim(tx, row->id, slot, p->view.now_ms + limits->time_ms + 60000,
+		rc = build_claim(tx, row->id, slot, p->view.now_ms + LEASE_EXPORT_MS,
 				 &a->fence, err);
 	a->slot = slot;
 	if (rc == 0)

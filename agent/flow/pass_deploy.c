@@ -180,7 +180,8 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 
 	if (rc == 0)
 		rc = deployment_start(tx, d->id, buf_str(&text), plan->digest,
-				      p->view.policy->cfg->digest, 0, &fence, err);
+				      p->view.policy->cfg->digest, p->view.now_ms + LEASE_DEPLOY_MS,
+				      &fence, err);
 	if (rc == 0)
 		rc = demand_set(tx, d->demand, "active", NULL, "deploying", 0, err);
 	if (rc == 0) {
@@ -381,12 +382,43 @@ static int say_all(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	return rc;
 }
 
+int pass_deploy_again(struct store_tx *tx, struct pass *p, const struct deployment *d,
+		      struct ps_err *err)
+{
+	struct act *a = pass_act(p, ACT_DEPLOY, d->id);
+	struct repository r = { 0 };
+	int rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest,
+				  p->view.now_ms + LEASE_DEPLOY_MS, &a->fence, err);
+
+	if (rc == 0)
+		rc = repository_get(tx, d->repository, &r, err);
+	a->name = xstrdup_null(r.name);
+	repository_clear(&r);
+	if (rc == 0)
+		rc = deployment_get(tx, d->id, &a->deployment, err);
+	return rc < 0 ? rc : pass_be_careful(tx, &p->recovery, a, err);
+}
+
+static int end_leases(struct store_tx *tx, struct pass *p, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	int rc = deployments_running(tx, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		if (l.v[i].lease_ms && l.v[i].lease_ms <= p->view.now_ms)
+			rc = pass_deploy_again(tx, p, &l.v[i], err);
+	deployments_clear(&l);
+	return rc;
+}
+
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct pass_places places = { .v = NULL };
 	int64_t id = 0;
-	int rc = pass_places(tx, LINE_DEPLOYMENT, &places, err);
+	int rc = end_leases(tx, p, err);
 
+	if (rc == 0)
+		rc = pass_places(tx, LINE_DEPLOYMENT, &places, err);
 	for (size_t i = 0; i < places.n && rc == 0; i++) {
 		struct target t = target_of(p, places.v[i]);
 

@@ -79,12 +79,14 @@ static struct standstill busy(const struct pass *p, const struct runs *running, 
 static int start(struct store_tx *tx, struct pass *p, const struct line_row *row, int64_t slot,
 		 struct ps_err *err)
 {
+	int64_t time_ms = p->view.policy->cfg->builder.time_ms;
 	struct act *a = pass_act(p, ACT_RUN, row->id);
 	int rc = pass_served(tx, LINE_RUN, "", row, p->view.now_ms, err);
 
 	a->slot = slot;
 	if (rc == 0)
-		rc = run_claim(tx, row->id, slot, 0, &a->fence, err);
+		rc = run_claim(tx, row->id, slot, p->view.now_ms + time_ms + LEASE_GRACE_MS,
+			       &a->fence, err);
 	return rc < 0 ? rc : run_get(tx, row->id, &a->run, err);
 }
 

@@ -170,6 +170,7 @@ void queue_deploy_again(struct core *c, int64_t only)
 
 	p->core = c;
 	p->only = only;
+	p->view.now_ms = clock_wall_ms();
 	p->view.policy = policy_take(c->policy);
 	store_write(c->store, STORE_FULL, recover_deployments, recovered, p);
 }

@@ -7,6 +7,7 @@
 #include "agent/flow/note.h"
 #include "agent/flow/survey_json.h"
 #include "agent/store/build_wish.h"
+#include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/log.h"
 
@@ -67,7 +68,7 @@ void queue_build_cancel(struct core *c, const struct act *a)
 struct starting {		/* a claimed build whose export is being made */
 	struct core *core;
 	struct build build;
-	int64_t fence, slot;
+	int64_t fence, slot, lease_ms;
 	char *dest;
 	char *sealed;			/* the key's artifact, where it has one */
 };
@@ -114,6 +115,8 @@ static int write_started(struct store_tx *tx, void *arg, struct ps_err *err)
 	struct starting *s = arg;
 	int rc = build_started(tx, s->build.id, s->fence, err);
 
+	if (rc == 0)
+		rc = build_lease(tx, s->build.id, s->fence, clock_wall_ms() + s->lease_ms, err);
 	return rc < 0 ? rc : build_sealed(tx, s->build.key, s->build.id, &s->sealed, err);
 }
 
@@ -169,6 +172,7 @@ void queue_build_start(struct core *c, struct act *a)
 	memset(&a->build, 0, sizeof(a->build));
 	s->fence = a->fence;
 	s->slot = a->slot;
+	s->lease_ms = c->policy->cfg->builder.time_ms + LEASE_GRACE_MS;
 	s->dest = queue_export_dest(c, 'b', s->build.id, s->fence);
 	if (spec_from_json(&spec, s->build.spec, &err) < 0) {
 		fail_build(c, s->build.id, s->fence, err.msg);

@@ -4,6 +4,7 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/note.h"
+#include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/plan/plan.h"
@@ -12,6 +13,10 @@ static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
 
+	int rc = deployment_renew(tx, n->id, n->fence, clock_wall_ms() + LEASE_DEPLOY_MS, err);
+
+	if (rc < 0)
+		return rc;
 	if (n->begins)
 		return step_begin(tx, n->id, n->fence, n->n, n->text, err);
 	return step_end(tx, n->id, n->fence, n->n, n->state, n->text, err);

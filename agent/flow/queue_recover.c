@@ -5,7 +5,6 @@
 
 #include "agent/flow/note.h"
 #include "agent/store/event.h"
-#include "agent/store/repository.h"
 
 /* A gate that came or went knows nothing of what was asked before. */
 int recover_surveys(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -48,25 +47,9 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = deployments_running(tx, &l, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct deployment *d = &l.v[i];
-		struct repository r = { 0 };
-		int64_t fence = 0;
-		struct act *a;
 
-		if (p->only && d->id != p->only)
-			continue;
-		rc = deployment_start(tx, d->id, d->plan, d->plan_digest, d->policy_digest, 0,
-				      &fence, err);
-		if (rc < 0)
-			break;
-		a = pass_act(p, ACT_DEPLOY, d->id);
-		a->fence = fence;
-		rc = repository_get(tx, d->repository, &r, err);
-		a->name = xstrdup_null(r.name);
-		repository_clear(&r);
-		if (rc == 0)
-			rc = deployment_get(tx, d->id, &a->deployment, err);
-		if (rc == 0)
-			rc = pass_be_careful(tx, &p->recovery, a, err);
+		if (!p->only || d->id == p->only)
+			rc = pass_deploy_again(tx, p, d, err);
 	}
 	deployments_clear(&l);
 	return rc;

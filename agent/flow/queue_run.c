@@ -4,6 +4,7 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/note.h"
+#include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 
@@ -11,7 +12,10 @@ static int write_task(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
 
-	return task_set(tx, n->id, n->fence, n->task, n->state, n->reason, n->text, n->at_ms, err);
+	int rc = run_renew(tx, n->id, n->fence, n->lease_ms, err);
+
+	return rc < 0 ? rc : task_set(tx, n->id, n->fence, n->task, n->state, n->reason, n->text,
+				      n->at_ms, err);
 }
 
 static void task_done(void *arg, int rc, const struct ps_err *err)
@@ -32,6 +36,7 @@ void queue_task_state(struct core *c, const struct wire_task_state *m)
 	n->reason = xstrdup_null(m->reason);
 	n->text = xstrdup_null(m->last);
 	n->at_ms = m->at_ms;
+	n->lease_ms = clock_wall_ms() + c->policy->cfg->builder.time_ms + LEASE_GRACE_MS;
 	store_write(c->store, STORE_NORMAL, write_task, task_done, n);
 }
 

@@ -119,4 +119,4 @@ ALTER TABLE build ADD COLUMN check_of BIGINT NOT NULL DEFAULT 0;	-- not 0: rebui
 DROP INDEX build_key;
 CREATE UNIQUE INDEX build_key ON build (key) WHERE state NOT IN ('failed', 'cancelled') AND check_of = 0;
 CREATE INDEX build_of_key ON build (key);
-CREATE INDEX build_check ON build (check_of);
+CREATE INDEX build_check ON build (check_of, state);

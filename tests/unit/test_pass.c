@@ -410,6 +410,140 @@ static void late_answers_change_nothing(void **state)
 	assert_int_equal(do_write(f, late_answer), PS_ESTALE);
 }
 
+/* Nobody has told anything of a build for too long: it is claimed anew in the same pass, the old
+ * claim is told to end, and whatever it still says changes nothing. */
+static void lease_of_a_build_ends(void **state)
+{
+	struct fx *f = *state;
+	int64_t old;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	old = claimed_fence;
+	f->now_ms = 1000 + LEASE_EXPORT_MS - 1;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(p->nacts, 0);
+	pass_free(p);
+	f->now_ms++;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(p->nacts, 2);
+	assert_int_equal(p->acts[0].kind, ACT_CANCEL_BUILD);
+	assert_int_equal(p->acts[0].fence, old);
+	assert_int_equal(p->acts[1].kind, ACT_BUILD);
+	assert_int_equal(p->acts[1].fence, old + 1);
+	pass_free(p);
+	assert_int_equal(do_write(f, pass_the_build), PS_ESTALE);
+	claimed_fence = old + 1;
+	assert_int_equal(do_write(f, pass_the_build), 0);
+}
+
+static int64_t step_fence;
+
+static int begin_step(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return step_begin(tx, 1, step_fence, 1, "jobs x", err);
+}
+
+static void lease_of_a_deployment_ends(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	step_fence = p->acts[0].fence;
+	pass_free(p);
+	assert_int_equal(do_write(f, begin_step), 0);
+	f->now_ms = 1000 + LEASE_DEPLOY_MS;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	assert_int_equal(p->acts[0].fence, step_fence + 1);
+	pass_free(p);
+	assert_int_equal(do_write(f, begin_step), PS_ESTALE);
+	step_fence++;
+	assert_int_equal(do_write(f, begin_step), 0);
+}
+
+static int make_run(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	static const char *const tasks[] = { "one" };
+	struct run r = { .fabric = (char *)"dev", .repository = 1, .project = (char *)".",
+			 .job = (char *)"jobs/j", .release = (char *)"rel", .who = (char *)"ana",
+			 .spec = (char *)"[]" };
+
+	(void)arg;
+	return run_insert(tx, &r, tasks, 1, err);
+}
+
+static int run_letter(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct run r = { 0 };
+	int rc = run_get(tx, 1, &r, err);
+
+	(void)arg;
+	rc = rc == 0 ? r.state[0] : rc;
+	run_clear(&r);
+	return rc;
+}
+
+static int end_run(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return run_finish(tx, 1, 1, "passed", NULL, err);
+}
+
+/* A run may have done half of it: it is not begun again. */
+static void lease_of_a_run_ends(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	assert_int_equal(do_write(f, make_run), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_RUN), 1);
+	pass_free(p);
+	assert_int_equal(do_write(f, run_letter), 'r');
+	f->now_ms = 1000 + f->policy.cfg->builder.time_ms + LEASE_GRACE_MS;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_RUN), 0);
+	pass_free(p);
+	assert_int_equal(do_write(f, run_letter), 'u');
+	assert_int_equal(do_write(f, end_run), PS_ESTALE);
+}
+
+static int unsurvey(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 0 WHERE id = ?", "i",
+			 ((struct fx *)arg)->event);
+
+	return rc < 0 ? rc : 0;
+}
+
+static void lease_of_a_survey_ends(void **state)
+{
+	struct fx *f = *state;
+
+	demand_of(f, "refs/heads/main");
+	assert_int_equal(do_write(f, unsurvey), 0);
+	for (int i = 1; i <= 3; i++) {
+		struct pass *p = do_pass(f, NULL, "there is none", NULL);
+
+		assert_int_equal(count(p, ACT_SURVEY), 1);
+		assert_int_equal(p->acts[0].fence, i);
+		pass_free(p);
+		p = do_pass(f, NULL, "there is none", NULL);
+		assert_int_equal(count(p, ACT_SURVEY), 0);
+		pass_free(p);
+		f->now_ms = 1000 + i * 3600000;
+	}
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -424,6 +558,8 @@ int main(int argc, char **argv)
 		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
 		CASE(paused_waits_and_says_who),
 		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
+		CASE(lease_of_a_build_ends), CASE(lease_of_a_deployment_ends),
+		CASE(lease_of_a_run_ends), CASE(lease_of_a_survey_ends),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
