@@ -173,7 +173,7 @@ static void start(struct role *r, const struct wire_deploy_start *m)
 	struct deployment *d = find(m->deployment);
 	struct ps_err err = { 0 };
 
-	/* a claim that is over ends before the newer one begins: core asks again when its lease ends */
+	/* a claim that is over ends first: core asks again when the lease of the newer one ends */
 	if (d && m->fence > d->fence && d->child)
 		child_signal(d->child, SIGKILL, false);
 	if (d) {

@@ -79,8 +79,9 @@ struct pass {
 enum { PASS_BATCH = 100 };	/* rows of one kind that one pass takes up */
 
 /*
- * How long a claim lasts without a word of its role. Progress renews it: a build that starts, a task of
- * a run, a step of a deployment; LEASE_GRACE_MS goes on top of a limit that the role itself keeps.
+ * How long a claim lasts without a word of its role. Progress renews it: a build that starts, a
+ * task of a run, a step of a deployment; LEASE_GRACE_MS goes on top of a limit that the role itself
+ * keeps.
  */
 enum { LEASE_EXPORT_MS = 360000, LEASE_DEPLOY_MS = 600000, LEASE_GRACE_MS = 60000 };
 
@@ -131,7 +132,8 @@ int pass_places(struct store_tx *tx, enum line line, struct pass_places *out,
 		struct ps_err *err) PS_MUSTCHECK;
 void pass_places_clear(struct pass_places *p);
 
-/* Starts what is running again, under a new fence: its role came anew, or told nothing for too long. */
+/* Starts what is running again, under a new fence: its role came anew, or told nothing for too
+ * long. */
 int pass_deploy_again(struct store_tx *tx, struct pass *p, const struct deployment *d,
 		      struct ps_err *err) PS_MUSTCHECK;
 
