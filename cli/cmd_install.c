@@ -131,6 +131,18 @@ static int hide_refs(const struct site *s, struct ps_err *err)
 	return rc;
 }
 
+/* A copy must not be taken for the repository it was copied from. */
+static int forget_id(const struct site *s, struct ps_err *err)
+{
+	int code, rc = git_config(s, (const char *const[]) { "--unset-all", "penstock.id", NULL },
+				  NULL, &code, err);
+
+	if (rc == 0 && code != 0 && code != 5)		/* 5: it had none */
+		rc = ps_err_set(err, PS_EIO, "git config could not unset penstock.id in '%s'",
+				s->repo);
+	return rc;
+}
+
 /* The three settings; git rewrites the file, so its owner is given back when we are root. */
 static int configure(const struct site *s, struct ps_err *err)
 {
@@ -360,6 +372,8 @@ static int install_exec(struct cli *cli, const struct cmd_args *a)
 		rc = check_hooks_path(&s, &err);
 	if (rc == 0)
 		rc = put_hooks(&s, &changed, &err);
+	if (rc == 0 && a->opt[0])
+		rc = forget_id(&s, &err);
 	if (rc == 0)
 		rc = configure(&s, &err);
 	if (rc < 0)
@@ -376,13 +390,18 @@ static int install_exec(struct cli *cli, const struct cmd_args *a)
 }
 
 const struct cmd cmd_install = {
-	.name = "install", .usage = "REPO", .group = "Administer",
+	.name = "install", .usage = "[--new-id] REPO", .group = "Administer",
 	.help = "Bind a repository to this instance: its hooks ask this agent",
 	.more = "The repository must be below a root of penstock.yml. A repository with a hook of "
 		"its own named\n"
-		"pre-receive or post-receive is refused. Doing it twice is fine.",
+		"pre-receive or post-receive is refused. Doing it twice is fine.\n"
+		"A copy of an installed repository (cp -r) has the id of the original and is not "
+		"taken for it: --new-id\n"
+		"gives it one of its own.",
 	.example = "install /srv/git/sales/etl.git",
-	.needs = CMD_INSTANCE, .min = 1, .max = 1, .exec = install_exec,
+	.needs = CMD_INSTANCE, .min = 1, .max = 1,
+	.opts = { { "new-id", 0, NULL, "it is a copy: a repository of its own from now on" } },
+	.exec = install_exec,
 };
 
 static int remove_hooks(struct site *s, bool *changed, struct ps_err *err)

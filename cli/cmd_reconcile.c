@@ -1,4 +1,4 @@
-/* reconcile: look at the refs of repositories now. */
+/* reconcile: look at the refs of repositories now. adopt: make an event of what was there. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -59,4 +59,35 @@ const struct cmd cmd_reconcile = {
 	.needs = CMD_INSTANCE, .max = 1,
 	.opts = { { "full", 'f', NULL, "list the refs of every repository, changed or not" } },
 	.exec = reconcile_exec,
+};
+
+static int adopt_exec(struct cli *cli, const struct cmd_args *a)
+{
+	json_t *body = json_pack("{s:o, s:s}", "repository", repository_of(a->arg[0]), "ref",
+				 a->arg[1]), *doc;
+	int code = client_post(cli, "/adopt", body, &doc);
+
+	json_decref(body);
+	if (code)
+		return code;
+	if (cli->json) {
+		show_json(doc);
+	} else {
+		show_escaped(show_text(doc, "text"));
+		putchar('\n');
+		show_next(cli, "penstock events");
+	}
+	json_decref(doc);
+	return CLI_OK;
+}
+
+const struct cmd cmd_adopt = {
+	.name = "adopt", .usage = "REPO REF", .group = "Administer",
+	.help = "Make an event of a ref that was there before penstock was",
+	.more = "The refs of a repository at the first look are a baseline and make no event. This "
+		"makes one, as\n"
+		"if the ref had just been pushed by you. A ref that has an event already is left "
+		"alone.",
+	.example = "adopt /srv/git/sales/etl.git refs/heads/main",
+	.needs = CMD_INSTANCE, .min = 2, .max = 2, .exec = adopt_exec,
 };

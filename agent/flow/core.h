@@ -93,6 +93,16 @@ typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *t
 /* Records a baseline for the repository at this path, unless it has one: its refs as they are make
  * no event. In intake. */
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
+/* Makes an event on purpose of a ref that has its baseline alone; path need not be real. */
+void flow_adopt_ref(struct core *c, const char *path, const char *ref, const char *who,
+		    core_reply_fn *reply, void *arg);
+/* Lets a held event go, or all that are held with it; text says how many. */
+void flow_release_hold(struct core *c, int64_t event, bool alone, const char *login,
+		       const char *shown, bool admin, const char *why, core_reply_fn *reply,
+		       void *arg);
+/* The spool at its last take; of what was set aside, the first `told` with their reasons. */
+struct flow_spool_facts { size_t waiting, aside, told; char *const *names, *const *why; };
+void flow_spool_facts(const struct core *c, struct flow_spool_facts *out);
 struct flow_reconciled { size_t repositories, listed, events, problems; };
 typedef void flow_reconcile_fn(void *arg, const char *problem, const struct flow_reconciled *done);
 /* Looks at one repository (name, or absolute path), or at all (NULL): those that have changed, with

@@ -181,6 +181,8 @@ char *intake_report_text(const struct core *c, const struct events *events,
 		if (strcmp(e->state, "open") != 0)
 			buf_addf(&b, ": %s%s%s", e->state, e->reason ? ": " : "",
 				 e->reason ? e->reason : "");
+		if (strcmp(e->state, "held") == 0)
+			buf_addf(&b, "; let go by: penstock release-hold %s", id);
 		buf_addch(&b, '\n');
 	}
 	if (events->n > REPORT_LINES)

@@ -7,6 +7,7 @@
 #include "agent/flow/intake.h"
 #include "agent/flow/merge.h"
 #include "agent/flow/spooling.h"
+#include "agent/store/hold.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
@@ -113,7 +114,12 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 	struct merge_repository where = { w->repository_id, k->path, k->name };
 	struct merge_time when = { clock_boot_id(), k->from, k->to };
 
-	return merge_look(tx, &where, w->refs.v, w->refs.n, when, &k->events, err);
+	int64_t last = 0, refs = 0;
+	int rc = hold_before(tx, k->path, &last, &refs, err);
+
+	if (rc == 0)
+		rc = merge_look(tx, &where, w->refs.v, w->refs.n, when, &k->events, err);
+	return rc < 0 ? rc : hold_after(tx, k->path, last, refs, err);
 }
 
 static void on_stored(void *arg, int rc, const struct ps_err *err)

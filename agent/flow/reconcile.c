@@ -217,8 +217,8 @@ static void set_gone(struct reconcile *r, struct seen *s, bool gone)
 	s->gone_ms = gone ? clock_wall_ms() : 0;
 	s->mark[0] = '\0';
 	r->search_due |= gone;		/* it may have moved */
-	log_warn("look", s->path, "%s", gone ? "the repository is not there: nothing of it is "
-		 "deployed until it is back" : "the repository is there again");
+	log_warn("look", s->path, "%s", gone ? "the repository is not there: no event of it is "
+		 "taken into work until it is back" : "the repository is there again");
 	if (!s->name)
 		return;
 	g = xcalloc(1, sizeof(*g));

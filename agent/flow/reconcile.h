@@ -6,7 +6,8 @@
  * those, and those listed too long ago (list_every), are looked at. The first pass, each after a
  * reload and those that people ask for also search the roots for repositories with our hook that
  * nobody knows yet, and do not spread. A repository whose folder is not there is noted as gone in
- * the store: nothing of it is deployed until it is back, or found by its id at another path.
+ * the store: no event of it is taken into work until it is back, or found by its id at another
+ * path.
  */
 #ifndef PS_RECONCILE_H
 #define PS_RECONCILE_H

@@ -12,7 +12,7 @@
 #include "common/base/log.h"
 #include "common/wire/spool.h"
 
-enum { NEVER_MAX = 256 };
+enum { NEVER_MAX = 256, ASIDE_TOLD = 20 };
 
 /* What can never be stored, until the next take sets it aside. */
 struct never { char *push; enum msg_type type; char *why; };
@@ -27,6 +27,9 @@ struct spooling {
 	struct never never[NEVER_MAX];
 	size_t nnever;
 	char why[1200];
+	size_t waiting;			/* at the last take */
+	struct spool_aside aside;
+	bool aside_known;
 };
 
 struct spooling *spooling_new(struct core *c)
@@ -51,6 +54,7 @@ void spooling_free(struct spooling *s)
 	if (!s)
 		return;
 	spool_batch_clear(&s->batch);
+	spool_aside_clear(&s->aside);
 	forget_never(s);
 	free(s);
 }
@@ -136,6 +140,12 @@ static void start(struct spooling *s)
 	spool_batch_clear(&s->batch);
 	if (spool_take(&s->batch, s->core->paths->spool, check, s, &err) < 0)
 		log_error("spool", NULL, "%s", err.msg);
+	s->waiting = s->batch.waiting;
+	if (s->batch.aside || !s->aside_known) {
+		spool_aside_clear(&s->aside);
+		spool_aside_list(&s->aside, s->core->paths->spool, ASIDE_TOLD);
+		s->aside_known = true;
+	}
 	forget_never(s);
 }
 
@@ -169,4 +179,12 @@ void spooling_take(struct spooling *s)
 	s->busy = true;
 	start(s);
 	go_on(s);
+}
+
+void flow_spool_facts(const struct core *c, struct flow_spool_facts *out)
+{
+	const struct spooling *s = c->intake->spool;
+
+	*out = (struct flow_spool_facts) { s->waiting, s->aside.n, s->aside.told, s->aside.names,
+					   s->aside.why };
 }

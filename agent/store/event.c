@@ -111,6 +111,13 @@ int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct
 	return rows_select(tx, &ref_event_shape, out, err, "WHERE push = ? ORDER BY id", "i", push);
 }
 
+int events_held_with(struct store_tx *tx, int64_t first, struct events *out, struct ps_err *err)
+{
+	return first < 0 ? rows_select(tx, &ref_event_shape, out, err, "WHERE id = ? AND state = 'held'", "i", -first) :
+			   rows_select(tx, &ref_event_shape, out, err,
+				       "WHERE held_with = ? AND state = 'held' ORDER BY id", "i", first);
+}
+
 int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err)
 {
 	struct ref r = { 0 };

@@ -46,6 +46,9 @@ int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, in
 /* The events of a push, in the order of their numbers. */
 int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct ps_err *err) PS_MUSTCHECK;
 
+/* Those held together with event `first`; a negative number: that event alone. */
+int events_held_with(struct store_tx *tx, int64_t first, struct events *out, struct ps_err *err) PS_MUSTCHECK;
+
 /* Adds e behind the last event of its ref, which begins where that ended (PS_ESTALE otherwise: the
  * chain must join), and moves the ref's tail. The ref has a row. Sets e->id and e->seq. */
 int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;

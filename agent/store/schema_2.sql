@@ -4,8 +4,14 @@
 
 -- ---- repositories: adoption, looks, restore guard ----
 
--- its folder was not there; nothing of it is deployed. 0: it is there
+-- since when its folder is not there; no event of it is taken into work. 0: it is there
 ALTER TABLE repository ADD COLUMN gone_ms BIGINT NOT NULL DEFAULT 0;
+-- the first event of those that are held as one (its own number for that one); NULL: by itself
+ALTER TABLE event ADD COLUMN held_with BIGINT;
+ALTER TABLE event ADD COLUMN let_by TEXT;	-- who let it go, as shown; NULL: nobody
+ALTER TABLE event ADD COLUMN let_why TEXT;
+ALTER TABLE event ADD COLUMN let_ms BIGINT;
+CREATE INDEX event_held_with ON event (held_with) WHERE held_with IS NOT NULL;
 
 -- ---- recovery, pauses, retention ----
 

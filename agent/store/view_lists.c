@@ -5,7 +5,8 @@
 
 const char event_sql[] =
 	"SELECT e.id, e.state, r.name, e.ref, e.old, e.new, e.kind, e.seq, e.pusher, p.push, e.reason,"
-	" e.superseded_by, e.at_ms, e.surveyed FROM event e JOIN repository r ON r.id = e.repository"
+	" e.superseded_by, e.at_ms, e.surveyed, e.held_with, e.let_by, e.let_why, e.let_ms"
+	" FROM event e JOIN repository r ON r.id = e.repository"
 	" LEFT JOIN push p ON p.id = e.push ";
 
 json_t *event_row(sqlite3_stmt *q)
@@ -26,6 +27,10 @@ json_t *event_row(sqlite3_stmt *q)
 	put_id(o, "superseded_by", 'e', sql_int(q, 11));
 	put_time(o, "at", q, 12);
 	json_object_set_new(o, "surveyed", json_boolean(sql_int(q, 13)));
+	put_id(o, "held_with", 'e', sql_int(q, 14));
+	put_text(o, "released_by", sql_text(q, 15));
+	put_text(o, "released_text", sql_text(q, 16));
+	put_time(o, "released", q, 17);
 	return o;
 }
 

@@ -180,6 +180,23 @@ static json_t *run_node(const json_t *row)
 	return n;
 }
 
+/* What lifts a hold, and who has lifted it. */
+static void put_hold(json_t *n, const json_t *row)
+{
+	const char *with = text_of(row, "held_with"), *by = text_of(row, "released_by"), *why = text_of(row, "released_text");
+	bool held = strcmp(text_of(row, "state"), "held") == 0;
+	char *lift;
+
+	if (*by)
+		say(n, "let go by %s%s%s", by, *why ? ": " : "", why);
+	if (!held)
+		return;
+	lift = xasprintf("penstock release-hold %s", *with ? with : text_of(row, "id"));
+	say(n, "lifted by: %s; or a newer push of this ref supersedes it", lift);
+	put_text(n, "lift", lift);
+	free(lift);
+}
+
 static json_t *event_node(const json_t *row)
 {
 	const char *pusher = text_of(row, "pusher"), *kind = text_of(row, "kind");
@@ -205,8 +222,7 @@ static json_t *event_node(const json_t *row)
 		say(n, "the pusher is not known");
 	else if (strcmp(kind, "inferred") == 0)
 		say(n, "the report of the push did not come; its intent and the ref agree");
-	if (strcmp(text_of(row, "state"), "held") == 0)
-		say(n, "letting a held event go is not in this version; the next push of this ref supersedes it");
+	put_hold(n, row);
 	if (strcmp(text_of(row, "state"), "open") == 0 && !json_is_true(json_object_get(row, "surveyed")))
 		say(n, "its projects are being read");
 	return n;

@@ -38,6 +38,7 @@ static const struct route routes[] = {
 	{ .post = true, .path = "/pause", .act = act_pause },
 	{ .post = true, .path = "/resume", .act = act_resume },
 	{ .post = true, .path = "/backup", .act = act_backup },
+	{ .post = true, .path = "/events/*/release", .act = act_release_hold },
 	{ .post = true, .path = "/reconcile", .act = act_reconcile },
 	{ .post = true, .path = "/reload", .act = act_reload },
 	{ .post = true, .path = "/stop", .act = act_stop },

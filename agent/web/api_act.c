@@ -96,6 +96,9 @@ void act_adopt(struct request *r)
 		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
 	if (rc < 0)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else if (member(body, "ref"))
+		flow_adopt_ref(r->core, member(body, "repository"), member(body, "ref"),
+			       r->who.shown, plain_reply, r);
 	else
 		flow_adopt(r->core, member(body, "repository"), plain_reply, r);
 	json_decref(body);

@@ -51,6 +51,7 @@ void act_reload(struct request *r);
 void act_stop(struct request *r);
 /* api_reconcile.c */
 void act_reconcile(struct request *r);
+void act_release_hold(struct request *r);
 /* api_pause.c */
 void act_pause(struct request *r);
 void act_resume(struct request *r);

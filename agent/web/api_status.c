@@ -105,8 +105,29 @@ static json_t *text_or_null(const char *s)
 	return t ? t : json_null();
 }
 
+static json_t *spool_of(const struct core *c, json_t *warnings)
+{
+	json_t *aside = json_array();
+	struct flow_spool_facts f;
+
+	flow_spool_facts(c, &f);
+	for (size_t i = 0; i < f.told; i++) {
+		json_t *item = json_object();
+
+		json_object_set_new(item, "id", text_or_null(f.names[i]));
+		json_object_set_new(item, "state", json_string("aside"));
+		json_object_set_new(item, "reason", text_or_null(f.why[i]));
+		json_array_append_new(aside, item);
+	}
+	if (f.aside)
+		add(warnings, "%zu entries of the spool were set aside, the first: %s; they lie in "
+		    "%s/aside", f.aside, f.told ? f.why[0] : "see there", c->paths->spool);
+	return json_pack("{s:I, s:I, s:o}", "waiting", (json_int_t)f.waiting, "aside",
+			 (json_int_t)f.aside, "entries", aside);
+}
+
 static const char gone_means[] =
-	"the repository is not there: nothing of it is deployed until it is back";
+	"the repository is not there: no event of it is taken into work until it is back";
 
 static json_t *reconcile_of(const struct core *c, json_t *warnings)
 {
@@ -127,8 +148,8 @@ static json_t *reconcile_of(const struct core *c, json_t *warnings)
 		json_object_set_new(item, "reason", text_or_null(why));
 		json_array_append_new(trouble, item);
 		if (t.gone_ms)
-			add(warnings, "repository %s is not there since %s: nothing of it is "
-			    "deployed until '%s' is back", t.name ? t.name : "",
+			add(warnings, "repository %s is not there since %s: no event of it is "
+			    "taken into work until '%s' is back", t.name ? t.name : "",
 			    clock_text_ms(last, t.gone_ms), t.path);
 		else
 			add(warnings, "repository %s: %s", t.name ? t.name : t.path, t.problem);
@@ -211,6 +232,7 @@ void status_finish(struct request *r)
 	json_object_set_new(r->out, "roles", roles_of(c, warnings));
 	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, warnings));
 	json_object_set_new(r->out, "disks", disks_of(c, warnings));
+	json_object_set_new(r->out, "spool", spool_of(c, warnings));
 	json_object_set_new(r->out, "reconcile", reconcile_of(c, warnings));
 	json_object_set_new(r->out, "warnings", warnings);
 	json_object_set_new(r->out, "facts", facts_of(c, cfg));

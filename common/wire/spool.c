@@ -22,6 +22,8 @@ struct taker {
 	const char *dir;
 	struct spool_batch *out;
 	size_t cap, bytes;
+	struct owner { uint32_t uid; size_t n, bytes; } *owners;
+	size_t nowners, ownercap;
 	spool_check_fn *check;
 	void *arg;
 };
@@ -32,6 +34,7 @@ static void set_aside(struct taker *t, const char *name, const char *why)
 	struct ps_err err;
 
 	log_warn("spool", name, "set aside: %s", why);
+	t->out->aside++;
 	if (mkdirat(t->dirfd, "aside", 0700) < 0 && errno != EEXIST)
 		log_error("spool", name, "cannot make '%s/aside': %s", t->dir, strerror(errno));
 	else if (renameat(t->dirfd, name, t->dirfd, to) < 0)
@@ -54,8 +57,11 @@ static int read_entry(struct taker *t, struct spool_entry *e, struct buf *bytes,
 		return ps_err_errno(err, "cannot open it");
 	if (fstat(fd, &st) < 0)
 		rc = ps_err_errno(err, "cannot look at it");
-	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
-		rc = ps_err_set(err, PS_EPERM, "not a plain file with one name");
+	else if (!S_ISREG(st.st_mode))
+		rc = ps_err_set(err, PS_EPERM, "not a plain file");
+	else if (st.st_nlink != 1)
+		rc = ps_err_set(err, PS_EPERM, "it has %lu names: one is a hook's",
+				(unsigned long)st.st_nlink);
 	else if (st.st_size > MSG_HOOK_MAX)
 		rc = ps_err_set(err, PS_ELIMIT, "%lld bytes, at most %d are allowed",
 				(long long)st.st_size, MSG_HOOK_MAX);
@@ -169,37 +175,144 @@ static void sort(struct spool_batch *b)
 		qsort(b->v, b->n, sizeof(*b->v), by_stamp);
 }
 
+/* ---- what is there ---- */
+
+struct name { char *name; uint32_t uid; size_t size; int64_t mtime_ns; };
+
+struct names { struct name *v; size_t n, cap; };
+
+static int by_age(const void *pa, const void *pb)
+{
+	const struct name *a = pa, *b = pb;
+	int c = compare(a->mtime_ns, b->mtime_ns);
+
+	return c ? c : strcmp(a->name, b->name);
+}
+
+/* The owner's share with one more; a reason when that is too much. */
+static const char *over_share(struct taker *t, const struct name *name, char why[128])
+{
+	size_t i = 0;
+
+	while (i < t->nowners && t->owners[i].uid != name->uid)
+		i++;
+	if (i == t->nowners) {
+		t->owners = xgrow(t->owners, t->nowners, &t->ownercap, sizeof(*t->owners));
+		t->owners[t->nowners++] = (struct owner) { .uid = name->uid };
+	}
+	if (t->owners[i].n >= SPOOL_OWNER_MAX ||
+	    t->owners[i].bytes + name->size > SPOOL_OWNER_BYTES) {
+		snprintf(why, 128, "user %u has more than %d entries or %d MB waiting", name->uid,
+			 SPOOL_OWNER_MAX, SPOOL_OWNER_BYTES >> 20);
+		return why;
+	}
+	t->owners[i].n++;
+	t->owners[i].bytes += name->size;
+	return NULL;
+}
+
+static void list_names(struct taker *t, DIR *list, struct names *out)
+{
+	struct dirent *d;
+	struct stat st;
+
+	while ((d = readdir(list))) {
+		if (ps_starts(d->d_name, ".tmp-")) {
+			drop_old_tmp(t, d->d_name);
+			continue;
+		}
+		if (d->d_name[0] == '.' || strcmp(d->d_name, "aside") == 0)
+			continue;
+		if (!ps_ends(d->d_name, ".msg") || strlen(d->d_name) >= sizeof(t->out->v->name)) {
+			set_aside(t, d->d_name, "not a name that hooks give");
+			continue;
+		}
+		if (fstatat(t->dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;	/* retired a moment ago */
+		out->v = xgrow(out->v, out->n, &out->cap, sizeof(*out->v));
+		out->v[out->n++] = (struct name) {
+			xstrdup(d->d_name), st.st_uid, (size_t)st.st_size,
+			(int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+		};
+	}
+	if (out->n)
+		qsort(out->v, out->n, sizeof(*out->v), by_age);
+}
+
 int spool_take(struct spool_batch *out, const char *dir, spool_check_fn *check, void *arg,
 	       struct ps_err *err)
 {
 	struct taker t = { .dir = dir, .out = out, .check = check, .arg = arg };
-	struct dirent *d;
+	struct names names = { NULL, 0, 0 };
 	DIR *list = opendir(dir);
+	char why[128];
 
 	*out = (struct spool_batch) { .v = NULL };
 	if (!list)
 		return ps_err_errno(err, "cannot list the spool '%s'", dir);
 	t.dirfd = dirfd(list);
-	while ((d = readdir(list))) {
-		if (ps_starts(d->d_name, ".tmp-")) {
-			drop_old_tmp(&t, d->d_name);
-			continue;
-		}
-		if (d->d_name[0] == '.' || strcmp(d->d_name, "aside") == 0)
-			continue;
-		if (!ps_ends(d->d_name, ".msg") || strlen(d->d_name) >= sizeof(out->v->name)) {
-			set_aside(&t, d->d_name, "not a name that hooks give");
-			continue;
-		}
-		if (out->n >= SPOOL_TAKE_MAX || t.bytes >= SPOOL_TAKE_BYTES) {
+	list_names(&t, list, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		size_t before = out->aside;
+		const char *over = over_share(&t, &names.v[i], why);
+
+		if (over)
+			set_aside(&t, names.v[i].name, over);
+		else if (out->n >= SPOOL_TAKE_MAX || t.bytes >= SPOOL_TAKE_BYTES)
 			out->more = true;
-			break;
-		}
-		take_one(&t, d->d_name);
+		else
+			take_one(&t, names.v[i].name);
+		out->waiting += out->aside == before;
+		free(names.v[i].name);
 	}
+	free(names.v);
+	free(t.owners);
 	closedir(list);
 	sort(out);
 	return 0;
+}
+
+static void tell(struct spool_aside *out, int dirfd, const char *note, size_t max)
+{
+	struct buf why = BUF_INIT;
+	struct ps_err err;
+	bool told = out->told < max && fs_read(&why, dirfd, note, 4096, &err) == 0;
+
+	out->n++;
+	if (told) {
+		out->names[out->told] = xstrndup(note, strlen(note) - strlen(".why"));
+		out->why[out->told++] = xstrdup(buf_str(&why));
+	}
+	buf_clear(&why);
+}
+
+void spool_aside_list(struct spool_aside *out, const char *dir, size_t max)
+{
+	char *path = fs_join(dir, "aside");
+	DIR *list = opendir(path);
+	struct dirent *d;
+
+	*out = (struct spool_aside) { .n = 0 };
+	free(path);
+	if (!list)
+		return;			/* nothing was ever set aside */
+	out->names = xcalloc(max + 1, sizeof(*out->names));
+	out->why = xcalloc(max + 1, sizeof(*out->why));
+	while ((d = readdir(list)))
+		if (ps_ends(d->d_name, ".why") && d->d_name[0] != '.')
+			tell(out, dirfd(list), d->d_name, max);
+	closedir(list);
+}
+
+void spool_aside_clear(struct spool_aside *a)
+{
+	for (size_t i = 0; i < a->told; i++) {
+		free(a->names[i]);
+		free(a->why[i]);
+	}
+	PS_FREE(a->names);
+	PS_FREE(a->why);
+	a->told = a->n = 0;
 }
 
 void spool_batch_clear(struct spool_batch *b)

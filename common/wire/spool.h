@@ -17,6 +17,9 @@ enum {
 	SPOOL_DIR_MODE = 03773,
 	SPOOL_TAKE_MAX = 1000,		/* entries of one take */
 	SPOOL_TAKE_BYTES = 64 << 20,	/* bytes of one take */
+	/* what one owner may have waiting; what he put in after that is set aside */
+	SPOOL_OWNER_MAX = 10000,
+	SPOOL_OWNER_BYTES = 256 << 20,
 	/* an unfinished file of a hook that was killed: no budget is longer */
 	SPOOL_TMP_AGE_S = 90,
 };
@@ -47,15 +50,24 @@ struct spool_batch {
 	struct spool_entry *v;		/* older boots first, then by stamp */
 	size_t n;
 	bool more;			/* take again after these */
+	size_t waiting;			/* all that was there, of everybody */
+	size_t aside;			/* set aside by this take */
 };
 
 /* A reason to set this entry aside, or NULL to take it. */
 typedef const char *spool_check_fn(const struct msg *m, uint32_t uid, void *arg);
 
-/* Reads what is there. Entries that another take already returned come again until retired. */
+/* Reads what is there, the oldest files first, and puts them in the order of their stamps. A stamp
+ * is the writer's claim: it orders his reports and dates nobody's. Entries that another take has
+ * returned come again until retired. */
 int spool_take(struct spool_batch *out, const char *dir, spool_check_fn *check, void *arg,
 	       struct ps_err *err) PS_MUSTCHECK;
 void spool_batch_clear(struct spool_batch *b);
+
+/* What lies in aside/ and why; at most max are told, n counts all. */
+struct spool_aside { char **names, **why; size_t told, n; };
+void spool_aside_list(struct spool_aside *out, const char *dir, size_t max);
+void spool_aside_clear(struct spool_aside *a);
 /* The store has it. Failpoint spool.retire. One that is gone already is fine. */
 int spool_retire(const char *dir, const char *name, struct ps_err *err) PS_MUSTCHECK;
 

@@ -127,5 +127,73 @@ def renamed():
         check(pass_over(agent)["events"] == 1, "and goes on")
 
 
+def copied():
+    """cp -r: the known path stays what it is, the copy is named in status until it has an id of its own."""
+    with Instance() as agent:
+        repo = adopted(agent, "a")
+        n, copy = len(agent.events()), os.path.dirname(repo) + "/copy.git"
+        shutil.copytree(repo, copy, symlinks=True)
+        pass_over(agent)
+        trouble = facts(agent)["repositories"]
+        check([r["path"] for r in trouble] == [copy] and "--new-id" in trouble[0]["reason"], f"noticed: {trouble}")
+        check({e["repository"] for e in agent.events()} == {"a"} and len(agent.events()) == n, "the original stays")
+        agent.penstock("install", "--new-id", copy)
+        check(git(copy, "config", "penstock.id") != git(repo, "config", "penstock.id"), "two ids")
+        pass_over(agent)
+        check(not facts(agent)["repositories"], "nothing is wrong any more")
+        git(copy, "update-ref", "refs/heads/x", "refs/heads/main")
+        check(pass_over(agent)["events"] == 1 and agent.events()[-1]["repository"] == "copy", "it has its own events")
+
+
+def on_purpose():
+    with Instance() as agent:
+        repo = agent.repository("a", install=False)
+        value = commit(repo, "there before")
+        git(repo, "update-ref", "refs/heads/main", value)
+        agent.penstock("install", repo)
+        check(not agent.events(), "a baseline makes no event")
+        agent.penstock("adopt", repo, "refs/heads/nobody", expect=1)
+        agent.penstock("adopt", repo, "refs/heads/main")
+        e = agent.events()[0]
+        check((e["old"], e["new"]) == (ZERO, value) and e["pusher"], "adopt makes one, by whoever asked")
+        wait("it acts", lambda: agent.events()[0]["state"] == "done")
+        check("events already" in agent.penstock("adopt", repo, "refs/heads/main", expect=1).stderr, "once")
+
+
+def kept():
+    """A force-push and gc cannot take what is queued; when nobody needs it, it is let go."""
+    with Instance() as agent:
+        repo = agent.repository("a")
+        clone = agent.example(repo)
+        clone.push("main")
+        first = git(repo, "rev-parse", "main")
+        keeps = lambda: git(repo, "for-each-ref", "--format=%(objectname)", "refs/penstock/keep").split()  # noqa: E731
+        wait("it is kept", lambda: keeps() == [first])
+        check("penstock" not in git(agent.base, "ls-remote", "file://" + repo), "hidden from clients")
+        agent.penstock("pause", "all", "-m", "test", expect=None)
+        clone.git("commit", "-q", "--amend", "-m", "another")
+        clone.push("+main")
+        git(repo, "reflog", "expire", "--expire=now", "--all")
+        git(repo, "gc", "-q", "--prune=now")
+        second = git(repo, "rev-parse", "main")
+        wait("the second is kept", lambda: second in keeps())
+        if first in keeps():
+            git(repo, "cat-file", "-e", first)
+        wait("the first is let go", lambda: keeps() == [second])
+
+
+def set_aside():
+    """What is no message of a hook does not block the spool, and status says why it lies aside."""
+    with Instance() as agent:
+        spool = agent.dir + "/state/spool"
+        with open(spool + "/torn.msg", "w") as f:
+            f.write("abc")
+        wait("status tells it", lambda: agent.json("status")["spool"]["aside"] == 1)
+        status = agent.json("status")
+        check(status["spool"]["entries"][0]["id"] == "torn.msg" and status["spool"]["entries"][0]["reason"], "with reason")
+        check(any("set aside" in w for w in status["warnings"]), "and warns")
+
+
 if __name__ == "__main__":
-    main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed)
+    main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, on_purpose, kept,
+         set_aside)

@@ -147,6 +147,29 @@ bool flow_reconcile_trouble(const struct core *c, size_t *at, struct flow_troubl
 	return false;
 }
 
+void flow_release_hold(struct core *c, int64_t event, bool alone, const char *login, const char *shown,
+		       bool admin, const char *why, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "release e%lld%s by %s %s %d: %s", (long long)event,
+		 alone ? " alone" : "", login, shown, admin, why ? why : "");
+	reply(arg, 0, NULL, "1 let go");
+}
+
+void flow_spool_facts(const struct core *c, struct flow_spool_facts *out)
+{
+	(void)c;
+	*out = (struct flow_spool_facts) { 0 };
+}
+
+void flow_adopt_ref(struct core *c, const char *path, const char *ref, const char *who,
+		    core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "adopt %s %s by %s", path, ref, who);
+	reply(arg, 0, NULL, "an event");
+}
+
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
 {
 	(void)c;

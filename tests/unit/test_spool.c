@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
@@ -129,6 +130,67 @@ static const char *no_uid(const struct msg *m, uint32_t uid, void *arg)
 	return m->type == MSG_intent ? "not one of ours" : NULL;
 }
 
+static bool reason_has(const char *dir, const char *name, const char *word)
+{
+	char *path = fs_join(dir, name);
+	struct buf b = BUF_INIT;
+	struct ps_err err;
+	bool has = fs_read(&b, AT_FDCWD, path, 4096, &err) == 0 && strstr(buf_str(&b), word);
+
+	buf_clear(&b);
+	free(path);
+	return has;
+}
+
+/* Each with its own reason, as status shows them; at most so many are told. */
+static void reasons(const char *dir)
+{
+	static const struct { const char *name, *why; } want[] = {
+		{ "torn.msg", "torn" }, { "short.msg", "" }, { "name", "not a name" },
+		{ "link.msg", "" }, { "fifo.msg", "not a plain file" }, { "one.msg", "2 names" },
+	};
+	struct spool_aside a;
+	size_t found = 0;
+
+	spool_aside_list(&a, dir, 100);
+	assert_int_equal(a.n, 7);
+	assert_int_equal(a.told, 7);
+	for (size_t i = 0; i < a.told; i++)
+		for (size_t k = 0; k < PS_NELEM(want); k++)
+			if (strcmp(a.names[i], want[k].name) == 0) {
+				assert_non_null(strstr(a.why[i], want[k].why));
+				found++;
+			}
+	assert_int_equal(found, PS_NELEM(want));
+	spool_aside_clear(&a);
+	spool_aside_list(&a, dir, 2);
+	assert_int_equal(a.n, 7);
+	assert_int_equal(a.told, 2);
+	spool_aside_clear(&a);
+}
+
+/* One owner's flood is cut where his share ends: the oldest are kept, the rest has its reason. */
+static void a_flood_is_cut(void **state)
+{
+	struct spool_batch b;
+	struct ps_err err;
+	char name[32];
+
+	assert_int_equal(put(*state, "first", "b", 1, &err), SPOOL_SYNCED);
+	for (int i = 0; i < SPOOL_OWNER_MAX + 3; i++) {
+		snprintf(name, sizeof(name), "%08d.msg", i);
+		file(*state, name, "");
+	}
+	b = take(*state);
+	/* it is the oldest; the others hold no message and are set aside as torn */
+	assert_int_equal(b.n, 1);
+	assert_int_equal(b.aside, SPOOL_OWNER_MAX + 3);
+	spool_batch_clear(&b);
+	snprintf(name, sizeof(name), "aside/%08d.msg.why", SPOOL_OWNER_MAX + 2);
+	assert_true(reason_has(*state, name, "more than"));
+	assert_true(reason_has(*state, "aside/00000000.msg.why", "torn"));
+}
+
 static void strangers_are_set_aside(void **state)
 {
 	char *dir = *state, *a = fs_join(dir, "link.msg"), *b = fs_join(dir, "fifo.msg"),
@@ -148,8 +210,11 @@ static void strangers_are_set_aside(void **state)
 	assert_int_equal(put(dir, "good", "b", 1, &err), SPOOL_SYNCED);
 	batch = take(dir);
 	assert_int_equal(batch.n, 1);
+	assert_int_equal(batch.waiting, 1);
+	assert_int_equal(batch.aside, 7);
 	assert_string_equal(batch.v[0].msg.u.intent.push, "good");
 	spool_batch_clear(&batch);
+	reasons(dir);
 	free(c);
 	c = fs_join(d, "fifo.msg.why");
 	assert_true(fs_exists(c));
@@ -185,7 +250,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(in_order_until_retired), CASE(failures_keep_nothing),
 			CASE(strangers_are_set_aside),
-		CASE(unfinished_files_wait_an_hour),
+		CASE(unfinished_files_wait_an_hour), CASE(a_flood_is_cut),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
