@@ -72,7 +72,7 @@ def main():
         after = agent.json("status")["reconcile"]
         check((done["repositories"], done["listed"], done["events"]) == (n, 0, 0), f"none is listed: {done}")
         check(after["frames"] - before["frames"] == (n + BATCH - 1) // BATCH, "a thousand per frame")
-        print(f"core: {memory_of(agent.role('penstock-core'))} MB")
+        print(f"core: {memory_of(agent.role('core'))} MB")
         print(f"ok: {n} repositories, {after['frames'] - before['frames']} frames, 0 listed")
     finally:
         agent.stop()
