@@ -97,6 +97,34 @@ def a_gate_that_hangs_costs_nothing():
         a.wait_event(MAIN, new, limit=60)
 
 
+def whoever_hangs_holds_no_push():
+    """Parent and each role stopped, one at a time: a push is answered within its budgets, and all goes on after."""
+    budgets = 4 + 0.2 + 1 + 0.5		# pre-receive; post-receive's socket, answer and spool
+    with Instance() as a:
+        c = a.clone(a.repository("r"))
+        c.write("README", "x\n")
+        pushed = []
+        for name in ("parent", "core", "gate", "build", "deploy"):
+            pids = [a.parent.pid] if name == "parent" else a.processes(a.role(name))
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                for n in range(2):
+                    pushed.append(c.commit(f"while {name} hangs, {n}"))
+                    began = time.monotonic()
+                    c.push("HEAD:" + MAIN, limit=60)
+                    took = time.monotonic() - began
+                    # git itself, on a machine that is busy with other tests, is the rest
+                    check(took < budgets + 10, f"a push took {took:.1f} s while {name} was stopped")
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+            a.wait_event(MAIN, pushed[-1], limit=60)
+        es = a.events(MAIN)
+        check([e["new"] for e in es] == pushed, f"pushed {pushed}\nevents {es}")
+        check(all(e["state"] in ("done", "superseded") for e in es), f"{es}")
+
+
 if __name__ == "__main__":
     main(newer_store_refuses_the_start, reload_while_a_role_starts, names_in_the_log,
-         a_gate_that_hangs_costs_nothing)
+         a_gate_that_hangs_costs_nothing, whoever_hangs_holds_no_push)
