@@ -164,5 +164,5 @@ int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = settled_events(tx, p, err);
 	if (rc == 0)
 		rc = old_keeps(tx, p, err);
-	return rc;
+	return rc < 0 ? rc : waits_prune(tx, err);
 }

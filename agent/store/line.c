@@ -189,3 +189,20 @@ int wait_clear(struct store_tx *tx, const char *place, struct ps_err *err)
 
 	return rc < 0 ? rc : 0;
 }
+
+int waits_prune(struct store_tx *tx, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "DELETE FROM wait WHERE"
+			 " (place = 'build' AND NOT EXISTS (SELECT 1 FROM build WHERE state = 'queued'))"
+			 " OR (place LIKE 'run %' AND NOT EXISTS"
+			 " (SELECT 1 FROM run WHERE state = 'queued' AND fabric = substr(place, 5)))"
+			 " OR (place LIKE 'deployment %' AND NOT EXISTS"
+			 " (SELECT 1 FROM deployment WHERE state = 'waiting' AND environment = substr(place, 12)))"
+			 " OR (place = '" WAIT_TOOLCHAIN "' AND NOT EXISTS"
+			 " (SELECT 1 FROM demand WHERE state = 'waiting' AND toolchain IS NULL))"
+			 " OR (place = '" WAIT_SURVEY "' AND NOT EXISTS"
+			 " (SELECT 1 FROM event WHERE state = 'open' AND surveyed = 0))", "");
+
+	return rc < 0 ? rc : 0;
+}

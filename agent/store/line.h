@@ -73,5 +73,7 @@ int wait_set(struct store_tx *tx, const char *place, const struct wait *w,
 	     struct ps_err *err) PS_MUSTCHECK;
 /* Nothing stands there. Writes nothing when nothing did. */
 int wait_clear(struct store_tx *tx, const char *place, struct ps_err *err) PS_MUSTCHECK;
+/* Forgets why places stood where nothing waits any more: what comes next is not told an old reason. */
+int waits_prune(struct store_tx *tx, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

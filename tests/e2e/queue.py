@@ -45,8 +45,8 @@ def busy(a, name):
 
 def settled(a):
     """Every event was read, every demand has its builds."""
-    return wait("all is in line", lambda: all(i["state"] != "open" and i["reason"] != "order" for i in a.items("queue")),
-                every=0.2)
+    return wait("all is in line", lambda: all(i["state"] != "open" and i["reason"] not in ("order", "toolchain")
+                                              for i in a.items("queue")), every=0.2)
 
 
 def change(c, n):
