@@ -15,13 +15,15 @@ So does a message without a row in common/wire/route.h.
 PENSTOCK_KILL_ONLY=NAME,... tries these points, PENSTOCK_KILL_MODES=alone that mode, PENSTOCK_KILL_JOBS=N so
 many at once (default: as many as processors, at most 2).
 """
-import concurrent.futures
 import os
 import sys
-import tempfile
-import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+# in the place of our own folder: there is a queue.py, which is not Python's
+sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support")
+import concurrent.futures  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+
 from agent import BUILD, Failed, Instance, check, main, run  # noqa: E402
 from scene import Scene  # noqa: E402
 
