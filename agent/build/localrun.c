@@ -148,6 +148,8 @@ static enum task_state run_task(const struct localrun *r, const struct wire_task
 	struct ps_err err = { 0 };
 	int rc = runlog_open(&t.log, path, r->log_max, &err);
 
+	if (rc == 0)
+		runlog_attempt(t.log);
 	r->on_state(r->arg, task, "running", NULL, NULL);
 	if (rc == 0)
 		rc = check_wheel(r, task, &err);

@@ -95,8 +95,6 @@ int runlog_open(struct runlog **out, const char *path, int64_t max, struct ps_er
 		rc = ps_err_set(err, PS_EBUSY, "somebody still writes the log '%s'", path);
 	if (rc == 0)
 		rc = go_on(l, err);
-	if (rc == 0 && l->at)
-		runlog_say(l, "once more; what is above is of an earlier attempt");
 	if (rc == 0)
 		*out = l;
 	else
@@ -279,6 +277,12 @@ void runlog_say(struct runlog *l, const char *fmt, ...)
 	flush(l);
 	free(line);
 	free(text);
+}
+
+void runlog_attempt(struct runlog *l)
+{
+	if (l->at)
+		runlog_say(l, "once more; what is above is of an earlier attempt");
 }
 
 const char *runlog_last(const struct runlog *l)

@@ -7,9 +7,8 @@
  * of it) and the end (a quarter at least) are kept and the middle is given up: on disk there are
  * never more than `max` bytes and one block of output. Lines of our own begin with "penstock: ".
  *
- * A second attempt appends to the log of the first, so offsets go on; a line of ours stands between
- * them. A log that cannot be written (a full disk) fails no build: how much is missing is said in
- * the log once it can be written again.
+ * A second attempt appends to the log of the first, so offsets go on. A log that cannot be written
+ * (a full disk) fails no build: how much is missing is said in it once it can be written again.
  */
 #ifndef PS_RUNLOG_H
 #define PS_RUNLOG_H
@@ -23,6 +22,8 @@ struct runlog;
  * it. */
 int runlog_open(struct runlog **out, const char *path, int64_t max,
 		struct ps_err *err) PS_MUSTCHECK;
+/* An attempt begins: a line of ours parts it from what an earlier one wrote, if there was one. */
+void runlog_attempt(struct runlog *l);
 void runlog_bytes(struct runlog *l, const char *bytes, size_t n);
 void runlog_say(struct runlog *l, const char *fmt, ...) PS_PRINTF(2, 3);
 /* The last line of output that is not blank, without its end; "" before the first. */

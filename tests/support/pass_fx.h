@@ -54,6 +54,7 @@ struct fx {
 	const char *ref, *repo, *tree;	/* what the next demand is of; NULL: always the same */
 	unsigned moves;
 	int64_t now_ms;			/* of the passes; 0: 1000 */
+	int64_t asked_ms;		/* when the toolchain was asked for; 0: no matter */
 	int64_t event;
 	struct demand demand;
 	json_t *wait;			/* what `penstock why` says of the demand */
@@ -292,6 +293,7 @@ static inline struct pass *new_pass(const char *toolchain, const char *problem,
 		.toolchain_digest = xstrdup_null(toolchain),
 		.toolchain_prefix = xstrdup_null(toolchain ? "/t" : NULL),
 		.now_ms = f->now_ms ? f->now_ms : 1000,
+		.toolchain_asked_ms = f->asked_ms,
 	};
 	p->view.ndrivers = 1;
 	p->view.drivers = xmemdup(local, sizeof(local));

@@ -17,6 +17,30 @@ static void waits_for_a_toolchain(void **state)
 	pass_free(p);
 }
 
+/* The toolchain may have changed since it was asked for: a newer demand gets a newer answer. */
+static void asks_again_for_a_newer_demand(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	f->now_ms = INT64_MAX;
+	f->asked_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		p = do_pass(f, DIGEST, NULL, NULL);
+		assert_int_equal(p->nacts, 0);
+		assert_true(p->ask_toolchain);
+		assert_waits(f, "toolchain", "is asked whether it has changed");
+		pass_free(p);
+	}
+	f->asked_ms = INT64_MAX - 1;
+	f->now_ms = 0;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_false(p->ask_toolchain);
+	assert_int_equal(count(p, ACT_BUILD), 1);
+	pass_free(p);
+}
+
 static void waits_for_a_sandbox(void **state)
 {
 	struct fx *f = *state;
@@ -548,7 +572,7 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(waits_for_a_toolchain), CASE(waits_for_a_sandbox),
+		CASE(waits_for_a_toolchain), CASE(asks_again_for_a_newer_demand), CASE(waits_for_a_sandbox),
 			CASE(builds_releases_deploys),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),

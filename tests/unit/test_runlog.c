@@ -52,6 +52,7 @@ static void open_log(int64_t max)
 	struct ps_err err = { 0 };
 
 	assert_int_equal(runlog_open(&fx.log, fx.path, max, &err), 0);
+	runlog_attempt(fx.log);
 }
 
 static void close_log(void)
