@@ -27,7 +27,7 @@ static int check_place(const char *dir, struct ps_err *err)
 {
 	static const char *const ours[] = { ".", "..", "state", "run", "keys", "artifacts", "logs",
 					    "work",
-					    "fabrics", "repos", "toolchains", NULL };
+					    "fabrics", "repos", "toolchains", "verdicts", NULL };
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	int rc = 0;

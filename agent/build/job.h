@@ -32,6 +32,8 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 /* Answers with one toolchain_info. */
 void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock);
 
+/* Answers with one cleaned. */
+void job_clean(const struct job_env *env, const struct wire_clean *m, int sock);
 /* The folder of a claim of a build (b) or test (t): no other claim has it. free() it. */
 char *job_work(const struct job_env *env, char kind, uint64_t id, uint64_t fence);
 /* What the jobs share. job_tell() ends the process when nobody takes it. */

@@ -78,6 +78,8 @@ static void tell_end(struct role *r, enum msg_type asked, uint64_t id, uint64_t 
 								       .fence = fence,
 								       .state = state,
 								       .reason = why });
+	else if (asked == MSG_clean)
+		role_tell_core(r, MSG_cleaned, &(struct wire_cleaned){ .id = id, .problem = why });
 	else
 		role_tell_core(r, MSG_toolchain_info,
 			       &(struct wire_toolchain_info){ .id = id, .problem = why });
@@ -225,6 +227,8 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 		job_test(&env, &m->u.test_start, 3);
 	else if (m->type == MSG_run_start)
 		job_run(&env, &m->u.run_start, 3);
+	else if (m->type == MSG_clean)
+		job_clean(&env, &m->u.clean, 3);
 	else if (m->type == MSG_cancel)
 		job_clear(&env, &m->u.cancel, 3);
 	else
@@ -324,6 +328,9 @@ static void on_core(struct role *r, struct msg *m)
 		break;
 	case MSG_toolchain_query:
 		job_start(r, m, m->u.toolchain_query.id, 0);
+		break;
+	case MSG_clean:
+		job_start(r, m, m->u.clean.id, 0);
 		break;
 	default:
 		log_warn("build", NULL, "core sent '%s', which is nothing for a build role",

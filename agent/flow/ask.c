@@ -76,6 +76,8 @@ static enum msg_type answer_to(enum msg_type question)
 	case MSG_export:
 	case MSG_keep:
 		return MSG_done;
+	case MSG_clean:
+		return MSG_cleaned;
 	case MSG_toolchain_query:
 		return MSG_toolchain_info;
 	default:
@@ -116,6 +118,8 @@ static uint64_t answer_id(const struct msg *m)
 		return m->u.surveyed.id;
 	case MSG_done:
 		return m->u.done.id;
+	case MSG_cleaned:
+		return m->u.cleaned.id;
 	case MSG_toolchain_info:
 		return m->u.toolchain_info.id;
 	default:

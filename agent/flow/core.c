@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
@@ -370,6 +371,8 @@ static int start(struct role *r, struct ps_err *err)
 	if (rc == 0)
 		rc = queue_open(&c->queue, c, err);
 	if (rc == 0)
+		rc = clean_open(&c->clean, c, err);
+	if (rc == 0)
 		rc = intake_open(&c->intake, c, err);
 	if (rc == 0)
 		rc = door_open(&c->door, c, err);
@@ -410,6 +413,7 @@ static void end(struct role *r)
 	}
 	intake_close(c->intake);
 	disk_close(c->disk);
+	clean_close(c->clean);
 	queue_close(c->queue);
 	asks_free(c->asks);
 	for (int i = 0; i < CORE_ROLES; i++)

@@ -47,6 +47,7 @@ struct door;
 struct intake;
 struct queue;
 struct disk;
+struct clean;
 struct api;
 
 struct core {
@@ -64,6 +65,7 @@ struct core {
 	struct intake *intake;
 	struct queue *queue;
 	struct disk *disk;		/* how full they are */
+	struct clean *clean;
 	struct api *api;
 	struct loop_watch *store_wake;
 	int wake_fd;

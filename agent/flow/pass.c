@@ -72,7 +72,7 @@ static int say_surveys(struct store_tx *tx, const struct pass *p, struct ps_err 
 
 	if (p->view.disk >= DISK_INTAKE)
 		w = (struct wait) { .reason = "disk", .blocked_by = "disk",
-				    .detail = p->view.disk_problem, .lift = "penstock status" };
+				    .detail = p->view.disk_problem, .lift = "penstock clean" };
 
 	return rc < 0 || !any ? rc : wait_set(tx, WAIT_SURVEY, &w, err);
 }

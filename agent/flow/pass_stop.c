@@ -29,7 +29,7 @@ struct standstill pass_stopped(const struct pass *p, enum pause_work work, const
 		return (struct standstill) { .reason = NULL };
 	return (struct standstill) { .reason = "disk", .detail = xstrdup(p->view.disk_problem),
 				     .blocked_by = xstrdup("disk"),
-				     .lift = xstrdup("penstock status") };
+				     .lift = xstrdup("penstock clean") };
 }
 
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,

@@ -19,7 +19,7 @@ static const struct state_move moves[] = {
 int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct ps_err *err)
 {
 	return rows_one(tx, &build_shape, out, err,
-			"WHERE key = ? AND state NOT IN ('failed', 'cancelled') AND check_of = 0", "t", key);
+			"WHERE key = ? AND state NOT IN ('failed', 'cancelled') AND check_of = 0 AND gone_ms = 0", "t", key);
 }
 
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err)

@@ -24,8 +24,8 @@ struct build_result {
 
 #define BUILD_UNWANTED "no demand is left"	/* why it was cancelled: who needs it again builds it again */
 
-/* The build of this key that has not failed or been cancelled: queued, under way or passed; never
- * one that only compares. PS_ENOENT. */
+/* The build of this key that has not failed or been cancelled: queued, under way or passed with its
+ * artifact still there; never one that only compares. PS_ENOENT. */
 int build_by_key(struct store_tx *tx, const char *key, struct build *out,
 		 struct ps_err *err) PS_MUSTCHECK;
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;

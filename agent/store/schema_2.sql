@@ -25,6 +25,10 @@ CREATE TABLE pause (
 	PRIMARY KEY (scope, name, kind)
 );
 
+-- its artifact was removed then: the key is free again; 0: it is there
+ALTER TABLE build ADD COLUMN gone_ms BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX build_digest ON build (digest) WHERE digest IS NOT NULL;
+
 -- ---- queue: order, leases, fences ----
 
 -- Where a thing stands in its line (agent/flow/sched.h); 0, or when a person put it first.
@@ -123,6 +127,7 @@ ALTER TABLE run ADD COLUMN retry_of BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE build ADD COLUMN check_of BIGINT NOT NULL DEFAULT 0;	-- not 0: rebuilds that one's key to compare
 DROP INDEX build_key;
-CREATE UNIQUE INDEX build_key ON build (key) WHERE state NOT IN ('failed', 'cancelled') AND check_of = 0;
+CREATE UNIQUE INDEX build_key ON build (key) WHERE state NOT IN ('failed', 'cancelled') AND check_of = 0
+	AND gone_ms = 0;
 CREATE INDEX build_of_key ON build (key);
 CREATE INDEX build_check ON build (check_of, state);

@@ -143,7 +143,7 @@ static const struct wait_reason reasons[] = {
 	{ "tests",     "waits for its tests", "penstock status" },
 	{ "sandbox",   "no sandbox can be made here", "penstock status" },
 	{ "toolchain", "there is no toolchain to build with", "penstock toolchain make NAME FILE" },
-	{ "disk",      "the disk is nearly full", "penstock status" },
+	{ "disk",      "the disk is nearly full", "penstock clean" },
 	{ "paused",    "work is paused", "penstock status" },
 	{ "recovery",  "the store was restored", "penstock resume --all" },
 	{ "held",      "must not act until the owners let it go", "penstock events --state held" },

@@ -40,6 +40,7 @@ static const struct route routes[] = {
 	{ .post = true, .path = "/backup", .act = act_backup },
 	{ .post = true, .path = "/events/*/release", .act = act_release_hold },
 	{ .post = true, .path = "/reconcile", .act = act_reconcile },
+	{ .post = true, .path = "/clean", .act = act_clean },
 	{ .post = true, .path = "/reload", .act = act_reload },
 	{ .post = true, .path = "/stop", .act = act_stop },
 };

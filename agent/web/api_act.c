@@ -1,6 +1,7 @@
 /* api_act – the requests that change something: checked here, done by flow. */
 #include "config.h"
 
+#include "agent/flow/clean.h"
 #include "agent/flow/queue.h"
 #include "agent/web/api_parts.h"
 
@@ -119,6 +120,37 @@ void act_backup(struct request *r)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
 		flow_backup(r->core, member(body, "path"), plain_reply, r);
+	json_decref(body);
+}
+
+/* text: what goes, as a list. */
+static void clean_reply(void *arg, int rc, const char *problem, const char *text)
+{
+	struct request *r = arg;
+	json_t *items = text ? json_loads(text, 0, NULL) : NULL, *doc;
+
+	if (rc < 0 || problem || !items) {
+		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
+		return;
+	}
+	doc = json_pack("{s:o, s:b}", "items", items, "more", 0);
+	request_done(r, 200, doc);
+	json_decref(doc);
+}
+
+void act_clean(struct request *r)
+{
+	struct ps_err err = { 0 };
+	json_t *body = NULL;
+	int rc;
+
+	if (!admin_only(r))
+		return;
+	rc = http_body(r->call, &body, &err);
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else
+		flow_clean(r->core, json_is_true(json_object_get(body, "dry")), clean_reply, r);
 	json_decref(body);
 }
 

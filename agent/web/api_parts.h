@@ -47,6 +47,7 @@ void status_finish(struct request *r);
 void act_run(struct request *r);
 void act_adopt(struct request *r);
 void act_backup(struct request *r);
+void act_clean(struct request *r);
 void act_reload(struct request *r);
 void act_stop(struct request *r);
 /* api_reconcile.c */

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
 #include "agent/web/api_parts.h"
 #include "common/base/clock.h"
@@ -195,10 +196,24 @@ static json_t *disks_of(const struct core *c, json_t *warnings)
 						       (int)p->percent, "free", (json_int_t)p->free,
 						       "total", (json_int_t)p->total));
 		if (p->level)
-			add(warnings, "the disk of %s is %u %% full: %s; make room",
+			add(warnings,
+			    "the disk of %s is %u %% full: %s; make room, or: penstock clean",
 			    p->path, p->percent, words[p->level]);
 	}
 	return disks;
+}
+
+static json_t *cleaned_of(const struct core *c, json_t *warnings)
+{
+	const struct clean_report *last = c->clean ? clean_last(c->clean) : NULL;
+	char at[CLOCK_TEXT];
+
+	if (last && *last->problem)
+		add(warnings, "the cleaner: %s", last->problem);
+	if (!last || !last->at_ms)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I}", "at", clock_text_ms(at, last->at_ms), "files",
+			 (json_int_t)last->files, "bytes", (json_int_t)last->bytes);
 }
 
 static bool is_draining(const json_t *pauses)
@@ -234,6 +249,7 @@ void status_finish(struct request *r)
 	json_object_set_new(r->out, "disks", disks_of(c, warnings));
 	json_object_set_new(r->out, "spool", spool_of(c, warnings));
 	json_object_set_new(r->out, "reconcile", reconcile_of(c, warnings));
+	json_object_set_new(r->out, "cleaned", cleaned_of(c, warnings));
 	json_object_set_new(r->out, "warnings", warnings);
 	json_object_set_new(r->out, "facts", facts_of(c, cfg));
 	json_object_set_new(r->out, "missing", lacks);

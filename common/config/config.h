@@ -123,6 +123,13 @@ struct conf_rule {
 /* How full a disk may be, in percent, and what the store keeps for when it is full. */
 struct conf_disk { unsigned wait, intake_only; int64_t reserve; };
 
+/* How long what is kept is kept, and how much of it. */
+struct conf_retention {
+	int64_t every_ms, artifacts_ms, artifacts_max, logs_ms, logs_max, exports_ms, aside_ms,
+		rows_ms;
+	unsigned rollbacks;
+};
+
 struct config {
 	char digest[65];		/* SHA-256 of the bytes: the policy digest */
 	struct conf_team *teams; size_t nteams;
@@ -134,6 +141,7 @@ struct config {
 	struct conf_toolchain *toolchains; size_t ntoolchains;
 	struct conf_builder builder;	/* builders.default */
 	struct conf_disk disk;
+	struct conf_retention retention;
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
 	struct conf_pos trusted_pos;
 	struct conf_rule *rules; size_t nrules;

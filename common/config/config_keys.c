@@ -255,6 +255,31 @@ static const struct conf_table role_table = {
 		.words = role_words,
 };
 
+#define DAYS (3650 * 24 * 60 * MINUTE_MS)
+static const struct conf_key retention_keys[] = {
+	{ .name = "every", .type = CONF_TIME, AT(retention.every_ms), .min = MINUTE_MS,
+	  .max = DAYS, .fallback = "1h" },
+	{ .name = "artifacts", .type = CONF_TIME, AT(retention.artifacts_ms),
+	  .min = 60 * MINUTE_MS, .max = DAYS, .fallback = "180d" },
+	{ .name = "artifacts_size", .type = CONF_SIZE, AT(retention.artifacts_max), .min = 0,
+	  .max = 1024 * 1024 * GB, .fallback = "20G" },
+	{ .name = "rollbacks", .type = CONF_UNSIGNED, AT(retention.rollbacks), .min = 1,
+	  .max = 1000, .fallback = "10" },
+	{ .name = "logs", .type = CONF_TIME, AT(retention.logs_ms), .min = 60 * MINUTE_MS,
+	  .max = DAYS, .fallback = "90d" },
+	{ .name = "logs_size", .type = CONF_SIZE, AT(retention.logs_max), .min = 0,
+	  .max = 1024 * 1024 * GB, .fallback = "5G" },
+	{ .name = "exports", .type = CONF_TIME, AT(retention.exports_ms), .min = 60 * MINUTE_MS,
+	  .max = DAYS, .fallback = "1d" },
+	{ .name = "aside", .type = CONF_TIME, AT(retention.aside_ms), .min = 60 * MINUTE_MS,
+	  .max = DAYS, .fallback = "30d" },
+	{ .name = "rows", .type = CONF_TIME, AT(retention.rows_ms), .min = 60 * MINUTE_MS,
+	  .max = DAYS, .fallback = "365d" },
+	END,
+};
+static const struct conf_table retention_table = { .what = "'retention'",
+						   .keys = retention_keys };
+
 static const struct conf_key disk_keys[] = {
 	{ .name = "wait", .type = CONF_UNSIGNED, AT(disk.wait), .min = 1, .max = 100,
 	  .fallback = "90" },
@@ -286,12 +311,13 @@ static const struct conf_key top_keys[] = {
 	{ .name = "toolchains", .type = CONF_ROWS, AT(toolchains),
 	  .count = offsetof(struct config, ntoolchains), .table = &toolchain_table },
 	{ .name = "disk", .type = CONF_TABLE, .table = &disk_table },
+	{ .name = "retention", .type = CONF_TABLE, .table = &retention_table },
 	{ .name = "identity", .type = CONF_TABLE, .table = &identity_table },
 	{ .name = "roles", .type = CONF_ROWS, AT(roles), .count = offsetof(struct config, nroles),
 	  .table = &role_table },
 	{ .name = "rules", .type = CONF_ITEMS, AT(rules), .count = offsetof(struct config, nrules),
 	  .table = &rule_table },
-	LATER("retention"), LATER("notify"),
+	LATER("notify"),
 	END,
 };
 #undef AT

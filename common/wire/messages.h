@@ -99,9 +99,15 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, message, WIRE_TEXT, "what it says")                                  \
 	F(OSTR, trace, WIRE_TEXT, "first lines of its trace")
 
+#define WIRE_clean_item(F)                                                           \
+	F(STR, kind, 32, "artifact, log, export")                                    \
+	F(STR, name, WIRE_PATH, "digest; b31.log, x7; entry of the folder")          \
+	F(I64, size, 0, "bytes on disk")                                             \
+	F(I64, mtime, 0, "ms since 1970; a younger one of that name stays")
+
 #define WIRE_SHAPES(X)                                                               \
 	X(ref_line) X(ref_value) X(tree_input) X(file) X(pipeline) X(job) X(project) \
-	X(artifact) X(rendered) X(task) X(test_case)
+	X(artifact) X(rendered) X(task) X(test_case) X(clean_item)
 
 /* ---- hook → core, and the answers ---- */
 
@@ -285,6 +291,25 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(LIST, cases, test_case, "those that are kept")                             \
 	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
 
+/* ---- retention: core decides, the build role lists and removes what is its own ---- */
+
+#define WIRE_clean(F)                                                                \
+	F(U64, id, 0, "echoed in the answer")                                        \
+	F(I64, artifacts_before, 0, "ms since 1970: older ones may go")              \
+	F(I64, artifacts_max, 0, "bytes of all; 0: no limit")                        \
+	F(I64, logs_before, 0, "as above")                                           \
+	F(I64, logs_max, 0, "as above")                                              \
+	F(I64, exports_before, 0, "as above")                                        \
+	F(STRS, keep, 0, "names of what stays")                                      \
+	F(LIST, remove, clean_item, "these go now; empty: list what may go")
+
+#define WIRE_cleaned(F)                                                              \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "the first")                                     \
+	F(LIST, items, clean_item, "what may go")                                    \
+	F(U64, files, 0, "removed")                                                  \
+	F(U64, bytes, 0, "freed")
+
 #define WIRE_toolchain_query(F)                                                      \
 	F(U64, id, 0, "asked by core")                                               \
 	F(OSTR, name, WIRE_ID, "absent: the one that builds use")
@@ -418,7 +443,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_MESSAGES(X)                                                             \
 	X(intent) X(report) X(answer) X(not_understood)                              \
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
-	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info)             \
+	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
 	X(run_start) X(task_state) X(run_end) X(cancel)                              \
 	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
 	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \

@@ -51,6 +51,8 @@
 	R(test_end, job, build) R(test_end, build, core)                              \
 	R(toolchain_query, core, build)                                               \
 	R(toolchain_info, job, build) R(toolchain_info, build, core)                  \
+	R(clean, core, build)                                                         \
+	R(cleaned, job, build) R(cleaned, build, core)                                \
 	R(run_start, core, build)                                                     \
 	R(task_state, job, build) R(task_state, build, core)                          \
 	R(run_end, job, build) R(run_end, build, core)                                \

@@ -85,7 +85,7 @@ class Scene:
 
     def goals(self):
         down = [self.pushed] if self.kind == "down" else []
-        up = [self.ran, self.ended_by_hand, self.reloaded, self.not_understood] if self.kind == "up" else []
+        up = [self.ran, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
         return down + [self.running, self.deployed] + up + [self.stopped]
 
     def play(self):
@@ -167,6 +167,14 @@ class Scene:
             for number in under_way():
                 self.program("cancel", number, "--no-wait")
             self.until("it is over", over)
+
+    def cleaned(self):
+        """The cleaner finds something: a log that is older than any rule."""
+        old = os.path.join(self.a.dir, "logs", "b900000.log")
+        with open(old, "w", encoding="utf-8"):
+            pass
+        os.utime(old, (0, 0))
+        self.until("the old log is removed", lambda: self.program("clean")[0] == 0 and not os.path.exists(old))
 
     def reloaded(self):
         self.until("a reload is taken", lambda: self.command("reload"))

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/flow/acts.h"
+#include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
 #include "agent/flow/queue.h"
 #include "agent/loop/child.h"
@@ -86,6 +87,20 @@ void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *a
 	(void)c;
 	snprintf(fx.asked, sizeof(fx.asked), "backup %s", path);
 	reply(arg, 0, NULL, "4096");
+}
+
+void flow_clean(struct core *c, bool dry, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "clean %d", dry);
+	reply(arg, 0, NULL, "[{\"id\": \"b1.log\", \"state\": \"may go\", \"kind\": \"log\", "
+	      "\"size\": 4096}]");
+}
+
+const struct clean_report *clean_last(const struct clean *c)
+{
+	(void)c;
+	return NULL;
 }
 
 size_t disk_places(const struct disk *d, const struct disk_place **out)
@@ -423,6 +438,7 @@ static const struct row {
 	{ "drain", { "drain", "-m", "upgrade" }, 0, { "draining: nothing new starts" }, "pause|all||" },
 	{ "drain with a time", { "drain", "-t", "1s" }, 2, { "--timeout is for --wait" }, NULL },
 	{ "drain and wait", { "drain", "--wait", "--json" }, 0, { "\"items\": []" }, NULL },
+	{ "clean, dry", { "clean", "-n" }, 0, { "b1.log", "1 files, 4096 bytes would go" }, "clean 1" },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
 };

@@ -54,7 +54,11 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "far key", GOOD "colour: red\n",
 	  "p:5:1: error: unknown key 'colour' in the configuration [PS-CONF-005]\n" },
 	{ "merge key", GOOD "<<: {}\n", "p:5:1: error: unknown key '<<' in the configuration [PS-CONF-005]\n" },
-	{ "later", GOOD "retention: {}\n", "p:5:1: error: 'retention' is not in this version [PS-CONF-006]\n" },
+	{ "retention", GOOD "retention: { artifacts: 30d, logs_size: 1M, rollbacks: 3 }\n", "" },
+	{ "retention, too short", GOOD "retention: { logs: 1m }\n",
+	  "p:5:20: error: 'logs' must be from 3600000ms to 315360000000ms, not '1m' [PS-CONF-010]\n" },
+	{ "disk", GOOD "disk: { wait: 80, intake_only: 95, reserve: 1M }\n", "" },
+	{ "later", GOOD "notify: {}\n", "p:5:1: error: 'notify' is not in this version [PS-CONF-006]\n" },
 	{ "later in a rule", TEAMS FABRICS "environments:\n"
 	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, windows: [] }\n",
 	  "p:4:70: error: 'also' is not in this version [PS-CONF-006]\n"
