@@ -22,6 +22,7 @@ enum {
 	QUIET_POLL_MS = 2,
 	QUIET_LIMIT_MS = 1000,
 	LOOK_LIMIT_MS = 30000,
+	READ_AGAIN_MS = 10,
 	TRY_MIN_MS = 1000, TRY_MAX_MS = 60000,
 };
 #define MS 1000000LL
@@ -46,7 +47,7 @@ struct ending {
 	struct msg looked;
 	const char *blind;
 	int64_t from, to;
-	bool hold_unknown;
+	bool hold_unknown, again;
 	struct ending *next;
 };
 
@@ -141,7 +142,7 @@ static int run_end(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	return merge_end(tx, e->push, looked ? e->looked.u.looked.refs.v : NULL,
 			 looked ? e->looked.u.looked.refs.n : 0, e->blind, e->hold_unknown, when,
-			 err);
+			 &e->again, err);
 }
 
 static void on_end(void *arg, int rc, const struct ps_err *err)
@@ -150,6 +151,13 @@ static void on_end(void *arg, int rc, const struct ps_err *err)
 
 	if (rc < 0) {
 		try_later(e, ps_err_msg(err, rc));
+		return;
+	}
+	if (e->again) {			/* something was learnt while the refs were being read */
+		e->state = WAITS;
+		forget_try(e);
+		loop_timer_set(e->timer, READ_AGAIN_MS);
+		core_kick(e->all->core);
 		return;
 	}
 	log_info("push", NULL, "push %lld is over%s%s", (long long)e->push, e->blind ? ": " : "",

@@ -75,6 +75,7 @@ void intake_on_spool(struct core *c, int64_t started)
 
 	if (!in)
 		return;
+	words_on_spool(started);
 	endings_on_spool(in->endings, started);
 	reconcile_on_spool(in->reconcile, started);
 	if (in->looks_due && c->roles[CORE_GATE].peer) {

@@ -44,10 +44,11 @@ int merge_report(struct store_tx *tx, const struct merge_repository *where,
 		 struct merge_done *done, struct ps_err *err) PS_MUSTCHECK;
 /*
  * The push is over. values: its refs as they are now. blind (NULL: none) says why nobody can read
- * them any more: then its open intents are void and the tails stay.
+ * them any more: then its open intents are void and the tails stay. *again: something was learnt
+ * while the refs were being read, so the push is not settled yet: read them once more.
  */
 int merge_end(struct store_tx *tx, int64_t push, const struct wire_ref_value *values, size_t n,
-	      const char *blind, bool hold_unknown, struct merge_time when,
+	      const char *blind, bool hold_unknown, struct merge_time when, bool *again,
 	      struct ps_err *err) PS_MUSTCHECK;
 /* All refs of a repository as they are; the first time, its baseline. *events: how many it made. */
 int merge_look(struct store_tx *tx, const struct merge_repository *where,

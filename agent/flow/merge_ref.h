@@ -14,12 +14,21 @@ struct merge {
 	const struct repository *repo;
 	bool hold_unknown;
 	struct push push;		/* the last one an event was born of; id 0: none yet */
-	size_t events;			/* how many were made or confirmed */
+	size_t events;			/* how many were made or changed */
+	bool waits;			/* a report was kept for the end of its push */
+	bool again;			/* what was read of one of the refs tells nothing */
 };
 
-/* l->lives is set here for a look. *open (may be NULL): the rule says that the intent is open. */
-int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l, bool *open,
-	      struct ps_err *err) PS_MUSTCHECK;
+struct merge_ref_done {
+	bool open;			/* intent: it is open */
+	bool again;			/* end: what was read tells nothing, read once more */
+	bool waits;			/* report: its place is told by the end of its push */
+	int64_t first;			/* the first event that was made; 0: none */
+};
+
+/* l->lives is set here for a look. */
+int merge_ref(struct merge *m, const char *ref, struct rule_learnt *l,
+	      struct merge_ref_done *done, struct ps_err *err) PS_MUSTCHECK;
 bool merge_is_ours(const char *ref);
 
 #endif

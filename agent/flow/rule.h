@@ -24,12 +24,17 @@ struct rule_event {
 	int64_t push;			/* 0: nobody known */
 	int64_t k;			/* line of the ref in its push's report; -1: none */
 	struct rule_stamp seen;
+	const int64_t *makers;		/* inferred: all pushes that may have made it */
+	size_t nmakers;
 };
 
 struct rule_intent {
 	int64_t push;
 	const char *old, *new;
-	struct rule_stamp begun;	/* of its push */
+	struct rule_stamp begun;	/* of its push: when its first intent was told */
+	/* it was reported as line k and has no place yet; -1: not reported */
+	int64_t k;
+	struct rule_stamp told;		/* when */
 };
 
 /* What is known of the ref. */
@@ -39,9 +44,13 @@ struct rule_table {
 	bool adopted;
 	const char *tail;		/* last value; NULL: no row */
 	struct rule_stamp last;		/* of the last event or the baseline */
-	/* at least those of the push and those not sure, in order */
+	struct rule_stamp born;		/* of the baseline */
+	struct rule_stamp read;		/* tail was read then or later; boot NULL: not known */
+	/* the last ones, in order: all that were seen after the first intent of the push in
+	 * question, or of one that is open, began. whole: the ref has no others */
 	const struct rule_event *events;
 	size_t nevents;
+	bool whole;
 	const struct rule_intent *intents;	/* open ones, oldest first */
 	size_t nintents;
 };
@@ -51,14 +60,16 @@ enum rule_thing { RULE_INTENT, RULE_REPORT, RULE_END, RULE_LOOK };
 struct rule_learnt {
 	enum rule_thing thing;
 	const char *boot;
-	int64_t from, to;		/* when value was read; a report: when post-receive began */
-	/* intent: seen; end, look: the ref now; NULL: could not be read */
+	int64_t from, to;		/* when value was read, or the report was made */
+	/* intent: seen; end, look and a report that waited: the ref now; NULL: not read */
 	const char *value;
 	int64_t push;			/* not for a look */
 	const char *old, *new;		/* intent, report */
 	int64_t k;			/* report: which line of this ref */
-	/* report: first intent of its push; boot NULL: there was none */
+	/* report: when the first intent of its push was told; boot NULL: there was none */
 	struct rule_stamp begun;
+	struct rule_stamp told;		/* report: when post-receive began */
+	bool at_last;			/* report: it gets a place now, come what may */
 	/* intent: this (push, ref, ordinal) is known with its seen value */
 	bool recorded;
 	/* look: a push with an open intent on the ref is not over */
@@ -68,13 +79,22 @@ struct rule_learnt {
 enum rule_do {
 	RULE_BASELINE,			/* the ref gets a row that begins at `new` */
 	RULE_APPEND,			/* an event old→new of `kind` by `push` (0: nobody) */
-	RULE_CONFIRM,			/* events[at] is sure now, of `push`, line `k` */
+	RULE_INSERT,			/* the same, right before events[at] or RULE_FIRST */
+	RULE_CHANGE,			/* events[at] is now old→new of `kind`, `push`, `k` */
+	RULE_MAKER,			/* events[at]: `push` may have made it too */
+	RULE_READ,			/* the tail was read at `seen` or later */
 	RULE_OPEN,			/* the intent that was learnt is open */
 	RULE_USE,			/* intents[at] became an event */
 	/* the intent behind events[at] (not of this push) may still come true */
 	RULE_REOPEN,
 	RULE_VOID,			/* intents[at]: push ended, ref did not move */
+	RULE_AGAIN,			/* what was read says nothing yet: read once more */
+	/* where the report belongs is told by the ref's value when its push is over */
+	RULE_WAIT,
 };
+
+/* before all events of the ref, whose baseline was read after that movement */
+#define RULE_FIRST (SIZE_MAX - 1)
 
 struct rule_step {
 	enum rule_do what;
@@ -83,11 +103,15 @@ struct rule_step {
 	int64_t push, k;
 	size_t at;
 	struct rule_stamp seen;
+	int64_t *makers;		/* inferred: all pushes that may have made it */
+	size_t nmakers, cap;
 };
 
 struct rule_steps { struct rule_step *v; size_t n, cap; };
 
 void rule_apply(const struct rule_table *t, const struct rule_learnt *l, struct rule_steps *out);
+/* After this the push in question may have moved its refs. */
+struct rule_stamp rule_began(const struct rule_learnt *l);
 void rule_steps_clear(struct rule_steps *s);
 const char *rule_kind_word(enum rule_kind k);
 /* All zeros: the ref is not there. */

@@ -8,6 +8,8 @@
 
 #include "agent/flow/ending.h"
 #include "agent/flow/intake.h"
+#include "agent/flow/spooling.h"
+#include "agent/store/push.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
@@ -194,6 +196,18 @@ static const char *repository_id(const struct word *w)
 	       w->verdict.type == MSG_looked ? w->verdict.u.looked.repository_id : NULL;
 }
 
+/* A report must not be stored before its own intent. */
+static int check_order(struct store_tx *tx, struct word *w, struct ps_err *err)
+{
+	bool known = true;
+	int rc = 0;
+
+	if (w->m.type == MSG_report && !w->spool_name && !w->asked)
+		rc = push_has_intent(tx, word_push(w), &known, err);
+	w->overtakes = rc == 0 && !known;
+	return rc;
+}
+
 /* On the writer's thread: only what the word owns. */
 static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 {
@@ -203,9 +217,11 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 	struct merge_who who = { w->uid, w->pusher, w->acting_as, w->judged, w->hold_unknown };
 	struct merge_time when = { boot_of(w), w->from, w->to };
 	bool filled = w->verdict.type == MSG_verdict && w->verdict.u.verdict.refs.n == in->refs.n;
-	int rc;
+	int rc = check_order(tx, w, err);
 
 	events_clear(&w->done.events);
+	if (rc < 0 || w->overtakes)
+		return rc;
 	if (w->m.type == MSG_report) {
 		rc = merge_report(tx, &where, &who, &w->m.u.report, when, &w->done, err);
 		pauses_clear(&w->pauses);
@@ -257,6 +273,14 @@ static void written(void *arg, int rc, const struct ps_err *err)
 {
 	struct word *w = arg;
 
+	if (rc == 0 && w->overtakes) {
+		w->asked = clock_boot_ns();
+		if (w->core->intake)
+			spooling_take(w->core->intake->spool);
+		else
+			word_record(w);
+		return;
+	}
 	if (rc == PS_ENOENT && !w->found && !repository_id(w)) {
 		find_repository(w);
 		return;
@@ -266,6 +290,15 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	if (rc == 0)
 		core_kick(w->core);
 	end_word(w, rc, err);
+}
+
+void words_on_spool(int64_t started)
+{
+	for (struct word *w = under_way; w; w = w->next)
+		if (w->overtakes && w->asked && w->asked <= started) {
+			w->overtakes = false;
+			word_record(w);
+		}
 }
 
 void word_record(struct word *w)

@@ -31,6 +31,10 @@ struct word {
 	struct merge_done done;
 	struct pauses pauses;		/* a report: in force when it was stored */
 	bool found;			/* the gate was asked for the repository's id */
+	/* a report by the door whose intent is not known: it may lie in the spool, which is taken
+	 * first (asked at that time, clock_boot_ns) */
+	bool overtakes;
+	int64_t asked;
 	word_fn *fn;
 	void *arg;			/* of the caller: the client, the spool's entry */
 	char *spool_name;
@@ -46,6 +50,8 @@ int word_new(struct word **out, struct core *c, struct msg *m, uint32_t uid,
 	     struct ps_err *err) PS_MUSTCHECK;
 /* Puts it into the store, then calls w->fn. Its push is watched from then on. */
 void word_record(struct word *w);
+/* The spool was taken: everything in it at the time `started` is stored; who waited goes on. */
+void words_on_spool(int64_t started);
 /* Ends it without storing anything. */
 void word_free(struct word *w);
 /* Ends all that are under way, unstored, for the end of core. */

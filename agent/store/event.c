@@ -98,12 +98,30 @@ int event_settled(struct store_tx *tx, int64_t id, struct ps_err *err)
 	return rc < 0 ? rc : 0;
 }
 
-int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,
-		    struct events *out, struct ps_err *err)
+static void reverse(struct events *l)
 {
-	return rows_select(tx, &ref_event_shape, out, err,
-			   "WHERE repository = ? AND ref = ? AND (push = ? OR kind <> 'sure') ORDER BY seq", "iti",
-			   repository, ref, push);
+	for (size_t i = 0; i < l->n / 2; i++) {
+		struct ref_event swap = l->v[i];
+
+		l->v[i] = l->v[l->n - 1 - i];
+		l->v[l->n - 1 - i] = swap;
+	}
+}
+
+int events_last(struct store_tx *tx, int64_t repository, const char *ref, int64_t least,
+		event_old_fn *is_old, const void *arg, struct events *out, struct ps_err *err)
+{
+	for (int64_t n = least;; n *= 4) {
+		int rc = rows_select(tx, &ref_event_shape, out, err,
+				     "WHERE repository = ? AND ref = ? ORDER BY seq DESC LIMIT ?", "iti",
+				     repository, ref, n);
+
+		if (rc < 0 || (int64_t)out->n < n || is_old(&out->v[out->n - 1], arg)) {
+			reverse(out);
+			return rc;
+		}
+		events_clear(out);
+	}
 }
 
 int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct ps_err *err)
@@ -118,6 +136,19 @@ int events_held_with(struct store_tx *tx, int64_t first, struct events *out, str
 				       "WHERE held_with = ? AND state = 'held' ORDER BY id", "i", first);
 }
 
+static int insert(struct store_tx *tx, struct ref_event *e, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "INSERT INTO event (repository, ref, seq, old, new, kind, push, k, pusher, state, reason,"
+			 " boot, stamp, at_ms, surveyed) VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, 0)",
+			 "ititttiittttii", e->repository, e->ref, e->seq, e->old, e->new, e->kind, e->push,
+			 e->k, e->pusher, e->state, e->reason, e->boot, e->stamp, clock_wall_ms());
+
+	if (rc >= 0)
+		e->id = sql_last_id(tx);
+	return rc < 0 ? rc : 0;
+}
+
 int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err)
 {
 	struct ref r = { 0 };
@@ -128,32 +159,95 @@ int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err)
 				e->ref, e->old, r.tail);
 	e->seq = r.seq + 1;
 	if (rc == 0)
-		rc = sql_run(tx, err,
-			     "INSERT INTO event (repository, ref, seq, old, new, kind, push, k, pusher, state, reason,"
-			     " boot, stamp, at_ms, surveyed) VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, 0)",
-			     "ititttiittttii", e->repository, e->ref, e->seq, e->old, e->new, e->kind, e->push,
-			     e->k, e->pusher, e->state, e->reason, e->boot, e->stamp, clock_wall_ms());
-	if (rc >= 0) {
-		e->id = sql_last_id(tx);
+		rc = insert(tx, e, err);
+	if (rc == 0)
 		rc = sql_run(tx, err,
 			     "UPDATE ref SET tail = ?, seq = ?, boot = ?, stamp = ? WHERE repository = ? AND name = ?",
 			     "titiit", e->new, e->seq, e->boot, e->stamp, e->repository, e->ref);
-	}
 	ref_clear(&r);
 	return rc < 0 ? rc : 0;
 }
 
-int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err *err)
+/* In two steps: (repository, ref, seq) is unique at every moment, whatever order rows are taken in. */
+static int make_place(struct store_tx *tx, const struct ref_event *e, struct ps_err *err)
 {
-	int rc = sql_run(tx, err,
-			 "UPDATE event SET kind = 'sure', push = NULLIF(?, 0), k = ?, pusher = ? WHERE id = ?",
-			 "iiti", e->push, e->k, e->pusher, e->id);
+	int rc = sql_run(tx, err, "UPDATE event SET seq = -seq - 1 WHERE repository = ? AND ref = ? AND seq >= ?",
+			 "iti", e->repository, e->ref, e->seq);
 
-	/* one that was superseded or let go meanwhile keeps that */
 	if (rc >= 0)
-		rc = sql_run(tx, err, "UPDATE event SET state = ?, reason = ? WHERE id = ? AND state = 'held'"
-			     " AND surveyed = 0", "tti", e->state, e->reason, e->id);
+		rc = sql_run(tx, err, "UPDATE event SET seq = -seq WHERE repository = ? AND ref = ? AND seq < 0",
+			     "it", e->repository, e->ref);
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE ref SET seq = seq + 1 WHERE repository = ? AND name = ?", "it",
+			     e->repository, e->ref);
 	return rc < 0 ? rc : 0;
+}
+
+static int place_of(struct store_tx *tx, const struct ref_event *e, int64_t before, int64_t *seq, struct ps_err *err)
+{
+	struct ref_event next = { 0 };
+	struct ref r = { 0 };
+	int rc = before ? event_get(tx, before, &next, err) : ref_get(tx, e->repository, e->ref, &r, err);
+
+	*seq = before ? next.seq : r.seq + 1;
+	event_clear(&next);
+	ref_clear(&r);
+	return rc;
+}
+
+int event_insert(struct store_tx *tx, struct ref_event *e, int64_t before, struct ps_err *err)
+{
+	int rc = place_of(tx, e, before, &e->seq, err);
+
+	if (rc == 0)
+		rc = make_place(tx, e, err);
+	return rc == 0 ? insert(tx, e, err) : rc;
+}
+
+int event_set_pusher(struct store_tx *tx, int64_t id, const char *pusher, const char *state, const char *reason,
+		     struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET pusher = ? WHERE id = ?", "ti", pusher, id);
+
+	/* one that was superseded, let go or taken into work meanwhile keeps that */
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE event SET state = ?, reason = ? WHERE id = ? AND surveyed = 0"
+			     " AND (state = 'held' OR (state = 'open' AND ? = 'held'))", "ttit", state, reason, id,
+			     state);
+	return rc < 0 ? rc : 0;
+}
+
+int event_change(struct store_tx *tx, const struct ref_event *e, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE event SET old = ?, kind = ?, push = NULLIF(?, 0), k = ? WHERE id = ?",
+			 "ttiii", e->old, e->kind, e->push, e->k, e->id);
+
+	if (rc >= 0)
+		rc = sql_run(tx, err, "DELETE FROM event_maker WHERE event = ?", "i", e->id);
+	return rc < 0 ? rc : event_set_pusher(tx, e->id, e->pusher, e->state, e->reason, err);
+}
+
+int event_maker_put(struct store_tx *tx, int64_t event, int64_t push, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "INSERT INTO event_maker (event, push) VALUES (?, ?) ON CONFLICT DO NOTHING", "ii",
+			 event, push);
+
+	return rc < 0 ? rc : 0;
+}
+
+int event_makers(struct store_tx *tx, int64_t event, struct event_makers *out, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT push FROM event_maker WHERE event = ? ORDER BY push", "i", event);
+	size_t cap = 0;
+	int rc;
+
+	*out = (struct event_makers) { NULL, 0 };
+	while ((rc = sql_next(tx, q, err)) > 0) {
+		out->v = xgrow(out->v, out->n, &cap, sizeof(*out->v));
+		out->v[out->n++] = sql_int(q, 0);
+	}
+	sql_done(q);
+	return rc;
 }
 
 int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err)
@@ -162,7 +256,9 @@ int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err)
 			 "UPDATE event SET"
 			 " state = CASE WHEN trim(new, '0') = '' THEN 'done' ELSE 'open' END,"
 			 " reason = CASE WHEN trim(new, '0') = '' THEN 'ref deleted: nothing is undeployed' END"
-			 " WHERE push = ? AND state = 'held' AND surveyed = 0 AND reason = ? AND pusher IS NOT NULL",
+			 " WHERE push = ? AND state = 'held' AND surveyed = 0 AND reason = ? AND pusher IS NOT NULL"
+			 " AND NOT EXISTS (SELECT 1 FROM event_maker JOIN push ON push.id = event_maker.push"
+			 " WHERE event_maker.event = event.id AND push.judged = 'none')",
 			 "it", push, EVENT_NOT_JUDGED);
 
 	return rc < 0 ? rc : 0;

@@ -40,9 +40,13 @@ int event_release_survey(struct store_tx *tx, int64_t id, int64_t fence,
 			 struct ps_err *err) PS_MUSTCHECK;
 /* Its demands have ended and event_end() was told: not looked at again. */
 int event_settled(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
-/* For the merge rule: of this ref, those of this push and those not reported yet, in seq order. */
-int events_for_rule(struct store_tx *tx, int64_t repository, const char *ref, int64_t push,
-		    struct events *out, struct ps_err *err) PS_MUSTCHECK;
+/*
+ * For the merge rule, in seq order: the last `least` events of this ref, or as many more as it takes
+ * to reach one that is_old() says is old enough (and that one).
+ */
+typedef bool event_old_fn(const struct ref_event *e, const void *arg);
+int events_last(struct store_tx *tx, int64_t repository, const char *ref, int64_t least,
+		event_old_fn *is_old, const void *arg, struct events *out, struct ps_err *err) PS_MUSTCHECK;
 /* The events of a push, in the order of their numbers. */
 int events_of_push(struct store_tx *tx, int64_t push, struct events *out, struct ps_err *err) PS_MUSTCHECK;
 
@@ -52,9 +56,23 @@ int events_held_with(struct store_tx *tx, int64_t first, struct events *out, str
 /* Adds e behind the last event of its ref, which begins where that ended (PS_ESTALE otherwise: the
  * chain must join), and moves the ref's tail. The ref has a row. Sets e->id and e->seq. */
 int event_append(struct store_tx *tx, struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
-/* A report came for an event that was inferred or a gap: kind sure, push, k and pusher as in e; the
- * state may go from held to open with it (e->state, e->reason). */
-int event_confirm(struct store_tx *tx, const struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
+/* Adds e in the middle: it takes the place (seq) of event `before`, which moves on with
+ * all behind it (0: behind them all, where the ref's tail does not follow).
+ * Both keep their numbers; whether the values join is the caller's. Sets e->id and e->seq. */
+int event_insert(struct store_tx *tx, struct ref_event *e, int64_t before, struct ps_err *err) PS_MUSTCHECK;
+/*
+ * An event that was inferred or a gap is told better: old, kind, push, k and pusher become those of e.
+ * Its state follows while nothing was made of it: held to open when e is, open to held when e is. Those
+ * who may have made it are forgotten: event_maker_put() names them anew.
+ */
+int event_change(struct store_tx *tx, const struct ref_event *e, struct ps_err *err) PS_MUSTCHECK;
+/* Who is shown, and its state as above. */
+int event_set_pusher(struct store_tx *tx, int64_t id, const char *pusher, const char *state, const char *reason,
+		     struct ps_err *err) PS_MUSTCHECK;
+/* The pushes that may have made an event that is not sure; naming one twice is fine. */
+int event_maker_put(struct store_tx *tx, int64_t event, int64_t push, struct ps_err *err) PS_MUSTCHECK;
+struct event_makers { int64_t *v; size_t n; };		/* free(v) */
+int event_makers(struct store_tx *tx, int64_t event, struct event_makers *out, struct ps_err *err) PS_MUSTCHECK;
 /* The verdict on a push came after its events (core was stopped, and the hook's second word lay in
  * the spool): what was held for want of it alone is now as if it had been there at birth. */
 int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err) PS_MUSTCHECK;

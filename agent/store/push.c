@@ -66,6 +66,17 @@ int push_put(struct store_tx *tx, struct push *p, struct ps_err *err)
 	return rc < 0 ? rc : 0;
 }
 
+int push_has_intent(struct store_tx *tx, const char *push, bool *has, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT 1 FROM push JOIN intent ON intent.push = push.id"
+				    " WHERE push.push = ? LIMIT 1", "t", push);
+	int rc = sql_next(tx, q, err);
+
+	*has = rc > 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 int push_get(struct store_tx *tx, int64_t id, struct push *out, struct ps_err *err)
 {
 	return rows_one(tx, &push_shape, out, err, "WHERE id = ?", "i", id);
@@ -74,6 +85,15 @@ int push_get(struct store_tx *tx, int64_t id, struct push *out, struct ps_err *e
 int pushes_open(struct store_tx *tx, struct pushes *out, struct ps_err *err)
 {
 	return rows_select(tx, &push_shape, out, err, "WHERE ended = 0 ORDER BY id", "");
+}
+
+int push_began(struct store_tx *tx, const struct push *p, const char *boot, int64_t stamp, struct ps_err *err)
+{
+	int rc = 0;
+
+	if (strcmp(p->boot, boot) == 0 && stamp < p->stamp)
+		rc = sql_run(tx, err, "UPDATE push SET stamp = ? WHERE id = ?", "ii", stamp, p->id);
+	return rc < 0 ? rc : 0;
 }
 
 int push_set_ended(struct store_tx *tx, int64_t id, bool ended, struct ps_err *err)
@@ -130,6 +150,16 @@ int intent_set_seen(struct store_tx *tx, const struct intent *i, const char *see
 {
 	int rc = sql_run(tx, err, "UPDATE intent SET seen = ? WHERE push = ? AND ref = ? AND ordinal = ?", "titi",
 			 seen, i->push, i->ref, i->ordinal);
+
+	return rc < 0 ? rc : 0;
+}
+
+int intent_set_told(struct store_tx *tx, const struct intent *i, int64_t told, int64_t stamp,
+		    struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE intent SET told = ?, told_stamp = ? WHERE push = ? AND ref = ? AND ordinal = ?",
+			 "iiiti", told, stamp, i->push, i->ref, i->ordinal);
 
 	return rc < 0 ? rc : 0;
 }

@@ -117,9 +117,39 @@ int ref_baseline(struct store_tx *tx, int64_t repository, const char *name, cons
 		 const char *boot, int64_t stamp, struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
-			 "INSERT INTO ref (repository, name, tail, seq, boot, stamp) VALUES (?, ?, ?, 0, ?, ?)",
-			 "ittti", repository, name, value, boot, stamp);
+			 "INSERT INTO ref (repository, name, tail, seq, boot, stamp, born_boot, born)"
+			 " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
+			 "itttiti", repository, name, value, boot, stamp, boot, stamp);
 
+	return rc < 0 ? rc : 0;
+}
+
+int ref_set_read(struct store_tx *tx, int64_t repository, const char *name, const char *boot, int64_t stamp,
+		 struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE ref SET read_boot = ?, read_stamp = ? WHERE repository = ? AND name = ?",
+			 "tiit", boot, stamp, repository, name);
+
+	return rc < 0 ? rc : 0;
+}
+
+int alias_put(struct store_tx *tx, int64_t repository, const char *name, const char *target, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "INSERT INTO alias (repository, name, target) VALUES (?, ?, ?)"
+			 " ON CONFLICT (repository, name) DO UPDATE SET target = excluded.target", "itt",
+			 repository, name, target);
+
+	return rc < 0 ? rc : 0;
+}
+
+int alias_target(struct store_tx *tx, int64_t repository, const char *name, char **target, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT target FROM alias WHERE repository = ? AND name = ?", "it",
+				    repository, name);
+	int rc = sql_next(tx, q, err);
+
+	*target = rc > 0 ? xstrdup(sql_text(q, 0)) : NULL;
+	sql_done(q);
 	return rc < 0 ? rc : 0;
 }
 

@@ -15,7 +15,8 @@
 struct repository { REPOSITORY_COLS(ROWS_DECL) };
 struct repositories { struct repository *v; size_t n; };
 
-#define REF_COLS(X) X(i, repository) X(t, name) X(t, tail) X(i, seq) X(t, boot) X(i, stamp)
+#define REF_COLS(X) X(i, repository) X(t, name) X(t, tail) X(i, seq) X(t, boot) X(i, stamp) \
+	X(t, born_boot) X(i, born) X(t, read_boot) X(i, read_stamp)
 ROWS_STRUCT(ref, REF_COLS)
 
 /* PS_ENOENT when it is not known (also of repository_by_path). */
@@ -50,9 +51,17 @@ int ref_get(struct store_tx *tx, int64_t repository, const char *name, struct re
 /* In the order of their names, by bytes. */
 int refs_of(struct store_tx *tx, int64_t repository, struct refs *out,
 	    struct ps_err *err) PS_MUSTCHECK;
-/* A ref's first row: what is there before its first event. */
+/* A ref's first row (born when that was read): what is there before its first event. */
 int ref_baseline(struct store_tx *tx, int64_t repository, const char *name, const char *value,
 		 const char *boot, int64_t stamp, struct ps_err *err) PS_MUSTCHECK;
+int ref_set_read(struct store_tx *tx, int64_t repository, const char *name, const char *boot,
+		 int64_t stamp, struct ps_err *err) PS_MUSTCHECK;
+/* A symbolic ref as it was seen last. */
+int alias_put(struct store_tx *tx, int64_t repository, const char *name, const char *target,
+	      struct ps_err *err) PS_MUSTCHECK;
+/* What is behind it; NULL: nobody saw that it is symbolic. free() it. */
+int alias_target(struct store_tx *tx, int64_t repository, const char *name, char **target,
+		 struct ps_err *err) PS_MUSTCHECK;
 void ref_clear(struct ref *r);
 void refs_clear(struct refs *l);
 

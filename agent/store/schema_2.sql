@@ -2,6 +2,33 @@
 
 -- ---- events: who may have made a movement; what is held together ----
 
+-- Every push that may have made an event that is not sure: its event.push is but the likeliest.
+CREATE TABLE event_maker (
+	event BIGINT NOT NULL REFERENCES event (id),
+	push BIGINT NOT NULL REFERENCES push (id),
+	PRIMARY KEY (event, push)
+);
+
+-- A movement that was reported and whose place among the events is not known yet: line of the report
+-- (-1: not reported) and its stamp. The end of its push reads the ref and settles it.
+ALTER TABLE intent ADD COLUMN told BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE intent ADD COLUMN told_stamp BIGINT NOT NULL DEFAULT 0;
+
+-- When a ref's baseline was read; '': longer ago than anything.
+ALTER TABLE ref ADD COLUMN born_boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE ref ADD COLUMN born BIGINT NOT NULL DEFAULT 0;
+-- Its tail was read at that stamp or later, while pushes were under way; NULL: not noted.
+ALTER TABLE ref ADD COLUMN read_boot TEXT;
+ALTER TABLE ref ADD COLUMN read_stamp BIGINT NOT NULL DEFAULT 0;
+
+-- Symbolic refs as they were seen last: a report names the alias alone.
+CREATE TABLE alias (
+	repository BIGINT NOT NULL REFERENCES repository (id),
+	name TEXT NOT NULL,
+	target TEXT NOT NULL,
+	PRIMARY KEY (repository, name)
+);
+
 -- ---- repositories: adoption, looks, restore guard ----
 
 -- since when its folder is not there; no event of it is taken into work. 0: it is there

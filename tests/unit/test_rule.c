@@ -30,7 +30,7 @@ struct world {
 	bool adopted;
 	char tail[2];
 	bool known;
-	struct rule_stamp last;
+	struct rule_stamp last, born, read;
 	struct rule_event ev[MAX];
 	size_t nev;
 	struct rule_intent in[MAX];
@@ -47,14 +47,53 @@ static const char *letter(char c)
 	return pool[(int)c];
 }
 
-static void apply(struct world *w, const struct rule_learnt *l)
+static void put_event(struct world *w, size_t at, const struct rule_step *s)
+{
+	memmove(&w->ev[at + 1], &w->ev[at], sizeof(w->ev[0]) * (w->nev++ - at));
+	w->ev[at] = (struct rule_event) { .old = letter(*s->old), .new = letter(*s->new),
+					  .kind = s->kind, .push = s->push, .k = s->k,
+					  .seen = s->seen };
+}
+
+static void change_event(struct rule_event *e, const struct rule_step *s)
+{
+	assert_string_equal(e->new, s->new);
+	e->old = letter(*s->old);
+	e->kind = s->kind;
+	e->push = s->push;
+	e->k = s->k;
+}
+
+static void reopen(struct world *w, int64_t push)
+{
+	for (size_t k = 0; k < w->nin; k++)
+		if (w->state[k] == 'u' && w->in[k].push == push)
+			w->state[k] = 'o';
+}
+
+static void wait_for_end(struct world *w, const struct rule_learnt *l)
+{
+	for (size_t k = 0; k < w->nin; k++)
+		if (w->state[k] == 'o' && w->in[k].push == l->push &&
+		    strcmp(w->in[k].old, l->old) == 0 && strcmp(w->in[k].new, l->new) == 0) {
+			w->in[k].k = l->k;
+			w->in[k].told = l->told;
+			return;
+		}
+	fail_msg("a report without an intent waits");
+}
+
+/* Returns false when it must be read again. */
+static bool apply(struct world *w, const struct rule_learnt *l)
 {
 	struct rule_intent open[MAX];
-	size_t at[MAX], n = 0;
+	size_t at[MAX], n = 0, inserted = 0;
+	bool done = true;
 	struct rule_steps steps = { 0 };
 	struct rule_table t = { .boot_now = w->boot, .adopted = w->adopted,
-				.tail = w->known ? w->tail : NULL, .last = w->last, .events = w->ev,
-				.nevents = w->nev, .intents = open };
+				.tail = w->known ? w->tail : NULL, .last = w->last,
+				.born = w->born, .read = w->read, .events = w->ev,
+				.nevents = w->nev, .whole = w->known, .intents = open };
 
 	for (size_t i = 0; i < w->nin; i++)
 		if (w->state[i] == 'o') {
@@ -68,28 +107,33 @@ static void apply(struct world *w, const struct rule_learnt *l)
 
 		switch (s->what) {
 		case RULE_BASELINE:
-		case RULE_APPEND:
-			if (s->what == RULE_BASELINE) {
-				assert_false(w->known);
-				w->known = true;
-			} else {
-				assert_string_equal(s->old, w->tail);	/* they join */
-				w->ev[w->nev++] =
-					(struct rule_event) { letter(*s->old), letter(*s->new),
-							      s->kind,
-							      s->push, s->k, s->seen };
-			}
-			snprintf(w->tail, sizeof(w->tail), "%c", *s->new == '0' ? '0' : *s->new);
+			assert_false(w->known);
+			w->known = true;
+			w->born = s->seen;
+			snprintf(w->tail, sizeof(w->tail), "%c", *s->new);
 			w->last = s->seen;
 			break;
-		case RULE_CONFIRM:
-			w->ev[s->at].kind = RULE_SURE;
-			w->ev[s->at].push = s->push;
-			w->ev[s->at].k = s->k;
+		case RULE_APPEND:
+			assert_string_equal(s->old, w->tail);	/* they join */
+			put_event(w, w->nev, s);
+			snprintf(w->tail, sizeof(w->tail), "%c", *s->new);
+			w->last = s->seen;
+			break;
+		case RULE_INSERT:		/* all of one go are put before the same event */
+			put_event(w, s->at == RULE_FIRST ? w->nev : s->at + inserted, s);
+			inserted += s->at != RULE_FIRST;
+			break;
+		case RULE_CHANGE:
+			change_event(&w->ev[s->at + inserted], s);
+			break;
+		case RULE_MAKER:
+			break;
+		case RULE_READ:
+			w->read = s->seen;
 			break;
 		case RULE_OPEN:
 			w->in[w->nin] = (struct rule_intent) { l->push, l->old, l->new,
-							       { l->boot, l->from } };
+							       { l->boot, l->from }, -1, { 0 } };
 			w->state[w->nin++] = 'o';
 			break;
 		case RULE_USE:
@@ -99,13 +143,37 @@ static void apply(struct world *w, const struct rule_learnt *l)
 			w->state[at[s->at]] = 'v';
 			break;
 		case RULE_REOPEN:
-			for (size_t k = 0; k < w->nin; k++)
-				if (w->state[k] == 'u' && w->in[k].push == w->ev[s->at].push)
-					w->state[k] = 'o';
+			reopen(w, w->ev[s->at].push);
+			break;
+		case RULE_AGAIN:
+			done = false;
+			break;
+		case RULE_WAIT:
+			wait_for_end(w, l);
 			break;
 		}
 	}
 	rule_steps_clear(&steps);
+	return done;
+}
+
+/* What was reported and waited, then the end itself: as merge_end() does. */
+static void end_push(struct world *w, struct rule_learnt *l)
+{
+	for (size_t i = 0; i < w->nin; i++) {
+		struct rule_learnt r = *l;
+
+		if (w->state[i] != 'o' || w->in[i].push != l->push || w->in[i].k < 0)
+			continue;
+		r.thing = RULE_REPORT;
+		r.old = w->in[i].old;
+		r.new = w->in[i].new;
+		r.k = w->in[i].k;
+		r.told = w->in[i].told;
+		r.begun = w->in[i].begun;
+		assert_true(apply(w, &r));
+	}
+	apply(w, l);
 }
 
 static void step(struct world *w, const char *line)
@@ -135,6 +203,7 @@ static void step(struct world *w, const char *line)
 			}
 		k = what == 'r' ? c - '0' : 0;
 		l.k = k;
+		l.told = (struct rule_stamp) { w->boot, w->now };
 	} else if (what == 'e') {
 		assert_int_equal(sscanf(line + 1, " %d %c", &p, &a), 2);
 		l.thing = RULE_END;
@@ -155,8 +224,10 @@ static void step(struct world *w, const char *line)
 		/* stored stamps keep the old name */
 		snprintf(boots[nboots], sizeof(boots[0]), "%s", w->boot);
 		w->last.boot = w->last.boot ? boots[nboots] : NULL;
+		w->born.boot = w->born.boot ? boots[nboots] : NULL;
+		w->read.boot = w->read.boot ? boots[nboots] : NULL;
 		for (size_t i = 0; i < w->nin; i++)
-			w->in[i].begun.boot = boots[nboots];
+			w->in[i].begun.boot = w->in[i].told.boot = boots[nboots];
 		for (size_t i = 0; i < w->nev; i++)
 			w->ev[i].seen.boot = boots[nboots];
 		nboots = (nboots + 1) % MAX;
@@ -166,7 +237,10 @@ static void step(struct world *w, const char *line)
 	}
 	if (w->last.boot == NULL)
 		w->last.boot = w->boot;
-	apply(w, &l);
+	if (what == 'e')
+		end_push(w, &l);
+	else
+		apply(w, &l);
 }
 
 static const struct row { const char *name, *history, *events, *intents; } rows[] = {
@@ -202,7 +276,7 @@ static const struct row { const char *name, *history, *events, *intents; } rows[
 	{ "a look while a push lives", "i 1 A B A|L B|r 1 A B 0|e 1 B", "ABs1", "u" },
 	{ "a gap that gets its report", "l A|a|i 1 A B -|e 2 B|r 1 A B 0", "ABs1", "u" },
 	{ "another push's movement", "i 1 A B A|i 2 A B A|e 1 B|r 2 A B 0|e 2 B", "ABs2", "ou" },
-	{ "a report inside a gap", "l A|a|i 1 A B -|l C|r 1 A B 0", "ACg0", "o" },
+	{ "a report inside a gap", "l A|a|i 1 A B -|l C|r 1 A B 0|e 1 C", "ABs1 BCg0", "u" },
 	{ "a look between, then a late report", "l A|a|l B|i 1 B C B|r 1 B C 0", "ABg0 BCs1", "u" },
 	{ "the shortest way", "i 1 A B A|i 2 B C A|i 3 A C A|e 3 C|e 1 C|e 2 C", "ACi3", "vvu" },
 	{ "there, back and there again",
