@@ -4,7 +4,7 @@
 
 extern const struct cmd cmd_init, cmd_install, cmd_uninstall, cmd_stop, cmd_reload;
 extern const struct cmd cmd_check, cmd_rules, cmd_toolchain_make, cmd_config_check, cmd_which;
-extern const struct cmd cmd_reconcile, cmd_release_hold, cmd_adopt;
+extern const struct cmd cmd_reconcile, cmd_release_hold, cmd_adopt, cmd_policy_export;
 extern const struct cmd cmd_status, cmd_queue, cmd_why, cmd_events, cmd_builds, cmd_log;
 extern const struct cmd cmd_pause, cmd_resume, cmd_backup, cmd_restore;
 extern const struct cmd cmd_clean;
@@ -18,7 +18,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_release_hold, &cmd_cancel, &cmd_retry, &cmd_bump, &cmd_build,
 	&cmd_pause, &cmd_resume, &cmd_drain,
 	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check,
-		&cmd_backup, &cmd_restore, &cmd_clean,
+		&cmd_policy_export, &cmd_backup, &cmd_restore, &cmd_clean,
 		&cmd_adopt, &cmd_reconcile, &cmd_reload, &cmd_stop,
 	NULL,
 };

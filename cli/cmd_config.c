@@ -7,6 +7,8 @@
 #include "cli/show.h"
 #include "common/base/escape.h"
 #include "common/base/fsutil.h"
+#include "common/config/policy.h"
+#include "common/config/policy_file.h"
 #include "common/config/which.h"
 
 static int check_exec(struct cli *cli, const struct cmd_args *a)
@@ -49,6 +51,39 @@ const struct cmd cmd_config_check = {
 	.name = "config check", .usage = "[FILE]", .group = "Administer",
 	.help = "Check penstock.yml and print every mistake with its line and column",
 	.example = "config check", .needs = CMD_INSTANCE, .max = 1, .exec = check_exec,
+};
+
+/* What hooks read is what a developer's `penstock check --policy` needs: it names no credential. */
+static int export_exec(struct cli *cli, const struct cmd_args *a)
+{
+	struct config *cfg = NULL;
+	struct buf b = BUF_INIT;
+	struct ps_err err = { 0 };
+	char *base = NULL;
+	int rc = policy_read_config(&cfg, &base, cli->paths.policy, &err);
+
+	if (rc == 0)
+		rc = fs_read(&b, AT_FDCWD, cli->paths.policy, POLICY_BYTES_MAX, &err);
+	if (rc == 0 && a->n)
+		rc = fs_write_file(AT_FDCWD, a->arg[0], buf_str(&b), b.len, 0644, &err);
+	else if (rc == 0 && (fwrite(buf_str(&b), 1, b.len, stdout) != b.len || fflush(stdout)))
+		rc = ps_err_errno(&err, "cannot write to stdout");
+	if (rc < 0)
+		rc = cli_fail_err(cli, &err, NULL);
+	else if (a->n)
+		fprintf(stderr, "next: penstock check --policy %s\n", a->arg[0]);
+	config_free(cfg);
+	buf_clear(&b);
+	free(base);
+	return rc;
+}
+
+const struct cmd cmd_policy_export = {
+	.name = "policy export", .usage = "[FILE]", .group = "Administer",
+	.help = "Write the accepted configuration for 'penstock check --policy FILE' elsewhere",
+	.more = "It holds teams, fabrics, environments and levels of rules, and no credential.",
+	.example = "policy export penstock.policy", .needs = CMD_INSTANCE, .max = 1,
+	.exec = export_exec,
 };
 
 enum { OPT_REPO, OPT_PROJECT, OPT_ALL };

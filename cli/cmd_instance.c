@@ -25,9 +25,9 @@ enum { STOP_MS = 60000 };
 /* 0 when the folder is absent, empty, or holds only what an init that was cut short has made. */
 static int check_place(const char *dir, struct ps_err *err)
 {
-	static const char *const ours[] = { ".", "..", "state", "run", "keys", "artifacts", "logs",
-					    "work",
-					    "fabrics", "repos", "toolchains", "verdicts", NULL };
+	static const char *const ours[] = { ".", "..", "state", "run", "keys", "verdicts",
+					    "artifacts", "logs", "work", "fabrics", "repos",
+					    "toolchains", NULL };
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	int rc = 0;

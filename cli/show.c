@@ -14,10 +14,10 @@ void show_json(const json_t *doc)
 
 json_t *show_finding(const struct diag *d)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "id", d->code ? d->code : "",
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:s*}", "id", d->code ? d->code : "",
 			 "state", d->severity == DIAG_ERROR ? "error" : "warning",
 			 "line", d->line ? (int)d->line : 1, "col", d->line ? (int)d->col : 1,
-			 "path", d->path, "text", d->text);
+			 "path", d->path, "text", d->text, "hint", d->hint);
 }
 
 const char *show_text(const json_t *item, const char *key)

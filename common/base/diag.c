@@ -42,6 +42,34 @@ void diag_add_key(struct diag_list *l, enum diag_severity severity, const char *
 	va_end(ap);
 }
 
+void diag_hint(struct diag_list *l, const char *fmt, ...)
+{
+	struct diag *d = &l->v[l->n - 1];
+	va_list ap;
+
+	free(d->hint);
+	va_start(ap, fmt);
+	d->hint = xvasprintf(fmt, ap);
+	va_end(ap);
+}
+
+void diag_copy(struct diag_list *l, enum diag_severity severity, const struct diag *d,
+	       const char *path, const char *key)
+{
+	struct diag *to;
+
+	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
+	to = &l->v[l->n++];
+	*to = *d;
+	to->severity = severity;
+	to->path = xstrdup(path ? path : d->path);
+	to->text = xstrdup(d->text);
+	to->key = xstrdup_null(key ? key : d->key);
+	to->hint = xstrdup_null(d->hint);
+	to->source = xstrdup_null(d->source);
+	l->errors += severity == DIAG_ERROR;
+}
+
 void diag_demote(struct diag_list *l, size_t i)
 {
 	if (l->v[i].severity == DIAG_ERROR)
@@ -86,6 +114,8 @@ static void diag_free(struct diag *d)
 	free(d->path);
 	free(d->text);
 	free(d->key);
+	free(d->hint);
+	free(d->source);
 }
 
 void diag_sort(struct diag_list *l)
@@ -106,21 +136,94 @@ void diag_sort(struct diag_list *l)
 	l->n = kept + 1;
 }
 
+static void print_one(struct buf *out, const struct diag *d)
+{
+	escape_buf(out, d->path, strlen(d->path), false);
+	buf_addf(out, ":%u:%u: %s: ", d->line, d->col,
+		 d->severity == DIAG_ERROR ? "error" : "warning");
+	escape_buf(out, d->text, strlen(d->text), false);
+	buf_addf(out, " [%s]\n", d->code);
+}
+
+static void print_more(struct buf *out, const struct diag_list *l, size_t shown)
+{
+	if (shown < l->n)
+		buf_addf(out, "and %zu more\n", l->n - shown);
+}
+
 void diag_print(struct buf *out, const struct diag_list *l, size_t max)
+{
+	size_t shown = max && l->n > max ? max : l->n;
+
+	for (size_t i = 0; i < shown; i++)
+		print_one(out, &l->v[i]);
+	print_more(out, l, shown);
+}
+
+enum { SOURCE_WIDTH = 72 };
+
+/* How many bytes the next character has; what is no UTF-8 counts byte by byte. */
+static size_t char_len(const char *p)
+{
+	size_t n = utf8_len((const unsigned char *)p, strlen(p));
+
+	return n ? n : 1;
+}
+
+/* Appends one character as it may be printed; how many columns it takes. */
+static size_t add_char(struct buf *out, const char *p, size_t n)
+{
+	size_t was = out->len;
+
+	if (*p == '\t')
+		buf_addch(out, ' ');
+	else
+		escape_buf(out, p, n, false);
+	return out->len - was == n ? 1 : out->len - was;
+}
+
+/* A window of the line around the column: long lines are usual in JSON. */
+static void print_source(struct buf *out, const struct diag *d)
+{
+	unsigned first = d->col > SOURCE_WIDTH / 2 ? d->col - SOURCE_WIDTH / 2 : 1, col = 1;
+	const char *p = d->source, *lead = first > 1 ? "    ..." : "    ";
+	size_t width = strlen(lead), caret = 0;
+
+	buf_adds(out, lead);
+	for (; *p && col < first; col++)
+		p += char_len(p);
+	for (; *p && col < first + SOURCE_WIDTH; col++) {
+		size_t n = char_len(p);
+
+		if (col == d->col)
+			caret = width;
+		width += add_char(out, p, n);
+		p += n;
+	}
+	if (col == d->col)		/* just behind the end: something is missing there */
+		caret = width;
+	buf_adds(out, *p ? "...\n" : "\n");
+	if (caret)
+		buf_addf(out, "%*s^\n", (int)caret, "");
+}
+
+void diag_print_source(struct buf *out, const struct diag_list *l, size_t max)
 {
 	size_t shown = max && l->n > max ? max : l->n;
 
 	for (size_t i = 0; i < shown; i++) {
 		const struct diag *d = &l->v[i];
 
-		escape_buf(out, d->path, strlen(d->path), false);
-		buf_addf(out, ":%u:%u: %s: ", d->line, d->col,
-			 d->severity == DIAG_ERROR ? "error" : "warning");
-		escape_buf(out, d->text, strlen(d->text), false);
-		buf_addf(out, " [%s]\n", d->code);
+		print_one(out, d);
+		if (d->source)
+			print_source(out, d);
+		if (d->hint) {
+			buf_adds(out, "    hint: ");
+			escape_buf(out, d->hint, strlen(d->hint), false);
+			buf_addch(out, '\n');
+		}
 	}
-	if (shown < l->n)
-		buf_addf(out, "and %zu more\n", l->n - shown);
+	print_more(out, l, shown);
 }
 
 void diag_clear(struct diag_list *l)

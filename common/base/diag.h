@@ -22,6 +22,8 @@ struct diag {
 	const char *code;	/* static: "PS-JOB-014" */
 	char *text;
 	char *key;		/* what the finding is about, for "newly broken"; NULL: the path */
+	char *hint;		/* "the nearest is 'orders'"; NULL: none */
+	char *source;		/* the line of the file, for people; NULL: not told */
 };
 
 struct diag_list {
@@ -38,6 +40,12 @@ void diag_add(struct diag_list *l, enum diag_severity severity, const char *path
 void diag_add_key(struct diag_list *l, enum diag_severity severity, const char *key,
 		  const char *path, unsigned line, unsigned col, const char *code, const char *fmt,
 		  ...) PS_PRINTF(8, 9);
+/* Gives the last one added a hint. */
+void diag_hint(struct diag_list *l, const char *fmt, ...) PS_PRINTF(2, 3);
+/* Adds a copy of d, whichever list it is of, with another severity, path (NULL: its own) and key
+ * (NULL: its own). */
+void diag_copy(struct diag_list *l, enum diag_severity severity, const struct diag *d,
+	       const char *path, const char *key);
 /* Turns an error into a warning and keeps the count right. */
 void diag_demote(struct diag_list *l, size_t i);
 /* Moves all of from to the end of to. */
@@ -45,6 +53,9 @@ void diag_move(struct diag_list *to, struct diag_list *from);
 void diag_sort(struct diag_list *l);
 /* One line per finding, escaped, at most max of them and then "and N more"; max 0: all. */
 void diag_print(struct buf *out, const struct diag_list *l, size_t max);
+/* The same, and below a finding the line it is about, a caret under the column, and the hint: as
+ * far as they are known. */
+void diag_print_source(struct buf *out, const struct diag_list *l, size_t max);
 void diag_clear(struct diag_list *l);
 
 #endif

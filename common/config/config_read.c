@@ -3,6 +3,8 @@
 
 #include "common/config/config_read.h"
 
+#include "common/base/near.h"
+
 static void finding(struct conf_reader *r, enum diag_severity severity, struct conf_pos at,
 		    const char *code, const char *fmt, va_list ap)
 {
@@ -39,27 +41,11 @@ void conf_mention(struct conf_reader *r, enum conf_sort sort, bool defines,
 	r->mentions[r->n++] = (struct conf_mention) { sort, defines, node->text, node->pos };
 }
 
-/* One letter more, less, another, or two neighbours swapped. */
-static bool one_away(const char *a, const char *b)
-{
-	size_t na = strlen(a), nb = strlen(b), i = 0;
-
-	while (a[i] && a[i] == b[i])
-		i++;
-	if (na == nb)
-		return na && (strcmp(a + i + 1, b + i + 1) == 0 ||
-			      (a[i + 1] && a[i] == b[i + 1] && a[i + 1] == b[i] &&
-			       strcmp(a + i + 2, b + i + 2) == 0));
-	if (na + 1 == nb)
-		return strcmp(a + i, b + i + 1) == 0;
-	return nb + 1 == na && strcmp(a + i + 1, b + i) == 0;
-}
-
 const char *conf_nearest(char *buf, const char *word, const char *const *words, size_t n)
 {
 	buf[0] = '\0';
 	for (size_t i = 0; i < n; i++)
-		if (words[i] && strcmp(word, words[i]) != 0 && one_away(word, words[i])) {
+		if (words[i] && strcmp(word, words[i]) != 0 && near_one_away(word, words[i])) {
 			snprintf(buf, 320, ", the nearest is '%s'", words[i]);
 			break;
 		}

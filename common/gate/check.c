@@ -3,7 +3,9 @@
 
 #include "common/gate/gate.h"
 
+#include "common/base/clock.h"
 #include "common/gate/judge.h"
+#include "common/gate/memo.h"
 
 /* What a check stands on: perhaps a repository, and the folder that paths are relative to. */
 struct ground {
@@ -17,6 +19,7 @@ static void ground_clear(struct ground *g)
 	repo_close(g->repo);
 	free(g->top);
 	free(g->within);
+	*g = (struct ground) { NULL, NULL, NULL };
 }
 
 static int find_ground(struct ground *g, const char *path, struct ps_err *err)
@@ -62,66 +65,93 @@ static int open_rev(const struct ground *g, const char *rev, struct tree **t, ch
 	return rc;
 }
 
-static int judge_both(const struct gate_check *c, struct ground *g, struct bench *b, struct tree *t,
-		      const char *name, const char *within, struct diag_list *out,
-		      size_t *nprojects, struct ps_err *err)
+/* The old side, and the ref that the levels are asked for: as given, else the upstream's. Nothing
+ * is wrong without one. */
+struct sides { char *against, *ref; };
+
+static void find_sides(struct sides *s, const struct gate_check *c, const struct ground *g)
 {
-	struct judged *now, *old = NULL;
+	char *here = NULL, *there = NULL;
+	struct ps_err err;
+
+	if (g->repo && repo_upstream(g->repo, &here, &there, &err) < 0)
+		here = there = NULL;
+	s->against = c->all_new ? NULL : c->against ? xstrdup(c->against) : xstrdup_null(here);
+	s->ref = c->ref ? xstrdup(c->ref) : xstrdup_null(there);
+	free(here);
+	free(there);
+}
+
+static int judge_old(const struct ground *g, struct bench *b, const struct sides *s,
+		     const char *within, struct judged **old, struct ps_err *err)
+{
 	char oid[TREE_OID];
+	struct tree *t;
+	int rc = open_rev(g, s->against, &t, oid, err);
+
+	if (rc < 0)
+		return rc;
+	*old = bench_find(b, oid);
+	if (!*old)
+		return bench_judge(b, t, oid, within, old, err);
+	tree_close(t);
+	return 0;
+}
+
+static int judge_both(const struct gate_check *c, const struct ground *g, struct bench *b,
+		      struct tree *t, const char *name, const char *within,
+		      struct gate_checked *out, struct ps_err *err)
+{
+	struct sides s;
+	struct judged *now, *old = NULL;
+	int64_t at = clock_boot_ns();
 	int rc = bench_judge(b, t, name, within, &now, err);
 
 	if (rc < 0)
 		return rc;
-	if (nprojects)
-		*nprojects = now->projects.n;
-	if (c->against) {
-		rc = open_rev(g, c->against, &t, oid, err);
-		if (rc == 0)
-			old = name ? bench_find(b, oid) : NULL;
-		if (rc == 0 && old)
-			tree_close(t);
-		else if (rc == 0)
-			rc = bench_judge(b, t, oid, within, &old, err);
+	out->now_ns = clock_boot_ns() - at;
+	out->nprojects = now->projects.n;
+	find_sides(&s, c, g);
+	at = clock_boot_ns();
+	if (s.against)
+		rc = judge_old(g, b, &s, within, &old, err);
+	out->old_ns = clock_boot_ns() - at;
+	if (rc == 0) {
+		bench_compare(b, now, old, s.ref, &out->found);
+		diag_sort(&out->found);
+		bench_sources(now, &out->found, 0);
+		out->counts = bench_counts(b);
+		out->against = s.against;
+		s.against = NULL;
 	}
-	if (rc == 0)
-		bench_compare(b, now, old, c->ref, out);
-	diag_sort(out);
+	free(s.against);
+	free(s.ref);
 	return rc;
 }
 
-int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
-		    struct ps_err *err)
+int gate_check(const struct gate_check *c, struct gate_checked *out, struct ps_err *err)
 {
-	struct bench b = { .config = c->config };
-	struct ground g;
-	struct tree *t;
-	int rc = find_ground(&g, c->path, err);
-
-	if (rc < 0)
-		return rc;
-	rc = tree_dir_open(&t, g.top, err);
-	if (rc == 0)
-		rc = judge_both(c, &g, &b, t, NULL, g.within, out, nprojects, err);
-	bench_clear(&b);
-	ground_clear(&g);
-	return rc;
-}
-
-int gate_check_rev(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
-		   struct ps_err *err)
-{
-	struct bench b = { .config = c->config };
+	struct bench b = { .config = c->config, .memo = memo_new("", NULL) };
 	char oid[TREE_OID];
 	struct ground g;
 	struct tree *t;
 	int rc = find_ground(&g, c->path ? c->path : ".", err);
 
-	if (rc < 0)
-		return rc;
-	rc = open_rev(&g, c->rev, &t, oid, err);
+	*out = (struct gate_checked) { .nprojects = 0 };
 	if (rc == 0)
-		rc = judge_both(c, &g, &b, t, oid, "", out, nprojects, err);
+		rc = c->rev ? open_rev(&g, c->rev, &t, oid, err) : tree_dir_open(&t, g.top, err);
+	if (rc == 0)
+		rc = judge_both(c, &g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g.within, out,
+				err);
 	bench_clear(&b);
+	memo_free(b.memo);
 	ground_clear(&g);
 	return rc;
+}
+
+void gate_checked_clear(struct gate_checked *c)
+{
+	diag_clear(&c->found);
+	free(c->against);
+	*c = (struct gate_checked) { .nprojects = 0 };
 }

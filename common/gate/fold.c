@@ -47,8 +47,7 @@ static int take_in(struct unit_result *into, const struct unit_result *below, co
 		const struct diag *d = &below->found.v[i];
 		char *path = fs_join(name, d->path);
 
-		diag_add_key(&into->found, DIAG_ERROR, d->key, path, d->line, d->col, d->code, "%s",
-			     d->text);
+		diag_copy(&into->found, DIAG_ERROR, d, path, NULL);
 		free(path);
 	}
 	return rc;
@@ -85,8 +84,7 @@ static int fold_file(struct fold *f, const char *dir, const char *path, const st
 	for (size_t i = 0; i < f->r->found.n; i++) {	/* seen from this folder */
 		const struct diag *d = &f->r->found.v[i];
 
-		diag_add_key(&u->found, DIAG_ERROR, d->key, e->name, d->line, d->col, d->code, "%s",
-			     d->text);
+		diag_copy(&u->found, DIAG_ERROR, d, e->name, NULL);
 	}
 	diag_clear(&f->r->found);
 	f->r->found = found;
@@ -179,8 +177,7 @@ int fold_tree(struct rules *r, const char *within, struct project_paths *project
 		char *key = xasprintf("%s %s", d->path, d->text);
 
 		if (in_a_project(&u.projects, d->path))
-			diag_add_key(&r->found, DIAG_ERROR, key, d->path, d->line, d->col, d->code,
-				     "%s", d->text);
+			diag_copy(&r->found, DIAG_ERROR, d, NULL, key);
 		free(key);
 	}
 	*projects = u.projects;

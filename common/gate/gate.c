@@ -142,6 +142,10 @@ static int judge_ref(struct push *p, size_t i, struct ps_err *err)
 		return 0;
 	}
 	bench_compare(&p->bench, now, old, ref->target, &ref->findings);
+	if (ref->findings.errors) {
+		diag_sort(&ref->findings);
+		bench_sources(now, &ref->findings, GATE_DIAGS_MAX);
+	}
 	return 0;
 }
 
@@ -199,8 +203,7 @@ static void merge(struct gate_result *r)
 		for (size_t k = 0; k < r->refs[i].findings.n; k++) {
 			const struct diag *d = &r->refs[i].findings.v[k];
 
-			diag_add_key(&every, d->severity, d->key, d->path, d->line, d->col, d->code,
-				     "%s", d->text);
+			diag_copy(&every, d->severity, d, NULL, NULL);
 		}
 	}
 	diag_sort(&every);		/* equal but for severity: the error stands first */
@@ -208,8 +211,7 @@ static void merge(struct gate_result *r)
 		const struct diag *d = &every.v[i];
 
 		if (i == 0 || !same_place(&every.v[i - 1], d))
-			diag_add_key(&r->all, d->severity, d->key, d->path, d->line, d->col,
-				     d->code, "%s", d->text);
+			diag_copy(&r->all, d->severity, d, NULL, NULL);
 	}
 	diag_clear(&every);
 }

@@ -76,16 +76,25 @@ struct gate_check {
 	/* a folder: its repository's work tree, else the folder itself */
 	const char *path;
 	const char *rev;		/* judged instead of the files when not NULL */
-	/* the old side, a revision; NULL: everything counts as new */
+	/* the old side, a revision; NULL: the upstream of the branch, if there is one */
 	const char *against;
+	bool all_new;			/* there is no old side */
 	const struct config *config;	/* NULL as above */
-	const char *ref;		/* as if for this ref; NULL: for none in particular */
+	/* as if for this ref; NULL: what the upstream is called there, else none in particular */
+	const char *ref;
 };
 
-/* out gets the findings, sorted; nprojects (may be NULL) how many projects were looked at. */
-int gate_check_path(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
-		    struct ps_err *err) PS_MUSTCHECK;
-int gate_check_rev(const struct gate_check *c, struct diag_list *out, size_t *nprojects,
-		   struct ps_err *err) PS_MUSTCHECK;
+struct gate_checked {
+	struct diag_list found;		/* sorted, with their lines */
+	size_t nprojects;
+	char *against;			/* the old side as it may be typed; NULL: all was new */
+	struct rules_counts counts;
+	int64_t now_ns, old_ns;		/* spent on each side */
+};
+
+/* gate_checked_clear() always. */
+int gate_check(const struct gate_check *c, struct gate_checked *out,
+	       struct ps_err *err) PS_MUSTCHECK;
+void gate_checked_clear(struct gate_checked *c);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "common/gate/judge.h"
 
+#include "common/base/near.h"
 #include "common/gate/fold.h"
 
 static void judged_free(struct judged *j)
@@ -44,6 +45,61 @@ struct judged *bench_find(const struct bench *b, const char *name)
 		if (strcmp(b->v[i]->name, name) == 0)
 			return b->v[i];
 	return NULL;
+}
+
+enum { SOURCE_BEHIND = 400 };		/* bytes of a long line kept behind the column */
+
+/* The line a finding is about; NULL when the file has no such line. */
+static char *line_of(const struct buf *b, const struct diag *d)
+{
+	const char *p = buf_str(b), *end = p + b->len, *nl;
+	size_t n, most;
+
+	for (unsigned line = 1; line < d->line; line++) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl)
+			return NULL;
+		p = nl + 1;
+	}
+	nl = memchr(p, '\n', (size_t)(end - p));
+	n = (size_t)((nl ? nl : end) - p);
+	most = (size_t)d->col * 4 + SOURCE_BEHIND;	/* a character has at most four bytes */
+	n = n > most ? most : n;
+	if (n && p[n - 1] == '\r')
+		n--;
+	return n && !memchr(p, '\0', n) ? xstrndup(p, n) : NULL;
+}
+
+/* Folders have no lines, and what cannot be read now is told without. */
+static void read_source(const struct judged *now, const char *path, struct buf *b)
+{
+	struct ps_err err;
+
+	buf_reset(b);
+	if (!tree_is_file(now->t, path) || tree_read(now->t, path, PS_JSON_MAX, b, &err) < 0)
+		buf_reset(b);
+}
+
+void bench_sources(const struct judged *now, struct diag_list *l, size_t max)
+{
+	struct buf b = BUF_INIT;
+	const char *file = "";
+	size_t n = 0;
+
+	for (int pass = DIAG_ERROR; pass <= DIAG_WARNING; pass++)
+		for (size_t i = 0; i < l->n && (!max || n < max); i++) {
+			struct diag *d = &l->v[i];
+
+			if ((int)d->severity != pass)
+				continue;
+			if (strcmp(d->path, file) != 0)
+				read_source(now, d->path, &b);
+			file = d->path;
+			free(d->source);
+			d->source = b.len ? line_of(&b, d) : NULL;
+			n++;
+		}
+	buf_clear(&b);
 }
 
 struct rules_counts bench_counts(const struct bench *b)
@@ -141,16 +197,17 @@ static void weigh(const struct scale *s, const struct diag *d, struct diag_list 
 
 	if (level == CONF_LEVEL_OFF)
 		return;
-	diag_add_key(out, level == CONF_LEVEL_WARNING || (was && !keep) ? DIAG_WARNING : DIAG_ERROR,
-		     d->key, d->path, d->line, d->col, d->code, "%s", d->text);
+	diag_copy(out, level == CONF_LEVEL_WARNING || (was && !keep) ? DIAG_WARNING : DIAG_ERROR, d,
+		  NULL, NULL);
 }
 
 static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
-		 const struct rule_dead *d, const char *fmt, ...)
-	PS_PRINTF(5, 6);
+		 const struct rule_dead *d, char *hint, const char *fmt, ...)
+	PS_PRINTF(6, 7);
 
+/* Takes hint over; it may be NULL. */
 static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
-		 const struct rule_dead *d, const char *fmt, ...)
+		 const struct rule_dead *d, char *hint, const char *fmt, ...)
 {
 	char *key = xasprintf("%s|%s %s", d->project, d->job, d->pipeline), *text;
 	va_list ap;
@@ -159,11 +216,26 @@ static void tell(const struct scale *s, struct diag_list *out, enum rule_id id,
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	weigh(s, &(struct diag) { .key = key, .path = d->file, .line = d->at.line,
-				  .col = d->at.col, .code = rule_table[id].code, .text = text },
+				  .col = d->at.col, .code = rule_table[id].code, .text = text,
+				  .hint = hint },
 	      out);
+	free(hint);
 	free(text);
 	free(key);
 }
+
+/* free() it. */
+static char *nearest_pipeline(const struct judged *now, const struct rule_dead *d)
+{
+	const struct outline *o = rules_outline(&now->rules, d->project);
+
+	for (size_t i = 0; o && i < o->n; i++)
+		if (o->v[i].kind == PROJECT_PIPELINES && near_one_away(d->pipeline, o->v[i].key))
+			return xasprintf("the nearest is '%s'", o->v[i].key);
+	return NULL;
+}
+
+enum { COMPARED_MAX = 50 };		/* of a job that names a great many */
 
 static void dead_references(const struct scale *s, const struct judged *now,
 			    const struct judged *old, struct diag_list *out)
@@ -173,11 +245,12 @@ static void dead_references(const struct scale *s, const struct judged *now,
 		bool had = old && had_pipeline(old, d);
 
 		if (had)
-			tell(s, out, RULE_REMOVED, d,
+			tell(s, out, RULE_REMOVED, d, NULL,
 			     "%s of '%s' is removed, but job '%s' still names it",
 			     d->declared ? "the folder" : "the entry", d->pipeline, d->job);
 		else if (!d->declared)		/* a missing folder is told at its entry */
 			tell(s, out, RULE_REFERENCE, d,
+			     i < COMPARED_MAX ? nearest_pipeline(now, d) : NULL,
 			     "job '%s' names '%s', which is not declared", d->job, d->pipeline);
 	}
 }

@@ -43,6 +43,8 @@ struct judged *bench_find(const struct bench *b, const char *name);
  */
 void bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
 		   const char *ref, struct diag_list *out);
+/* Gives max findings (0: all) of this tree, errors first, the lines of their files, for people. */
+void bench_sources(const struct judged *now, struct diag_list *l, size_t max);
 /* Is an old side needed at all? */
 bool bench_needs_old(const struct judged *now);
 void bench_clear(struct bench *b);

@@ -119,7 +119,7 @@ static void add_findings(struct buf *out, const struct diag_list *all)
 	size_t n = 0;
 
 	if (all->n <= GATE_DIAGS_MAX) {
-		diag_print(out, all, 0);
+		diag_print_source(out, all, 0);
 		return;
 	}
 	sorted = xcalloc(all->n, sizeof(*sorted));
@@ -129,7 +129,7 @@ static void add_findings(struct buf *out, const struct diag_list *all)
 				sorted[n++] = all->v[i];
 	errors.v = sorted;
 	errors.n = n;
-	diag_print(out, &errors, GATE_DIAGS_MAX);
+	diag_print_source(out, &errors, GATE_DIAGS_MAX);
 	free(sorted);
 }
 

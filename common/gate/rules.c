@@ -4,6 +4,7 @@
 #include "common/gate/rules.h"
 
 #include "common/base/clock.h"
+#include "common/base/near.h"
 #include "common/gate/unit.h"
 
 enum { FINDINGS_MAX = 10000 };
@@ -62,6 +63,15 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 		     text);
 	free(text);
 	free(full);
+}
+
+void rule_near(struct rules *r, const char *word, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n && r->found.n && r->found.n < FINDINGS_MAX; i++)
+		if (near_one_away(word, words[i])) {
+			diag_hint(&r->found, "the nearest is '%s'", words[i]);
+			return;
+		}
 }
 
 bool rules_in_time(struct rules *r, const char *what)

@@ -81,6 +81,8 @@ bool rule_wanted(const struct rules *r, enum rule_id id);
 /* Adds a finding. key names the thing below the project ("jobs/x task a"); path is from the top. */
 void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at,
 	      const char *key, const char *fmt, ...) PS_PRINTF(6, 7);
+/* Gives the last finding the nearest of these words, when one is a slip away. */
+void rule_near(struct rules *r, const char *word, const char *const *words, size_t n);
 /* False when time is over; then every function returns at once. what: the file looked at next. */
 bool rules_in_time(struct rules *r, const char *what);
 /* All rules over all projects of the tree. Negative: our own failure. */

@@ -12,13 +12,15 @@ struct job_at {
 };
 
 static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const char *subject,
-			const char *text)
+			const char *text, const char *near)
 {
 	const struct job_at *j = arg;
 	char *key = xasprintf("%s %s", j->e->key, subject);
 
 	rule_hit(j->r, rule == JOB_RULE_SHAPE ? RULE_JOB_SHAPE : RULE_TASKS, j->file, at, key, "%s",
 		 text);
+	if (near)
+		diag_hint(&j->r->found, "the nearest is '%s'", near);
 	free(key);
 }
 
@@ -76,14 +78,16 @@ static int uses_instance(struct job_at *j, const struct job_view *v, const struc
 		return rc < 0 ? rc : 0;	/* no folder: another rule's finding */
 	for (size_t i = 0; i < l.n; i++)
 		found = found || strcmp(l.v[i].name, name) == 0;
+	if (!found) {
+		key = xasprintf("%s %s", j->e->key, task_key);
+		rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
+			 "task '%s' picks config instance '%s', which '%s' "
+			 "does not have", task_key, name, ref);
+		for (size_t i = 0; i < l.n; i++)
+			rule_near(j->r, name, (const char *const *)&l.v[i].name, 1);
+		free(key);
+	}
 	pipeline_instances_clear(&l);
-	if (found)
-		return 0;
-	key = xasprintf("%s %s", j->e->key, task_key);
-	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
-		 "task '%s' picks config instance '%s', which '%s' "
-		 "does not have", task_key, name, ref);
-	free(key);
 	return 0;
 }
 

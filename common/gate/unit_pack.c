@@ -70,7 +70,8 @@ void unit_pack(struct buf *out, const struct unit_result *u, const char *file, u
 	for (size_t i = 0; i < u->found.n; i++) {
 		const struct diag *d = &u->found.v[i];
 		bool here = strcmp(d->path, file) == 0;
-		const char *texts[] = { here ? "" : d->path, d->key, d->text };
+		const char *texts[] = { here ? "" : d->path, d->key, d->text,
+					d->hint ? d->hint : "" };
 		/* an entry's findings stand at its key or below */
 		const uint64_t numbers[] = { (uint64_t)(rule_of(d) - rule_table),
 					     d->line - (here ? line : 0), d->col };
@@ -151,7 +152,7 @@ static bool take_finding(struct unit_result *u, const msgpack_object *o, const c
 	struct row row;
 	bool ok, here;
 
-	if (!take_row(&row, o, 3, 3))
+	if (!take_row(&row, o, 4, 3))
 		return false;
 	ok = row.number[0] < RULE_COUNT;
 	here = !*row.text[0];
@@ -159,6 +160,8 @@ static bool take_finding(struct unit_result *u, const msgpack_object *o, const c
 		diag_add_key(&u->found, DIAG_ERROR, row.text[1], here ? file : row.text[0],
 			     (unsigned)row.number[1] + (here ? line : 0), (unsigned)row.number[2],
 			     rule_table[row.number[0]].code, "%s", row.text[2]);
+	if (ok && *row.text[3])
+		diag_hint(&u->found, "%s", row.text[3]);
 	row_drop(&row);
 	return ok;
 }

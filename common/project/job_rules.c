@@ -3,6 +3,8 @@
 
 #include "common/project/job_rules.h"
 
+#include "common/base/near.h"
+
 struct task {
 	const char *key;
 	const struct doc_node *node, *at;
@@ -17,12 +19,16 @@ struct graph {
 	struct task **sorted;		/* by key */
 	job_rules_report report;
 	void *arg;
+	size_t compared;
 };
 
-static void say(const struct graph *g, struct doc_pos at, const char *subject, const char *fmt, ...)
-	PS_PRINTF(4, 5);
+enum { COMPARED_MAX = 50 };
 
-static void say(const struct graph *g, struct doc_pos at, const char *subject, const char *fmt, ...)
+static void say(const struct graph *g, struct doc_pos at, const char *subject, const char *near,
+		const char *fmt, ...) PS_PRINTF(5, 6);
+
+static void say(const struct graph *g, struct doc_pos at, const char *subject, const char *near,
+		const char *fmt, ...)
 {
 	va_list ap;
 	char *text;
@@ -30,7 +36,7 @@ static void say(const struct graph *g, struct doc_pos at, const char *subject, c
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	g->report(g->arg, JOB_RULE_TASKS, at, subject, text);
+	g->report(g->arg, JOB_RULE_TASKS, at, subject, text, near);
 	free(text);
 }
 
@@ -77,9 +83,20 @@ static void collect(struct graph *g, const struct doc_node *tasks)
 	qsort(g->sorted, g->n, sizeof(struct task *), by_key);
 	for (size_t i = 1; i < g->n; i++)
 		if (strcmp(g->sorted[i - 1]->key, g->sorted[i]->key) == 0)
-			say(g, g->sorted[i]->at->at, g->sorted[i]->key,
+			say(g, g->sorted[i]->at->at, g->sorted[i]->key, NULL,
 			    "task '%s' is there twice, first at line %u", g->sorted[i]->key,
 			    g->sorted[i - 1]->at->at.line);
+}
+
+/* A stranger's job may have a great many unknown ones: only the first few are compared. */
+static const char *nearest(struct graph *g, const char *key)
+{
+	if (g->compared++ >= COMPARED_MAX)
+		return NULL;
+	for (size_t i = 0; i < g->n; i++)
+		if (near_one_away(key, g->v[i].key))
+			return g->v[i].key;
+	return NULL;
 }
 
 static void connect(struct graph *g)
@@ -99,7 +116,7 @@ static void connect(struct graph *g)
 			if (other)
 				t->needs[t->nneeds++] = (size_t)(other - g->v);
 			else if (key)
-				say(g, at ? at->at : deps->items[k]->at, t->key,
+				say(g, at ? at->at : deps->items[k]->at, t->key, nearest(g, key),
 				    "task '%s' depends on '%s', which is no task of this job",
 				    t->key, key);
 		}
@@ -123,7 +140,7 @@ static void say_circle(const struct graph *g, const size_t *stack, size_t from, 
 		snprintf(text + len, sizeof(text) - len, " -> %.60s",
 			 i < depth ? g->v[stack[i]].key : first->key);
 	}
-	say(g, first->at->at, first->key, "tasks wait for each other: %s", text);
+	say(g, first->at->at, first->key, NULL, "tasks wait for each other: %s", text);
 }
 
 /* Walks along depends_on; meeting a task of the way that led here closes a circle. One is told: the
@@ -175,10 +192,10 @@ void job_rules_check(const struct job_view *v, job_rules_report report, void *ar
 	if (!v->components)
 		report(arg, JOB_RULE_SHAPE, doc_get(root, "components") ?
 		       doc_get(root, "components")->at : root->at,
-		       "components", "'components' is missing or not a list");
+		       "components", "'components' is missing or not a list", NULL);
 	if (!v->request)
 		report(arg, JOB_RULE_SHAPE, request ? request->at : root->at, "request",
-		       "'request' is missing or not a map");
+		       "'request' is missing or not a map", NULL);
 	if (!v->tasks)
 		return;
 	collect(&g, v->tasks);

@@ -59,6 +59,11 @@ int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out,
 		  struct ps_err *err) PS_MUSTCHECK;
 void repo_ref_clear(struct repo_ref *ref);
 
+/* Where the branch that HEAD is on is pushed to by its configuration: *here is the ref that holds
+ * what was seen of it ("refs/remotes/origin/main"), *there its name in the other repository. free()
+ * both. PS_ENOENT: no branch, or none configured, or never fetched. */
+int repo_upstream(struct repo *r, char **here, char **there, struct ps_err *err) PS_MUSTCHECK;
+
 struct repo_refs { struct repo_ref *v; size_t n; };
 
 /* All direct refs sorted by name, without HEAD, symbolic refs and refs/penstock/. */

@@ -71,6 +71,29 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct repo_ref *)a)->name, ((const struct repo_ref *)b)->name);
 }
 
+int repo_upstream(struct repo *r, char **here, char **there, struct ps_err *err)
+{
+	git_buf name = GIT_BUF_INIT, merge = GIT_BUF_INIT;
+	git_reference *head = NULL, *seen = NULL;
+	int rc = git_repository_head(&head, r->git);
+
+	if (rc == 0)
+		rc = git_branch_upstream_name(&name, r->git, git_reference_name(head));
+	if (rc == 0)
+		rc = git_branch_upstream_merge(&merge, r->git, git_reference_name(head));
+	if (rc == 0)
+		rc = git_reference_lookup(&seen, r->git, name.ptr);
+	if (rc == 0) {
+		*here = xstrdup(name.ptr);
+		*there = xstrdup(merge.ptr);
+	}
+	git_buf_dispose(&name);
+	git_buf_dispose(&merge);
+	git_reference_free(head);
+	git_reference_free(seen);
+	return rc < 0 ? ps_err_set(err, PS_ENOENT, "there is no upstream branch") : 0;
+}
+
 int repo_refs_list(struct repo *r, struct repo_refs *out, struct ps_err *err)
 {
 	git_reference_iterator *it = NULL;

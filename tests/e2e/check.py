@@ -116,7 +116,8 @@ def same_bytes_before_and_in_the_push(w):
     assert v["verdict"] == "refuse" and v["errors"] == 3, v
     lines = v["text"].split("\n")
     assert lines[0].startswith("error: sales/etl refused, nothing was changed: 3 errors in main, other"), v["text"]
-    told = "\n".join(l for l in lines if l.endswith("]")) + "\n"
+    assert lines[-2].startswith("hint: ") and not lines[-1], lines
+    told = "\n".join(lines[1:-2]) + "\n"
     assert mine.stdout == told == rev.stdout, (mine.stdout, told, rev.stdout)
 
 
@@ -145,6 +146,64 @@ def json_and_usage(w):
     assert p.returncode == 0 and "no pbt_project.yml" in p.stderr, p
 
 
+def formats_and_policy(w):
+    """The same findings for other tools; a policy that was exported judges without an instance."""
+    w.edit("pbt_project.yml", lambda t: t + "name: again\n")
+    sarif = json.loads(w.check("--format", "sarif").stdout)
+    run = sarif["runs"][0]
+    result = run["results"][0]
+    assert result["ruleId"] == "PS-PROJ-004" and result["level"] == "error", result
+    assert result["ruleId"] in {r["id"] for r in run["tool"]["driver"]["rules"]}
+    where = result["locations"][0]["physicalLocation"]
+    assert where["artifactLocation"]["uri"] == "pbt_project.yml" and where["region"]["startLine"] > 1, where
+    p = w.check("--format", "github")
+    assert p.stdout.startswith("::error file=pbt_project.yml,line=") and ",title=PS-PROJ-004::" in p.stdout, p
+    assert w.check("--format", "xml").returncode == 2
+    text = w.check().stdout.split("\n")
+    assert text[1] == "    name: again" and text[2] == "    ^", text
+    w.edit("pbt_project.yml", lambda t: t.replace("name: again\n", "").replace("fabricUID: 5005", "fabricUID: 99"))
+    p = w.check("--timing")
+    assert p.returncode == 0 and "[PS-JOB-101] and the admin's levels were not looked at" in p.stderr, p
+    assert "timing: " in p.stderr and " 1 project files parsed" in p.stderr, p
+    policy, instance = f"{w.top}/exported", f"{w.top}/instance"
+    subprocess.run([PENSTOCK, "init", instance], env=ENV, check=True, stdout=subprocess.DEVNULL)
+    p = subprocess.run([PENSTOCK, "-C", instance, "policy", "export", policy], env=ENV, capture_output=True, text=True)
+    assert p.returncode == 0, p
+    p = w.check("--policy", policy)
+    assert p.returncode == 1 and "[PS-JOB-101]" in p.stdout, p
+
+
+def client_hooks(w):
+    """The hooks of packaging/ in a working copy: they refuse what a push would, and nothing else."""
+    env = {**ENV, "PATH": os.path.dirname(PENSTOCK) + ":" + ENV.get("PATH", "/usr/bin:/bin")}
+    hooks = os.path.join(w.clone, ".git/hooks")
+    os.unlink(f"{w.repo}/hooks/pre-receive")    # the other side takes everything here
+    for name in ("pre-commit", "pre-push"):
+        shutil.copy(os.path.join(SRC, "packaging/git-hooks", name), hooks)
+        os.chmod(os.path.join(hooks, name), 0o755)
+
+    def git(*args):
+        return subprocess.run(["git", "-C", w.clone, *args], env=env, capture_output=True, text=True)
+
+    def commit(*args):
+        git("add", "-A")
+        return git("-c", "user.name=t", "-c", "user.email=t@example.net", "commit", "-q", "-m", "x", *args)
+
+    w.edit("README.md", lambda t: t + "more\n")
+    assert commit().returncode == 0
+    w.edit("pbt_project.yml", lambda t: t + "name: again\n")
+    p = commit()
+    assert p.returncode == 1 and "[PS-PROJ-004]" in p.stdout + p.stderr, p
+    assert commit("--no-verify").returncode == 0
+    p = git("push", "-q", "origin", "HEAD:refs/heads/hooked")
+    assert p.returncode == 1 and "[PS-PROJ-004]" in p.stdout + p.stderr, p
+    assert git("push", "-q", "--no-verify", "origin", "HEAD:refs/heads/hooked").returncode == 0
+    w.edit("README.md", lambda t: t + "again\n")
+    assert commit().returncode == 0         # HEAD had it already
+    p = git("push", "-q", "origin", "HEAD:refs/heads/hooked")
+    assert p.returncode == 0 and ": warning: " in p.stdout + p.stderr, p
+
+
 def no_time_is_undecided(w):
     w.budget(1)
     v = w.push("main")
@@ -153,7 +212,7 @@ def no_time_is_undecided(w):
 
 
 CASES = [gate_program_judges, same_bytes_before_and_in_the_push, against_makes_old_ones_warnings,
-         json_and_usage, no_time_is_undecided]
+         json_and_usage, formats_and_policy, client_hooks, no_time_is_undecided]
 
 
 def main():

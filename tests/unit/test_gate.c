@@ -262,17 +262,17 @@ static void rule(void **state)
 {
 	const struct row *row = *state;
 	struct gate_check c = { .path = "p", .config = config };
-	struct diag_list l = DIAG_LIST_INIT;
+	struct gate_checked out;
 	struct buf b = BUF_INIT;
 
 	gitdir_sh("git init -q p");	/* or the folder of this build would be the top */
 	make_good("p");
 	put("p", row->path, row->text);
-	assert_int_equal(gate_check_path(&c, &l, NULL, &err), 0);
-	diag_print(&b, &l, 0);
+	assert_int_equal(gate_check(&c, &out, &err), 0);
+	diag_print(&b, &out.found, 0);
 	assert_string_equal(buf_str(&b), row->want);
 	buf_clear(&b);
-	diag_clear(&l);
+	gate_checked_clear(&out);
 }
 
 /* ---- pushes ---- */
@@ -546,42 +546,80 @@ static void many_findings_are_cut(void **state)
 	assert_int_equal(push(&c, 1, &res, 0), GATE_REFUSE);
 	for (const char *p = buf_str(&res.text); *p; p++)
 		lines += *p == '\n';
-	assert_int_equal(lines, 1 + 50 + 1 + 1);
+	assert_int_equal(lines, 1 + 50 * 3 + 1 + 1);	/* each with its line and a caret */
 	assert_non_null(strstr(buf_str(&res.text), "\nand 12 more\n"));
 	gate_result_clear(&res);
 	buf_clear(&yml);
 }
 
+/* Findings and, of them, errors. */
+static void checked(const struct gate_check *c, size_t n, size_t errors, const char *against)
+{
+	struct gate_checked out;
+
+	assert_int_equal(gate_check(c, &out, &err), 0);
+	assert_int_equal(out.found.n, n);
+	assert_int_equal(out.found.errors, errors);
+	assert_true(ps_streq(out.against, against));
+	if (n)				/* from the top of the repository */
+		assert_string_equal(out.found.v[0].path, "sub/pbt_project.yml");
+	gate_checked_clear(&out);
+}
+
 static void check_of_work_tree_and_revision(void **state)
 {
-	struct diag_list l = DIAG_LIST_INIT;
-	size_t n = 0;
+	struct gate_checked out;
 
 	(void)state;
 	make_repo();
 	put("r", "sub/pbt_project.yml", "name: x\n");
 	struct gate_check c = { .path = "r/sub", .config = NULL };
-	assert_int_equal(gate_check_path(&c, &l, &n, &err), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(l.errors, 4);
-	/* from the top of the repository */
-	assert_string_equal(l.v[0].path, "sub/pbt_project.yml");
-	diag_clear(&l);
+	checked(&c, 4, 4, NULL);
 	c = (struct gate_check) { .path = "r", .rev = "HEAD" };
-	assert_int_equal(gate_check_rev(&c, &l, &n, &err), 0);
-	assert_int_equal(l.n, 0);
+	checked(&c, 0, 0, NULL);
 	commit_all();
 	c.against = "HEAD~1";
-	assert_int_equal(gate_check_rev(&c, &l, &n, &err), 0);
-	assert_int_equal(l.errors, 4);
-	diag_clear(&l);
+	checked(&c, 4, 4, "HEAD~1");
 	c.against = "HEAD";
-	assert_int_equal(gate_check_rev(&c, &l, &n, &err), 0);
-	assert_int_equal(l.errors, 0);
-	assert_int_equal(l.n, 4);
-	diag_clear(&l);
+	checked(&c, 4, 0, "HEAD");
 	c = (struct gate_check) { .path = "r", .rev = "nowhere" };
-	assert_int_equal(gate_check_rev(&c, &l, &n, &err), PS_ENOENT);
+	assert_int_equal(gate_check(&c, &out, &err), PS_ENOENT);
+	gate_checked_clear(&out);
+}
+
+/* What a push would say: the old side is what was last seen of the upstream. */
+static void check_against_the_upstream(void **state)
+{
+	static const char yml[] = "rules: [{ rules: [PS-PROJ-005], refs: [refs/heads/live], "
+				  "severity: warning }]\n";
+	struct diag_list l = DIAG_LIST_INIT;
+	struct config *levels = NULL;
+	char *text = xasprintf("%s%s", config_yml, yml);
+
+	(void)state;
+	make_repo();
+	gitdir_sh("git init -q --bare up && git -C r remote add origin ../up && git -C r push -q "
+		  "origin main:live 2>/dev/null && git -C r branch -q -u origin/live");
+	put("r", "sub/pbt_project.yml", "name: x\n");
+	commit_all();
+	struct gate_check c = { .path = "r" };
+	checked(&c, 4, 4, "refs/remotes/origin/live");
+	c.all_new = true;
+	checked(&c, 4, 4, NULL);
+	c.all_new = false;
+	assert_int_equal(config_parse(&levels, "p", text, strlen(text), &l, &err), 0);
+	c.config = levels;
+	checked(&c, 4, 0, "refs/remotes/origin/live");	/* pushed there it is a warning */
+	c.ref = "refs/heads/main";
+	checked(&c, 4, 4, "refs/remotes/origin/live");
+	c = (struct gate_check) { .path = "r" };
+	gitdir_sh("git -C r push -q origin main:live 2>/dev/null");
+	checked(&c, 4, 0, "refs/remotes/origin/live");
+	gitdir_sh("git -C r checkout -q --detach");
+	checked(&c, 4, 4, NULL);
+	diag_clear(&l);
+	config_free(levels);
+	free(text);
 }
 
 /* Wounded files are judged and surveyed like any other; what comes out does not matter here. */
@@ -594,7 +632,7 @@ static void mutants_never_crash(void **state)
 	make_repo();
 	for (int round = 0; round < 300; round++) {
 		const char *const *file = good[round % PS_NELEM(good)];
-		struct diag_list l = DIAG_LIST_INIT;
+		struct gate_checked out;
 		struct gate_check c = { .path = "r", .config = config };
 		char *text = xstrdup(file[1]);
 		struct survey survey;
@@ -606,8 +644,8 @@ static void mutants_never_crash(void **state)
 				pool[(seed >> 24) % (sizeof(pool) - 1)];
 		}
 		put("r", file[0], text);
-		assert_int_equal(gate_check_path(&c, &l, NULL, &err), 0);
-		diag_clear(&l);
+		assert_int_equal(gate_check(&c, &out, &err), 0);
+		gate_checked_clear(&out);
 		assert_int_equal(tree_dir_open(&t, "r", &err), 0);
 		assert_int_equal(survey_tree(t, &survey, &err), 0);
 		survey_clear(&survey);
@@ -619,18 +657,17 @@ static void mutants_never_crash(void **state)
 
 static void example_passes_without_a_warning(void **state)
 {
-	struct gate_check c = { .path = TEST_SRCDIR "/examples/sales" };
-	struct diag_list l = DIAG_LIST_INIT;
+	struct gate_check c = { .path = TEST_SRCDIR "/examples/sales", .all_new = true };
+	struct gate_checked out;
 	struct buf b = BUF_INIT;
-	size_t n = 0;
 
 	(void)state;
-	assert_int_equal(gate_check_path(&c, &l, &n, &err), 0);
-	diag_print(&b, &l, 0);
+	assert_int_equal(gate_check(&c, &out, &err), 0);
+	diag_print(&b, &out.found, 0);
 	assert_string_equal(buf_str(&b), "");
-	assert_true(n >= 1);
+	assert_true(out.nprojects >= 1);
 	buf_clear(&b);
-	diag_clear(&l);
+	gate_checked_clear(&out);
 }
 
 int main(int argc, char **argv)
@@ -641,6 +678,7 @@ int main(int argc, char **argv)
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
 		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
 			CASE(check_of_work_tree_and_revision),
+		CASE(check_against_the_upstream),
 		CASE(example_passes_without_a_warning),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows)];
