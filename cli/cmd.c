@@ -9,10 +9,12 @@ extern const struct cmd cmd_status, cmd_queue, cmd_why, cmd_events, cmd_builds, 
 extern const struct cmd cmd_pause, cmd_resume, cmd_backup, cmd_restore;
 extern const struct cmd cmd_clean;
 extern const struct cmd cmd_cancel, cmd_retry, cmd_bump, cmd_build, cmd_drain;
+extern const struct cmd cmd_tests;
 extern const struct cmd cmd_releases, cmd_fabrics, cmd_history, cmd_run, cmd_runs;
 
 const struct cmd *const cmd_table[] = {
 	&cmd_status, &cmd_queue, &cmd_why, &cmd_events, &cmd_builds, &cmd_log,
+	&cmd_tests,
 	&cmd_which, &cmd_check, &cmd_rules,
 	&cmd_releases, &cmd_fabrics, &cmd_history, &cmd_run, &cmd_runs,
 	&cmd_release_hold, &cmd_cancel, &cmd_retry, &cmd_bump, &cmd_build,

@@ -63,6 +63,7 @@ static const struct column build_cols[] = {
 	{ "PIPELINE", "pipeline", COL_NAME, 0 },
 	{ "COMMIT", "commit", COL_OID, 3 },
 	{ "ARTIFACT", "name", COL_NAME, 2 },
+	{ "TESTS", "tests", COL_TEXT, 4 },
 	{ "SINCE", "since", COL_TIME, 1 },
 	{ "TOOK", "took_ms", COL_SPAN, 1 },
 	{ "CHECKS", "check_of", COL_ID, 6 },

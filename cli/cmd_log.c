@@ -27,7 +27,8 @@ static void on_interrupt(int signum)
 	interrupted = 1;
 }
 
-/* b31 → /builds/b31/log, x7 and x7/TASK → /runs/x7/log. False when it is no such thing. */
+/* b31 → /builds/b31/log, t31 → /tests/t31/log, x7 and x7/TASK → /runs/x7/log. False when it is no
+ * such thing. */
 static bool log_path(struct buf *path, const char *thing)
 {
 	size_t len = strcspn(thing, "/");
@@ -36,6 +37,8 @@ static bool log_path(struct buf *path, const char *thing)
 
 	if (kind == 'b' && !thing[len])
 		buf_addf(path, "/builds/%s/log", id);
+	else if (kind == 't' && !thing[len])
+		buf_addf(path, "/tests/%s/log", id);
 	else if (kind == 'x')
 		buf_addf(path, "/runs/%s/log", id);
 	if (kind == 'x' && thing[len])

@@ -20,6 +20,7 @@ static const struct look looks[] = {
 	{ "was live",        "✓", '+', ROLE_IDLE },
 	{ "none",            "–", ' ', ROLE_IDLE },
 	{ "failed",          "✗", 'x', ROLE_BAD },
+	{ "error",           "✗", 'x', ROLE_BAD },
 	{ "refused",         "✗", 'x', ROLE_BAD },
 	{ "rejected",        "✗", 'x', ROLE_BAD },
 	{ "upstream failed", "⇡", '^', ROLE_IDLE },

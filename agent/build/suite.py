@@ -19,15 +19,18 @@ NO_PYTEST = 97
 
 
 def lay_out(pipeline):
-    """Copies the pipeline to /build and returns its code folder."""
+    """Copies the pipeline to /build and returns its code folder.
+
+    Without code/__init__.py, so that the tests are the package `test`: with it they would be `code.test`,
+    and `code` is a module of Python's own.
+    """
     source, target = f"{EXPORT}/{pipeline}", f"{BUILD}/{pipeline}"
     tests = os.path.join(source, "code", "test")
 
     def left_out(folder, names):
         if folder == tests or folder.startswith(tests + "/"):
             return []
-        keep = ["__init__.py"] if folder == os.path.join(source, "code") else []
-        return [n for n in names if n.endswith((".py", ".pyc")) and n not in keep]
+        return [n for n in names if n.endswith((".py", ".pyc"))]
 
     shutil.copytree(source, target, symlinks=True, ignore=left_out)
     return f"{target}/code"

@@ -32,6 +32,7 @@ static void act_clear(struct act *a)
 	free(a->name);
 	free(a->oid);
 	build_clear(&a->build);
+	test_clear(&a->test);
 	deployment_clear(&a->deployment);
 	free(a->known);
 	run_clear(&a->run);
@@ -154,6 +155,8 @@ int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = new_events(tx, p, err);
 	if (rc == 0)
 		rc = pass_demands(tx, p, err);
+	if (rc == 0)
+		rc = pass_tests(tx, p, err);
 	if (rc == 0)
 		rc = pass_builds(tx, p, err);
 	if (rc == 0)

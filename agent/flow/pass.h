@@ -4,8 +4,8 @@
  * Runs on the store's writer thread with a view of the world that the loop made (struct pass_view);
  * writes states and reasons; and says in `acts` what the loop shall tell the roles once the commit
  * is on disk. It is run after every change and is idempotent: with nothing to do it writes nothing.
- * Order inside: events → demands → builds → deployments → runs, so that one pass carries a thing as
- * far as it can come.
+ * Order inside: events → demands → tests → builds → deployments → runs, so that one pass carries a
+ * thing as far as it can come.
  *
  * What it reads and writes does not grow with what waits: it takes what happened to something
  * (demand.look, event.settling, builds to cancel) in batches, and of each line the heads (line.h).
@@ -24,12 +24,14 @@
 #include "agent/store/pause.h"
 #include "agent/store/recovery.h"
 #include "agent/store/run.h"
+#include "agent/store/test.h"
 
 enum act_kind {
 	ACT_SURVEY,		/* ask the gate what the event's tree holds */
 	ACT_UNKEEP,		/* let the gate drop what it kept for an event */
 	ACT_BUILD,		/* export and start a claimed build */
 	ACT_CANCEL_BUILD,	/* the build role shall end this claim of it; name: why */
+	ACT_TEST,		/* export and start claimed tests */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */
 };
@@ -40,7 +42,8 @@ struct act {
 	char *repository;	/* real path */
 	char *name;		/* of the repository; why */
 	char *oid;		/* what to survey */
-	struct build build;	/* ACT_BUILD */
+	struct build build;	/* ACT_BUILD; ACT_TEST: the one that is tested */
+	struct test test;	/* ACT_TEST */
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan */
 	bool careful;			/* asked for before the store was restored */
 	char *known;			/* then: the release that the store knows to be there */
@@ -141,6 +144,25 @@ int pass_deploy_again(struct store_tx *tx, struct pass *p, const struct deployme
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds,
 		 struct ps_err *err) PS_MUSTCHECK;
+/* Asks for the tests of a demand's builds that have passed, and weighs them. *go_on: nothing of
+ * them keeps the release; else, when builds_done or when one failed, the demand says what does. */
+int pass_tests_of(struct store_tx *tx, struct pass *p, struct demand *d,
+		  const struct builds *builds, bool builds_done, bool *go_on,
+		  struct ps_err *err) PS_MUSTCHECK;
+/* Tests share the builders' slots and come first: they end what a build began. */
+int pass_tests(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+
+/* pass_build.c: the slots that builds and tests share. */
+struct slots { bool *taken; unsigned n, used; char *holder, *holder_id; };
+/* Those of what is under way; holder names one of it, NULL when there is none. */
+int pass_slots_read(struct store_tx *tx, const struct pass *p, struct slots *s,
+		    struct ps_err *err) PS_MUSTCHECK;
+void pass_slots_clear(struct slots *s);
+/* Why none of the builders may begin; reason NULL: they may. */
+struct standstill pass_builders_blocked(const struct pass *p);
+/* What is left in a line of theirs says why it is. */
+int pass_builders_say(struct store_tx *tx, struct pass *p, enum line line,
+		      struct ps_err *err) PS_MUSTCHECK;
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_runs(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;

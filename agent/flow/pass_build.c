@@ -7,7 +7,7 @@
 #include "agent/store/repository.h"
 #include "common/base/id.h"
 
-static struct standstill blocked(const struct pass *p)
+struct standstill pass_builders_blocked(const struct pass *p)
 {
 	struct standstill s = pass_stopped(p, PAUSE_BUILD, NULL, NULL);
 
@@ -26,24 +26,59 @@ static struct standstill blocked(const struct pass *p)
 	return (struct standstill) { .reason = NULL };
 }
 
-/* holder: one of those under way; NULL when the configuration gives no slot at all. */
-static struct standstill busy(const struct pass *p, const struct build *holder, size_t taken)
+int pass_slots_read(struct store_tx *tx, const struct pass *p, struct slots *s, struct ps_err *err)
 {
-	unsigned slots = p->view.policy->cfg->builder.slots;
-	char id[ID_TEXT];
+	struct builds builds = { NULL, 0 };
+	struct tests tests = { NULL, 0 };
+	char id[ID_TEXT] = "";
+	int rc = builds_under_way(tx, &builds, err);
 
-	if (!holder)
+	*s = (struct slots) { .n = p->view.policy->cfg->builder.slots };
+	s->taken = xcalloc(s->n, sizeof(*s->taken));
+	if (rc == 0)
+		rc = tests_under_way(tx, &tests, err);
+	s->used = (unsigned)(builds.n + tests.n);
+	for (size_t i = 0; i < builds.n; i++)
+		if (builds.v[i].slot >= 0 && builds.v[i].slot < s->n)
+			s->taken[builds.v[i].slot] = true;
+	for (size_t i = 0; i < tests.n; i++)
+		if (tests.v[i].slot >= 0 && tests.v[i].slot < s->n)
+			s->taken[tests.v[i].slot] = true;
+	if (builds.n)
+		s->holder = xasprintf("%s since build %s", builds.v[0].pipeline,
+				      id_text(id, 'b', builds.v[0].id));
+	else if (tests.n)
+		s->holder = xasprintf("%s since test %s", tests.v[0].pipeline,
+				      id_text(id, 't', tests.v[0].id));
+	s->holder_id = *id ? xstrdup(id) : NULL;
+	builds_clear(&builds);
+	tests_clear(&tests);
+	return rc;
+}
+
+void pass_slots_clear(struct slots *s)
+{
+	free(s->taken);
+	free(s->holder);
+	free(s->holder_id);
+	*s = (struct slots) { .taken = NULL };
+}
+
+static struct standstill busy(const struct slots *s)
+{
+	bool test = s->holder_id && *s->holder_id == 't';
+
+	if (!s->holder)
 		return (struct standstill) {
 			.reason = "builder", .detail = xstrdup("builders.default.slots is 0"),
 			.blocked_by = xstrdup("builders.default.slots"),
 			.lift = xstrdup("penstock reload"),
 		};
-	id_text(id, 'b', holder->id);
 	return (struct standstill) {
 		.reason = "builder",
-		.detail = xasprintf("%zu of %u slots busy (%s since build %s)", taken, slots,
-				    holder->pipeline, id),
-		.blocked_by = xstrdup(id), .lift = xstrdup("penstock builds --state running"),
+		.detail = xasprintf("%u of %u slots busy (%s)", s->used, s->n, s->holder),
+		.blocked_by = xstrdup(s->holder_id),
+		.lift = xstrdup(test ? "penstock tests" : "penstock builds --state running"),
 	};
 }
 
@@ -68,29 +103,27 @@ static int claim(struct store_tx *tx, struct pass *p, const struct line_row *row
 }
 
 /* Gives those that come first what is free. */
-static int share_slots(struct store_tx *tx, struct pass *p, const struct builds *under_way,
-		       struct ps_err *err)
+static int share_slots(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
-	unsigned slots = p->view.policy->cfg->builder.slots;
-	size_t used = under_way->n, free_slots = used < slots ? slots - used : 0, n;
 	struct sched_limit none = { .max = 0 };
 	struct pass_candidates c = { .limit_of = NULL };
 	const struct line_row **picked;
-	bool *taken = xcalloc(slots, sizeof(*taken));
-	int rc = pass_candidates_add(tx, p, LINE_BUILD, "", free_slots, 0, &c, err);
+	struct slots s;
+	size_t n, left;
+	int rc = pass_slots_read(tx, p, &s, err);
 
-	for (size_t i = 0; i < under_way->n; i++)
-		if (under_way->v[i].slot >= 0 && under_way->v[i].slot < slots)
-			taken[under_way->v[i].slot] = true;
+	left = s.used < s.n ? s.n - s.used : 0;
+	if (rc == 0)
+		rc = pass_candidates_add(tx, p, LINE_BUILD, "", left, 0, &c, err);
 	picked = xcalloc(c.rows.n, sizeof(*picked));
-	n = pass_pick(p, &c, free_slots, &none, picked);
+	n = pass_pick(p, &c, left, &none, picked);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		int64_t slot = pass_take_slot(taken, slots);
+		int64_t slot = pass_take_slot(s.taken, s.n);
 
 		rc = slot < 0 ? 0 : claim(tx, p, picked[i], slot, err);
 	}
 	free(picked);
-	free(taken);
+	pass_slots_clear(&s);
 	pass_candidates_clear(&c);
 	return rc;
 }
@@ -129,24 +162,25 @@ static int cancel_unwanted(struct store_tx *tx, struct pass *p, struct ps_err *e
 	return rc;
 }
 
-/* What is left in the line says why it is. */
-static int say(struct store_tx *tx, struct pass *p, struct ps_err *err)
+int pass_builders_say(struct store_tx *tx, struct pass *p, enum line line, struct ps_err *err)
 {
-	struct standstill s = blocked(p);
-	struct builds l = { NULL, 0 };
+	struct standstill s = pass_builders_blocked(p);
+	struct slots slots;
 	int rc = 0;
 
 	if (!s.reason) {
-		rc = builds_under_way(tx, &l, err);
-		s = busy(p, l.n ? &l.v[0] : NULL, l.n);
+		rc = pass_slots_read(tx, p, &slots, err);
+		s = busy(&slots);
+		pass_slots_clear(&slots);
 	}
-	builds_clear(&l);
-	return rc < 0 ? rc : pass_stand(tx, LINE_BUILD, "", &s, err);
+	if (rc < 0)
+		standstill_clear(&s);
+	return rc < 0 ? rc : pass_stand(tx, line, "", &s, err);
 }
 
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
-	struct standstill s = blocked(p);
+	struct standstill s = pass_builders_blocked(p);
 	struct builds under_way = { NULL, 0 };
 	char *place = NULL;
 	int rc = builds_under_way(tx, &under_way, err);
@@ -155,15 +189,12 @@ int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		rc = end_leases(tx, p, &under_way, err);
 	if (rc == 0)
 		rc = cancel_unwanted(tx, p, err);
-	builds_clear(&under_way);
-	if (rc == 0)
-		rc = builds_under_way(tx, &under_way, err);
 	if (rc == 0 && !s.reason)
-		rc = share_slots(tx, p, &under_way, err);
+		rc = share_slots(tx, p, err);
 	if (rc == 0)
 		rc = line_next_place(tx, LINE_BUILD, NULL, &place, err);
 	if (rc > 0)
-		rc = say(tx, p, err);
+		rc = pass_builders_say(tx, p, LINE_BUILD, err);
 	builds_clear(&under_way);
 	free(place);
 	standstill_clear(&s);

@@ -187,13 +187,13 @@ static int end_with(struct store_tx *tx, struct pass *p, struct demand *d, const
 	return rc;
 }
 
-/* What its builds say of a demand that has no release yet. Why a queued one waits is the line's to
- * say, not the demand's. */
+/* What its builds and their tests say of a demand that has no release yet. Why a queued one waits
+ * is the line's to say, not the demand's. */
 static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, struct ps_err *err)
 {
 	struct builds l = { NULL, 0 };
 	const struct build *bad = NULL;
-	bool waits = false, runs = false;
+	bool waits = false, runs = false, tested = true;
 	int rc = builds_of_demand(tx, d->id, &l, err);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
@@ -208,10 +208,15 @@ static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, s
 	}
 	if (rc == 0 && bad)
 		rc = end_with(tx, p, d, bad, err);
-	else if (rc == 0 && (runs || waits))
-		rc = demand_set(tx, d->id, runs ? "active" : "waiting", NULL, NULL, 0, err);
 	else if (rc == 0)
+		rc = pass_tests_of(tx, p, d, &l, !runs && !waits, &tested, err);
+	if (rc < 0 || bad || !tested) {
+		/* the demand says already what it is */
+	} else if (runs || waits) {
+		rc = demand_set(tx, d->id, runs ? "active" : "waiting", NULL, NULL, 0, err);
+	} else {
 		rc = pass_release(tx, p, d, &l, err);
+	}
 	builds_clear(&l);
 	return rc;
 }

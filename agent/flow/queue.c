@@ -123,6 +123,9 @@ static void carry_out(struct queue *q, struct act *a)
 	case ACT_CANCEL_BUILD:
 		queue_build_cancel(q->core, a);
 		break;
+	case ACT_TEST:
+		queue_test_start(q->core, a);
+		break;
 	case ACT_DEPLOY:
 		queue_deploy_start(q->core, a);
 		break;
@@ -187,6 +190,7 @@ void queue_on_role(struct queue *q, enum core_role role, bool up)
 		store_write(c->store, STORE_FULL, recover_surveys, core_log_done, c);
 	if (role == CORE_BUILD && up) {
 		store_write(c->store, STORE_FULL, recover_builds, core_log_done, c);
+		store_write(c->store, STORE_FULL, recover_tests, core_log_done, c);
 		core_ask_toolchain(c);
 	}
 	if (role == CORE_DEPLOY && up)
@@ -200,6 +204,8 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
 
 	if (from == CORE_BUILD && m->type == MSG_build_end)
 		queue_build_end(c, &m->u.build_end);
+	else if (from == CORE_BUILD && m->type == MSG_test_end)
+		queue_test_end(c, &m->u.test_end);
 	else if (from == CORE_BUILD && m->type == MSG_task_state)
 		queue_task_state(c, &m->u.task_state);
 	else if (from == CORE_BUILD && m->type == MSG_run_end)

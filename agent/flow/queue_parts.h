@@ -21,6 +21,11 @@ void queue_build_end(struct core *c, const struct wire_build_end *m);
 /* Nobody needs it any more, or its claim has ended: the role shall stop working at it. */
 void queue_build_cancel(struct core *c, const struct act *a);
 
+/* queue_test.c. Takes over what it needs of the act. */
+void queue_test_start(struct core *c, struct act *a);
+void queue_test_end(struct core *c, const struct wire_test_end *m);
+int recover_tests(struct store_tx *tx, void *arg, struct ps_err *err);
+
 /* queue_deploy.c */
 void queue_deploy_start(struct core *c, const struct act *a);
 void queue_step_begin(struct core *c, const struct wire_step_begin *m);

@@ -25,10 +25,10 @@ static json_t *pipeline_json(const struct wire_pipeline *p)
 
 	for (size_t i = 0; i < p->instances.n; i++)
 		json_array_append_new(names, json_string(p->instances.v[i]));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "key", p->key, "name", p->name,
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:b}", "key", p->key, "name", p->name,
 			 "language", text_or_null(p->language), "oid", text_or_null(p->oid),
 			 "wheel", text_or_null(p->wheel), "reduced", p->reduced, "instances",
-			 names);
+			 names, "tests", (int)p->tests);
 }
 
 static json_t *job_json(const struct wire_job *j)
@@ -98,6 +98,7 @@ static struct wire_pipeline get_pipeline(const json_t *o)
 		.oid = get_text(o, "oid"), .wheel = get_text(o, "wheel"),
 			.reduced = get_text(o, "reduced"),
 		.instances = { v, json_array_size(names) },
+		.tests = json_is_true(json_object_get(o, "tests")),
 	};
 }
 

@@ -52,6 +52,7 @@ static void tell_pipeline(struct told *t, const struct survey_project *p,
 		.key = s->key, .name = or_empty(s->name), .language = s->language,
 		.oid = *s->oid ? s->oid : NULL, .wheel = s->wheel, .reduced = "",
 		.instances = { names, s->ninstances }, .problem = s->problem,
+		.tests = s->tests,
 	};
 	if (rc == 0 && yaml.len <= REDUCED_MAX)
 		out->reduced = keep_text(t, buf_steal(&yaml));

@@ -5,6 +5,7 @@
 
 #include "agent/store/build.h"
 #include "agent/store/sql.h"
+#include "agent/store/test.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
 
@@ -79,7 +80,9 @@ static int end(struct store_tx *tx, const struct demand *d, int64_t now, struct 
 			     "UPDATE event SET settling = 1 WHERE id = ? AND state = 'open' AND NOT EXISTS (SELECT 1"
 			     " FROM demand WHERE event = ? AND demand.state IN ('waiting', 'active'))",
 			     "ii", d->event, d->event);
-	return rc < 0 ? rc : builds_let_go(tx, d->id, err);
+	if (rc >= 0)
+		rc = builds_let_go(tx, d->id, err);
+	return rc < 0 ? rc : tests_let_go(tx, d->id, err);
 }
 
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
@@ -111,6 +114,8 @@ int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "DELETE FROM demand_build WHERE demand = ?", "i", id);
 
+	if (rc >= 0)
+		rc = sql_run(tx, err, "DELETE FROM demand_test WHERE demand = ?", "i", id);
 	if (rc >= 0)
 		rc = sql_run(tx, err, "UPDATE demand SET toolchain = NULL, look = 1 WHERE id = ?", "i", id);
 	return rc < 0 ? rc : 0;

@@ -32,9 +32,10 @@ int demand_get(struct store_tx *tx, int64_t id, struct demand *out,
 /*
  * The one door for a change of state: waiting and active among each other, and each end. A call
  * that changes neither state nor reason writes nothing. superseded_by: 0 none. An end lets go of its
- * builds (builds_let_go) and settles its event when it was the last. What has ended stays so: whoever
+ * builds and tests (builds_let_go, tests_let_go) and settles its event when it was the last. What has ended stays so: whoever
  * may come late asks demand_is_open() first, a second end is our own mistake.
- * A waiting one has no reason of its own: it is its builds', its deployment's or its place's.
+ * A waiting one has no reason of its own: it is its builds', its deployment's or its place's; but
+ * `tests` while all that is missing is that they have run.
  */
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
@@ -48,7 +49,7 @@ int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *
 int demand_supersede_older(struct store_tx *tx, const struct demand *d,
 			   struct ps_err *err) PS_MUSTCHECK;
 bool demand_is_open(const struct demand *d);
-/* Its builds are looked for again: one of them was cancelled when nobody needed it. */
+/* Its builds and tests are looked for again: one of them was cancelled when nobody needed it. */
 int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest,
 			 struct ps_err *err) PS_MUSTCHECK;

@@ -31,6 +31,8 @@ static const struct line_sql {
 				" ORDER BY environment LIMIT 1", "fabric"),
 	[LINE_RUN] = SQL("run", "run", "queued", "fabric", "fabric",
 			 "SELECT fabric FROM run WHERE state = 'queued' AND fabric > ? ORDER BY fabric LIMIT 1", "''"),
+	[LINE_TEST] = SQL("test", "test", "queued", "''", "''",
+			  "SELECT '' FROM test WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''"),
 };
 
 void line_rows_clear(struct line_rows *l)

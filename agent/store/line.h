@@ -1,7 +1,8 @@
 /*
- * line – what waits in line: queued builds, waiting deployments, queued runs; and why a line stands.
+ * line – what waits in line: queued builds and tests, waiting deployments, queued runs; and why a line
+ * stands.
  *
- * A line has places: the one of all builds (""), one for each environment (deployments), one for each
+ * A line has places: the one of all builds or tests (""), one for each environment (deployments), one for each
  * fabric (runs). What keeps everything of a place back is one row of the table `wait`, not a text in
  * each row that waits: a line of ten thousand costs as much as one of ten. The order is sched.h's; its
  * parts are columns with an index each, so the first k are read without looking at the others.
@@ -20,7 +21,7 @@ enum { LINE_OVERDUE_MS = 10 * 60 * 1000 };	/* SCHED_OVERDUE_MS, which we may not
 	" CASE WHEN bumped_ms > 0 OR created_ms <= ? THEN 0 ELSE -priority END,"                 \
 	" CASE WHEN bumped_ms > 0 OR created_ms <= ? THEN 0 ELSE turn END, created_ms, id"
 
-enum line { LINE_BUILD, LINE_DEPLOYMENT, LINE_RUN, LINE_COUNT };
+enum line { LINE_BUILD, LINE_DEPLOYMENT, LINE_RUN, LINE_TEST, LINE_COUNT };
 
 struct line_row {
 	int64_t id, repository, bumped_ms, priority, turn, created_ms;

@@ -150,6 +150,64 @@ ALTER TABLE run ADD COLUMN retry_of BIGINT NOT NULL DEFAULT 0;
 
 -- ---- tests of projects ----
 
+CREATE TABLE test (
+	id INTEGER PRIMARY KEY,
+	key TEXT NOT NULL,			-- common/plan/testkey.h
+	build BIGINT NOT NULL REFERENCES build (id),
+	repository BIGINT NOT NULL,		-- who asked first: where the export comes from
+	project TEXT NOT NULL,
+	commit_oid TEXT NOT NULL,
+	pipeline TEXT NOT NULL,
+	fabric_name TEXT NOT NULL,		-- FABRIC_NAME that the tests see
+	state TEXT NOT NULL,			-- queued, claimed, running, passed, failed, cancelled
+	reason TEXT,				-- wait reason while queued; first cause at the end
+	detail TEXT,
+	since_ms BIGINT NOT NULL,
+	slot BIGINT NOT NULL,			-- -1: none
+	fence BIGINT NOT NULL,			-- raised by each claim
+	lease_ms BIGINT NOT NULL,		-- claim ends then; 0: none
+	kept BIGINT NOT NULL,			-- 1: whoever needs this key takes this one
+	flaky BIGINT NOT NULL,			-- 1: passed, and some test only when tried again
+	passed BIGINT NOT NULL,			-- number of tests
+	failed BIGINT NOT NULL,
+	errors BIGINT NOT NULL,
+	skipped BIGINT NOT NULL,
+	last_lines TEXT,
+	created_ms BIGINT NOT NULL,
+	started_ms BIGINT,
+	ended_ms BIGINT,
+	priority BIGINT NOT NULL DEFAULT 0,	-- its place in line, as a build's
+	turn BIGINT NOT NULL DEFAULT 0,
+	bumped_ms BIGINT NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX test_key ON test (key) WHERE kept = 1;
+CREATE INDEX test_state ON test (state);
+CREATE INDEX test_bumped ON test (bumped_ms DESC, id) WHERE state = 'queued' AND bumped_ms > 0;
+CREATE INDEX test_age ON test (created_ms, id) WHERE state = 'queued';
+CREATE INDEX test_turn ON test (priority DESC, turn, created_ms, id) WHERE state = 'queued';
+CREATE INDEX test_used ON test (repository, priority, turn) WHERE state = 'queued';
+CREATE INDEX test_build ON test (build);
+
+CREATE TABLE test_case (
+	test BIGINT NOT NULL REFERENCES test (id),
+	n BIGINT NOT NULL,			-- order of the report
+	path TEXT NOT NULL,			-- pipelines/x/code/test/FILE::CLASS::NAME
+	outcome TEXT NOT NULL,			-- passed, failed, error, skipped
+	flaky BIGINT NOT NULL,			-- 1: passed only when tried again
+	took_ms BIGINT NOT NULL,
+	message TEXT,
+	trace TEXT,				-- its first lines
+	PRIMARY KEY (test, n)
+);
+
+CREATE TABLE demand_test (
+	demand BIGINT NOT NULL REFERENCES demand (id),
+	test BIGINT NOT NULL REFERENCES test (id),
+	build BIGINT NOT NULL REFERENCES build (id),
+	PRIMARY KEY (demand, build)
+);
+CREATE INDEX demand_test_test ON demand_test (test);
+
 -- ---- builds: rebuilt to be compared ----
 
 ALTER TABLE build ADD COLUMN check_of BIGINT NOT NULL DEFAULT 0;	-- not 0: rebuilds that one's key to compare

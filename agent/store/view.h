@@ -32,6 +32,8 @@ typedef int view_fn(struct store_tx *tx, const struct view_ask *a, json_t **out,
 
 view_fn view_events, view_event;
 view_fn view_builds, view_build;
+view_fn view_tests;		/* of t31, of build b31, of event e88: each with its cases */
+view_fn view_test, view_tests_list;	/* without them */
 view_fn view_releases;
 view_fn view_fabrics;		/* those of cfg with what is live on each */
 view_fn view_history;		/* deployments of fabric a->id */

@@ -75,12 +75,15 @@ const char build_sql[] =
 	"SELECT b.id, b.state, b.key, r.name, b.project, b.commit_oid, b.pipeline, b.reason, b.detail, b.since_ms,"
 	" b.digest, b.name, b.size, b.toolchain, b.created_ms, b.started_ms, b.ended_ms,"
 	" CASE WHEN b.state = 'failed' THEN b.last_lines ELSE NULL END,"
-	" b.check_of, b.retry_of, b.asked_by, b.bumped_by"
-	" FROM build b JOIN repository r ON r.id = b.repository ";
+	" b.check_of, b.retry_of, b.asked_by, b.bumped_by,"
+	" t.id, t.state, t.flaky, t.passed, t.failed, t.errors, t.skipped"
+	" FROM build b JOIN repository r ON r.id = b.repository"
+	" LEFT JOIN test t ON t.id = (SELECT MAX(u.id) FROM test u WHERE u.build = b.id) ";
 
 json_t *build_row(sqlite3_stmt *q)
 {
 	json_t *o = json_object();
+	char *tests = build_tests_text(q, 1, 22);
 
 	put_id(o, "id", 'b', sql_int(q, 0));
 	put_text(o, "state", sql_text(q, 1));
@@ -105,7 +108,8 @@ json_t *build_row(sqlite3_stmt *q)
 	put_id(o, "retry_of", 'b', sql_int(q, 19));
 	put_text(o, "asked_by", sql_text(q, 20));
 	put_text(o, "bumped_by", sql_text(q, 21));
-	json_object_set_new(o, "tests", json_string("not run in this version"));
+	put_text(o, "tests", sql_int(q, 18) ? NULL : tests);	/* one that compares has none */
+	free(tests);
 	put_place(o, strcmp(sql_text(q, 1), "queued") == 0, "build", "");
 	return o;
 }

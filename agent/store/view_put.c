@@ -23,6 +23,11 @@ json_t *view_text(const char *s)
 	return v;
 }
 
+json_t *view_first_text(sqlite3_stmt *q)
+{
+	return view_text(sql_text(q, 0));
+}
+
 void put_text(json_t *o, const char *key, const char *s)
 {
 	json_object_set_new_nocheck(o, key, view_text(s));
@@ -140,7 +145,7 @@ int view_number(const char *id, char kind, int64_t *n, struct ps_err *err)
 static const struct wait_reason reasons[] = {
 	{ "builder",   "waits for a free slot", "penstock builds --state running" },
 	{ "order",     "waits for what came before it", "penstock status" },
-	{ "tests",     "waits for its tests", "penstock status" },
+	{ "tests",     "waits for its tests", "penstock tests" },
 	{ "sandbox",   "no sandbox can be made here", "penstock status" },
 	{ "toolchain", "there is no toolchain to build with", "penstock toolchain make NAME FILE" },
 	{ "disk",      "the disk is nearly full", "penstock clean" },

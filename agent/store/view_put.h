@@ -60,5 +60,13 @@ json_t *event_row(sqlite3_stmt *q);
 json_t *build_row(sqlite3_stmt *q);
 json_t *deployment_row(sqlite3_stmt *q);
 json_t *run_row(sqlite3_stmt *q);
+/* view_test.c */
+extern const char test_sql[], test_case_sql[];
+json_t *test_row(sqlite3_stmt *q);
+json_t *test_case_row(sqlite3_stmt *q);
+/* "t31: 9 passed", "no tests", or NULL while there are none yet; from the seven columns at col. free()
+ * it. */
+char *build_tests_text(sqlite3_stmt *q, int build_state, int col);
+json_t *view_first_text(sqlite3_stmt *q);	/* the first column */
 
 #endif

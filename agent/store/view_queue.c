@@ -46,6 +46,9 @@ static const struct queue_part {
 	{ "SELECT 'b', b.id, b.state, b.reason, b.detail, b.since_ms, r.name || ':' || b.project || ' ' || b.pipeline,"
 	  " NULL, NULL FROM build b JOIN repository r ON r.id = b.repository"
 	  " WHERE b.state IN ('claimed', 'running') ORDER BY b.id LIMIT ?", false, work_row },
+	{ "SELECT 't', t.id, t.state, t.reason, t.detail, t.since_ms, r.name || ':' || t.project || ' ' || t.pipeline,"
+	  " NULL, NULL FROM test t JOIN repository r ON r.id = t.repository"
+	  " WHERE t.state IN ('claimed', 'running') ORDER BY t.id LIMIT ?", false, work_row },
 	{ "SELECT 'x', x.id, x.state, x.reason, x.detail, x.since_ms, x.job || ' on ' || x.fabric, 'run', x.fabric"
 	  " FROM (SELECT * FROM run WHERE state = 'queued' ORDER BY " LINE_ORDER " LIMIT ?) AS x", true, work_row },
 	{ "SELECT 'd', d.id, d.state, d.reason, d.detail, d.since_ms,"
@@ -53,6 +56,10 @@ static const struct queue_part {
 	  " FROM (SELECT id, state, reason, detail, since_ms, repository, project, fabric, environment, label"
 	  " FROM deployment WHERE state = 'waiting' ORDER BY " LINE_ORDER " LIMIT ?) AS d"
 	  " JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label", true, work_row },
+	{ "SELECT 't', t.id, t.state, t.reason, t.detail, t.since_ms, r.name || ':' || t.project || ' ' || t.pipeline,"
+	  " 'test', '' FROM (SELECT id, state, reason, detail, since_ms, repository, project, pipeline FROM test"
+	  " WHERE state = 'queued' ORDER BY " LINE_ORDER " LIMIT ?) AS t"
+	  " JOIN repository r ON r.id = t.repository", true, work_row },
 	{ "SELECT 'b', b.id, b.state, b.reason, b.detail, b.since_ms, r.name || ':' || b.project || ' ' || b.pipeline,"
 	  " 'build', '' FROM (SELECT id, state, reason, detail, since_ms, repository, project, pipeline FROM build"
 	  " WHERE state = 'queued' ORDER BY " LINE_ORDER " LIMIT ?) AS b"
@@ -81,14 +88,21 @@ static const char *const failing_sql[] = {
 	" AND b.check_of = 0 AND NOT EXISTS"
 	" (SELECT 1 FROM build c WHERE c.check_of = 0 AND c.repository = b.repository AND c.project = b.project"
 	" AND c.pipeline = b.pipeline AND c.id > b.id) ORDER BY b.id DESC LIMIT ?",
-	/* the newest demand, where neither a build nor a deployment tells it already */
+	/* of a demand after which nothing went there: a later one may have a pass that is remembered */
+	"SELECT 't', t.id, t.state, t.reason, t.detail, t.since_ms, r.name || ':' || t.project || ' ' || t.pipeline, NULL, NULL"
+	" FROM test t JOIN repository r ON r.id = t.repository WHERE t.state = 'failed' AND EXISTS"
+	" (SELECT 1 FROM demand_test x JOIN demand d ON d.id = x.demand WHERE x.test = t.id AND NOT EXISTS"
+	" (SELECT 1 FROM demand c WHERE c.repository = d.repository AND c.project = d.project"
+	" AND c.environment = d.environment AND c.id > d.id)) ORDER BY t.id DESC LIMIT ?",
+	/* the newest demand, where neither a build, a test nor a deployment tells it already */
 	"SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"
 	" r.name || ':' || d.project || ' to ' || d.environment, NULL, NULL"
 	" FROM demand d JOIN repository r ON r.id = d.repository WHERE d.state = 'failed'"
 	" AND NOT EXISTS (SELECT 1 FROM demand c WHERE c.repository = d.repository AND c.project = d.project"
 	" AND c.environment = d.environment AND c.id > d.id)"
 	" AND NOT EXISTS (SELECT 1 FROM demand_build x JOIN build b ON b.id = x.build WHERE x.demand = d.id"
-	" AND b.state = 'failed') AND NOT EXISTS (SELECT 1 FROM deployment y WHERE y.demand = d.id)"
+	" AND b.state = 'failed') AND NOT EXISTS (SELECT 1 FROM demand_test x JOIN test t ON t.id = x.test"
+	" WHERE x.demand = d.id AND t.state = 'failed') AND NOT EXISTS (SELECT 1 FROM deployment y WHERE y.demand = d.id)"
 	" ORDER BY d.id DESC LIMIT ?",
 	"SELECT 'd', d.id, d.state, d.reason, d.detail, d.since_ms,"
 	" r.name || ':' || d.project || ' ' || l.version || ' to ' || d.fabric, NULL, NULL"

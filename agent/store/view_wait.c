@@ -93,6 +93,7 @@ static void say_why(json_t *row, const json_t *wait)
 
 static const struct ahead { char kind; const char *sql; bool timed; } ahead_sql[] = {
 	{ 'b', AHEAD("build", "queued", "'build'", ""), true },
+	{ 't', AHEAD("test", "queued", "'test'", ""), true },
 	{ 'd', AHEAD("deployment", "waiting", "'deployment ' || environment",
 		     "PARTITION BY fabric, wait.reason, CASE WHEN wait.reason IN ('approval', 'manual') THEN id END"), true },
 	{ 'x', AHEAD("run", "queued", "'run ' || fabric",

@@ -2,7 +2,7 @@
  * view_why – one chain from what a person typed down to the cause he can act on.
  *
  * A node is { what, id, state, reason, since, lines: [...], children: [...] }. The chain of an event:
- * event → demands → builds, release, deployment. `next` of the root is the one command to type now.
+ * event → demands → builds, tests, release, deployment. `next` of the root is the one command to type now.
  */
 #include "config.h"
 
@@ -100,6 +100,8 @@ static char *command_for(const json_t *node)
 		return xstrdup("penstock status");
 	if (ps_starts(text_of(node, "reason"), "maps nowhere"))
 		return xasprintf("penstock which --all --repo %s %s", text_of(node, "repository"), text_of(node, "ref"));
+	if (*id == 't')
+		return xasprintf("penstock tests %s", id);
 	if (*id == 'b' || *id == 'x')
 		return xasprintf("penstock log %s%s", strcmp(state, "running") == 0 ? "-f " : "", id);
 	if (*fabric)
@@ -127,6 +129,17 @@ static void put_next(json_t *root)
 
 /* ---- rows to nodes ---- */
 
+/* Why it failed, most likely. */
+static void put_last_lines(json_t *n, const json_t *row)
+{
+	for (const char *at = text_of(row, "last_lines"); *at;) {
+		size_t len = strcspn(at, "\n");
+
+		say(n, "| %.*s", (int)(len < 200 ? len : 200), at);
+		at += len + (at[len] == '\n');
+	}
+}
+
 static json_t *build_node(const json_t *row)
 {
 	char *what = xasprintf("%s build of %s:%s %s", text_of(row, "id"), text_of(row, "repository"),
@@ -143,13 +156,35 @@ static json_t *build_node(const json_t *row)
 		say(n, "bumped by %s", text_of(row, "bumped_by"));
 	if (*text_of(row, "name"))
 		say(n, "%s, SHA-256 %.12s", text_of(row, "name"), text_of(row, "digest"));
-	for (const char *at = text_of(row, "last_lines"); *at;) {	/* why it failed, most likely */
-		size_t len = strcspn(at, "\n");
+	put_last_lines(n, row);
+	if (*text_of(row, "tests"))
+		say(n, "tests: %s", text_of(row, "tests"));
+	return n;
+}
 
-		say(n, "| %.*s", (int)(len < 200 ? len : 200), at);
-		at += len + (at[len] == '\n');
-	}
-	say(n, "tests: not run in this version");
+static json_t *test_node(const json_t *row)
+{
+	char *what = xasprintf("%s tests of %s (%s), FABRIC_NAME=%s", text_of(row, "id"), text_of(row, "pipeline"),
+			       text_of(row, "build"), text_of(row, "fabric_name"));
+	json_t *n = node_new(what);
+
+	free(what);
+	put_state(n, row);
+	say(n, "%s", text_of(row, "summary"));
+	put_last_lines(n, row);
+	return n;
+}
+
+static json_t *case_node(const json_t *row)
+{
+	const char *message = text_of(row, "message");
+	json_t *n = node_new(text_of(row, "id"));
+
+	json_object_set(n, "state", json_object_get(row, "state"));
+	if (json_is_true(json_object_get(row, "flaky")))
+		say(n, "flaky: it passed only when tried again");
+	if (*message)
+		say(n, "%.*s", (int)strcspn(message, "\n"), message);
 	return n;
 }
 
@@ -282,6 +317,28 @@ static int add_builds(struct store_tx *tx, json_t *node, int64_t demand, struct 
 			demand, build_row, build_node, err);
 }
 
+static int add_cases(struct store_tx *tx, json_t *test, struct ps_err *err)
+{
+	int64_t n = 0;
+	int rc = view_number(text_of(test, "id"), 't', &n, err);
+
+	return rc < 0 ? rc : children(tx, test, test_case_sql, "WHERE test = ? AND (outcome IN ('failed', 'error') OR"
+				      " flaky = 1) ORDER BY outcome IN ('failed', 'error') DESC, n LIMIT 5", n,
+				      test_case_row, case_node, err);
+}
+
+/* The tests of a demand, each with those that failed and those that are flaky. */
+static int add_tests(struct store_tx *tx, json_t *node, int64_t demand, struct ps_err *err)
+{
+	size_t i = json_array_size(json_object_get(node, "children"));
+	int rc = children(tx, node, test_sql, "JOIN demand_test y ON y.test = t.id WHERE y.demand = ? ORDER BY t.id",
+			  demand, test_row, test_node, err);
+
+	for (; rc == 0 && i < json_array_size(json_object_get(node, "children")); i++)
+		rc = add_cases(tx, json_array_get(json_object_get(node, "children"), i), err);
+	return rc;
+}
+
 /* A demand that waits says what the build or deployment says that it waits for. */
 static void inherit_wait(json_t *node)
 {
@@ -324,6 +381,8 @@ static int demand_chain(struct store_tx *tx, json_t *event, const json_t *row, s
 	put_state(n, row);
 	json_object_set(n, "fabric", json_object_get(row, "fabric"));
 	rc = add_builds(tx, n, demand, err);
+	if (rc == 0)
+		rc = add_tests(tx, n, demand, err);
 	if (rc == 0)
 		rc = children(tx, n, deployment_sql, "WHERE d.demand = ? ORDER BY d.id", demand, deployment_row,
 			      deployment_node, err);
@@ -481,6 +540,7 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 		json_t *(*node)(const json_t *);
 	} nouns[] = {
 		{ 'b', "build", build_sql, "b.id", build_row, build_node },
+		{ 't', "test", test_sql, "t.id", test_row, test_node },
 		{ 'd', "deployment", deployment_sql, "d.id", deployment_row, deployment_node },
 		{ 'x', "run", run_sql, "x.id", run_row, run_node },
 		{ 'e', "event", event_sql, "e.id", event_row, event_node },
@@ -509,6 +569,11 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 		if (rc == 0)		/* what was built again to compare with it, newest first */
 			rc = children(tx, root, build_sql, "WHERE b.check_of = ? ORDER BY b.id DESC", n, build_row,
 				      build_node, err);
+	} else if (kind == 't') {
+		rc = add_cases(tx, root, err);
+		if (rc == 0)
+			rc = children(tx, root, demand_sql, "JOIN demand_test y ON y.demand = d.id WHERE y.test = ? ORDER BY"
+				      " d.id", n, demand_row, need_node, err);
 	} else if (kind == 'd') {
 		rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
 			      step_row, step_node, err);
@@ -596,11 +661,6 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 
 /* ---- what was meant ---- */
 
-static json_t *first_text(sqlite3_stmt *q)
-{
-	return view_text(sql_text(q, 0));
-}
-
 /* A release by the beginning of its id or by the version of a label: 1 and its id, or 0. */
 static int find_release(struct store_tx *tx, const char *thing, char id[DIGEST_HEX], struct ps_err *err)
 {
@@ -612,11 +672,11 @@ static int find_release(struct store_tx *tx, const char *thing, char id[DIGEST_H
 	if (len >= 4 && len <= PS_DIGEST_HEX && digest_is_hex(thing, len)) {
 		like = xasprintf("%s%%", thing);
 		rc = view_rows(tx, sql_query(tx, err, "SELECT id FROM release WHERE id LIKE ? ORDER BY id LIMIT 2", "t", like),
-			       found, 2, NULL, first_text, err);
+			       found, 2, NULL, view_first_text, err);
 		free(like);
 	} else {
 		rc = view_rows(tx, sql_query(tx, err, "SELECT release FROM label WHERE version = ? ORDER BY id DESC LIMIT 1",
-					     "t", thing), found, 1, NULL, first_text, err);
+					     "t", thing), found, 1, NULL, view_first_text, err);
 	}
 	if (rc == 0 && json_array_size(found) > 1)
 		rc = ps_err_set(err, PS_EINVAL, "'%s' is the beginning of more than one release; give more of it", thing);
@@ -655,8 +715,8 @@ int view_why(struct store_tx *tx, const struct view_ask *a, json_t **out, struct
 	int rc;
 
 	if (!a->thing || !*a->thing)
-		return ps_err_set(err, PS_EINVAL, "say what: a ref, e88, b31, d12, x7 or a release");
-	if (kind && strchr("ebdx", kind) && id_parse(a->thing, kind, &n))
+		return ps_err_set(err, PS_EINVAL, "say what: a ref, e88, b31, t31, d12, x7 or a release");
+	if (kind && strchr("ebtdx", kind) && id_parse(a->thing, kind, &n))
 		return chain_of(tx, kind, n, a->thing, out, err);
 	rc = find_ref(tx, a, &row, err);
 	if (rc > 0) {

@@ -221,12 +221,14 @@ static void end_with_line(struct buf *b)
 	}
 }
 
-static int read_log(struct store_tx *tx, struct request *r, bool is_build, struct ps_err *err)
+/* is_build: one file, as that of tests; else one for each task of a run. */
+static int read_log(struct store_tx *tx, struct request *r, view_fn *view, bool is_build,
+		    struct ps_err *err)
 {
 	struct window w = { .out = &r->bytes, .from = r->offset, .max = CHUNK };
 	json_t *row = NULL;
 	bool over = false;
-	int rc = is_build ? view_build(tx, &r->ask, &row, err) : view_run(tx, &r->ask, &row, err);
+	int rc = view(tx, &r->ask, &row, err);
 
 	if (rc == 0)
 		rc = r->tail ? read_tail(r, row, is_build, &w, &over, err) :
@@ -249,12 +251,17 @@ static int read_log(struct store_tx *tx, struct request *r, bool is_build, struc
 
 static int read_build(struct store_tx *tx, void *arg, struct ps_err *err)
 {
-	return read_log(tx, arg, true, err);
+	return read_log(tx, arg, view_build, true, err);
+}
+
+static int read_test(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	return read_log(tx, arg, view_test, true, err);
 }
 
 static int read_run(struct store_tx *tx, void *arg, struct ps_err *err)
 {
-	return read_log(tx, arg, false, err);
+	return read_log(tx, arg, view_run, false, err);
 }
 
 static void log_done(void *arg, int rc, const struct ps_err *err)
@@ -287,6 +294,15 @@ void log_build(struct request *r)
 	if (id_parse(r->id, 'b', &n))
 		r->logs = ps_paths_build_log(r->core->paths, n);
 	store_read(r->core->store, read_build, log_done, r);
+}
+
+void log_test(struct request *r)
+{
+	int64_t n;
+
+	if (id_parse(r->id, 't', &n))
+		r->logs = ps_paths_test_log(r->core->paths, n);
+	store_read(r->core->store, read_test, log_done, r);
 }
 
 void log_run(struct request *r)

@@ -61,6 +61,7 @@ void act_thing(struct request *r);
 void act_drain(struct request *r);
 /* api_log.c */
 void log_build(struct request *r);
+void log_test(struct request *r);
 void log_run(struct request *r);
 
 #endif

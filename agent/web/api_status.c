@@ -10,7 +10,6 @@
 
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
-	"the tests of a project: nothing waits for them",
 	"approvals and deployments by hand: such deployments wait",
 	"fabrics of providers databricks and airflow: deployments there wait",
 	"plan, promote, rollback, pin, lock, freeze, windows, orphans",

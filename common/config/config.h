@@ -67,6 +67,7 @@ struct conf_environment {
 	/* team that may move these refs; NULL: default of DESIGN 7 */
 	char *push;
 	char *after;			/* environment; NULL */
+	char *fabric_name;		/* tests.fabric_name; NULL: the one of all */
 	bool jobs_own;			/* default true */
 	struct conf_derive *derive;
 	size_t nderive;
@@ -110,6 +111,8 @@ struct conf_role { char *name, *user; struct conf_pos pos; };
 struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk,
 		      output; unsigned processes; };
 
+struct conf_tests { unsigned retries; char *fabric_name; };	/* of projects */
+
 /* What a finding of a rule does: refuses; refuses only when this push brings it, whatever
  * existing_errors says; is told; is not looked for. */
 enum conf_level { CONF_LEVEL_ERROR, CONF_LEVEL_NEWLY, CONF_LEVEL_WARNING, CONF_LEVEL_OFF };
@@ -136,6 +139,7 @@ struct config {
 	struct conf_fabric *fabrics; size_t nfabrics;
 	struct conf_environment *environments; size_t nenvironments;
 	struct conf_project *projects; size_t nprojects;
+	struct conf_tests tests;
 	struct conf_root *roots; size_t nroots;
 	struct conf_repo_defaults repo;
 	struct conf_toolchain *toolchains; size_t ntoolchains;

@@ -109,6 +109,11 @@ static const struct conf_key jobs_keys[] = {
 	END,
 };
 static const struct conf_table jobs_table = { .what = "'jobs'", .keys = jobs_keys };
+static const struct conf_key tests_here_keys[] = {
+	{ .name = "fabric_name", .type = CONF_NAME, AT(fabric_name) },
+	END,
+};
+static const struct conf_table tests_here_table = { .what = "'tests'", .keys = tests_here_keys };
 static const struct conf_key environment_keys[] = {
 	{ .name = "name", .type = CONF_NAME, AT(name), .flags = CONF_REQUIRED,
 	  .defines = CONF_AN_ENVIRONMENT },
@@ -125,6 +130,7 @@ static const struct conf_key environment_keys[] = {
 	{ .name = "push", .type = CONF_NAME, AT(push), .refers = CONF_A_TEAM },
 	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
 	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
+	{ .name = "tests", .type = CONF_TABLE, .table = &tests_here_table },
 	LATER("also"), LATER("windows"), LATER("verify"), LATER("patch"),
 	END,
 };
@@ -233,6 +239,15 @@ static const struct conf_key builders_keys[] = {
 };
 static const struct conf_table builders_table = { .what = "'builders'", .keys = builders_keys };
 
+/* tests: { retries, fabric_name } – of every project */
+static const struct conf_key tests_keys[] = {
+	{ .name = "retries", .type = CONF_UNSIGNED, AT(tests.retries), .min = 0, .max = 5,
+	  .fallback = "1" },
+	{ .name = "fabric_name", .type = CONF_NAME, AT(tests.fabric_name), .fallback = "default" },
+	END,
+};
+static const struct conf_table tests_table = { .what = "'tests'", .keys = tests_keys };
+
 static const struct conf_key toolchain_keys[] = {
 	{ .name = "prefix", .type = CONF_PATH, .offset = offsetof(struct conf_toolchain, prefix),
 	  .flags = CONF_REQUIRED },
@@ -308,6 +323,7 @@ static const struct conf_key top_keys[] = {
 	  .count = offsetof(struct config, nprojects), .table = &project_table },
 	{ .name = "repositories", .type = CONF_TABLE, .table = &repositories_table },
 	{ .name = "builders", .type = CONF_TABLE, .table = &builders_table },
+	{ .name = "tests", .type = CONF_TABLE, .table = &tests_table },
 	{ .name = "toolchains", .type = CONF_ROWS, AT(toolchains),
 	  .count = offsetof(struct config, ntoolchains), .table = &toolchain_table },
 	{ .name = "disk", .type = CONF_TABLE, .table = &disk_table },

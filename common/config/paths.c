@@ -63,6 +63,11 @@ char *ps_paths_build_log(const struct ps_paths *p, int64_t build)
 	return xasprintf("%s/b%lld.log", p->logs, (long long)build);
 }
 
+char *ps_paths_test_log(const struct ps_paths *p, int64_t test)
+{
+	return xasprintf("%s/t%lld.log", p->logs, (long long)test);
+}
+
 char *ps_paths_run_logs(const struct ps_paths *p, int64_t run)
 {
 	return xasprintf("%s/x%lld", p->logs, (long long)run);

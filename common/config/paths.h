@@ -60,8 +60,10 @@ int ps_paths_init(struct ps_paths *p, const char *dir, struct ps_err *err) PS_MU
 /* Makes the folders (not the files) that are missing: 0700 for keys, 3773 for the spool (hooks of
  * other users write there and nothing else), 0755 for the rest. */
 int ps_paths_make(const struct ps_paths *p, struct ps_err *err) PS_MUSTCHECK;
-/* The log file of a build, the folder of a run's logs (one <task key>.log each). free() them. */
+/* The log file of a build, of tests; the folder of a run's logs (one <task key>.log each). free()
+ * them. */
 char *ps_paths_build_log(const struct ps_paths *p, int64_t build);
+char *ps_paths_test_log(const struct ps_paths *p, int64_t test);
 char *ps_paths_run_logs(const struct ps_paths *p, int64_t run);
 void ps_paths_clear(struct ps_paths *p);
 

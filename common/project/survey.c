@@ -131,6 +131,17 @@ static int read_instances(struct tree *t, struct survey_project *p, struct surve
 	return 0;
 }
 
+/* What Prophecy's own tool runs: a pipeline without it has no tests. */
+static bool has_tests(struct tree *t, struct survey_project *p, const struct survey_pipeline *pl)
+{
+	char *rel = xasprintf("%s/code/test/TestSuite.py", pl->key);
+	struct tree_entry e;
+	bool there = look(t, p->path, rel, &e) && (e.kind == TREE_FILE || e.kind == TREE_EXEC);
+
+	free(rel);
+	return there;
+}
+
 static int one_pipeline(struct tree *t, struct survey_project *p, const struct doc_pair *e,
 			struct survey_pipeline *pl, struct ps_err *err)
 {
@@ -149,6 +160,7 @@ static int one_pipeline(struct tree *t, struct survey_project *p, const struct d
 		pl->problem = xasprintf("its folder '%s' is not there", pl->key);
 	} else {
 		memcpy(pl->oid, at.oid, sizeof(pl->oid));
+		pl->tests = has_tests(t, p, pl);
 		rc = read_setup(t, p, pl, err);
 		if (rc == 0)
 			rc = read_instances(t, p, pl, err);

@@ -39,6 +39,7 @@ struct survey_pipeline {
 	char *wheel;
 	struct survey_instance *instances;
 	size_t ninstances;
+	bool tests;			/* code/test/TestSuite.py is there */
 	char *problem;			/* NULL, or why it cannot be built */
 };
 

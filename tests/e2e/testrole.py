@@ -38,7 +38,7 @@ class World(buildrole.World):
 
     def start(self, suite, package="VALUE = 'built'\n", more=None, **fields):
         """One pipeline `orders` with this suite; the wheel holds a package of that name."""
-        files = {SUITE: suite, f"{CODE}/test/__init__.py": "", f"{CODE}/setup.py": "",
+        files = {SUITE: suite, f"{CODE}/test/__init__.py": "", f"{CODE}/__init__.py": "", f"{CODE}/setup.py": "",
                  f"{CODE}/orders/__init__.py": "VALUE = 'source'\n", **(more or {})}
         dest, _ = self.export(files)
         wheel = package if isinstance(package, bytes) else make_wheel("orders", package)

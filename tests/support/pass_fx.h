@@ -44,6 +44,7 @@ static const char yaml[] =
 	"builders: { default: { slots: 1 } }\n";
 
 struct fx {
+	bool tests;			/* the pipeline of the next demand has some */
 	char dir[64];
 	struct ps_paths paths;
 	struct store *st;
@@ -166,12 +167,12 @@ static inline int move_ref(struct store_tx *tx, struct fx *f, int64_t repository
 }
 
 /* What the gate says of a project of one pipeline. free() it. */
-static inline char *a_survey(const char *tree)
+static inline char *a_survey(const char *tree, bool tests)
 {
 	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python",
 					  .oid = tree ? tree : TREE,
 					  .wheel = "a-1.0-py3-none-any.whl",
-					  .reduced = "name: p\n" };
+					  .reduced = "name: p\n", .tests = tests };
 	const struct wire_project pr = { .path = ".", .oid = TREE, .name = "p", .version = "1.0",
 					 .language = "python", .pipelines = { &pl, 1 } };
 
@@ -185,7 +186,7 @@ static inline int make_demand(struct store_tx *tx, void *arg, struct ps_err *err
 	const char *name = f->repo ? f->repo : "x";
 	const struct conf_environment *env = NULL;
 	struct repository r = { 0 };
-	char *survey = a_survey(f->tree), *path = xasprintf("/srv/%s.git", name);
+	char *survey = a_survey(f->tree, f->tests), *path = xasprintf("/srv/%s.git", name);
 	int rc = repository_put(tx, name, path, name, &r, err);
 
 	for (size_t i = 0; i < f->policy.cfg->nenvironments; i++)

@@ -13,7 +13,7 @@
 /*
  * e1 main: built (b1), deployed (d1) and run (x1 passed, x2 failed). e2 feature: maps nowhere.
  * e3 main: b2 failed. e4 main: waits for a builder (b3). e5 tag: d2 waits for an approval.
- * e6: held.
+ * e6: held. Tests of b1: t1 passed and is flaky (e1); t2, of e3 to qa, failed.
  */
 static const char *const store_fill[] = {
 	"INSERT INTO repository (id, uid, path, name, adopted_ms) VALUES (1, 'u1', '/srv/shop.git', 'shop', 1000)",
@@ -49,6 +49,21 @@ static const char *const store_fill[] = {
 	" fence, lease_ms, digest, name, size, toolchain, prefix, last_lines, created_ms, started_ms, ended_ms)"
 	" VALUES (3, 'k3', 1, '.', '" OID1 "', 'pipelines/a', '{}', 'queued', NULL, NULL, 4500, -1, 1,"
 	" 0, NULL, NULL, NULL, 't', '/p', NULL, 4100, NULL, NULL)",
+	"INSERT INTO demand (id, event, repository, project, ref, commit_oid, environment, fabric, state, reason, detail,"
+	" since_ms, survey, release, created_ms, ended_ms) VALUES (5, 3, 1, '.', 'refs/heads/broken', '" OID1 "',"
+	" 'qa', 'development', 'failed', 'test t2 of pipelines/a failed: 1 of 3: f.py::C::bad', NULL, 3600, '{}', NULL, 3000, 3600)",
+	"INSERT INTO demand_build (demand, build, pipeline) VALUES (5, 1, 'pipelines/a')",
+	"INSERT INTO test (id, key, build, repository, project, commit_oid, pipeline, fabric_name, state, since_ms, slot,"
+	" fence, lease_ms, kept, flaky, passed, failed, errors, skipped, created_ms, started_ms, ended_ms) VALUES"
+	" (1, 'tk1', 1, 1, '.', '" OID2 "', 'pipelines/a', 'default', 'passed', 1600, -1, 1, 0, 0, 1, 3, 0, 0, 1, 1510, 1520, 1600)",
+	"INSERT INTO test (id, key, build, repository, project, commit_oid, pipeline, fabric_name, state, reason, since_ms, slot,"
+	" fence, lease_ms, kept, flaky, passed, failed, errors, skipped, created_ms, started_ms, ended_ms) VALUES (2, 'tk2', 1,"
+	" 1, '.', '" OID1 "', 'pipelines/a', 'qa', 'failed', '1 of 3: f.py::C::bad', 3590, -1, 1, 0, 0, 0, 2, 1, 0, 0, 3510,"
+	" 3520, 3590)",
+	"INSERT INTO test_case (test, n, path, outcome, flaky, took_ms, message, trace) VALUES"
+	" (1, 1, 'f.py::C::shaky', 'passed', 1, 7, 'it was dark', NULL), (1, 2, 'f.py::C::good', 'passed', 0, 7, NULL, NULL),"
+	" (2, 1, 'f.py::C::good', 'passed', 0, 7, NULL, NULL),"
+	" (2, 2, 'f.py::C::bad', 'failed', 0, 7, 'assert 1 == 2' || char(10) || 'more', 'E  assert 1 == 2')",
 	"INSERT INTO release (id, project, manifest, created_ms) VALUES ('" SHA "', '.', '{}', 1600)",
 	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
 	" VALUES (1, '" SHA "', 1, '.', 'refs/heads/main', '" OID2 "', '1.0-aaaaaaaaaaaa', 1, 'ana', 1600)",
@@ -70,6 +85,7 @@ static const char *const store_fill[] = {
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (2, 2, 'pipelines/b')",
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (3, 3, 'pipelines/a')",
 	"INSERT INTO demand_build (demand, build, pipeline) VALUES (4, 1, 'pipelines/a')",
+	"INSERT INTO demand_test (demand, test, build) VALUES (1, 1, 1), (5, 2, 1)",
 	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, reason, detail,"
 	" since_ms, fence, lease_ms, plan_digest, tries, created_ms, started_ms, ended_ms) VALUES (1, 1, '" SHA "', 1, 1, '.',"
 	" 'development', 'development', 'deployed', NULL, NULL, 1900, 1, 0, 'pd', 1, 1600, 1700, 1900)",

@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/plan/buildkey.h"
 #include "common/plan/profile.h"
+#include "common/plan/testkey.h"
 
 #define OID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -254,9 +255,50 @@ static void recipes_by_language(void **state)
 	assert_true(strlen(buildkey_arch()) > 2);
 }
 
+#define LIMITS .time_ms = 1, .quiet_ms = 2, .memory = 3, .disk = 4, .processes = 5
+
+static const struct conf_builder limits = { LIMITS };
+static const struct {
+	struct testkey key;
+	struct conf_builder limits;
+	bool same;
+} test_rows[] = {
+	{ { "k", "d", "default", NULL }, { LIMITS }, true },
+	{ { "k", "d", "default", NULL }, { LIMITS, .slots = 9, .output = 9 }, true },
+	{ { "x", "d", "default", NULL }, { LIMITS }, false },
+	{ { "k", "x", "default", NULL }, { LIMITS }, false },
+	{ { "k", "d", "prod", NULL }, { LIMITS }, false },
+	{ { "k", "d", "default", NULL }, { .time_ms = 9, .quiet_ms = 2, .memory = 3, .disk = 4, .processes = 5 }, false },
+	{ { "k", "d", "default", NULL }, { .time_ms = 1, .quiet_ms = 9, .memory = 3, .disk = 4, .processes = 5 }, false },
+	{ { "k", "d", "default", NULL }, { .time_ms = 1, .quiet_ms = 2, .memory = 9, .disk = 4, .processes = 5 }, false },
+	{ { "k", "d", "default", NULL }, { .time_ms = 1, .quiet_ms = 2, .memory = 3, .disk = 9, .processes = 5 }, false },
+	{ { "k", "d", "default", NULL }, { .time_ms = 1, .quiet_ms = 2, .memory = 3, .disk = 4, .processes = 9 }, false },
+};
+
+/* What a test is run with makes another key; how many run at once does not. */
+static void key_of_a_test(void **state)
+{
+	const struct testkey first = { "k", "d", "default", &limits };
+	char want[DIGEST_HEX], got[DIGEST_HEX];
+	struct ps_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(testkey_make(want, &first, &err), 0);
+	for (size_t i = 0; i < PS_NELEM(test_rows); i++) {
+		struct testkey k = test_rows[i].key;
+
+		k.limits = &test_rows[i].limits;
+		assert_int_equal(testkey_make(got, &k, &err), 0);
+		if ((strcmp(want, got) == 0) != test_rows[i].same)
+			fail_msg("row %zu of the tests' keys", i);
+	}
+	assert_int_equal(testkey_make(got, &(struct testkey){ "k", "d", "\xff", &limits }, &err),
+			 PS_EINVAL);
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + 2];
+	struct CMUnitTest t[PS_NELEM(rows) + 3];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest){ .name = rows[i].name,
@@ -264,6 +306,7 @@ int main(int argc, char **argv)
 					    .initial_state = (void *)&rows[i] };
 	t[PS_NELEM(rows)] = (struct CMUnitTest)cmocka_unit_test(recipes_by_language);
 	t[PS_NELEM(rows) + 1] = (struct CMUnitTest)cmocka_unit_test(key_is_what_the_design_lists);
+	t[PS_NELEM(rows) + 2] = (struct CMUnitTest)cmocka_unit_test(key_of_a_test);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("buildkey", t, PS_NELEM(t), NULL, NULL);
 }
