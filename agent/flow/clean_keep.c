@@ -4,6 +4,7 @@
 #include "agent/flow/clean.h"
 
 #include "agent/store/release.h"
+#include "common/base/logfile.h"
 #include "common/plan/manifest.h"
 #include "common/plan/plan.h"
 
@@ -38,7 +39,7 @@ static int keep_plan(const char *text, struct texts *out, struct ps_err *err)
 	return rc;
 }
 
-/* A log may carry an ending: both names stay. */
+/* A log carries an ending, and a long one has parts (logfile.h): all names stay. */
 static int keep_busy(struct store_tx *tx, struct texts *out, struct ps_err *err)
 {
 	struct texts busy = { NULL, 0, 0 };
@@ -48,7 +49,12 @@ static int keep_busy(struct store_tx *tx, struct texts *out, struct ps_err *err)
 		char *log = xasprintf("%s.log", busy.v[i]);
 
 		texts_add(out, busy.v[i]);
-		texts_add(out, log);
+		for (unsigned nr = 0; nr < LOGFILE_PARTS; nr++) {
+			char *part = logfile_part_path(log, nr);
+
+			texts_add(out, part);
+			free(part);
+		}
 		free(log);
 	}
 	texts_clear(&busy);
