@@ -68,16 +68,20 @@ static int post_thing(struct cli *cli, const char *path, const char *thing, cons
 
 /* ---- cancel ---- */
 
-/* The row of a build or run as it is now. */
+/* The row of a build, test or run as it is now. */
 static int look_at(struct cli *cli, const char *id, json_t **row)
 {
 	struct buf path = BUF_INIT;
+	json_t *doc = NULL, *items;
 	int code;
 
-	buf_adds(&path, *id == 'x' ? "/runs" : "/builds");
+	buf_adds(&path, *id == 'x' ? "/runs" : *id == 't' ? "/tests" : "/builds");
 	client_part(&path, id);
-	code = client_get(cli, buf_str(&path), row);
+	code = client_get(cli, buf_str(&path), &doc);
 	buf_clear(&path);
+	items = json_object_get(doc, "items"); /* a test is a list of one */
+	*row = items ? json_incref(json_array_get(items, 0)) : json_incref(doc);
+	json_decref(doc);
 	return code;
 }
 
@@ -118,7 +122,7 @@ static int wait_for_ends(struct cli *cli, const json_t *doc, const struct wait *
 	{
 		const char *id = show_text(item, "id");
 
-		if ((*id == 'b' || *id == 'x') && !state_ended(show_text(item, "state")) &&
+		if (strchr("btx", *id) && !state_ended(show_text(item, "state")) &&
 		    code == CLI_OK)
 			code = wait_for_end(cli, item, w);
 	}
@@ -159,7 +163,7 @@ static int cancel_exec(struct cli *cli, const struct cmd_args *a)
 		return code;
 	if (!a->n == !a->opt[CANCEL_QUEUED])
 		return cli_fail(cli, CLI_USAGE, NULL,
-				"say what: an id (e88, b31, d12, x7), or --queued alone");
+				"say what: an id (e88, b31, t31, d12, x7), or --queued alone");
 	if (!a->opt[CANCEL_QUEUED] && (a->opt[CANCEL_REF] || a->opt[CANCEL_REPO]))
 		return cli_fail(cli, CLI_USAGE, NULL,
 				"--ref and --repo narrow --queued; an id needs neither");
@@ -187,17 +191,14 @@ const struct cmd cmd_cancel = {
 		 "[--no-wait]",
 	.group = "Steer",
 	.help = "End an event's work, a build, a run, or what is queued for some refs",
-	.more = "ID is e88 (what its push asked for), b31, x7, or d12 while it waits. A build that "
-		"others need\n"
-		"too goes on when one event is cancelled; cancelling such a build needs "
-		"--all-demands. What runs\n"
-		"is killed with its sandbox, and the command waits for that (--no-wait: not). A "
-		"deployment that\n"
-		"is changing its fabric is not interrupted. PATTERN is a ref, branch or tag, with "
-		"* within a\n"
-		"part and ** across. For the pusher of the event, members of the team that owns "
-		"the fabric, root\n"
-		"and the agent's own user; a run also for who asked for it.",
+	.more = "ID is e88 (what its push asked for), b31, t31 (its tests), x7, or d12 while it\n"
+		"waits. A build that others need too goes on when one event is cancelled;\n"
+		"cancelling such a build needs --all-demands. What runs is killed with its\n"
+		"sandbox, and the command waits for that (--no-wait: not). A deployment that\n"
+		"is changing its fabric is not interrupted. PATTERN is a ref, branch or tag,\n"
+		"with * within a part and ** across. For the pusher of the event, members of\n"
+		"the team that owns the fabric, root and the agent's own user; a run also for\n"
+		"who asked for it.",
 	.example = "cancel --queued --ref 'feature/*' -m 'superseded by the release'",
 	.needs = CMD_INSTANCE,
 	.max = 1,

@@ -59,6 +59,13 @@ static int reopen_event(struct store_tx *tx, struct acting *a, int64_t event, bo
 	return rc;
 }
 
+static int forget_passes(struct store_tx *tx, const struct build *b, struct ps_err *err)
+{
+	int rc = tests_forget(tx, b->id, err);
+
+	return rc < 0 ? rc : 0;
+}
+
 /* The demand needs a new build of the same key where it needed this one. */
 static int retry_one(struct store_tx *tx, struct acting *a, const struct need *n,
 		     const struct build *b, struct ps_err *err)
@@ -95,6 +102,10 @@ static int retry_demand(struct store_tx *tx, struct acting *a, const struct need
 		if (may_come_again(l.v[i].state))
 			rc = retry_one(tx, a, n, &l.v[i], err);
 	}
+	for (size_t i = 0; i < l.n && rc == 0 && a->ask.fresh; i++)
+		rc = forget_passes(tx, &l.v[i], err);
+	if (rc == 0)
+		rc = tests_unlink(tx, n->id, a->ask.fresh, err);
 	if (rc == 0)
 		rc = demand_reopen(tx, n->id, err);
 	if (rc == 0)
@@ -183,6 +194,30 @@ static int retry_event(struct store_tx *tx, struct acting *a, int64_t id, struct
 	return rc;
 }
 
+static bool any_may_come_again(const struct needs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (may_come_again(l->v[i].state))
+			return true;
+	return false;
+}
+
+/* Nothing is to be done again; its tests run again when somebody needs them next. */
+static int only_forget(struct store_tx *tx, struct acting *a, const struct build *b,
+		       const struct needs *l, struct ps_err *err)
+{
+	char text[80];
+	int rc = acts_check_any(a, "retry", a->ask.thing, l, err), n;
+
+	if (rc < 0)
+		return rc;
+	n = tests_forget(tx, b->id, err);
+	snprintf(text, sizeof(text), "%d remembered passes of its tests are forgotten", n);
+	if (n >= 0)
+		acts_item(a, 'b', b->id, b->state, text, b->pipeline);
+	return n < 0 ? n : 0;
+}
+
 static int retry_build(struct store_tx *tx, struct acting *a, int64_t id, struct ps_err *err)
 {
 	struct build b = { 0 };
@@ -194,13 +229,15 @@ static int retry_build(struct store_tx *tx, struct acting *a, int64_t id, struct
 		a->next = xasprintf("penstock build --check %s", id_text(of, 'b', b.check_of));
 		rc = ps_err_set(err, PS_EBUSY, "%s only compares; ask for another comparison",
 				a->ask.thing);
-	} else if (rc == 0 && !may_come_again(b.state)) {
+	} else if (rc == 0 && !may_come_again(b.state) && !a->ask.fresh) {
 		rc = ps_err_set(err, PS_EBUSY, "%s is %s: there is nothing to retry", a->ask.thing,
 				b.state);
 	}
 	if (rc == 0)
 		rc = needs_of_build(tx, id, &l, err);
-	if (rc == 0)
+	if (rc == 0 && a->ask.fresh && !any_may_come_again(&l))
+		rc = only_forget(tx, a, &b, &l, err);
+	else if (rc == 0)
 		rc = retry_needs(tx, a, &l, err);
 	build_clear(&b);
 	needs_clear(&l);
@@ -262,10 +299,6 @@ int acts_retry(struct store_tx *tx, struct acting *a, struct ps_err *err)
 	char kind = a->ask.thing ? id_kind(a->ask.thing) : 0;
 	int64_t id;
 
-	if (a->ask.fresh)
-		return ps_err_set(err, PS_ENOTSUP,
-				  "no pass of tests is remembered in this version: retry "
-				  "without --fresh");
 	for (size_t i = 0; i < PS_NELEM(kinds); i++)
 		if (kinds[i].kind == kind && id_parse(a->ask.thing, kind, &id))
 			return kinds[i].retry(tx, a, id, err);

@@ -22,6 +22,32 @@ static int cancel_build(struct store_tx *tx, struct acting *a, const struct buil
 	return rc;
 }
 
+static int cancel_test(struct store_tx *tx, struct acting *a, const struct test *t,
+		       struct ps_err *err)
+{
+	bool under_way;
+	int rc = test_cancel(tx, t, a->why, &under_way, err);
+
+	if (rc < 0)
+		return rc;
+	acts_item(a, 't', t->id, under_way ? t->state : "cancelled", a->why, t->pipeline);
+	if (under_way)
+		acts_stop(a, 't', t->id, t->fence);
+	return 0;
+}
+
+static int cancel_its_tests(struct store_tx *tx, struct acting *a, int64_t demand,
+			    struct ps_err *err)
+{
+	struct tests l = { NULL, 0 };
+	int rc = tests_of_demand_alone(tx, demand, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++)
+		rc = cancel_test(tx, a, &l.v[i], err);
+	tests_clear(&l);
+	return rc;
+}
+
 /* Builds that only this demand needs end with it; one that others need goes on. */
 static int cancel_its_builds(struct store_tx *tx, struct acting *a, int64_t demand,
 			     struct ps_err *err)
@@ -59,6 +85,8 @@ static int cancel_demand(struct store_tx *tx, struct acting *a, const struct nee
 			  "it is changing its fabric; that is not interrupted", what);
 	if (rc == 0 && !*busy)
 		rc = cancel_its_builds(tx, a, n->id, err);
+	if (rc == 0 && !*busy)
+		rc = cancel_its_tests(tx, a, n->id, err);
 	if (rc == 0 && !*busy)
 		rc = demand_set(tx, n->id, "cancelled", a->why, NULL, 0, err);
 	deployments_clear(&l);
@@ -251,6 +279,42 @@ static int cancel_by_build(struct store_tx *tx, struct acting *a, int64_t id, st
 	return rc;
 }
 
+/* As a build: who needs it ends with it. */
+static int cancel_open_test(struct store_tx *tx, struct acting *a, const struct test *t,
+			    struct ps_err *err)
+{
+	struct needs l = { NULL, 0 };
+	size_t ended = 0;
+	int rc = needs_of_test(tx, t->id, &l, err);
+	bool open = any_in_state(&l, "waiting") || any_in_state(&l, "active");
+
+	if (rc == 0 && open)
+		rc = acts_check_needs(a, "cancel", a->ask.thing, &l, true, err);
+	else if (rc == 0)
+		rc = acts_check_any(a, "cancel", a->ask.thing, &l, err);
+	if (rc == 0)
+		rc = check_shared(a, &l, err);
+	if (rc == 0)
+		rc = cancel_test(tx, a, t, err);
+	if (rc == 0)
+		rc = cancel_open(tx, a, &l, &ended, err);
+	needs_clear(&l);
+	return rc;
+}
+
+static int cancel_by_test(struct store_tx *tx, struct acting *a, int64_t id, struct ps_err *err)
+{
+	struct test t = { 0 };
+	int rc = acts_unknown(a, "test", test_get(tx, id, &t, err), err);
+
+	if (rc == 0 && has_ended(t.state))
+		rc = ended_already(a, 't', id, t.state, t.reason, t.pipeline, err);
+	else if (rc == 0)
+		rc = cancel_open_test(tx, a, &t, err);
+	test_clear(&t);
+	return rc;
+}
+
 static int cancel_run(struct store_tx *tx, struct acting *a, int64_t id, struct ps_err *err)
 {
 	struct run r = { 0 };
@@ -356,6 +420,7 @@ int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err)
 	} kinds[] = {
 		{ 'e', cancel_event },
 		{ 'b', cancel_by_build },
+		{ 't', cancel_by_test },
 		{ 'x', cancel_run },
 		{ 'd', cancel_deployment },
 	};
@@ -368,6 +433,6 @@ int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err)
 		if (kinds[i].kind == kind && id_parse(a->ask.thing, kind, &id))
 			return kinds[i].cancel(tx, a, id, err);
 	return ps_err_set(err, PS_EINVAL,
-			  "'%s' is nothing that can be cancelled: say e88, b31, d12 or x7",
+			  "'%s' is nothing that can be cancelled: say e88, b31, t31, d12 or x7",
 			  a->ask.thing ? a->ask.thing : "");
 }

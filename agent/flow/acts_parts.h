@@ -12,9 +12,10 @@
 #include "agent/store/event.h"
 #include "agent/store/need.h"
 #include "agent/store/run.h"
+#include "agent/store/test.h"
 
 struct acts_stop { /* work under way that shall end */
-	char kind; /* b, x */
+	char kind; /* t, x: builds are told by the next pass */
 	int64_t id, fence;
 };
 

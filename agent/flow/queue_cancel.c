@@ -19,14 +19,14 @@ void queue_stop(struct core *c, char kind, int64_t id, int64_t fence, const char
 	static const struct {
 		char kind;
 		const char *word;
-	} words[] = { { 'b', "build" }, { 'x', "run" } };
+	} words[] = { { 'b', "build" }, { 't', "test" }, { 'x', "run" } };
 	char name[ID_TEXT], *export = NULL, *log = NULL;
 	size_t i = 0;
 
 	while (words[i].kind != kind)
 		i++;
 	id_text(name, kind, id);
-	if (kind == 'b') {
+	if (kind != 'x') {
 		export = queue_export_dest(c, kind, id, fence);
 		log = xasprintf("%s/%s.log", c->paths->logs, name);
 	}

@@ -40,7 +40,7 @@ void queue_task_state(struct core *c, const struct wire_task_state *m);
 void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state,
 		   const char *reason);
 
-/* queue_cancel.c: kind b or x; the claim that shall end, and why (NULL: not said in its log). */
+/* queue_cancel.c: kind b, t or x; the claim that shall end, and why (NULL: not said in its log). */
 void queue_stop(struct core *c, char kind, int64_t id, int64_t fence, const char *why);
 /* Where the gate exports to for a claim: a folder that no other claim has. free() it. */
 char *queue_export_dest(const struct core *c, char kind, int64_t id, int64_t fence);

@@ -93,7 +93,7 @@ void queue_test_end(struct core *c, const struct wire_test_end *m)
 {
 	struct ending *e;
 
-	if (strcmp(m->state, "passed") != 0)
+	if (strcmp(m->state, "passed") != 0 && strcmp(m->state, "cancelled") != 0)
 		/* it may have changed: the next key is of the new one */
 		core_ask_toolchain(c);
 	if (strcmp(m->state, "again") == 0) {
@@ -160,10 +160,12 @@ static void on_started(void *arg, int rc, const struct ps_err *err)
 
 	if (rc < 0 && rc != PS_ESTALE)
 		test_again(s->core, s->test.id, s->fence, ps_err_msg(err, rc));
-	else if (rc < 0)
+	else if (rc < 0) {
 		log_info("test", NULL, "t%lld is not started: %s", (long long)s->test.id,
 			 ps_err_msg(err, rc));
-	else if (!s->core->role->stopping) /* else the next start queues it again */
+		/* what was exported for this claim goes, too */
+		queue_stop(s->core, 't', s->test.id, s->fence, NULL);
+	} else if (!s->core->role->stopping) /* else the next start queues it again */
 		send_test(s);
 	core_kick(s->core);
 	starting_free(s);
@@ -208,7 +210,7 @@ void queue_test_start(struct core *c, struct act *a)
 	memset(&a->build, 0, sizeof(a->build));
 	s->fence = a->fence;
 	s->slot = a->slot;
-	s->dest = xasprintf("%s/t%lld", c->paths->work_export, (long long)s->test.id);
+	s->dest = queue_export_dest(c, 't', s->test.id, s->fence);
 	if (spec_from_json(&s->spec, s->build.spec, &err) < 0 || !find_input(s)) {
 		fail_test(c, s->test.id, s->fence,
 			  err.code ? err.msg : "its build does not say where the pipeline lies");

@@ -25,6 +25,12 @@ int needs_of_build(struct store_tx *tx, int64_t build, struct needs *out, struct
 			   "WHERE id IN (SELECT demand FROM demand_build WHERE build = ?) ORDER BY id", "i", build);
 }
 
+int needs_of_test(struct store_tx *tx, int64_t test, struct needs *out, struct ps_err *err)
+{
+	return rows_select(tx, &need_shape, out, err,
+			   "WHERE id IN (SELECT demand FROM demand_test WHERE test = ?) ORDER BY id", "i", test);
+}
+
 int needs_of_demand(struct store_tx *tx, int64_t demand, struct needs *out, struct ps_err *err)
 {
 	return rows_select(tx, &need_shape, out, err, "WHERE id = ?", "i", demand);
@@ -36,6 +42,8 @@ int needs_queued(struct store_tx *tx, struct needs *out, struct ps_err *err)
 			   "WHERE state = 'waiting'"
 			   " AND NOT EXISTS (SELECT 1 FROM demand_build AS x JOIN build AS b ON b.id = x.build"
 			   " WHERE x.demand = need.id AND b.state IN ('claimed', 'running'))"
+			   " AND NOT EXISTS (SELECT 1 FROM demand_test AS x JOIN test AS t ON t.id = x.test"
+			   " WHERE x.demand = need.id AND t.state IN ('claimed', 'running'))"
 			   " AND NOT EXISTS (SELECT 1 FROM deployment AS y WHERE y.demand = need.id"
 			   " AND y.state = 'running') ORDER BY id", "");
 }

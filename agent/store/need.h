@@ -19,6 +19,8 @@ int needs_of_event(struct store_tx *tx, int64_t event, struct needs *out,
 /* The demands tied to this build, ended ones too. */
 int needs_of_build(struct store_tx *tx, int64_t build, struct needs *out,
 		   struct ps_err *err) PS_MUSTCHECK;
+int needs_of_test(struct store_tx *tx, int64_t test, struct needs *out,
+		  struct ps_err *err) PS_MUSTCHECK;
 int needs_of_demand(struct store_tx *tx, int64_t demand, struct needs *out,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* Waiting demands for which nothing is under way: no build, no test, no deployment. */

@@ -208,6 +208,8 @@ CREATE TABLE demand_test (
 );
 CREATE INDEX demand_test_test ON demand_test (test);
 
+ALTER TABLE test ADD COLUMN cancel TEXT;		-- it shall end, as a build's
+
 -- ---- builds: rebuilt to be compared ----
 
 ALTER TABLE build ADD COLUMN check_of BIGINT NOT NULL DEFAULT 0;	-- not 0: rebuilds that one's key to compare

@@ -14,7 +14,8 @@ ROWS_SHAPE(test_case, "test_case", TEST_CASE_COLS)
 static const struct state_move moves[] = {
 	{ "queued", "claimed" }, { "queued", "cancelled" }, { "claimed", "running" },
 	{ "claimed", "queued" }, { "running", "queued" }, { "running", "passed" },
-	{ "running", "failed" }, { "claimed", "failed" },
+	{ "running", "failed" }, { "claimed", "failed" }, { "claimed", "cancelled" },
+	{ "running", "cancelled" },
 };
 
 int test_by_key(struct store_tx *tx, const char *key, struct test *out, struct ps_err *err)
@@ -131,6 +132,12 @@ static int go(struct store_tx *tx, int64_t id, int64_t fence, const char *to, co
 
 	if (rc == 0 && strcmp(t.state, to) == 0)
 		rc = ps_err_set(err, PS_ESTALE, "test t%lld is %s already", (long long)id, to);
+	if (rc == 0 && t.cancel && strcmp(to, "running") == 0)
+		rc = ps_err_set(err, PS_ESTALE, "test t%lld shall end: %s", (long long)id, t.cancel);
+	if (rc == 0 && t.cancel && strcmp(to, "queued") == 0) {
+		to = "cancelled";
+		why = t.cancel;
+	}
 	if (rc == 0)
 		rc = set_state(tx, &t, to, why, err);
 	test_clear(&t);
@@ -186,7 +193,8 @@ int test_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct tes
 	if (rc == 0 && strcmp(t.state, "claimed") == 0 && strcmp(e->state, "passed") == 0)
 		rc = ps_err_set(err, PS_ESTALE, "test t%lld passed before it was started", (long long)id);
 	if (rc == 0)
-		rc = set_state(tx, &t, e->state, e->reason, err);
+		rc = set_state(tx, &t, e->state, t.cancel && strcmp(e->state, "cancelled") == 0 ? t.cancel : e->reason,
+			       err);
 	if (rc == 0)
 		rc = sql_run(tx, err,
 			     "UPDATE test SET flaky = ?, kept = CASE WHEN ? THEN 0 ELSE kept END, passed = ?, failed = ?,"
@@ -201,6 +209,36 @@ int test_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct tes
 int tests_forget(struct store_tx *tx, int64_t build, struct ps_err *err)
 {
 	return sql_run(tx, err, "UPDATE test SET kept = 0 WHERE build = ? AND kept = 1 AND state = 'passed'", "i", build);
+}
+
+int test_cancel(struct store_tx *tx, const struct test *t, const char *why, bool *under_way, struct ps_err *err)
+{
+	int rc;
+
+	*under_way = strcmp(t->state, "queued") != 0;
+	if (!*under_way)
+		return set_state(tx, t, "cancelled", why, err);
+	rc = sql_run(tx, err, "UPDATE test SET cancel = ?, detail = ? WHERE id = ? AND cancel IS NULL"
+		     " AND state IN ('claimed', 'running')", "tti", why, why, t->id);
+	return rc < 0 ? rc : 0;
+}
+
+int tests_of_demand_alone(struct store_tx *tx, int64_t demand, struct tests *out, struct ps_err *err)
+{
+	return rows_select(tx, &test_shape, out, err,
+			   "WHERE state IN ('queued', 'claimed', 'running')"
+			   " AND id IN (SELECT test FROM demand_test WHERE demand = ?)"
+			   " AND NOT EXISTS (SELECT 1 FROM demand_test AS x JOIN demand AS d ON d.id = x.demand"
+			   " WHERE x.test = test.id AND d.id <> ? AND d.state IN ('waiting', 'active')) ORDER BY id",
+			   "ii", demand, demand);
+}
+
+int tests_unlink(struct store_tx *tx, int64_t demand, bool all, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "DELETE FROM demand_test WHERE demand = ? AND test IN (SELECT id FROM test WHERE"
+			 " state IN ('failed', 'cancelled') OR (? AND state = 'passed'))", "ii", demand, (int64_t)all);
+
+	return rc < 0 ? rc : 0;
 }
 
 void test_clear(struct test *t)

@@ -16,7 +16,7 @@
 	X(t, pipeline) X(t, fabric_name) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)    \
 	X(i, slot) X(i, fence) X(i, lease_ms) X(i, kept) X(i, flaky) X(i, passed) X(i, failed)   \
 	X(i, errors) X(i, skipped) X(t, last_lines) X(i, created_ms) X(i, started_ms)            \
-	X(i, ended_ms) X(i, priority) X(i, turn) X(i, bumped_ms)
+	X(i, ended_ms) X(i, priority) X(i, turn) X(i, bumped_ms) X(t, cancel)
 ROWS_STRUCT(test, TEST_COLS)
 
 #define TEST_CASE_COLS(X)                                                                  \
@@ -26,7 +26,7 @@ ROWS_STRUCT(test_case, TEST_CASE_COLS)
 
 /* What a finished test came to. kept, key and the like are not read. */
 struct test_result {
-	struct test test;	/* state (passed, failed), reason, flaky, counts, last_lines */
+	struct test test;	/* state (passed, failed, cancelled), reason, flaky, counts, last_lines */
 	struct test_cases cases;
 };
 
@@ -61,6 +61,14 @@ int test_finish(struct store_tx *tx, int64_t id, int64_t fence, const struct tes
  * it. For `retry --fresh`. Returns how many were forgotten; open ones go on and are still kept.
  */
 int tests_forget(struct store_tx *tx, int64_t build, struct ps_err *err) PS_MUSTCHECK;
+/* As build_cancel(): a queued one ends at once, one under way when its processes have. */
+int test_cancel(struct store_tx *tx, const struct test *t, const char *why, bool *under_way,
+		struct ps_err *err) PS_MUSTCHECK;
+/* Queued, claimed and running tests of this demand that no other open demand needs. */
+int tests_of_demand_alone(struct store_tx *tx, int64_t demand, struct tests *out,
+			  struct ps_err *err) PS_MUSTCHECK;
+/* The demand asks anew for tests that failed or were cancelled; all: for those that passed too. */
+int tests_unlink(struct store_tx *tx, int64_t demand, bool all, struct ps_err *err) PS_MUSTCHECK;
 void test_clear(struct test *t);
 void tests_clear(struct tests *l);
 void test_result_clear(struct test_result *r);

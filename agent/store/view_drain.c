@@ -16,6 +16,7 @@ static json_t *busy_row(sqlite3_stmt *q)
 
 static const char busy_sql[] =
 	"SELECT 'b', id, state, pipeline, since_ms FROM build WHERE state IN ('claimed', 'running')"
+	" UNION ALL SELECT 't', id, state, pipeline, since_ms FROM test WHERE state IN ('claimed', 'running')"
 	" UNION ALL SELECT 'd', id, state, project || ' to ' || fabric, since_ms FROM deployment WHERE state = 'running'"
 	" UNION ALL SELECT 'x', id, state, job || ' on ' || fabric, since_ms FROM run WHERE state = 'running'"
 	" ORDER BY 1, 2 LIMIT ?";

@@ -6,6 +6,7 @@ enough; they loop until they are killed, fail, or read the clock, as the case ne
 JSON, by processes and by files. Exit status 77 where no sandbox can be made.
 """
 import glob
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,14 @@ FAILS = "raise SystemExit('no such thing')\n"
 CLOCK = "def more(put):\n    put('stamp.py', f't = {time.time_ns()}\\n')\n"
 MODE = "def more(put):\n    put('stamp.py', 'x = 1\\n', 0o600 + time.time_ns() // 1000 % 7)\n"
 RUNS = "MAIN = 'import time\\ndef main():\\n    while True:\\n        print(1, flush=True)\\n        time.sleep(0.2)\\n'\n"
+# What tests are run by, here: the file itself is the test.
+PYTEST = """import sys
+exec(open("test/TestSuite.py").read())
+report = [a for a in sys.argv if a.startswith("--junitxml=")][0].split("=", 1)[1]
+with open(report, "w") as f:
+    f.write('<testsuites><testsuite name="pytest" tests="1" failures="0" errors="0" skipped="0"><testcase '
+            'classname="test.TestSuite" name="test_it" time="0.1"/></testsuite></testsuites>')
+"""
 PIPELINES = ("customers_orders", "sales_report")
 
 
@@ -49,6 +58,8 @@ class Agent(Instance):
         super().__init__()
         prefix = os.path.join(self.dir, "toolchains", "default")
         run("/usr/bin/python3", "-m", "venv", "--without-pip", prefix)
+        with open(glob.glob(prefix + "/lib/python3*/site-packages")[0] + "/pytest.py", "w", encoding="utf-8") as f:
+            f.write(PYTEST)
         with open(os.path.join(prefix, ".penstock-toolchain"), "w", encoding="utf-8") as f:
             f.write("penstock-toolchain 1\n")
         with open(os.path.join(self.dir, "penstock.yml"), encoding="utf-8") as f:
@@ -60,8 +71,10 @@ class Agent(Instance):
         self.bodies(c, **bodies)
         return c
 
-    def bodies(self, c, **bodies):
+    def bodies(self, c, tests="", **bodies):
+        """Other setup.py files; tests: what the tests of the first pipeline do."""
         for p in PIPELINES:
+            c.write(f"pipelines/{p}/code/test/TestSuite.py", tests if p == PIPELINES[0] else "")
             c.write(f"pipelines/{p}/code/setup.py", WRITES + bodies.get(p, PURE) +
                     f"\nsetup(name='{p}', version='1.0')\n")
         return c.commit()
@@ -87,6 +100,11 @@ class Agent(Instance):
     def one(self, kind, number):
         return self.json(kind, number) if kind == "runs" else \
             next(b for b in self.builds() if b["id"] == number)
+
+    def tests(self, build):
+        """Of a build; the command says no while none has passed."""
+        p = self.penstock("tests", build, "--json", expect=None)
+        return json.loads(p.stdout)["items"] if p.stdout.strip() else []
 
     def why(self, thing):
         return self.penstock("why", thing).stdout
@@ -178,6 +196,32 @@ def a_shared_build_outlives_one_event():
         for ref in ("refs/tags/v1", "refs/tags/v2", MAIN):
             a.wait_event(ref)
         a.nothing_left()
+
+
+def tests_end_with_their_event():
+    with Agent() as a:
+        c = a.project(tests="import time\n" + LOOPS)
+        c.push("HEAD:" + MAIN)
+        t = wait("tests run", lambda: [x for x in a.tests("b1") if x["state"] == "running"])[0]["id"]
+        a.running(t)
+        a.as_("ana", "cancel", t, "-m", "they hang")
+        row = a.tests("b1")[0]
+        check(row["state"] == "cancelled" and row["reason"].endswith("they hang"), row)
+        check("cancelled" in a.wait_event(MAIN)["reason"], "the event goes on without its tests")
+        a.nothing_left()
+        # again: new tests of the same build
+        a.as_("ana", "retry", "e1")
+        again = wait("they run again", lambda: [x for x in a.tests("b1") if x["state"] == "running"])
+        a.as_("ana", "cancel", "e1")
+        check({x["state"] for x in a.tests("b1")} == {"cancelled"}, again)
+        a.nothing_left()
+        # a remembered pass, forgotten
+        a.bodies(c)
+        c.push("HEAD:" + MAIN)
+        check(a.wait_event(MAIN)["reason"].endswith("done"), a.events(MAIN)[-1])
+        b = a.build("customers_orders", ("passed",))["id"]
+        check("1 remembered passes" in a.as_("ana", "retry", b, "--fresh"), a.tests(b))
+        check(not any(x["remembered"] for x in a.tests(b)), a.tests(b))
 
 
 def cancel_by_pattern():
@@ -399,6 +443,6 @@ def can_sandbox():
 if __name__ == "__main__":
     can_sandbox()
     main(cancel_ends_what_runs_and_frees_its_slot, who_may_and_who_could, a_shared_build_outlives_one_event,
-         cancel_by_pattern, retry_is_the_same_again, retry_of_what_was_not_looked_into, bumped_goes_first,
+         tests_end_with_their_event, cancel_by_pattern, retry_is_the_same_again, retry_of_what_was_not_looked_into, bumped_goes_first,
          drain_waits_for_what_runs, check_tells_what_differs, a_run_is_cancelled_and_retried,
          a_wish_outlives_the_role)

@@ -34,7 +34,7 @@ static struct fx {
 
 struct row {
 	const char *name;
-	const char *first[4];		/* SQL before it */
+	const char *first[6];		/* SQL before it */
 	struct acts_ask ask;
 	int rc;
 	const char *says;		/* part of the refusal, or of the items as JSON; NULL */
@@ -50,6 +50,11 @@ struct row {
 #define RUNS_B3 "UPDATE build SET state = 'running', fence = 5, slot = 0 WHERE id = 3"
 /* e5's demand needs b3 too */
 #define SHARED "INSERT INTO demand_build (demand, build, pipeline) VALUES (4, 3, 'pipelines/a')"
+#define TEST(state, demand)                                                                     \
+	"INSERT INTO test (id, key, build, repository, project, commit_oid, pipeline, fabric_name, state, since_ms,"  \
+	" slot, fence, lease_ms, kept, flaky, passed, failed, errors, skipped, created_ms) VALUES (91, 'tk', 1, 1, '.'," \
+	" '" OID2 "', 'pipelines/a', 'dev', '" state "', 1, -1, 4, 0, 1, 0, 1, 0, 0, 0, 1)",         \
+	"INSERT INTO demand_test (demand, test, build) VALUES (" #demand ", 91, 1)"
 #define LATER "UPDATE event SET seq = 9, ref = 'refs/heads/broken' WHERE id = 6"
 
 static const struct row rows[] = {
@@ -105,10 +110,32 @@ static const struct row rows[] = {
 	  .ask = { ACTS_CANCEL, WHO("bo"), .thing = "x3" }, .stops = 1,
 	  .then = { { "SELECT state || cancel FROM run WHERE id = 3", "runningcancelled by bo" } } },
 	{ "cancel: a run, by nobody of its team", .ask = { ACTS_CANCEL, WHO("eve"), .thing = "x3" }, .rc = PS_EPERM },
+	{ "cancel: tests end with their event", .first = { TEST("running", 3) }, .ask = { ACTS_CANCEL, WHO("ana"), .thing = "e4" },
+	  .says = "\"t91\"", .stops = 1,
+	  .then = { { "SELECT state || cancel FROM test WHERE id = 91", "runningcancelled by ana" }, { DEMAND(3), "cancelled:cancelled by ana" } } },
+	{ "cancel: not the tests that others need",
+	  .first = { TEST("running", 3), "INSERT INTO demand_test (demand, test, build) VALUES (4, 91, 1)" },
+	  .ask = { ACTS_CANCEL, ADMIN, .thing = "e4" }, .then = { { "SELECT COALESCE(cancel, '-') FROM test WHERE id = 91", "-" } } },
+	{ "cancel: queued tests by their id", .first = { TEST("queued", 3) }, .ask = { ACTS_CANCEL, WHO("kim"), .thing = "t91" },
+	  .then = { { "SELECT state || reason || kept FROM test WHERE id = 91", "cancelledcancelled by kim0" },
+		    { DEMAND(3), "cancelled:cancelled by kim" } } },
+	{ "cancel: tests, by a stranger", .first = { TEST("queued", 3) }, .ask = { ACTS_CANCEL, WHO("eve"), .thing = "t91" },
+	  .rc = PS_EPERM, .says = "may not cancel t91" },
+	{ "retry: failed tests are asked for anew", .first = { TEST("failed", 2) }, .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" },
+	  .then = { { "SELECT COUNT(*) FROM demand_test WHERE test = 91", "0" } } },
+	{ "retry: passed tests stay", .first = { TEST("passed", 2) }, .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3" },
+	  .then = { { "SELECT COUNT(*) FROM demand_test WHERE test = 91", "1" }, { "SELECT kept FROM test WHERE id = 91", "1" } } },
+	{ "retry afresh: passed tests are forgotten",
+	  .first = { TEST("passed", 2), "INSERT INTO demand_build (demand, build, pipeline) VALUES (2, 1, 'pipelines/a')" },
+	  .ask = { ACTS_RETRY, WHO("ana"), .thing = "e3", .fresh = true },
+	  .then = { { "SELECT COUNT(*) FROM demand_test WHERE test = 91", "0" }, { "SELECT kept FROM test WHERE id = 91", "0" } } },
+	{ "retry afresh: nothing failed", .first = { "DELETE FROM demand_test", "UPDATE test SET kept = 0",
+		     "UPDATE demand SET state = 'done' WHERE state = 'failed'", TEST("passed", 1) }, .ask = { ACTS_RETRY, WHO("ana"), .thing = "b1", .fresh = true },
+	  .says = "1 remembered passes", .then = { { "SELECT kept FROM test WHERE id = 91", "0" } } },
 	{ "cancel: no such thing", .ask = { ACTS_CANCEL, ADMIN, .thing = "b77" }, .rc = PS_ENOENT,
 	  .says = "there is no build b77" },
 	{ "cancel: a fabric", .ask = { ACTS_CANCEL, ADMIN, .thing = "production" }, .rc = PS_EINVAL,
-	  .says = "say e88, b31, d12 or x7" },
+	  .says = "say e88, b31, t31, d12 or x7" },
 	{ "cancel queued: a branch", .ask = { ACTS_CANCEL, ADMIN, .queued = true, .ref = "ma*" },
 	  .then = { { DEMAND(3), "cancelled:cancelled by root" }, { DEMAND(4), "waiting:" } } },
 	{ "cancel queued: * stays in its part", .ask = { ACTS_CANCEL, ADMIN, .queued = true, .ref = "refs/*" },
