@@ -25,9 +25,11 @@ static int by_age(const void *pa, const void *pb)
 
 void retain_need(struct retain_files *l, const char *const *names, size_t n)
 {
-	const char **sorted = xmemdup(names, n * sizeof(*names) + 1);
+	const char **sorted = xcalloc(n + 1, sizeof(*sorted));
 	size_t k = 0;
 
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = names[i];
 	if (n)
 		qsort(sorted, n, sizeof(*sorted), by_text);
 	if (l->n)
