@@ -22,10 +22,13 @@
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/base/spawn.h"
+#include "common/plan/profile.h"
 
-enum { TICK_MS = 500, FIRST_MAX = 300 };
+enum { TICK_MS = 500, TASKS_MS = 100, FIRST_MAX = 300 };
 #define MS_NS INT64_C(1000000)
-#define MEMORY_WHY "more than %lld MB of memory used, stopped"
+
+/* Where a command may write besides its binds: each a tmpfs of the disk limit. */
+static const char *const tmpfs_paths[] = { "/tmp", PROFILE_BUILD };
 
 /* One sandbox being run. */
 struct room {
@@ -38,7 +41,9 @@ struct room {
 	struct sandbox_cgroup *group; /* NULL: memory is measured only */
 	int64_t began, last_output;   /* CLOCK_BOOTTIME, ns */
 	int64_t disk_before, next_disk;
+	int64_t next_tasks;
 	unsigned tasks_peak;
+	int tmpfs[PS_NELEM(tmpfs_paths)]; /* held until the end, -1: not there */
 	bool over; /* ended by us */
 };
 
@@ -114,11 +119,56 @@ static void stop_it(struct room *r, const char *fmt, ...)
 		kill(r->pid, SIGKILL); /* --die-with-parent takes the rest along */
 }
 
+/* The number behind a word of what bubblewrap tells; -1 while it has not said it. */
+static long told_number(struct room *r, const char *word)
+{
+	const char *at = strstr(buf_str(&r->told), word);
+
+	at = at ? strchr(at, ':') : NULL;
+	return at ? strtol(at + 1, NULL, 10) : -1;
+}
+
+/* Its tmpfs go with the sandbox: a command that has filled one and fails is over before we look. */
+static void hold_tmpfs(struct room *r)
+{
+	long inner = told_number(r, "\"child-pid\"");
+	int64_t used, size;
+
+	for (size_t i = 0; inner > 0 && i < PS_NELEM(tmpfs_paths); i++) {
+		if (r->tmpfs[i] >= 0 || !r->spec->limits.disk)
+			continue;
+		r->tmpfs[i] = sandbox_tmpfs_open((pid_t)inner, tmpfs_paths[i]);
+		/* the host's own /tmp may be one too, of another size */
+		if (!sandbox_tmpfs_use(r->tmpfs[i], &used, &size) ||
+		    size / 8192 != r->spec->limits.disk / 8192) {
+			if (r->tmpfs[i] >= 0)
+				close(r->tmpfs[i]);
+			r->tmpfs[i] = -1;
+		}
+	}
+}
+
+/* Who cannot start another process mostly says so: looked at then, not only twice a second. */
+static void count_tasks(struct room *r)
+{
+	int64_t now = clock_boot_ns();
+	unsigned tasks;
+
+	if (!r->spec->limits.processes || r->pid <= 0 || now < r->next_tasks)
+		return;
+	r->next_tasks = now + TASKS_MS * MS_NS;
+	tasks = sandbox_tasks(r->pid);
+	if (tasks > r->tasks_peak)
+		r->tasks_peak = tasks;
+}
+
 static void read_output(struct room *r)
 {
 	char block[65536];
 	ssize_t n;
 
+	hold_tmpfs(r);
+	count_tasks(r);
 	/* bounded: a command that only prints must not keep us from looking at its limits */
 	for (int i = 0; i < 16 && (n = read(r->out, block, sizeof(block))) > 0; i++) {
 		r->last_output = clock_boot_ns();
@@ -150,7 +200,28 @@ static void check_disk(struct room *r, int64_t now)
 	/* a large folder is looked at less often: never more than a twentieth of the time */
 	r->next_disk = now + 20 * (clock_boot_ns() - now);
 	if (used - r->disk_before > l->disk)
-		stop_it(r, "more than %lld MB written, stopped", (long long)(l->disk >> 20));
+		stop_it(r, "disk: %lld MB of %lld MB written, stopped", (long long)(used >> 20),
+			(long long)(l->disk >> 20));
+}
+
+/* "4.1 GB", "100 MB". */
+static const char *size_text(char out[32], int64_t bytes)
+{
+	if (bytes < INT64_C(1) << 30)
+		snprintf(out, 32, "%lld MB", (long long)(bytes >> 20));
+	else
+		snprintf(out, 32, "%.1f GB", (double)bytes / (1 << 30));
+	return out;
+}
+
+static void stop_memory(struct room *r)
+{
+	int64_t limit = r->spec->limits.memory, used = r->res->memory_peak;
+	char a[32], b[32];
+
+	/* what the kernel refused was never used */
+	stop_it(r, "memory: %s of %s, stopped", size_text(a, used > limit ? used : limit),
+		size_text(b, limit));
 }
 
 static void check_limits(struct room *r)
@@ -169,8 +240,9 @@ static void check_limits(struct room *r)
 	if (use.tasks > r->tasks_peak)
 		r->tasks_peak = use.tasks;
 	if (l->memory && (use.memory > l->memory || (r->group && sandbox_cgroup_hit(r->group))))
-		stop_it(r, MEMORY_WHY, (long long)(l->memory >> 20));
+		stop_memory(r);
 	check_disk(r, now);
+	hold_tmpfs(r);
 	if (r->spec->on_tick)
 		r->spec->on_tick(r->spec->arg);
 }
@@ -218,25 +290,50 @@ static void reap_all(void)
 		;
 }
 
-/* Code in `"exit-code": N`; -1 when bubblewrap never said one, so the command never ran. */
-static int told_code(struct room *r)
+/* The place that is full, if any; only asked when the command failed. */
+static void tell_disk(struct room *r)
 {
-	const char *at = strstr(buf_str(&r->told), "\"exit-code\"");
+	int64_t limit = r->spec->limits.disk, used, size;
+	char a[32], b[32];
+	size_t entries;
 
-	at = at ? strchr(at, ':') : NULL;
-	return at ? atoi(at + 1) : -1;
+	for (size_t i = 0; i < PS_NELEM(tmpfs_paths); i++)
+		if (sandbox_tmpfs_use(r->tmpfs[i], &used, &size) && size - used < size / 50)
+			snprintf(r->res->limit, sizeof(r->res->limit), "disk: %s of %s in %s",
+				 size_text(a, used), size_text(b, size), tmpfs_paths[i]);
+	if (r->res->limit[0] || !limit || !r->spec->watched)
+		return;
+	used = sandbox_blocks(r->spec->watched, &entries) - r->disk_before;
+	if (limit - used < limit / 50)
+		snprintf(r->res->limit, sizeof(r->res->limit), "disk: %s of %s written",
+			 size_text(a, used), size_text(b, limit));
+}
+
+/* A command that failed by itself: which limit had it reached? */
+static void tell_limit(struct room *r)
+{
+	unsigned most = r->spec->limits.processes;
+	size_t n = strlen(r->res->why);
+
+	tell_disk(r);
+	if (!r->res->limit[0] && most && r->tasks_peak >= most)
+		snprintf(r->res->limit, sizeof(r->res->limit),
+			 "the limit of %u processes was reached", most);
+	if (r->res->limit[0])
+		snprintf(r->res->why + n, sizeof(r->res->why) - n, "; %s", r->res->limit);
 }
 
 static void conclude(struct room *r)
 {
 	struct sandbox_result *res = r->res;
-	int code = told_code(r);
+	/* it is -1 when bubblewrap never said one: then the command never ran */
+	int code = (int)told_number(r, "\"exit-code\"");
 	size_t n;
 
 	if (r->group && sandbox_cgroup_peak(r->group) > res->memory_peak)
 		res->memory_peak = sandbox_cgroup_peak(r->group);
 	if (r->group && sandbox_cgroup_hit(r->group) && code != 0)
-		stop_it(r, MEMORY_WHY, (long long)(r->spec->limits.memory >> 20));
+		stop_memory(r);
 	if (r->over)
 		return;
 	if (code < 0) {
@@ -255,9 +352,8 @@ static void conclude(struct room *r)
 		snprintf(res->why, sizeof(res->why), "killed by signal %d", code - 128);
 	else
 		snprintf(res->why, sizeof(res->why), "exit status %d", code);
-	if (code && r->spec->limits.processes && r->tasks_peak >= r->spec->limits.processes)
-		snprintf(res->why + strlen(res->why), sizeof(res->why) - strlen(res->why),
-			 "; the limit of %u processes was reached", r->spec->limits.processes);
+	if (code)
+		tell_limit(r);
 }
 
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, struct ps_err *err)
@@ -267,6 +363,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 			  .told = BUF_INIT,
 			  .first = BUF_INIT,
 			  .out = -1,
+			  .tmpfs = { -1, -1 },
 			  .status_fd = -1 };
 	size_t entries;
 	int rc;
@@ -297,6 +394,9 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 		close(r.out);
 	if (r.status_fd >= 0)
 		close(r.status_fd);
+	for (size_t i = 0; i < PS_NELEM(r.tmpfs); i++)
+		if (r.tmpfs[i] >= 0)
+			close(r.tmpfs[i]);
 	sandbox_cgroup_remove(r.group);
 	buf_clear(&r.told);
 	buf_clear(&r.first);

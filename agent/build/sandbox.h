@@ -67,6 +67,9 @@ struct sandbox_result {
 	enum sandbox_end end;
 	int status;
 	char why[512];       /* "exit status 1", "no output for 300 s, stopped", ... */
+	/* The limit that was hit when the command failed by itself: "disk: 64 MB of 64 MB in /tmp";
+	 * also at the end of why. Empty: none is known. */
+	char limit[128];
 	int64_t memory_peak; /* bytes, as seen */
 };
 
@@ -111,6 +114,12 @@ struct sandbox_use {
 	unsigned tasks;
 };
 void sandbox_measure(pid_t top, struct sandbox_use *use);
+unsigned sandbox_tasks(pid_t top); /* the number of threads alone: cheaper */
+/* A descriptor of the tmpfs that the process `inner` sees at path, -1 while there is none. It keeps
+ * the tmpfs with all that is in it, also when everything inside is dead. */
+int sandbox_tmpfs_open(pid_t inner, const char *path);
+/* What is written in it of what it may hold, in bytes; false: it cannot be told. */
+bool sandbox_tmpfs_use(int fd, int64_t *used, int64_t *size);
 /* Bytes in blocks below dir, never following a link; *entries counts files. -1 when unreadable. */
 int64_t sandbox_blocks(const char *dir, size_t *entries);
 

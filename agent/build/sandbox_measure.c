@@ -14,8 +14,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,7 +114,7 @@ static bool descends(const struct proc *v, size_t n, const struct proc *p, pid_t
 	return false;
 }
 
-void sandbox_measure(pid_t top, struct sandbox_use *use)
+static void measure(pid_t top, bool memory, struct sandbox_use *use)
 {
 	size_t n;
 	struct proc *v = read_all(&n);
@@ -123,10 +125,49 @@ void sandbox_measure(pid_t top, struct sandbox_use *use)
 	for (size_t i = 0; i < n; i++) {
 		if (!descends(v, n, &v[i], top))
 			continue;
-		use->memory += pss_of(v[i].pid);
+		use->memory += memory ? pss_of(v[i].pid) : 0;
 		use->tasks += v[i].tasks;
 	}
 	free(v);
+}
+
+void sandbox_measure(pid_t top, struct sandbox_use *use)
+{
+	measure(top, true, use);
+}
+
+unsigned sandbox_tasks(pid_t top)
+{
+	struct sandbox_use use;
+
+	measure(top, false, &use);
+	return use.tasks;
+}
+
+int sandbox_tmpfs_open(pid_t inner, const char *path)
+{
+	char *full = xasprintf("/proc/%d/root%s", (int)inner, path);
+	int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs fs;
+
+	free(full);
+	/* before bubblewrap has made its root this is a folder of the host */
+	if (fd >= 0 && (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+bool sandbox_tmpfs_use(int fd, int64_t *used, int64_t *size)
+{
+	struct statfs fs;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return false;
+	*size = (int64_t)fs.f_blocks * fs.f_bsize;
+	*used = *size - (int64_t)fs.f_bfree * fs.f_bsize;
+	return true;
 }
 
 size_t sandbox_sweep(const char *mark)

@@ -155,7 +155,8 @@ char *suite_case_path(const char *pipeline, const struct junit_case *c)
 	return xasprintf("%s/code/%s%s%s::%s", pipeline, file, *last ? "::" : "", last, c->name);
 }
 
-static void tell_failed(const struct suite_job *job, struct suite_end *end)
+/* limit: the one that the tests had reached, "": none. */
+static void tell_failed(const struct suite_job *job, struct suite_end *end, const char *limit)
 {
 	const struct junit *t = &end->tests;
 
@@ -165,7 +166,8 @@ static void tell_failed(const struct suite_job *job, struct suite_end *end)
 		if (!is_bad(&t->v[i]))
 			continue;
 		path = suite_case_path(job->base.pipeline, &t->v[i]);
-		fail(end, SUITE_FAILED, "%zu of %zu: %s", bad_count(t), all_count(t), path);
+		fail(end, SUITE_FAILED, "%zu of %zu: %s%s%s", bad_count(t), all_count(t), path,
+		     *limit ? "; " : "", limit);
 		free(path);
 		return;
 	}
@@ -187,7 +189,7 @@ static void conclude(const struct suite_job *job, const struct sandbox_result *r
 	else if (report->code)
 		fail(end, SUITE_FAILED, "%s (%s)", report->msg, res->why);
 	else if (bad_count(&end->tests))
-		tell_failed(job, end);
+		tell_failed(job, end, res->limit);
 	else if (res->status == PYTEST_NONE)
 		fail(end, SUITE_PASSED, "%s holds no test", SUITE_FILE);
 	else if (res->status != PYTEST_PASSED)
@@ -250,7 +252,7 @@ static int try_again(const struct suite_job *job, const char *out, struct suite_
 		if (!bad_count(&end->tests))
 			fail(end, SUITE_PASSED, "%s", "");
 		else
-			tell_failed(job, end);
+			tell_failed(job, end, res.limit);
 	}
 	junit_clear(&again);
 	return rc;

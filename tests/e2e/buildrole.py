@@ -345,6 +345,29 @@ def limits_end_a_build(w):
 limits_end_a_build.time_limit = "2s"
 
 
+# configuration, what the code does, the reason it ends with; the same for builds and for tests
+LIMITS = [
+    ("time: 60s", "time: 3s", "import time\nwhile True: print('tick', flush=True); time.sleep(.1)\n", "not done after 3 s, stopped"),
+    ("quiet: 20s", "quiet: 3s", "import time; time.sleep(100)\n", "no output for 3 s, stopped"),
+    ("memory: 1G", "memory: 100M", "a = b'x' * (1 << 30)\nimport time; time.sleep(100)\n", " of 100 MB, stopped"),
+    ("disk: 64M", "disk: 64M", "open('/tmp/f', 'wb').write(b'x' * (65 << 20))\n", "disk: 64 MB of 64 MB in /tmp"),
+    ("disk: 64M", "disk: 64M", "for i in range(20): open(f'/out/f{i}', 'wb').write(b'x' * (4 << 20))\n"
+     "import time; time.sleep(100)\n", " of 64 MB written, stopped"),
+    ("processes: 300", "processes: 40", "import subprocess, time\nv = []\ntry:\n"
+     "    while True: v.append(subprocess.Popen(['/bin/sleep', '60']))\n"
+     "except OSError:\n    print('no more', flush=True); time.sleep(2); raise SystemExit(1)\n",
+     "the limit of 40 processes was reached"),
+]
+
+
+def every_limit_is_named(w):
+    w.toolchain()
+    for old, new, text, want in LIMITS:
+        assert w.role.configure(w.yaml.replace(old, new)) is None
+        end = w.build(project(text))
+        assert end["state"] == "failed" and end["reason"].startswith("setup.py: ") and want in end["reason"], (new, end)
+
+
 # ---- runs ----
 
 def make_wheel(name, code, entry="main = {0}:main"):
@@ -617,7 +640,7 @@ NEED_WHEEL = {wheel_is_built_and_sealed, impure_setup_sees_nothing_of_us, export
               several_at_once, failed_seal_is_ours}
 CASES = [toolchain_is_found, toolchain_digest_is_of_content, toolchain_make_refuses, wheel_is_built_and_sealed,
          impure_setup_sees_nothing_of_us, broken_build_fails_with_its_last_lines, only_the_expected_file_is_taken,
-         export_must_be_what_the_key_says, limits_end_a_build, run_in_dependency_order,
+         export_must_be_what_the_key_says, limits_end_a_build, every_limit_is_named, run_in_dependency_order,
          failed_task_ends_what_needs_it, deployed_wheel_is_checked_first, entry_point_or_function,
          task_can_only_write_its_data, last_line_is_told_while_it_runs, nothing_survives_kill,
          nothing_survives_stop, nothing_survives_the_parent, killed_job_is_answered_for,

@@ -136,17 +136,20 @@ LIMITS = [
     ("wall time", "wall=1000", "import time\nwhile True: print(1); time.sleep(.05)", "not done after 1 s"),
     ("quiet time", "quiet=1000", "import time; time.sleep(60)", "no output for 1 s"),
     ("memory", "memory=100", "import time\na = []\nwhile True: a.append(b'x' * 5000000); time.sleep(.02)",
-     "more than 100 MB of memory"),
+     " of 100 MB, stopped"),
     ("memory at once", "memory=100", "import time\na = b'x' * (1 << 30); time.sleep(60)",
-     "more than 100 MB of memory"),
+     " of 100 MB, stopped"),
     ("memory of many", "memory=200", "import os, time\nfor i in range(5): os.fork()\n"
-     "a = os.urandom(20 << 20); time.sleep(60)", "more than 200 MB of memory"),
+     "a = os.urandom(20 << 20); time.sleep(60)", " of 200 MB, stopped"),
     ("disk", "disk=8", "import time\nfor i in range(1000):\n"
-     "    open('/out/f%d' % i, 'wb').write(b'x' * 1000000); time.sleep(.02)", "more than 8 MB written"),
+     "    open('/out/f%d' % i, 'wb').write(b'x' * 1000000); time.sleep(.02)", " of 8 MB written, stopped"),
     ("one file", "disk=8", "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
      "open('/out/f', 'wb').write(b'x' * 20000000)", "a file grew past 8 MB"),
     ("tmpfs", "disk=8", "for i in range(9):\n    open('/tmp/f%d' % i, 'wb').write(b'x' * 1000000)",
-     "exit status 1"),
+     "exit status 1; disk: 8 MB of 8 MB in /tmp"),
+    ("tmpfs for the build", "disk=8", "open('/build/f', 'wb').write(b'x' * 9000000)", "disk: 8 MB of 8 MB in /build"),
+    ("processes at once", "processes=40", "import subprocess\nv = []\n"
+     "while True: v.append(subprocess.Popen(['/bin/sleep', '60']))", "limit of 40 processes"),
     ("processes", "processes=40", "import subprocess, time\nv = []\ntry:\n"
      "    while True: v.append(subprocess.Popen(['/bin/sleep', '60']))\n"
      "except OSError: time.sleep(4); raise SystemExit(1)", "limit of 40 processes"),

@@ -42,8 +42,12 @@ def push_to_run():
             path = [w for w in wheels if os.path.basename(w) == b["name"]][0]
             got = run("sha256sum", path).stdout.split()[0]
             check(got == b["digest"], f"{path} has {got}, built was {b['digest']}")
+        check({b["pipeline"]: b["tests"].split(": ")[1] for b in builds} ==
+              {"pipelines/customers_orders": "9 passed", "pipelines/sales_report": "4 passed"}, f"tests: {builds}")
         same_tree_elsewhere(a, clone, len(builds))
+        check(len(a.items("tests")) == 2, f"tested again: {a.items('tests')}")
         runs_differ(a, prefix)
+        failing_test(a, clone)
         broken_build(a, clone)
 
 
@@ -79,6 +83,27 @@ def runs_differ(a, prefix):
     check("wrote 11 rows" in log, f"log of x1/customers_orders:\n{log[-2000:]}")
     p = a.penstock("run", "job_development", "--fabric", "development", "--config", "nosuch", expect=1)
     check("nosuch" in p.stderr, p.stderr)
+
+
+def failing_test(a, clone):
+    """A transformation that is wrong: its test on Spark is named, the fabric stays as it is byte for byte."""
+    before, releases = a.snapshot("development", "data"), len(a.items("releases"))
+    path = "pipelines/sales_report/code/sales_report/graph/by_country.py"
+    good = clone.read(path)
+    clone.edit(path, 'F.desc("total_eur")', 'F.asc("total_eur")')
+    commit = clone.commit("sort the wrong way round")
+    clone.push("HEAD:" + MAIN)
+    e = a.wait_event(MAIN, commit)
+    check("failed" in e["reason"], f"event: {e}")
+    why = a.penstock("why", MAIN).stdout
+    case = "test_by_country.py::ByCountryTest::test_sums_largest_country_first"
+    check("pipelines/sales_report/code/test/sales_report/graph/" + case in why, f"why does not name the test:\n{why}")
+    test = [t for t in a.items("tests") if t["state"] == "failed"][0]
+    told = a.penstock("tests", test["id"]).stdout
+    check(case in told and "failed" in told, f"tests does not name it:\n{told}")
+    check(a.snapshot("development", "data") == before, "the fabric was touched")
+    check(len(a.items("releases")) == releases, "it was released")
+    clone.write(path, good)
 
 
 def broken_build(a, clone):

@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
 import buildrole  # noqa: E402
-from buildrole import PIPELINE, alive, make_wheel, until  # noqa: E402
+from buildrole import LIMITS, alive, make_wheel, until  # noqa: E402
 
 TOOLS = os.environ.get("PENSTOCK_TEST_TOOLCHAIN")
 CODE = "pipelines/orders/code"
@@ -229,9 +229,16 @@ def killed_tests_are_answered_for(w):
     until("nothing survives", lambda: not alive("/bin/sleep", mark))
 
 
+def every_limit_is_named(w):
+    for old, new, text, want in LIMITS:
+        assert w.role.configure(w.yaml.replace(old, new)) is None
+        end = w.test("def test_x():\n" + "".join(f"    {line}\n" for line in text.splitlines()), retries=1)
+        assert end["state"] == "failed" and want in end["reason"], (new, end, w.log())
+
+
 CASES = [what_was_built_is_tested, tests_see_their_data_and_fabric, a_failing_test_is_named, of_every_kind,
          flaky_is_marked, only_a_sound_report_counts, no_test_and_no_pytest, export_and_artifact_are_proven,
-         killed_tests_are_answered_for]
+         killed_tests_are_answered_for, every_limit_is_named]
 
 
 def main():

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-LIMIT = float(os.environ.get("PENSTOCK_TEST_LIMIT", "120"))
+LIMIT = float(os.environ.get("PENSTOCK_TEST_LIMIT", "400"))
 BUILD = os.path.abspath(os.environ.get("PENSTOCK_BUILD", "."))
 SRC = os.path.abspath(os.environ.get("srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 
