@@ -5,6 +5,7 @@
 #include "agent/flow/pass.h"
 
 #include "agent/flow/survey_json.h"
+#include "common/base/buf.h"
 #include "common/base/id.h"
 #include "common/plan/buildkey.h"
 
@@ -170,9 +171,10 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
  * it just then, or for others (who ends a build by hand ends its demands too): it is asked for
  * again. */
 static int end_with(struct store_tx *tx, struct pass *p, struct demand *d, const struct build *b,
-		    struct ps_err *err)
+		    const struct builds *l, struct ps_err *err)
 {
-	char id[ID_TEXT], *why;
+	struct buf why = BUF_INIT;
+	char id[ID_TEXT];
 	int rc;
 
 	if (strcmp(b->state, "cancelled") == 0) {
@@ -180,10 +182,28 @@ static int end_with(struct store_tx *tx, struct pass *p, struct demand *d, const
 		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
 		return rc < 0 ? rc : demand_unkey(tx, d->id, err);
 	}
-	why = xasprintf("build %s of %s %s: %s", id_text(id, 'b', b->id), b->pipeline, b->state,
-			b->reason ? b->reason : "no reason told");
-	rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
-	free(why);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct build *f = &l->v[i];
+
+		if (strcmp(f->state, "failed") == 0)
+			buf_addf(&why, "%sbuild %s of %s failed: %s", why.len ? "; " : "",
+				 id_text(id, 'b', f->id), f->pipeline,
+				 f->reason ? f->reason : "no reason told");
+	}
+	rc = demand_set(tx, d->id, "failed", buf_str(&why), NULL, 0, err);
+	buf_clear(&why);
+	return rc;
+}
+
+/* One has failed: the others go on, so that the pusher learns of all that is broken at once. */
+static int go_on_without(struct store_tx *tx, const struct demand *d, const struct build *b,
+			 struct ps_err *err)
+{
+	char id[ID_TEXT], *detail = xasprintf("build %s of %s failed, the others go on",
+					      id_text(id, 'b', b->id), b->pipeline);
+	int rc = demand_set(tx, d->id, "active", NULL, detail, 0, err);
+
+	free(detail);
 	return rc;
 }
 
@@ -206,8 +226,10 @@ static int weigh_builds(struct store_tx *tx, struct pass *p, struct demand *d, s
 		else if (strcmp(b->state, "passed") != 0)
 			runs = true;
 	}
-	if (rc == 0 && bad)
-		rc = end_with(tx, p, d, bad, err);
+	if (rc == 0 && bad && strcmp(bad->state, "failed") == 0 && (runs || waits))
+		rc = go_on_without(tx, d, bad, err);
+	else if (rc == 0 && bad)
+		rc = end_with(tx, p, d, bad, &l, err);
 	else if (rc == 0)
 		rc = pass_tests_of(tx, p, d, &l, !runs && !waits, &tested, err);
 	if (rc < 0 || bad || !tested) {

@@ -79,7 +79,10 @@ static void on_toolchain_timer(void *arg)
 {
 	struct queue *q = arg;
 
-	if (q->core->roles[CORE_BUILD].peer && !q->core->toolchain.digest)
+	const struct toolchain_now *t = &q->core->toolchain;
+
+	/* the question probes the sandbox again as well */
+	if (q->core->roles[CORE_BUILD].peer && (!t->digest || t->sandbox_problem))
 		core_ask_toolchain(q->core);
 	loop_timer_set(q->toolchain, TOOLCHAIN_EVERY_MS);
 }

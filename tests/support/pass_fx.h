@@ -45,6 +45,7 @@ static const char yaml[] =
 
 struct fx {
 	bool tests;			/* the pipeline of the next demand has some */
+	bool two;			/* its project has a second pipeline */
 	char dir[64];
 	struct ps_paths paths;
 	struct store *st;
@@ -166,15 +167,18 @@ static inline int move_ref(struct store_tx *tx, struct fx *f, int64_t repository
 	return rc;
 }
 
-/* What the gate says of a project of one pipeline. free() it. */
-static inline char *a_survey(const char *tree, bool tests)
+/* What the gate says of a project of one pipeline, or two. free() it. */
+static inline char *a_survey(const char *tree, bool tests, bool two)
 {
-	const struct wire_pipeline pl = { .key = "pipelines/a", .name = "a", .language = "python",
-					  .oid = tree ? tree : TREE,
-					  .wheel = "a-1.0-py3-none-any.whl",
-					  .reduced = "name: p\n", .tests = tests };
+	const struct wire_pipeline pl[] = {
+		{ .key = "pipelines/a", .name = "a", .language = "python",
+		  .oid = tree ? tree : TREE, .wheel = "a-1.0-py3-none-any.whl",
+		  .reduced = "name: p\n", .tests = tests },
+		{ .key = "pipelines/b", .name = "b", .language = "python", .oid = TREE,
+		  .wheel = "b-1.0-py3-none-any.whl", .reduced = "name: p\n" },
+	};
 	const struct wire_project pr = { .path = ".", .oid = TREE, .name = "p", .version = "1.0",
-					 .language = "python", .pipelines = { &pl, 1 } };
+					 .language = "python", .pipelines = { pl, two ? 2 : 1 } };
 
 	return survey_to_json(&pr);
 }
@@ -186,7 +190,7 @@ static inline int make_demand(struct store_tx *tx, void *arg, struct ps_err *err
 	const char *name = f->repo ? f->repo : "x";
 	const struct conf_environment *env = NULL;
 	struct repository r = { 0 };
-	char *survey = a_survey(f->tree, f->tests), *path = xasprintf("/srv/%s.git", name);
+	char *survey = a_survey(f->tree, f->tests, f->two), *path = xasprintf("/srv/%s.git", name);
 	int rc = repository_put(tx, name, path, name, &r, err);
 
 	for (size_t i = 0; i < f->policy.cfg->nenvironments; i++)

@@ -312,6 +312,25 @@ static void failed_build_ends_the_demand(void **state)
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 }
 
+/* The pusher learns of all that is broken, not of what broke first. */
+static void every_broken_build_is_told(void **state)
+{
+	struct fx *f = *state;
+
+	f->two = true;
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, fail_the_build), 0);
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.state, "active");
+	assert_non_null(strstr(f->demand.detail, "the others go on"));
+	assert_int_equal(do_write(f, fail_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.state, "failed");
+	assert_non_null(strstr(f->demand.reason, "of pipelines/a failed"));
+	assert_non_null(strstr(f->demand.reason, "of pipelines/b failed"));
+}
+
 static int64_t changes;
 
 static int count_changes(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -578,7 +597,8 @@ int main(int argc, char **argv)
 			CASE(gates_of_a_deployment),
 		CASE(newer_push_ends_what_has_not_started), CASE(a_tag_keeps_the_build),
 		CASE(repositories_take_turns), CASE(unwanted_while_it_runs),
-		CASE(failed_build_ends_the_demand), CASE(late_answers_change_nothing),
+		CASE(failed_build_ends_the_demand), CASE(every_broken_build_is_told),
+		CASE(late_answers_change_nothing),
 		CASE(paused_waits_and_says_who),
 		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
 		CASE(lease_of_a_build_ends), CASE(lease_of_a_deployment_ends),

@@ -174,7 +174,7 @@ static void ten_thousand_cost_what_a_hundred_cost(void **state)
 	struct sql_cost few[COSTS], many[COSTS];
 
 	(void)state;
-	blob = a_survey(NULL, false);
+	blob = a_survey(NULL, false, false);
 	costs_of(300, few);
 	costs_of(10000, many);
 	for (int i = 0; i < COSTS; i++) {
