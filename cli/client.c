@@ -4,11 +4,12 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/fsutil.h"
 
-enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, ACT_MS = 60000 };
+enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, ACT_MS = 60000, TELL_S = 5 };
 
 struct answer {
 	struct buf body;
@@ -75,9 +76,31 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+/* What a long act tells while it lasts; NULL: it has ACT_MS. */
+struct patience { struct cli *cli; client_tell_fn *tell; time_t told; };
+
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct patience *p = arg;
+	struct timespec now;
+
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!p->told)
+		p->told = now.tv_sec;
+	if (now.tv_sec - p->told < TELL_S)
+		return 0;
+	p->told = now.tv_sec;
+	p->tell(p->cli);
+	return 0;
+}
+
 /* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
-static int ask(struct cli *cli, const char *path, const char *body, struct answer *a,
-	       struct ps_err *err)
+static int ask(struct cli *cli, const char *path, const char *body, struct patience *patience,
+	       struct answer *a, struct ps_err *err)
 {
 	int dir = open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *url = xasprintf("http://penstock/api/v1%s", path), sock[64];
@@ -94,7 +117,13 @@ static int ask(struct cli *cli, const char *path, const char *body, struct answe
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(body ? ACT_MS : LOOK_MS));
+		if (patience) {
+			curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+			curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+			curl_easy_setopt(c, CURLOPT_XFERINFODATA, patience);
+		} else {
+			curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(body ? ACT_MS : LOOK_MS));
+		}
 		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 		curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
 		curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
@@ -184,19 +213,20 @@ int client_get(struct cli *cli, const char *path, json_t **out)
 	struct ps_err err = { 0 };
 
 	*out = NULL;
-	if (ask(cli, path, NULL, &a, &err) < 0) {
+	if (ask(cli, path, NULL, NULL, &a, &err) < 0) {
 		buf_clear(&a.body);
 		return no_agent(cli, &err);
 	}
 	return finish(cli, &a, out);
 }
 
-static int post(struct cli *cli, const char *path, const json_t *body, json_t **out, bool quiet)
+static int post(struct cli *cli, const char *path, const json_t *body, json_t **out, bool quiet,
+		struct patience *patience)
 {
 	struct answer a = { .body = BUF_INIT };
 	struct ps_err err = { 0 };
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	int rc = ask(cli, path, text ? text : "{}", &a, &err);
+	int rc = ask(cli, path, text ? text : "{}", patience, &a, &err);
 
 	*out = NULL;
 	free(text);
@@ -209,12 +239,29 @@ static int post(struct cli *cli, const char *path, const json_t *body, json_t **
 
 int client_post(struct cli *cli, const char *path, const json_t *body, json_t **out)
 {
-	return post(cli, path, body, out, false);
+	return post(cli, path, body, out, false, NULL);
+}
+
+int client_post_long(struct cli *cli, const char *path, const json_t *body, client_tell_fn *tell,
+		     json_t **out)
+{
+	return post(cli, path, body, out, false, &(struct patience) { cli, tell, 0 });
 }
 
 int client_post_quiet(struct cli *cli, const char *path, const json_t *body, json_t **out)
 {
-	return post(cli, path, body, out, true);
+	return post(cli, path, body, out, true, NULL);
+}
+
+json_t *client_status(struct cli *cli)
+{
+	struct answer a = { .body = BUF_INIT };
+	json_t *doc = NULL;
+
+	if (ask(cli, "/status", NULL, NULL, &a, NULL) == 0 && a.status == 200)
+		doc = json_loadb(buf_str(&a.body), a.body.len, 0, NULL);
+	buf_clear(&a.body);
+	return doc;
 }
 
 int client_log_read(struct cli *cli, const char *path, bool patient, struct client_log *log)
@@ -223,7 +270,7 @@ int client_log_read(struct cli *cli, const char *path, bool patient, struct clie
 	struct ps_err err = { 0 };
 	int code = 0;
 
-	if (ask(cli, path, NULL, &a, &err) < 0)
+	if (ask(cli, path, NULL, NULL, &a, &err) < 0)
 		code = patient ? CLI_NO_AGENT : no_agent(cli, &err);
 	else if (a.status == 503 && patient)
 		code = CLI_NO_AGENT;
@@ -246,7 +293,7 @@ int client_log_read(struct cli *cli, const char *path, bool patient, struct clie
 bool client_agent_up(struct cli *cli)
 {
 	struct answer a = { .body = BUF_INIT };
-	int rc = ask(cli, "/status", NULL, &a, NULL);
+	int rc = ask(cli, "/status", NULL, NULL, &a, NULL);
 
 	buf_clear(&a.body);
 	return rc == 0;

@@ -35,6 +35,12 @@ int client_log_read(struct cli *cli, const char *path, bool patient,
 		    struct client_log *log) PS_MUSTCHECK;
 /* Is there somebody at the socket? Prints nothing. */
 bool client_agent_up(struct cli *cli);
+/* One that takes as long as it takes; tell is called every few seconds meanwhile. */
+typedef void client_tell_fn(struct cli *cli);
+int client_post_long(struct cli *cli, const char *path, const json_t *body, client_tell_fn *tell,
+		     json_t **out) PS_MUSTCHECK;
+/* The status now, or NULL; says nothing about why. */
+json_t *client_status(struct cli *cli);
 /* As client_post, but says nothing when the agent is not there: then CLI_NO_AGENT, *out NULL. */
 int client_post_quiet(struct cli *cli, const char *path, const json_t *body,
 		      json_t **out) PS_MUSTCHECK;

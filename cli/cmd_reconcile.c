@@ -22,11 +22,25 @@ static long long number(const json_t *doc, const char *key)
 	return json_integer_value(json_object_get(doc, key));
 }
 
+/* While it lasts; on standard error, so that --json stays clean. */
+static void tell(struct cli *cli)
+{
+	json_t *status = client_status(cli);
+	const json_t *now = json_object_get(status, "reconcile");
+
+	if (number(now, "of"))
+		fprintf(stderr, "penstock: still looking: %lld of %lld repositories so far\n",
+			number(now, "at"), number(now, "of"));
+	else
+		fprintf(stderr, "penstock: still looking\n");
+	json_decref(status);
+}
+
 static int reconcile_exec(struct cli *cli, const struct cmd_args *a)
 {
 	json_t *body = json_pack("{s:b, s:o?}", "full", a->opt[0] != NULL, "repository",
 				 a->n ? repository_of(a->arg[0]) : NULL), *doc;
-	int code = client_post(cli, "/reconcile", body, &doc);
+	int code = client_post_long(cli, "/reconcile", body, tell, &doc);
 
 	json_decref(body);
 	if (code)

@@ -116,6 +116,7 @@ struct flow_reconcile_facts {
 	size_t passes, frames, statted, listed, events;
 	int64_t last_ms;		/* 0: no pass has ended yet */
 	struct flow_reconciled last;
+	size_t at, of;			/* of the pass under way: asked about; of 0: none is */
 };
 const struct flow_reconcile_facts *flow_reconcile_facts(const struct core *c);
 /* Repositories that are gone or cannot be looked at, one per call; *at starts at 0. */

@@ -30,7 +30,7 @@ struct look {
 	bool spool_taken;
 	struct msg looked;
 	int64_t from, to;
-	size_t events;
+	struct merge_seen seen;
 	struct look *next;
 };
 
@@ -90,8 +90,9 @@ static void look_end(struct look *k, int rc, const char *problem)
 	struct looks *l = k->all;
 	struct look **at = &l->first;
 	const struct wire_looked *w = k->looked.type == MSG_looked ? &k->looked.u.looked : NULL;
+	const char *mark = w && !problem && !k->seen.lives ? w->mark : NULL;
 	const struct look_done d = { k->path, k->name, rc, problem, w ? w->refs.n : 0,
-				     k->events, w && !problem ? w->mark : NULL };
+				     k->seen.events, mark };
 
 	while (*at != k)
 		at = &(*at)->next;
@@ -118,7 +119,7 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 	int rc = hold_before(tx, k->path, &last, &refs, err);
 
 	if (rc == 0)
-		rc = merge_look(tx, &where, w->refs.v, w->refs.n, when, &k->events, err);
+		rc = merge_look(tx, &where, w->refs.v, w->refs.n, when, &k->seen, err);
 	return rc < 0 ? rc : hold_after(tx, k->path, last, refs, err);
 }
 
@@ -126,7 +127,7 @@ static void on_stored(void *arg, int rc, const struct ps_err *err)
 {
 	struct look *k = arg;
 
-	if (rc == 0 && k->events)
+	if (rc == 0 && k->seen.events)
 		core_kick(k->all->core);
 	look_end(k, rc, rc < 0 ? ps_err_msg(err, rc) : NULL);
 }

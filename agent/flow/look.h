@@ -18,7 +18,9 @@ struct look_done {
 	int rc;
 	const char *problem;		/* NULL: it was looked at */
 	size_t refs, events;		/* seen; made or confirmed by it */
-	const char *mark;		/* as it was just before; NULL: it proves nothing */
+	/* as it was just before; NULL: it proves nothing, or a push is under way that may still
+	 * move a ref: look again */
+	const char *mark;
 };
 /* Called once for each look, on the loop. */
 typedef void look_fn(void *arg, const struct look_done *d);

@@ -386,6 +386,7 @@ static int learn_value(struct merge *m, enum rule_thing thing, int64_t push, con
 	int rc = merge_ref(m, ref, &l, &done, err);
 
 	m->again |= rc == 0 && done.again;
+	m->lives += rc == 0 && l.lives;
 	return rc;
 }
 
@@ -522,7 +523,7 @@ static int look_all(struct merge *m, const struct refs *known, const struct wire
 
 int merge_look(struct store_tx *tx, const struct merge_repository *where,
 	       const struct wire_ref_value *values, size_t n, struct merge_time when,
-	       size_t *events, struct ps_err *err)
+	       struct merge_seen *seen, struct ps_err *err)
 {
 	const struct wire_ref_value **now = xcalloc(n + 1, sizeof(*now));
 	struct repository repo = { 0 };
@@ -546,7 +547,7 @@ int merge_look(struct store_tx *tx, const struct merge_repository *where,
 		rc = look_all(&m, &known, now, real, &when, err);
 	if (rc == 0)
 		rc = repository_adopted(tx, repo.id, err);
-	*events = m.events;
+	*seen = (struct merge_seen) { m.events, m.lives };
 	merge_clear(&m);
 	refs_clear(&known);
 	repository_clear(&repo);

@@ -50,10 +50,13 @@ int merge_report(struct store_tx *tx, const struct merge_repository *where,
 int merge_end(struct store_tx *tx, int64_t push, const struct wire_ref_value *values, size_t n,
 	      const char *blind, bool hold_unknown, struct merge_time when, bool *again,
 	      struct ps_err *err) PS_MUSTCHECK;
-/* All refs of a repository as they are; the first time, its baseline. *events: how many it made. */
+/* events: how many it made or changed; lives: refs that a push under way may still move, which were
+ * left alone: look again. */
+struct merge_seen { size_t events, lives; };
+/* All refs of a repository as they are; the first time, its baseline. */
 int merge_look(struct store_tx *tx, const struct merge_repository *where,
 	       const struct wire_ref_value *values, size_t n, struct merge_time when,
-	       size_t *events, struct ps_err *err) PS_MUSTCHECK;
+	       struct merge_seen *seen, struct ps_err *err) PS_MUSTCHECK;
 /* The names a push is about, each once: asked of the gate when it ends. free() each and the
  * list. */
 int merge_refs_of_push(struct store_tx *tx, int64_t push, char ***refs, size_t *n,

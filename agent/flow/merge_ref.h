@@ -15,6 +15,7 @@ struct merge {
 	bool hold_unknown;
 	struct push push;		/* the last one an event was born of; id 0: none yet */
 	size_t events;			/* how many were made or changed */
+	size_t lives;			/* refs that a look left alone: a push is under way */
 	bool waits;			/* a report was kept for the end of its push */
 	bool again;			/* what was read of one of the refs tells nothing */
 };

@@ -13,6 +13,7 @@ enum {
 	BATCH = 1000,			/* repositories of one frame */
 	MARK_LIMIT_MS = 90000, FIND_LIMIT_MS = 180000,
 	MARK_MAX = 64,
+	AGAIN_MAX_MS = 600000,		/* between two looks that fail */
 };
 
 /* What is remembered of one repository; the path is its key. */
@@ -20,6 +21,8 @@ struct seen {
 	char *path, *name;		/* name NULL: the store does not know it (yet) */
 	char mark[MARK_MAX];		/* when it was listed; "": it must be */
 	int64_t listed_ns, gone_ms;
+	int64_t again_ns;		/* after looks that failed: not before, unless asked */
+	unsigned fails;			/* in a row */
 	char *problem;			/* of its last look; NULL: none */
 	bool looking, found;		/* a look is under way; the last search saw it */
 	bool stored;			/* the store has known it by this path */
@@ -135,6 +138,17 @@ static void set_problem(struct seen *s, const char *problem)
 	s->problem = xstrdup_null(problem);
 }
 
+/* One that fails is tried after one period, two, four, at the latest after ten minutes. */
+static void back_off(struct reconcile *r, struct seen *s)
+{
+	int64_t ms = r->core->policy->cfg->repo.look_every_ms;
+
+	for (unsigned i = 0; i < s->fails && ms < AGAIN_MAX_MS; i++)
+		ms *= 2;
+	s->fails++;
+	s->again_ns = clock_boot_ns() + (ms < AGAIN_MAX_MS ? ms : AGAIN_MAX_MS) * 1000000;
+}
+
 /* Every look ends here. */
 static void on_look(void *arg, const struct look_done *d)
 {
@@ -143,8 +157,13 @@ static void on_look(void *arg, const struct look_done *d)
 
 	set_problem(s, d->problem);
 	snprintf(s->mark, sizeof(s->mark), "%s", d->mark ? d->mark : "");
-	if (!d->problem)
+	if (d->problem) {
+		back_off(r, s);
+	} else {
 		s->listed_ns = clock_boot_ns();
+		s->fails = 0;
+		s->again_ns = 0;
+	}
 	r->facts.listed++;
 	r->facts.events += d->events;
 	if (!d->problem)
@@ -245,7 +264,7 @@ static void on_mark(struct reconcile *r, struct seen *s, const char *mark)
 	r->now.repositories++;
 	r->facts.statted++;
 	set_gone(r, s, strcmp(mark, "-") == 0);
-	if (s->gone_ms || s->looking)
+	if (s->gone_ms || s->looking || (!r->asked && clock_boot_ns() < s->again_ns))
 		return;
 	if (r->full || !*s->mark || strcmp(mark, s->mark) != 0 || listed_long_ago(r, s))
 		list(r, s);
@@ -256,6 +275,7 @@ static void pass_end(struct reconcile *r, const char *problem)
 	int64_t left;
 
 	r->busy = false;
+	r->facts.at = r->facts.of = 0;
 	PS_FREE(r->order);
 	if (problem) {
 		log_warn("look", NULL, "the repositories were not looked at: %s", problem);
@@ -304,6 +324,7 @@ static void on_marked(void *arg, struct msg *m, const char *problem)
 	for (size_t i = 0; i < n; i++)
 		on_mark(r, r->order[r->at + i], marks->v[i]);
 	r->at += n;
+	r->facts.at = r->at;
 	batches = (r->norder + BATCH - 1) / BATCH;
 	if (r->at == r->norder || r->at_once || r->waiting) {
 		mark_next(r);
@@ -346,6 +367,8 @@ static void start_marking(struct reconcile *r)
 		memcpy(r->order, r->v, r->n * sizeof(*r->order));
 	r->norder = r->n;
 	r->at = 0;
+	r->facts.at = 0;
+	r->facts.of = r->n;
 	mark_next(r);
 }
 

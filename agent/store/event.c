@@ -10,7 +10,7 @@
 #define ROWS_COL_ref_event(kind, name) ROWS_COL(ref_event, kind, name)
 ROWS_SHAPE(ref_event,
 	   "(SELECT event.*, repository.path AS repository_path, repository.name AS repository_name,"
-	   " repository.gone_ms AS repository_gone"
+	   " repository.gone_ms > 0 OR repository.taken_ms > 0 AS repository_stands"
 	   " FROM event JOIN repository ON repository.id = event.repository) AS event", EVENT_COLS)
 
 static const struct state_move moves[] = {
@@ -57,7 +57,7 @@ int events_claim_surveys(struct store_tx *tx, int64_t most, int64_t now_ms, int6
 	if (rc == 0 && claimed < most)
 		rc = rows_select(tx, &ref_event_shape, out, err,
 				 "WHERE state = 'open' AND surveyed = 0 AND lease_ms <= ? AND repository_path <> ''"
-				 " AND repository_gone = 0"
+				 " AND NOT repository_stands"
 				 " AND (push IS NULL OR EXISTS (SELECT 1 FROM push WHERE push.id = event.push AND ended = 1))"
 				 " ORDER BY lease_ms, id LIMIT ?", "ii", now_ms, most - claimed);
 	for (size_t i = from; i < out->n && rc >= 0; i++) {

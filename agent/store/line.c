@@ -6,18 +6,24 @@
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 
+/* what is at a standstill by itself: it is in line and is passed over */
+#define MAY_deployment " AND NOT EXISTS (SELECT 1 FROM repository WHERE repository.id = deployment.repository" \
+	" AND (gone_ms > 0 OR taken_ms > 0))"
+#define MAY_build ""
+#define MAY_run ""
+#define MAY_test ""
 #define HEAD(table, group, waits) \
 	"SELECT id, repository, bumped_ms, priority, turn, created_ms, " group " FROM " table " WHERE " waits
 static const struct line_sql {
 	const char *kind, *state, *bumped, *overdue, *in_turn, *next, *waiting, *enter, *bump;
 } lines[LINE_COUNT] = {
-#define SQL(kind, table, st, at, grp, next, used)                                                   \
+#define SQL(kind, table, st, at, grp, next, used, may)                                              \
 	{ kind, st,                                                                                 \
-	  HEAD(table, grp, "state = '" st "' AND " at " = ?")                                       \
+	  HEAD(table, grp, "state = '" st "' AND " at " = ?" may)                                       \
 		" AND bumped_ms > 0 ORDER BY bumped_ms DESC, id LIMIT ?",                                \
-	  HEAD(table, grp, "state = '" st "' AND " at " = ?")                                       \
+	  HEAD(table, grp, "state = '" st "' AND " at " = ?" may)                                       \
 		" AND created_ms <= ? ORDER BY created_ms, id LIMIT ?",                             \
-	  HEAD(table, grp, "state = '" st "' AND " at " = ?")                                       \
+	  HEAD(table, grp, "state = '" st "' AND " at " = ?" may)                                       \
 		" ORDER BY priority DESC, turn, created_ms, id LIMIT ?",                            \
 	  next,                                                                                     \
 	  "SELECT MAX(turn) FROM " table " WHERE state = '" st "' AND repository = ?"               \
@@ -25,14 +31,14 @@ static const struct line_sql {
 	  "UPDATE " table " SET priority = ?, turn = ? WHERE id = ?",                               \
 	  "UPDATE " table " SET bumped_ms = ? WHERE id = ? AND state = '" st "'" }
 	[LINE_BUILD] = SQL("build", "build", "queued", "''", "''",
-			   "SELECT '' FROM build WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''"),
+			   "SELECT '' FROM build WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''", MAY_build),
 	[LINE_DEPLOYMENT] = SQL("deployment", "deployment", "waiting", "environment", "fabric",
 				"SELECT environment FROM deployment WHERE state = 'waiting' AND environment > ?"
-				" ORDER BY environment LIMIT 1", "fabric"),
+				" ORDER BY environment LIMIT 1", "fabric", MAY_deployment),
 	[LINE_RUN] = SQL("run", "run", "queued", "fabric", "fabric",
-			 "SELECT fabric FROM run WHERE state = 'queued' AND fabric > ? ORDER BY fabric LIMIT 1", "''"),
+			 "SELECT fabric FROM run WHERE state = 'queued' AND fabric > ? ORDER BY fabric LIMIT 1", "''", MAY_run),
 	[LINE_TEST] = SQL("test", "test", "queued", "''", "''",
-			  "SELECT '' FROM test WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''"),
+			  "SELECT '' FROM test WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''", MAY_test),
 };
 
 void line_rows_clear(struct line_rows *l)

@@ -93,6 +93,28 @@ int repository_gone(struct store_tx *tx, const char *path, int64_t ms, struct ps
 	return rc < 0 ? rc : 0;
 }
 
+int repository_taken(struct store_tx *tx, const char *path, const char *by, int64_t ms, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE repository SET taken_ms = ?, taken_by = ? WHERE path = ?", "itt",
+			 by ? ms : (int64_t)0, by, path);
+
+	return rc < 0 ? rc : 0;
+}
+
+char *repository_stands(const struct repository *r)
+{
+	char since[CLOCK_TEXT];
+
+	if (r->gone_ms)
+		return xasprintf("repository %s is gone since %s: '%s' is not there, see penstock status", r->name,
+				 clock_text(since, r->gone_ms), r->path);
+	if (r->taken_ms)
+		return xasprintf("repository %s is taken by another agent since %s: %s; one of the two must let it go: "
+				 "penstock uninstall %s, or stop that agent", r->name, clock_text(since, r->taken_ms),
+				 r->taken_by ? r->taken_by : "unknown", r->path);
+	return NULL;
+}
+
 void repository_clear(struct repository *r)
 {
 	rows_clear_one(&repository_shape, r);

@@ -10,8 +10,12 @@
 #include "agent/store/rows.h"
 
 /* adopted_ms: when all its refs got a baseline; 0: known from a push alone, not looked at yet.
- * gone_ms: since when its folder is not there; 0: it is. */
-#define REPOSITORY_COLS(X) X(i, id) X(t, uid) X(t, path) X(t, name) X(i, adopted_ms) X(i, gone_ms)
+ * gone_ms: since when its folder is not there; 0: it is. taken_ms: since when the lease of another
+ * agent (taken_by) lies in it; 0: it is ours. */
+#define REPOSITORY_COLS(X) X(i, id) X(t, uid) X(t, path) X(t, name) X(i, adopted_ms) X(i, gone_ms) \
+	X(i, taken_ms) X(t, taken_by)
+/* Of a row of this table: nothing of it is taken into work. */
+#define REPOSITORY_STANDS "(gone_ms > 0 OR taken_ms > 0)"
 struct repository { REPOSITORY_COLS(ROWS_DECL) };
 struct repositories { struct repository *v; size_t n; };
 
@@ -43,6 +47,11 @@ int repository_adopted(struct store_tx *tx, int64_t id, struct ps_err *err) PS_M
 /* Its folder is not there since ms; 0: it is there again. */
 int repository_gone(struct store_tx *tx, const char *path, int64_t ms,
 		    struct ps_err *err) PS_MUSTCHECK;
+/* Another agent's lease lies in it since ms; by NULL: ours does. */
+int repository_taken(struct store_tx *tx, const char *path, const char *by, int64_t ms,
+		     struct ps_err *err) PS_MUSTCHECK;
+/* Why nothing of it is taken into work, for people; NULL when it is. free() it. */
+char *repository_stands(const struct repository *r);
 void repository_clear(struct repository *r);
 void repositories_clear(struct repositories *l);
 

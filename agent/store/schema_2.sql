@@ -33,6 +33,12 @@ CREATE TABLE alias (
 
 -- since when its folder is not there; no event of it is taken into work. 0: it is there
 ALTER TABLE repository ADD COLUMN gone_ms BIGINT NOT NULL DEFAULT 0;
+-- since when another agent's lease lies in it, and whose; nothing of it is taken into work. 0: it is ours
+ALTER TABLE repository ADD COLUMN taken_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE repository ADD COLUMN taken_by TEXT;
+-- How far its reflog was read when its last event was number log_seq; -1: not known, from its end on.
+ALTER TABLE ref ADD COLUMN log_size BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE ref ADD COLUMN log_seq BIGINT NOT NULL DEFAULT 0;
 -- the first event of those that are held as one (its own number for that one); NULL: by itself
 ALTER TABLE event ADD COLUMN held_with BIGINT;
 ALTER TABLE event ADD COLUMN let_by TEXT;	-- who let it go, as shown; NULL: nobody

@@ -4,6 +4,7 @@
 #include "agent/store/view_put.h"
 
 #include "agent/store/line.h"
+#include "agent/store/repository.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
 
@@ -153,6 +154,50 @@ static const json_t *wait_of(const json_t *waits, const char *place)
 	return NULL;
 }
 
+/* What waits for nothing but its repository. */
+static const struct { char kind; const char *sql; } standing_sql[] = {
+#define STANDING(table, waits)                                                                            \
+	"SELECT t.id, r.name, r.path, r.gone_ms, r.taken_ms, r.taken_by FROM " table " t"                 \
+	" JOIN (SELECT * FROM repository WHERE " REPOSITORY_STANDS ") AS r ON r.id = t.repository"        \
+	" WHERE " waits " AND t.id BETWEEN ? AND ?"
+	{ 'd', STANDING("deployment", "t.state = 'waiting'") },
+	{ 'e', STANDING("event", "t.state = 'open' AND t.surveyed = 0") },
+};
+
+static void put_standing(json_t *row, sqlite3_stmt *q)
+{
+	struct repository r = { .name = (char *)sql_text(q, 1), .path = (char *)sql_text(q, 2),
+				.gone_ms = sql_int(q, 3), .taken_ms = sql_int(q, 4),
+				.taken_by = sql_is_null(q, 5) ? NULL : (char *)sql_text(q, 5) };
+	char *why = repository_stands(&r), *by = xasprintf("repository %s", r.name);
+
+	put_wait(row, "held", why, by, "penstock status");
+	put_time(row, "since", q, r.gone_ms ? 3 : 4);
+	free(why);
+	free(by);
+}
+
+static int add_standing(struct store_tx *tx, const json_t *waiting, char kind, const char *sql, struct ps_err *err)
+{
+	int64_t from, to;
+	sqlite3_stmt *q;
+	char id[ID_TEXT];
+	int rc;
+
+	range_of(waiting, kind, &from, &to);
+	if (from > to)
+		return 0;
+	q = sql_query(tx, err, sql, "ii", from, to);
+	while ((rc = sql_next(tx, q, err)) > 0) {
+		json_t *row = json_object_get(waiting, id_text(id, kind, sql_int(q, 0)));
+
+		if (row)
+			put_standing(row, q);
+	}
+	sql_done(q);
+	return rc;
+}
+
 static void fill(json_t *row)
 {
 	static const char *const keys[] = { "blocked_by", "ahead", "lift" };
@@ -184,6 +229,8 @@ int view_add_waits(struct store_tx *tx, json_t *rows, struct ps_err *err)
 	}
 	for (i = 0; i < PS_NELEM(ahead_sql) && rc == 0; i++)
 		rc = put_ahead(tx, by_id, &ahead_sql[i], err);
+	for (i = 0; i < PS_NELEM(standing_sql) && rc == 0; i++)
+		rc = add_standing(tx, by_id, standing_sql[i].kind, standing_sql[i].sql, err);
 	json_decref(waiting);
 	json_decref(by_id);
 	json_decref(waits);

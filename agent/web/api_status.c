@@ -154,7 +154,8 @@ static json_t *reconcile_of(const struct core *c, json_t *warnings)
 		else
 			add(warnings, "repository %s: %s", t.name ? t.name : t.path, t.problem);
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "passes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "at",
+			 (json_int_t)f->at, "of", (json_int_t)f->of, "passes",
 			 (json_int_t)f->passes, "frames", (json_int_t)f->frames, "statted",
 			 (json_int_t)f->statted, "listed", (json_int_t)f->listed, "events",
 			 (json_int_t)f->events, "last_repositories",

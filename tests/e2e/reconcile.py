@@ -6,6 +6,7 @@ repository that went, came back, moved or was copied is noticed. No Spark.
 """
 import os
 import shutil
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -85,14 +86,18 @@ def only_what_changed_is_listed():
         agent.penstock("reconcile", "nobody", expect=1)
 
 
-def by_itself():
+def timed(look_every):
     agent = Instance()
     with open(agent.dir + "/penstock.yml") as f:
         yml = f.read()
     check("    budget: 4s " in yml, "the line to add to")
     with open(agent.dir + "/penstock.yml", "w") as f:
-        f.write(yml.replace("    budget: 4s ", "    look_every: 1s\n    budget: 4s "))
-    with agent:
+        f.write(yml.replace("    budget: 4s ", f"    look_every: {look_every}\n    budget: 4s "))
+    return agent
+
+
+def by_itself():
+    with timed("1s") as agent:
         repo = agent.repository("a")
         git(repo, "update-ref", "refs/heads/main", commit(repo, "one"))
         wait("the timer finds it", lambda: agent.events("refs/heads/main"))
@@ -160,6 +165,56 @@ def on_purpose():
         check("events already" in agent.penstock("adopt", repo, "refs/heads/main", expect=1).stderr, "once")
 
 
+def failing_looks():
+    """A repository that cannot be looked at is not tried in every pass."""
+    agent = timed("1s")
+    with agent:
+        repo = adopted(agent, "a")
+        copy = os.path.dirname(repo) + "/copy.git"
+        shutil.copytree(repo, copy, symlinks=True)
+        wait("noticed", lambda: (pass_over(agent), facts(agent)["repositories"])[1])
+        before = facts(agent)
+        after = wait("ten passes by themselves", lambda: next(
+            (f for f in [facts(agent)] if f["passes"] >= before["passes"] + 10), None), every=0.2)
+        tries = after["listed"] - before["listed"]
+        check(1 <= tries <= 5, f"it is tried less and less: {tries} of {after['passes'] - before['passes']} passes")
+        check(pass_over(agent)["problems"] == 1, "who asks gets another try")
+
+
+def push_that_lives():
+    """A ref that a push under way may move is left alone; when that push is over, it is settled."""
+    with Instance() as agent:
+        repo = agent.repository("a")
+        one, two = commit(repo, "one"), commit(repo, "two")
+        git(repo, "update-ref", "refs/heads/main", one)
+        git(repo, "update-ref", "refs/tags/new", two)
+        pass_over(agent)
+        quiet(agent)
+        gate, go = agent.base + "/in", agent.base + "/go"
+        os.mkfifo(go)
+        with open(repo + "/hooks/update", "w") as f:        # runs when pre-receive is over
+            f.write(f"#!/bin/sh\ntouch {gate}\nread line <{go}\n")
+        os.chmod(repo + "/hooks/update", 0o755)
+        clone = agent.clone(repo)
+        clone.git("fetch", "-q", "origin", "refs/tags/new:refs/tags/new")
+        push = subprocess.Popen(["git", "-C", clone.path, "push", "-qf", "origin", "refs/tags/new:refs/heads/main"],
+                                env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait("the push is under way", lambda: os.path.exists(gate))
+        three = commit(repo, "three")
+        n = len(agent.events("refs/heads/main"))
+        git(repo, "update-ref", "refs/heads/main", three)
+        check(pass_over(agent)["listed"] == 1 and len(agent.events("refs/heads/main")) == n, "left alone")
+        quiet_for = facts(agent)["listed"]
+        check(pass_over(agent)["listed"] == 1 and facts(agent)["listed"] == quiet_for + 1, "and looked at again")
+        with open(go, "w") as f:
+            f.write("\n")
+        push.wait()
+        check(push.returncode != 0, "git refuses it: the ref has moved meanwhile")
+        wait("settled when it is over", lambda: len(agent.events("refs/heads/main")) > n)
+        e = agent.events("refs/heads/main")[-1]
+        check((e["old"], e["new"], e["kind"]) == (one, three, "gap"), f"by nobody: {e}")
+
+
 def kept():
     """A force-push and gc cannot take what is queued; when nobody needs it, it is let go."""
     with Instance() as agent:
@@ -196,4 +251,5 @@ def set_aside():
 
 if __name__ == "__main__":
     main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, on_purpose, kept,
+         failing_looks, push_that_lives,
          set_aside)

@@ -342,7 +342,8 @@ static void look(struct world *w)
 	struct wire_ref_value v[REFS + 1];
 	struct merge_time when;
 	struct ps_err err = { 0 };
-	size_t n = 0, events = 0;
+	struct merge_seen seen;
+	size_t n = 0;
 
 	if (!w->up)
 		return;
@@ -365,7 +366,7 @@ static void look(struct world *w)
 		v[n++] = (struct wire_ref_value) { history_refs[ALIAS],
 						   history_value(w->look_value[0]),
 						   history_refs[0] };
-	if (merge_look(w->tx, &where, v, n, when, &events, &err) < 0)
+	if (merge_look(w->tx, &where, v, n, when, &seen, &err) < 0)
 		world_wrong(w, "look: %s", err.msg);
 	synced(w);
 }

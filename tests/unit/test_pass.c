@@ -116,6 +116,51 @@ static void slot_taken_says_builder(void **state)
 	assert_waits(f, "builder", "1 of 1 slots busy");
 }
 
+static int run_gone_now(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return repository_gone(tx, "/srv/x.git", 1234567890123, err);
+}
+
+static int run_back_but_taken(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int rc = repository_gone(tx, "/srv/x.git", 0, err);
+
+	(void)arg;
+	return rc < 0 ? rc : repository_taken(tx, "/srv/x.git", "the agent of /b", 1234567890123, err);
+}
+
+static int run_ours(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return repository_taken(tx, "/srv/x.git", NULL, 0, err);
+}
+
+/* Nothing of a repository that is gone, or another agent's, deploys; what others wait for goes on. */
+static void stands_with_its_repository(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	assert_int_equal(do_write(f, run_gone_now), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 0);
+	pass_free(p);
+	assert_waits(f, "held", "repository x is gone since 2009-02-13");
+	assert_int_equal(do_write(f, run_back_but_taken), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 0);
+	pass_free(p);
+	assert_waits(f, "held", "taken by another agent since 2009-02-13");
+	assert_int_equal(do_write(f, run_ours), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
 static void gates_of_a_deployment(void **state)
 {
 	static const struct { const char *ref, *reason, *detail; } rows[] = {
@@ -594,7 +639,7 @@ int main(int argc, char **argv)
 			CASE(builds_releases_deploys),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
-			CASE(gates_of_a_deployment),
+			CASE(gates_of_a_deployment), CASE(stands_with_its_repository),
 		CASE(newer_push_ends_what_has_not_started), CASE(a_tag_keeps_the_build),
 		CASE(repositories_take_turns), CASE(unwanted_while_it_runs),
 		CASE(failed_build_ends_the_demand), CASE(every_broken_build_is_told),
