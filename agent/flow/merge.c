@@ -48,6 +48,43 @@ static struct push push_of(const struct repository *repo, const struct merge_who
 	};
 }
 
+/* ---- reports that wait ---- */
+
+static int place_intent(struct merge *m, const struct intent *in, const char *value,
+			const struct merge_time *when, bool *again, struct ps_err *err)
+{
+	struct rule_learnt l = {
+		.thing = RULE_REPORT, .boot = when->boot, .from = when->from, .to = when->to,
+		.value = value, .at_last = !value, .push = in->push, .old = in->old,
+		.new = in->new, .k = in->told, .told = { in->boot, in->told_stamp },
+		.begun = { in->ordinal >= 0 ? in->boot : NULL, in->begun },
+	};
+	struct merge_ref_done done = { .again = false };
+	struct intent now = { 0 };
+	/* the one before may have taken it along */
+	int rc = intent_get(m->tx, in->push, in->ref, in->ordinal, &now, err);
+
+	if (rc == 0 && strcmp(now.state, "open") == 0)
+		rc = merge_ref(m, in->ref, &l, &done, err);
+	*again |= done.again;
+	intent_clear(&now);
+	return rc;
+}
+
+/* What was reported of the ref and waited gets its place, whoever's it is: its value is known. */
+static int place_told(struct merge *m, const char *ref, const char *value,
+		      const struct merge_time *when, bool *again, struct ps_err *err)
+{
+	struct intents open = { 0 };
+	int rc = intents_open(m->tx, m->repo->id, ref, MERGE_INTENTS_MAX, &open, err);
+
+	for (size_t i = 0; rc == 0 && !*again && i < open.n; i++)
+		if (open.v[i].told >= 0)
+			rc = place_intent(m, &open.v[i], value, when, again, err);
+	intents_clear(&open);
+	return rc;
+}
+
 /* ---- intents ---- */
 
 /* One more name of a ref that this push names already: git moves the ref once. */
@@ -112,7 +149,7 @@ static int learn_line(struct merge *m, int64_t push, const struct wire_ref_line 
 		.alias = is_alias(line) ? (char *)line->ref : NULL,
 	};
 	struct merge_ref_done done = { .open = false };
-	bool known, reported = false;
+	bool known, reported = false, again = false;
 	int rc = intent_get(m->tx, push, ref, in.ordinal, &is, NULL);
 
 	if (rc < 0 && rc != PS_ENOENT)
@@ -120,7 +157,9 @@ static int learn_line(struct merge *m, int64_t push, const struct wire_ref_line 
 	known = rc == 0;
 	l.recorded = second || (known && (is.seen || !line->seen));
 	*news |= !l.recorded;
-	rc = l.recorded ? 0 : merge_ref(m, ref, &l, &done, err);
+	rc = l.recorded || !l.value ? 0 : place_told(m, ref, l.value, when, &again, err);
+	if (rc == 0 && !l.recorded)
+		rc = merge_ref(m, ref, &l, &done, err);
 	if (rc == 0 && done.open)
 		rc = was_reported(m, &in, &reported, err);
 	in.state = (char *)(reported ? "used" : done.open ? "open" : "void");
@@ -390,41 +429,6 @@ static int learn_value(struct merge *m, enum rule_thing thing, int64_t push, con
 	return rc;
 }
 
-static int place_intent(struct merge *m, const struct intent *in, const char *value,
-			const struct merge_time *when, bool *again, struct ps_err *err)
-{
-	struct rule_learnt l = {
-		.thing = RULE_REPORT, .boot = when->boot, .from = when->from, .to = when->to,
-		.value = value, .at_last = !value, .push = in->push, .old = in->old,
-		.new = in->new, .k = in->told, .told = { in->boot, in->told_stamp },
-		.begun = { in->ordinal >= 0 ? in->boot : NULL, in->begun },
-	};
-	struct merge_ref_done done = { .again = false };
-	struct intent now = { 0 };
-	/* the one before may have taken it along */
-	int rc = intent_get(m->tx, in->push, in->ref, in->ordinal, &now, err);
-
-	if (rc == 0 && strcmp(now.state, "open") == 0)
-		rc = merge_ref(m, in->ref, &l, &done, err);
-	*again |= done.again;
-	intent_clear(&now);
-	return rc;
-}
-
-/* What was reported of the ref and waited gets its place, whoever's it is: its value is known. */
-static int place_told(struct merge *m, const char *ref, const char *value,
-		      const struct merge_time *when, bool *again, struct ps_err *err)
-{
-	struct intents open = { 0 };
-	int rc = intents_open(m->tx, m->repo->id, ref, MERGE_INTENTS_MAX, &open, err);
-
-	for (size_t i = 0; rc == 0 && !*again && i < open.n; i++)
-		if (open.v[i].told >= 0)
-			rc = place_intent(m, &open.v[i], value, when, again, err);
-	intents_clear(&open);
-	return rc;
-}
-
 /* Refs of the push that nobody can read any more: what was reported gets a place all the same. */
 static int place_blind(struct merge *m, int64_t push, const struct merge_time *when,
 		       struct ps_err *err)
@@ -490,6 +494,16 @@ static int by_name(const void *pa, const void *pb)
 	return strcmp(a->ref, b->ref);
 }
 
+/* What waits for the ref's value first, as at an end. */
+static int look_ref(struct merge *m, const char *ref, const char *value,
+		    const struct merge_time *when, struct ps_err *err)
+{
+	bool again = false;
+	int rc = place_told(m, ref, value, when, &again, err);
+
+	return rc < 0 || again ? rc : learn_value(m, RULE_LOOK, 0, ref, value, when, err);
+}
+
 static int look_gone(struct merge *m, const struct ref *r, const struct merge_time *when,
 		     struct ps_err *err)
 {
@@ -498,7 +512,7 @@ static int look_gone(struct merge *m, const struct ref *r, const struct merge_ti
 	if (rule_is_zero(r->tail))
 		return 0;
 	snprintf(zeros, sizeof(zeros), "%0*d", (int)strlen(r->tail), 0);
-	return learn_value(m, RULE_LOOK, 0, r->name, zeros, when, err);
+	return look_ref(m, r->name, zeros, when, err);
 }
 
 /* Both lists in the order of their names: what is known and what is there. */
@@ -514,7 +528,7 @@ static int look_all(struct merge *m, const struct refs *known, const struct wire
 		if (c > 0)
 			rc = look_gone(m, &known->v[k], when, err);
 		else if (c < 0 || strcmp(now[i]->oid, known->v[k].tail) != 0)
-			rc = learn_value(m, RULE_LOOK, 0, now[i]->ref, now[i]->oid, when, err);
+			rc = look_ref(m, now[i]->ref, now[i]->oid, when, err);
 		i += c <= 0;
 		k += c >= 0;
 	}

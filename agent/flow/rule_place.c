@@ -146,7 +146,11 @@ static void find_first(const struct rule *r, struct spot *best)
 
 	if (!r->t->whole || !rule_seen_since(r, r->t->born, rule_began(r->l)))
 		return;
-	cost += !rule_seen_since(r, r->t->born, r->l->told);
+	if (!rule_seen_since(r, r->t->born, r->l->told)) {
+		if (!r->l->begun.boot)
+			return;		/* of a push of which nothing is known: rather not */
+		cost++;
+	}
 	if (cost < best->cost)
 		*best = (struct spot) { FIRST, 0, cost };
 }
@@ -235,6 +239,20 @@ static unsigned way_cost(const struct rule *r)
 	return 2 * differ(r->l->old, r->tail);
 }
 
+/* Is the way from the tail to o announced? Of two places that cost the same, behind then. */
+static bool is_announced(const struct rule *r)
+{
+	for (size_t i = 0; i < r->t->nintents; i++) {
+		const struct rule_intent *in = &r->t->intents[i];
+
+		if (in->push != r->l->push && strcmp(in->old, r->tail) == 0 &&
+		    strcmp(in->new, r->l->old) == 0 &&
+		    rule_older(r, in->begun, r->l->told.boot, r->l->told.ns, true))
+			return true;
+	}
+	return false;
+}
+
 /* There and back behind the tail, which was read after that. */
 static void find_detour(const struct rule *r, struct spot *best)
 {
@@ -249,12 +267,12 @@ static void find_spot(const struct rule *r, struct spot *best)
 	bool meets = strcmp(r->l->old, r->tail) == 0;
 
 	find_split(r, best);
+	find_first(r, best);
 	/* as it is nearly always; the lines of one report have one stamp */
 	if (meets && !r->l->value && !rule_is_passed(r, r->l->told) &&
 	    rule_older(r, r->last, r->l->told.boot, r->l->told.ns, true))
 		return;
 	find_circle(r, best);
-	find_first(r, best);
 	find_detour(r, best);
 }
 
@@ -290,7 +308,7 @@ static void place(struct rule *r, size_t own)
 	}
 	if (depends(r, spot.how == FIRST && spot.cost % 2, here, behind))
 		rule_step(r, RULE_WAIT);
-	else if (spot.how == NOWHERE || behind < here)
+	else if (spot.how == NOWHERE || behind < here || (behind == here && is_announced(r)))
 		append(r, own);
 	else
 		put(r, &spot, own);

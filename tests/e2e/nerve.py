@@ -205,6 +205,15 @@ class Nerve(unittest.TestCase):
             if v:
                 self.assertEqual(v[-1]["new"], tail)
 
+    def keep_reflogs(self):
+        self.git("-C", self.repo, "config", "core.logAllRefUpdates", "always")
+
+    def check_reflog(self, name="main"):
+        """The events of the ref are what git's own log of it says."""
+        with open(f"{self.repo}/logs/refs/heads/{name}") as f:
+            log = [tuple(line.split()[:2]) for line in f]
+        self.assertEqual([(e["old"], e["new"]) for e in self.events("refs/heads/" + name)], log)
+
     # ---- what must hold ----
 
     def test_push(self):
@@ -317,6 +326,70 @@ class Nerve(unittest.TestCase):
                 go.write("\n")
             until("the ref moved", lambda v=value: self.value() == v)
         self.check(main=4)
+
+    def test_alias(self):
+        """A push names the symbolic ref alone; its target moves, once, also when the client is killed."""
+        self.start()
+        self.keep_reflogs()
+        self.penstock("install", self.repo)
+        self.push()
+        self.git("-C", self.repo, "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+        self.commit()
+        self.push("main:refs/heads/alias")
+        self.check(main=2)
+        fifo = self.sleeping_hook()
+        a = self.commit()
+        p = self.push_in_background("main:refs/heads/alias")
+        with open(fifo, "w") as go:
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            go.write("\n")
+        until("the ref moved", lambda: self.value() == a)
+        self.check(main=3)
+        self.assertEqual(self.events("refs/heads/alias"), [])
+        self.assertEqual([e["kind"] for e in self.events()], ["sure", "sure", "inferred"])
+        self.check_reflog()
+
+    def test_alias_beside_its_target(self):
+        """The gate refuses that; where nobody judges, git reports both names, and one ref moved once."""
+        self.start()
+        self.keep_reflogs()
+        self.penstock("install", self.repo)
+        self.push()
+        self.git("-C", self.repo, "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+        self.commit()
+        self.push("main", "main:refs/heads/alias", ok=False)
+        self.check(main=1)
+        self.push("main:refs/heads/alias")          # now core knows what the alias is
+        self.commit()
+        self.kill_all()
+        os.unlink(self.inst + "/state/policy")
+        self.push("main", "main:refs/heads/alias")
+        self.start()
+        self.check(main=3)
+        self.assertEqual(self.events("refs/heads/alias"), [])
+        self.assertEqual(self.events()[-1]["state"], "held")
+        self.check_reflog()
+
+    def test_atomic_with_a_refused_partner(self):
+        """Nothing moves, so nothing is an event: two intents that look like lost reports are void."""
+        self.start()
+        self.keep_reflogs()
+        self.penstock("install", self.repo)
+        self.commit()
+        self.push("main", "main:refs/heads/x")
+        self.git("-C", self.repo, "config", "receive.denyNonFastForwards", "true")
+        self.git("-C", self.work, "branch", "old", "HEAD~1")
+        self.commit()
+        self.push("--atomic", "main", "+old:refs/heads/x", ok=False)
+        self.check(main=1, x=1)
+        self.push("main")
+        self.push(":refs/heads/x")
+        self.kill_all()
+        self.push("main:refs/heads/x")
+        self.start()
+        self.check(main=2, x=3)
+        self.check_reflog()
 
     def test_agent_killed_during_a_push(self):
         """After the intent is stored, before the ref moves: the report is spooled, one event comes."""

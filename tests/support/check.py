@@ -306,6 +306,11 @@ def do_lint():
     step("lint", make("lint"), BUILD)
 
 
+def do_long():
+    built()
+    step("make check-long", make("check-long"), BUILD, 20 * MINUTE)
+
+
 def do_asan():
     built()
     step("make check-asan", make("check-asan"), BUILD, 15 * MINUTE)
@@ -376,6 +381,7 @@ STEPS = {
     "check": (do_check, "configure --enable-dev with gcc, make, make check"),
     "lint": (do_lint, "rules of the house, syntax of the scripts"),
     "clang": (do_clang, "the same build with clang, without a warning"),
+    "long": (do_long, "make check-long: 100,000 histories of pushes against the merge rule"),
     "asan": (do_asan, "make check-asan"),
     "ubsan": (do_ubsan, "make check-ubsan"),
     "valgrind": (do_valgrind, "make check-valgrind"),

@@ -69,6 +69,7 @@ struct history {
 	int first[REFS];		/* values at the start */
 	bool looked;			/* core has adopted the repository before */
 	bool lossy;			/* intents may be lost: less is promised */
+	bool late, server;		/* words by the spool; moves on the server */
 	bool twice;			/* pushes may name a ref twice: still less is */
 };
 
@@ -87,6 +88,7 @@ struct live_push {
 	bool ok[COMMANDS];
 	int64_t from, read, to, post;
 	int64_t intent_at;		/* when core had it first; 0: never */
+	int64_t settled_at;		/* 0: not yet */
 	bool synced;
 	/* of the settlement under way */
 	bool reading;
@@ -119,6 +121,7 @@ struct world {
 	int look_value[REFS];
 	char why[400];			/* first thing that is wrong; empty: nothing */
 	long events;
+	bool lost;			/* what is wrong is that something is missing */
 	long guessed, elsewhere, surplus;	/* see history_judge.c */
 };
 

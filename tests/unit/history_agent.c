@@ -192,7 +192,7 @@ static void tell_intent(struct world *w, int at, bool full)
 	if (!p->intent_at)
 		p->intent_at = w->now;
 	if (done.open)
-		p->settled = false;
+		p->settled = false, p->settled_at = 0;
 	if (full)
 		synced(w);
 }
@@ -229,7 +229,7 @@ static void tell_report(struct world *w, int at)
 			m->told_at = w->now;
 		}
 	if (done.open)
-		p->settled = false;
+		p->settled = false, p->settled_at = 0;
 	synced(w);
 }
 
@@ -334,6 +334,7 @@ static void settle(struct world *w, int at)
 	if (merge_end(w->tx, id, v, n, NULL, true, when, &again, &err) < 0)
 		world_wrong(w, "end of p%d: %s", at, err.msg);
 	p->settled = !again;
+	p->settled_at = again ? 0 : w->now;
 	synced(w);
 }
 

@@ -8,8 +8,9 @@
  *
  * Told apart and counted: `guessed`, events more than git made since a server-side update looks like
  * announced movements end to end; `elsewhere`, all is there once, but not in the order git did it (late
- * reports leave that open); `surplus`, events too many where intents were lost or a ref was named twice in
- * one push (the gate refuses that): there only the path and what was reported are promised.
+ * reports leave that open); `surplus`, events too many where intents were lost, or a ref was named twice
+ * in one push (the gate refuses that), or words were late and refs moved without a word as well: there only
+ * the path and what was reported are promised.
  */
 #include "config.h"
 
@@ -51,28 +52,35 @@ static bool is_stale(const struct world *w, int at)
 	return false;
 }
 
+/* Was another push of this ref under way between the two readings? */
+static bool is_crowded(const struct world *w, int ref, int push, int64_t base, int64_t read)
+{
+	for (int q = 0; q < PUSHES; q++) {
+		const struct live_push *p = &w->p[q];
+
+		for (int i = 0; q != push && i < p->plan.n; i++)
+			if (p->plan.v[i].ref % ALIAS == ref && p->from && p->from < read &&
+			    (!p->settled_at || p->settled_at > base))
+				return true;
+	}
+	return false;
+}
+
 /*
- * A killed client's move is found out when core has the intent before it takes a value that was
- * read after it, one was read before it, and no other move of the ref lies between those two.
+ * A killed client's move is found out when core has the intent before it takes a value that was read
+ * after it, one was read before it, no other move of the ref lies between those two, and no other push
+ * announces anything of the ref meanwhile: of several that do, the readings cannot tell which it was.
  */
 static bool is_promised(const struct world *w, int ref, int at)
 {
 	const struct move *m = &w->moves[ref][at];
-	int64_t before = at ? w->moves[ref][at - 1].at : 0;
+	int64_t before = at ? w->moves[ref][at - 1].at : 0, base = 0;
 	int64_t after = at + 1 < w->nmoves[ref] ? w->moves[ref][at + 1].at : INT64_MAX;
-	int64_t base = 0;
-	bool found = false;
 
 	if (m->told)
 		return true;
 	if (m->push < 0 || w->h->lossy || w->h->twice || !is_honest(w, m))
 		return false;
-	for (int i = 0; i < w->nmoves[ref]; i++) {	/* an equal one that was told of may be taken for it */
-		const struct move *o = &w->moves[ref][i];
-
-		if (i != at && o->old == m->old && o->new == m->new && o->told)
-			return false;
-	}
 	for (int i = 0; i < w->nreadings; i++) {
 		const struct reading *r = &w->readings[i];
 
@@ -80,15 +88,11 @@ static bool is_promised(const struct world *w, int ref, int at)
 			continue;
 		if (r->read > before && r->read < m->at)
 			base = r->read;
-		if (base && r->read > m->at && r->read < after) {
-			found = r->at > w->p[m->push].intent_at;
-			break;
-		}
+		if (base && r->read > m->at && r->read < after)
+			return r->at > w->p[m->push].intent_at &&
+				!is_crowded(w, ref, m->push, base, r->read);
 	}
-	for (int i = 0; i < at; i++)	/* a report made later may be taken for one of the time between */
-		if (w->moves[ref][i].told && w->p[w->moves[ref][i].push].post > base)
-			return false;
-	return found;
+	return false;
 }
 
 /* ---- the store ---- */
@@ -149,6 +153,7 @@ static bool is_path(struct world *w, int ref, const struct seen *s, char tail)
 			world_wrong(w, "%s: the events do not join", history_refs[ref]);
 	if (l->n && *l->v[l->n - 1].new != tail)
 		world_wrong(w, "%s: the tail is not where the events end", history_refs[ref]);
+	w->lost = w->lost || (tail && tail != *history_value(w->value[ref]));
 	if (tail && tail != *history_value(w->value[ref]))
 		world_wrong(w, "%s: ends at %c, git is at %c", history_refs[ref],
 			    tail == '0' ? '0' : tail - 32,
@@ -207,6 +212,12 @@ static void take_chain(const struct world *w, int ref, const int *value, const s
 
 enum { CHAIN = 3 };
 
+/* What core is told leaves open how many it were. */
+static bool is_lenient(const struct history *h)
+{
+	return h->lossy || h->twice || (h->late && h->server);
+}
+
 static void judge_path(struct world *w, int ref, const struct seen *s)
 {
 	int value[MOVES + 1], n = w->nmoves[ref];
@@ -231,7 +242,7 @@ static void judge_path(struct world *w, int ref, const struct seen *s)
 		memcpy(reach[0], next, sizeof(next));
 		skip_circles(w, ref, value, reach[0]);
 	}
-	if (!reach[0][n] && s->events.n > (size_t)n && (w->h->lossy || w->h->twice))
+	if (!reach[0][n] && s->events.n > (size_t)n && is_lenient(w->h))
 		w->surplus += (long)(s->events.n - (size_t)n);
 	else if (!reach[0][n] && s->events.n > (size_t)n)
 		world_wrong(w, "%s: the events are not what git did", history_refs[ref]);
@@ -282,6 +293,7 @@ static void judge_sure(struct world *w, int ref, struct seen *s)
 				push_no(push_name(w, e->push, name)) == m->push;
 			s->used[k] = s->used[k] || found;
 		}
+		w->lost = w->lost || (m->told && !found);
 		if (m->told && !found)
 			world_wrong(w, "%s: p%d's movement %c to %c has no event of its own",
 				    history_refs[ref], m->push,
@@ -329,9 +341,11 @@ static void judge_ref(struct world *w, int ref)
 		judge_path(w, ref, &s);
 	if (!*w->why)
 		judge_sure(w, ref, &s);
-	if (!*w->why && !match(w, ref, &s, 0))
+	if (!*w->why && !match(w, ref, &s, 0)) {
+		w->lost = true;
 		world_wrong(w, "%s: a killed client's movement has no event that names its push",
 			    history_refs[ref]);
+	}
 	if (s.events.n > (size_t)w->nmoves[ref])
 		w->guessed += (long)s.events.n - w->nmoves[ref];
 	w->events += (long)s.events.n;

@@ -1,10 +1,11 @@
 /*
  * The merge rule against histories made at random: the real functions over a store in memory.
  *
- *	test_history [--count N] [--seed S] [--no-drain] [--count-only]
+ *	test_history [--count N] [--seed S] [--no-drain] [--quiet]
  *
  * History number S, S+1, ... S+N-1. One that fails is made shorter while it fails, and printed as a
- * list of operations; --seed with its number and --count 1 shows it again.
+ * list of operations; --seed with its number and --count 1 shows it again. --quiet only counts.
+ * --no-drain: core looks without taking the spool first; then histories must fail.
  */
 #include "config.h"
 
@@ -34,10 +35,12 @@ static bool one_in(unsigned n)
 
 /* ---- histories ---- */
 
-static enum road draw_road(bool may_be_lost)
+static enum road draw_road(bool late, bool may_be_lost)
 {
 	unsigned n = draw(10);
 
+	if (!late)
+		return n < 7 ? BY_DOOR : may_be_lost ? LOST : BY_DOOR;
 	return n < 4 ? BY_DOOR : n < 7 ? BY_SPOOL : n < 8 ? BY_BOTH : may_be_lost ? LOST : BY_DOOR;
 }
 
@@ -46,7 +49,8 @@ static void plan_push(struct push_plan *p, const struct history *h)
 	bool lossy = h->lossy;
 
 	*p = (struct push_plan) { .n = 1, .atomic = one_in(4), .blind = lossy && h->looked && one_in(6),
-				  .intent = draw_road(lossy), .report = draw_road(true) };
+				  .intent = draw_road(h->late, lossy),
+				  .report = draw_road(h->late, true) };
 	if (one_in(3))
 		p->n += 1 + (int)draw(COMMANDS - 1);
 	for (int i = 0; i < p->n; i++) {
@@ -103,7 +107,7 @@ static void add_op(struct history *h, int *pushes)
 	} else if (n < 58) {
 		add(h, OP_KILL)->p = *pushes ? (int)draw((unsigned)*pushes) : 0;
 	} else if (n < 68) {
-		struct op *op = add(h, OP_SERVER);
+		struct op *op = add(h, h->server ? OP_SERVER : OP_LOOK);
 
 		op->ref = one_in(2) ? 0 : (int)draw(REFS);
 		op->new = (int)draw(VALUES);
@@ -127,7 +131,8 @@ static int make(struct history *h, uint64_t seed)
 	int pushes = 0, ops;
 
 	chance = seed * 0x2545f4914f6cdd1dull;
-	*h = (struct history) { .looked = !one_in(4), .lossy = one_in(3), .twice = one_in(8) };
+	*h = (struct history) { .looked = !one_in(4), .lossy = one_in(3), .twice = one_in(8),
+				.late = !one_in(3), .server = one_in(2) };
 	for (int i = 0; i < REFS; i++)
 		h->first[i] = one_in(2) ? 0 : (int)draw(VALUES);
 	ops = 5 + (int)draw(26);
@@ -362,7 +367,7 @@ static void show(struct store_tx *tx, const struct history *h, bool no_drain)
 	printf("  so far judged: %s\n", *w.why ? w.why : "right");
 }
 
-struct totals { long histories, ops, moves, events, promised, failed, guessed, elsewhere, surplus; };
+struct totals { long histories, ops, moves, events, promised, failed, lost, guessed, elsewhere, surplus; };
 
 static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, struct totals *t)
 {
@@ -384,6 +389,7 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 	if (!*w.why)
 		return true;
 	t->failed++;
+	t->lost += w.lost;
 	if (quiet)
 		return false;
 	printf("history %llu fails: %s\n", (unsigned long long)seed, w.why);
@@ -394,26 +400,47 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 	return false;
 }
 
+struct options { uint64_t seed, count; bool no_drain, quiet; };
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--no-drain") == 0)
+			o->no_drain = true;
+		else if (strcmp(argv[i], "--quiet") == 0)
+			o->quiet = true;
+		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+			o->seed = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc)
+			o->count = strtoull(argv[++i], NULL, 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+static void print_totals(const struct options *o, const struct totals *t)
+{
+	printf("%ld movements, %ld of killed clients found out; events that only look announced %ld, in another order %ld,\n"
+	       "surplus where intents were lost, refs named twice or words late while the server moved refs %ld\n",
+	       t->moves, t->promised, t->guessed, t->elsewhere, t->surplus);
+	printf("histories %ld (%llu to %llu), operations %ld, events %ld, lost %ld, doubled %ld\n",
+	       t->histories, (unsigned long long)o->seed,
+	       (unsigned long long)(o->seed + o->count - 1), t->ops, t->events, t->lost,
+	       t->failed - t->lost);
+}
+
 int main(int argc, char **argv)
 {
+	struct options o = { .seed = 1, .count = 1500 };
 	struct store_tx tx = { .db = NULL };
 	struct ps_err err = { 0 };
 	struct totals t = { 0 };
-	uint64_t seed = 1, count = 1000;
-	bool no_drain = false, quiet = false;
 	int shown = 0;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--no-drain") == 0)
-			no_drain = true;
-		else if (strcmp(argv[i], "--count-only") == 0)
-			quiet = true;
-		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-			seed = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc)
-			count = strtoull(argv[++i], NULL, 10);
-		else
-			return 2;
+	if (!read_options(argc, argv, &o)) {
+		fprintf(stderr, "usage: test_history [--count N] [--seed S] [--no-drain] [--quiet]\n");
+		return 2;
 	}
 	if (sqlite3_open(":memory:", &tx.db) != SQLITE_OK)
 		return 1;
@@ -422,11 +449,9 @@ int main(int argc, char **argv)
 		printf("%s\n", err.msg);
 		return 1;
 	}
-	for (uint64_t i = 0; i < count && shown < 3; i++)
-		shown += !run(&tx, seed + i, no_drain, quiet, &t) && !quiet;
-	printf("histories %ld (from %llu), operations %ld, movements %ld (%ld found out), events %ld (%ld guessed, %ld surplus, %ld elsewhere), wrong %ld\n",
-	       t.histories, (unsigned long long)seed, t.ops, t.moves, t.promised, t.events,
-	       t.guessed, t.surplus, t.elsewhere, t.failed);
+	for (uint64_t i = 0; i < o.count && shown < 3; i++)
+		shown += !run(&tx, o.seed + i, o.no_drain, o.quiet, &t) && !o.quiet;
+	print_totals(&o, &t);
 	tx_clear(&tx);
 	return t.failed ? 1 : 0;
 }

@@ -325,8 +325,11 @@ static void reading_takes_time(void **state)
 	(void)state;
 	step(&w, "i 1 A B A");		/* 10 */
 	step(&w, "r 1 A B 0");		/* 20 */
-	apply(&w, &stale);		/* asked at 15: it may have been A then */
+	assert_true(apply(&w, &stale));	/* asked at 15: it may have been A then */
 	assert_int_equal(w.nev, 1);
+	stale.thing = RULE_END;
+	stale.push = 1;
+	assert_false(apply(&w, &stale));	/* an end is read once more */
 	w.now = 40;
 	step(&w, "i 2 B C -");		/* 50: began while the ref was being read */
 	apply(&w, &meanwhile);
@@ -335,15 +338,46 @@ static void reading_takes_time(void **state)
 	assert_int_equal(w.ev[1].push, 2);
 }
 
+/* Whoever may have made what was inferred is named: who announced it then, and who is heard of late. */
+static void all_who_may_have_made_it(void **state)
+{
+	static const int64_t makers[] = { 1 };
+	struct rule_stamp at = { "boot", 10 }, seen = { "boot", 30 };
+	struct rule_intent two[] = { { 1, "A", "B", at, -1, { 0 } }, { 2, "A", "B", at, -1, { 0 } } };
+	struct rule_event one[] = { { .old = "A", .new = "B", .kind = RULE_INFERRED, .push = 1, .k = -1,
+				      .seen = seen, .makers = makers, .nmakers = 1 } };
+	struct rule_table t = { .boot_now = "boot", .tail = "A", .last = at, .born = at,
+				.intents = two, .nintents = 2 };
+	struct rule_learnt look = { .thing = RULE_LOOK, .boot = "boot", .from = 20, .to = 30,
+				    .value = "B" };
+	struct rule_learnt late = { .thing = RULE_INTENT, .boot = "boot", .from = 12, .to = 15,
+				    .value = "A", .push = 3, .old = "A", .new = "B" };
+	struct rule_steps steps = { 0 };
+
+	(void)state;
+	rule_apply(&t, &look, &steps);
+	assert_int_equal(steps.v[1].what, RULE_APPEND);
+	assert_int_equal(steps.v[1].nmakers, 2);
+	rule_steps_clear(&steps);
+	t = (struct rule_table) { .boot_now = "boot", .tail = "B", .last = seen, .born = at,
+				  .events = one, .nevents = 1, .whole = true };
+	rule_apply(&t, &late, &steps);
+	assert_int_equal(steps.v[0].what, RULE_MAKER);
+	assert_int_equal(steps.v[0].push, 3);
+	rule_steps_clear(&steps);
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + 1];
+	struct CMUnitTest t[PS_NELEM(rows) + 2];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
 					     .initial_state = (void *)&rows[i] };
 	t[PS_NELEM(rows)] = (struct CMUnitTest) { .name = "reading takes time",
 						  .test_func = reading_takes_time };
+	t[PS_NELEM(rows) + 1] = (struct CMUnitTest) { .name = "all who may have made it",
+						      .test_func = all_who_may_have_made_it };
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("rule", t, PS_NELEM(t), NULL, NULL);
 }
