@@ -385,7 +385,7 @@ STEPS = {
     "asan": (do_asan, "make check-asan"),
     "ubsan": (do_ubsan, "make check-ubsan"),
     "valgrind": (do_valgrind, "make check-valgrind"),
-    "e2e": (do_e2e, "make e2e: real pushes, Spark"),
+    "e2e": (do_e2e, "make e2e: real pushes, sandboxes, Spark"),
     "kill": (do_kill, "make kill: kill -9 at every durable write and every frame"),
     "bench": (do_bench, "make bench, shortly: figures, which never fail"),
     "distcheck": (do_distcheck, "make distcheck"),
