@@ -39,6 +39,7 @@ struct hook {
 	const char *pusher, *as;	/* NULL: unknown, nobody else */
 	char *object_dir;		/* quarantine; NULL outside one */
 	const char *alternates;
+	const char *refusal_prefix;	/* the host's, on every line of a refusal; NULL: none */
 	bool over_limit;		/* more commands than a frame holds */
 };
 
@@ -56,5 +57,6 @@ int hook_post_receive(struct hook *h);
 /* hook_print.c: whole lines to the pusher. Write errors are nobody's concern here. */
 void hook_say(const char *fmt, ...) PS_PRINTF(1, 2);
 void hook_relay(const char *text);	/* escaped already by who wrote it */
+void hook_lines_begin(const char *prefix);	/* from here on; NULL: as they are */
 
 #endif

@@ -83,6 +83,8 @@ static enum outcome ask_core(struct hook *h, int *sock, struct ps_err *err)
 	if (strcmp(m.u.answer.verdict, "accept") == 0 ||
 	    strcmp(m.u.answer.verdict, "refuse") == 0) {
 		out = *m.u.answer.verdict == 'a' ? ACCEPTED : REFUSED;
+		if (out == REFUSED)
+			hook_lines_begin(h->refusal_prefix);
 		hook_relay(m.u.answer.text);
 	}
 	msg_clear(&m);
@@ -260,6 +262,7 @@ static void record(struct hook *h, int sock, const char *verdict, const struct w
 static int out_of_time(struct hook *h, int sock, const char *slow, const struct wire_verdict *by)
 {
 	if (!h->policy.on_timeout_accept) {
+		hook_lines_begin(h->refusal_prefix);
 		hook_say("error: refused, not judged within %lld ms: %s",
 			 (long long)((clock_boot_ns() - h->start_ns) / MS), slow);
 		hook_say("hint: push again; repositories.default.on_timeout decides this");
@@ -291,8 +294,10 @@ static int judge_here(struct hook *h, int sock, const struct ps_err *core_err)
 			hook_relay(m.u.verdict.text);
 		code = out_of_time(h, sock, slow, rc == 0 ? &m.u.verdict : NULL);
 	} else {
-		hook_relay(m.u.verdict.text);
 		code = strcmp(m.u.verdict.verdict, "accept") == 0 ? 0 : 1;
+		if (code == 1)
+			hook_lines_begin(h->refusal_prefix);
+		hook_relay(m.u.verdict.text);
 		if (code == 0)
 			record(h, sock, "accept", &m.u.verdict);
 	}
@@ -308,6 +313,7 @@ int hook_pre_receive(struct hook *h)
 	int sock, code;
 
 	if (h->over_limit) {
+		hook_lines_begin(h->refusal_prefix);
 		hook_say("error: refused: more than %d refs in one push; push them in parts",
 			 PS_PUSH_REFS_MAX);
 		return 1;

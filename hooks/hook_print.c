@@ -7,6 +7,13 @@
 #include "common/base/escape.h"
 #include "hooks/hook.h"
 
+static const char *prefix = "";
+
+void hook_lines_begin(const char *with)
+{
+	prefix = with ? with : "";
+}
+
 static void put(const char *p, size_t n)
 {
 	while (n) {
@@ -22,13 +29,14 @@ static void put(const char *p, size_t n)
 void hook_say(const char *fmt, ...)
 {
 	char line[2048], safe[4096];
-	size_t n;
+	size_t n = strlen(prefix);
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	escape_line(safe, sizeof(safe) - 1, line);
+	memcpy(safe, prefix, n);
+	escape_line(safe + n, sizeof(safe) - n - 1, line);
 	n = strlen(safe);
 	safe[n++] = '\n';
 	put(safe, n);
@@ -36,9 +44,12 @@ void hook_say(const char *fmt, ...)
 
 void hook_relay(const char *text)
 {
-	size_t n = strlen(text);
+	struct buf out = BUF_INIT;
 
-	put(text, n);
-	if (n && text[n - 1] != '\n')
-		put("\n", 1);
+	for (const char *at = text, *end; *at; at = *end ? end + 1 : end) {
+		end = strchrnul(at, '\n');
+		buf_addf(&out, "%s%.*s\n", end > at ? prefix : "", (int)(end - at), at);
+	}
+	put(buf_str(&out), out.len);
+	buf_clear(&out);
 }

@@ -213,9 +213,14 @@ static const struct policy_root *root_of(const struct hook *h)
 void hook_find_pusher(struct hook *h)
 {
 	const struct policy_root *root = root_of(h);
+	struct identity id;
 	const char *as;
 
-	h->pusher = root ? identity_of(root) : NULL;
+	identity_find(&id, root, (const char *const *)environ);
+	h->pusher = id.name;
+	h->refusal_prefix = identity_refusal_prefix(root);
+	if (*id.why && !h->post)
+		hook_say("warning: pusher unknown: %s", id.why);
 	if (!h->has_policy || !h->policy.trusted_caller || getuid() != h->policy.trusted_uid)
 		return;
 	as = getenv("PENSTOCK_AS");	/* one person playing all parts on his own instance */

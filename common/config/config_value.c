@@ -248,6 +248,21 @@ static bool read_word(struct conf_reader *r, const struct conf_key *k, const str
 	return true;
 }
 
+/* What the pusher's own git or ssh may set on the host, in an ordinary setup of both: no name can
+ * come from there. An entry that ends in _ stands for all that begin so. */
+static bool is_of_the_pusher(const char *variable)
+{
+	static const char *const theirs[] = { "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_PROTOCOL",
+					      "GIT_PUSH_", "LANG", "LANGUAGE", "LC_",
+					      "SSH_ORIGINAL_COMMAND", "TERM" };
+
+	for (size_t i = 0; i < PS_NELEM(theirs); i++)
+		if (theirs[i][strlen(theirs[i]) - 1] == '_' ? ps_starts(variable, theirs[i]) :
+		    strcmp(variable, theirs[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool read_identity(struct conf_reader *r, const struct conf_key *k,
 			  const struct conf_node *node, void *at)
 {
@@ -266,6 +281,12 @@ static bool read_identity(struct conf_reader *r, const struct conf_key *k,
 	if (!ps_starts(node->text, "env:") || !is_variable(node->text + 4)) {
 		conf_error(r, node->pos, "PS-CONF-009",
 			   "'%s' must name a variable, like env:REMOTE_USER", k->name);
+		return false;
+	}
+	if (is_of_the_pusher(node->text + 4)) {
+		conf_error(r, node->pos, "PS-CONF-009",
+			   "'%s' must name a variable that the host sets; %s is the pusher's to "
+			   "choose", k->name, node->text + 4);
 		return false;
 	}
 	root->identity = CONF_ID_ENV;

@@ -1,18 +1,13 @@
-/* identity: env:NAME – the one variable that the admin named, set by forced commands or by a
- * host. */
+/* identity: env:NAME – the one variable that the admin named: of a forced command in
+ * authorized_keys (a shared account over plain ssh), or of a host that has no row of its own. */
 #include "config.h"
 
-#include <stdlib.h>
-
-#include "common/base/escape.h"
-#include "common/wire/messages.h"
 #include "hooks/identity/identity.h"
 
-const char *identity_env(const struct policy_root *root)
+void identity_env(struct identity *id, const struct identity_from *from)
 {
-	const char *name = root->identity_env ? getenv(root->identity_env) : NULL;
-
-	if (!name || !*name || strlen(name) > WIRE_ID || !utf8_valid(name, strlen(name)))
-		return NULL;
-	return name;
+	if (from->variable)
+		identity_take(id, from, from->variable);
+	else
+		identity_unknown(id, "the policy does not say which variable");
 }

@@ -4,8 +4,8 @@
 
 #include "hooks/identity/identity.h"
 
-const char *identity_uid(const struct policy_root *root)
+void identity_uid(struct identity *id, const struct identity_from *from)
 {
-	(void)root;
-	return NULL;
+	(void)id;
+	(void)from;
 }

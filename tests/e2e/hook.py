@@ -246,7 +246,10 @@ class HookTest(unittest.TestCase):
     def test_agent_down(self):
         self.gate_says(verdict="accept", text="fine\n", refs=[
             {"ref": "refs/heads/main", "old": ZERO, "new": self.head(), "seen": ZERO, "ordinal": 0}])
-        ok, lines = self.push(env={"LD_PRELOAD": "", "PENSTOCK_X": "1", "GL_USER": "kim"})
+        hosts = ("GL_USER", "GL_ID", "GL_USERNAME", "GITEA_PUSHER_NAME", "FORGEJO_PUSHER_NAME", "GITHUB_USER_LOGIN",
+                 "REMOTE_USER", "REQUEST_METHOD", "WHO", "PENSTOCK_AS")
+        self.policy(roots=[{"path": self.dir, "identity": 6, "identity_env": "WHO"}])
+        ok, lines = self.push(env={"LD_PRELOAD": "", "PENSTOCK_X": "1", **{v: "kim" for v in hosts}})
         self.assertTrue(ok)
         self.assertEqual(lines, ["fine", "agent not running; event kept"])
         intent, report = self.spooled()
@@ -338,6 +341,33 @@ class HookTest(unittest.TestCase):
         self.policy(roots=[{"path": self.dir, "identity": 6, "identity_env": "WHO"}])
         self.push(env={"WHO": "bo", "GL_USER": "kim"})
         self.assertEqual(self.core.got[0]["pusher"], "bo")
+
+    def test_unknown_pusher_is_told_once(self):
+        self.listen(accepts)
+        self.policy(roots=[{"path": self.dir, "identity": 1}])
+        ok, lines = self.push(env={"WHO": "bo"})
+        self.assertEqual((ok, lines), (True, ["warning: pusher unknown: GL_USER is not set", "said intent", "said report"]))
+        self.assertEqual([m.get("pusher") for m in self.core.got], [None] * 2)
+
+    def test_refusals_as_the_host_wants_them(self):
+        """GitLab alone, each line that says something, by core, by the gate program and by time."""
+        gitlab = {"GL_ID": "user-1", "GL_USERNAME": "bo"}
+        roots = [{"path": self.dir, "identity": 2}]
+        self.policy(roots=roots)
+        self.gate_says(verdict="refuse", text="a:1: error: no\n\nhint: yes", refs=[])
+        want = ["GL-HOOK-ERR: a:1: error: no", "", "GL-HOOK-ERR: hint: yes"]
+        self.assertEqual(self.push(env=gitlab)[1][:3], want)
+        self.gate_says(sleep=30)
+        self.policy(roots=roots, budget_ms=1000, on_timeout_accept=False)
+        ok, lines = self.push(env=gitlab)
+        self.assertFalse(ok)
+        self.assertTrue(lines[0].startswith("GL-HOOK-ERR: error: refused, not judged within"), lines)
+        self.assertTrue(lines[1].startswith("GL-HOOK-ERR: hint: "), lines)
+        self.listen(lambda m: {"verdict": "refuse", "text": "a:1: error: no\n\nhint: yes\n", "refs": []})
+        self.policy(roots=roots)
+        self.assertEqual(self.push(env=gitlab)[1][:3], want)
+        self.policy(roots=[{"path": self.dir, "identity": 3}])
+        self.assertEqual(self.push(env={"GITEA_PUSHER_NAME": "bo"})[1][:3], ["a:1: error: no", "", "hint: yes"])
 
     def test_environment_cannot_move_the_bearings(self):
         self.listen(accepts)

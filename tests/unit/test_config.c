@@ -160,6 +160,17 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "p:10:11: error: a derived job has no 'as' [PS-CONF-008]\n"
 	  "p:10:19: error: 'from' must be a job like jobs/NAME, not 'job_a' [PS-CONF-020]\n"
 	  "p:10:26: error: 'patch' is not in this version [PS-CONF-006]\n" },
+	{ "identity from what the pusher sets", GOOD "repositories: { roots: [\n"
+	  "  { path: a, identity: 'env:GIT_PUSH_OPTION_0', hook_users: [git] },\n"
+	  "  { path: b, identity: 'env:LC_WHO', hook_users: [git] },\n"
+	  "  { path: c, identity: 'env:LANG', hook_users: [git] },\n"
+	  "  { path: d, identity: 'env:LANGER', hook_users: [git] } ] }\n",
+	  "p:6:24: error: 'identity' must name a variable that the host sets; GIT_PUSH_OPTION_0 is the pusher's to "
+	  "choose [PS-CONF-009]\n"
+	  "p:7:24: error: 'identity' must name a variable that the host sets; LC_WHO is the pusher's to choose "
+	  "[PS-CONF-009]\n"
+	  "p:8:24: error: 'identity' must name a variable that the host sets; LANG is the pusher's to choose "
+	  "[PS-CONF-009]\n" },
 	{ "identity", GOOD "repositories: { roots: [ { path: a, identity: 'env:A-B', hook_users: [git] },\n"
 	  "  { path: b, identity: gitlb, hook_users: [git] } ] }\n",
 	  "p:5:47: error: 'identity' must name a variable, like env:REMOTE_USER [PS-CONF-009]\n"
