@@ -43,6 +43,7 @@ struct ending {
 	bool spool_taken;
 	/* of the try under way */
 	char *path, *uid, **refs;
+	struct wire_ref_log *logs;	/* of those: how far they are known */
 	size_t nrefs;
 	struct msg looked;
 	const char *blind;
@@ -71,6 +72,7 @@ static void forget_try(struct ending *e)
 	for (size_t i = 0; i < e->nrefs; i++)
 		free(e->refs[i]);
 	PS_FREE(e->refs);
+	PS_FREE(e->logs);
 	PS_FREE(e->path);
 	PS_FREE(e->uid);
 	e->nrefs = 0;
@@ -197,6 +199,27 @@ static void on_looked(void *arg, struct msg *m, const char *problem)
 		settle(e);
 }
 
+/* A ref that nobody has seen was not there when the others got their baseline: its log is new. */
+static int read_logs(struct store_tx *tx, struct ending *e, const struct repository *repo,
+		     struct ps_err *err)
+{
+	int rc = 0;
+
+	e->logs = xcalloc(e->nrefs + 1, sizeof(*e->logs));
+	for (size_t i = 0; rc == 0 && i < e->nrefs; i++) {
+		struct ref r = { .log_size = repo->adopted_ms ? 0 : -1 };
+
+		rc = ref_get(tx, repo->id, e->refs[i], &r, NULL);
+		if (rc == PS_ENOENT)
+			rc = 0;
+		else if (rc < 0)
+			ps_err_set(err, rc, "the refs of the push cannot be read");
+		e->logs[i] = (struct wire_ref_log) { e->refs[i], (uint64_t)(r.log_size + 1) };
+		ref_clear(&r);
+	}
+	return rc;
+}
+
 static int run_refs(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct ending *e = arg;
@@ -208,6 +231,8 @@ static int run_refs(struct store_tx *tx, void *arg, struct ps_err *err)
 		rc = repository_get(tx, push.repository, &repo, err);
 	if (rc == 0)
 		rc = merge_refs_of_push(tx, e->push, &e->refs, &e->nrefs, err);
+	if (rc == 0)
+		rc = read_logs(tx, e, &repo, err);
 	if (rc == 0) {
 		e->path = xstrdup(repo.path);
 		e->uid = xstrdup(repo.uid);
@@ -234,7 +259,8 @@ static void on_refs(void *arg, int rc, const struct ps_err *err)
 		return;
 	}
 	look = (struct wire_look) { .repository = e->path,
-				    .refs = { (const char *const *)e->refs, e->nrefs } };
+				    .refs = { (const char *const *)e->refs, e->nrefs },
+				    .logs = { e->logs, e->nrefs } };
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_look, &look, LOOK_LIMIT_MS, on_looked, e);
 }
 

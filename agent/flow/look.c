@@ -8,6 +8,7 @@
 #include "agent/flow/merge.h"
 #include "agent/flow/spooling.h"
 #include "agent/store/hold.h"
+#include "agent/store/repository.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
@@ -19,7 +20,7 @@ enum {
 	QUIET_LIMIT_MS = 1000,
 };
 
-enum look_state { QUEUED, ASKED, DRAINS, STORES };
+enum look_state { QUEUED, READS, ASKED, DRAINS, STORES };
 
 struct look {
 	struct looks *all;
@@ -28,6 +29,9 @@ struct look {
 	look_fn *fn;
 	void *arg;
 	bool spool_taken;
+	/* before: how far the reflogs are known */
+	struct refs known;
+	bool adopted;
 	struct msg looked;
 	int64_t from, to;
 	struct merge_seen seen;
@@ -63,6 +67,7 @@ static void look_free(struct look *k)
 	free(k->path);
 	free(k->name);
 	msg_clear(&k->looked);
+	refs_clear(&k->known);
 	free(k);
 }
 
@@ -199,19 +204,54 @@ static void on_looked(void *arg, struct msg *m, const char *problem)
 static void ask(struct look *k)
 {
 	struct core *c = k->all->core;
-	struct wire_look look = { .repository = k->path };
+	struct wire_ref_log *logs = xcalloc(k->known.n + 1, sizeof(*logs));
+	struct wire_look look = { .repository = k->path, .logs = { logs, k->known.n },
+				  .fresh = k->adopted };
 
+	for (size_t i = 0; i < k->known.n; i++)
+		logs[i] = (struct wire_ref_log) { k->known.v[i].name,
+						  (uint64_t)(k->known.v[i].log_size + 1) };
 	k->state = ASKED;
-	k->all->busy++;
 	k->from = clock_boot_ns();
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_look, &look, LIMIT_MS, on_looked, k);
+	free(logs);
+}
+
+static int run_known(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct look *k = arg;
+	struct repository repo = { 0 };
+	int rc = repository_by_path(tx, k->path, &repo, NULL);
+
+	k->adopted = rc == 0 && repo.adopted_ms;
+	if (rc == 0)
+		rc = refs_of(tx, repo.id, &k->known, err);
+	repository_clear(&repo);
+	return rc == PS_ENOENT ? 0 : rc;
+}
+
+static void on_known(void *arg, int rc, const struct ps_err *err)
+{
+	struct look *k = arg;
+
+	if (rc < 0)
+		look_end(k, rc, ps_err_msg(err, rc));
+	else
+		ask(k);
+}
+
+static void begin(struct look *k)
+{
+	k->state = READS;
+	k->all->busy++;
+	store_read(k->all->core->store, run_known, on_known, k);
 }
 
 static void go_on(struct looks *l)
 {
 	for (struct look *k = l->first; k && l->busy < AT_ONCE; k = k->next)
 		if (k->state == QUEUED)
-			ask(k);
+			begin(k);
 }
 
 static const char below_no_root[] =

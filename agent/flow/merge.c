@@ -414,18 +414,45 @@ static int void_open(struct store_tx *tx, int64_t push, const char *why, struct 
 	return rc;
 }
 
-static int learn_value(struct merge *m, enum rule_thing thing, int64_t push, const char *ref,
-		       const char *value, const struct merge_time *when, struct ps_err *err)
+/* What the gate says of its reflog, for the rule. The texts are in *text; free() both. */
+static void put_path(struct rule_learnt *l, const struct wire_ref_value *v, const char ***path,
+		     char **text)
+{
+	size_t n = 0;
+
+	*text = xstrdup(v->path ? v->path : "");
+	*path = xcalloc(strlen(*text) / 2 + 1, sizeof(**path));
+	for (char *at = *text, *next; at && *at; at = next) {
+		next = strchr(at, ' ');
+		if (next)
+			*next++ = '\0';
+		(*path)[n++] = at;
+	}
+	l->path = *path;
+	l->npath = n;
+	l->log = (int64_t)v->log - 1;
+	l->log_since = (int64_t)v->since - 1;
+}
+
+static int learn_value(struct merge *m, enum rule_thing thing, int64_t push,
+		       const struct wire_ref_value *v, const struct merge_time *when,
+		       struct ps_err *err)
 {
 	struct merge_ref_done done;
 	struct rule_learnt l = {
 		.thing = thing, .boot = when->boot, .from = when->from, .to = when->to,
-			.value = value, .push = push,
+		.value = v->oid, .push = push,
 	};
-	int rc = merge_ref(m, ref, &l, &done, err);
+	const char **path;
+	char *text;
+	int rc;
 
+	put_path(&l, v, &path, &text);
+	rc = merge_ref(m, v->ref, &l, &done, err);
 	m->again |= rc == 0 && done.again;
 	m->lives += rc == 0 && l.lives;
+	free(path);
+	free(text);
 	return rc;
 }
 
@@ -451,7 +478,7 @@ static int end_ref(struct merge *m, int64_t push, const struct wire_ref_value *v
 	int rc = place_told(m, v->ref, v->oid, when, &again, err);
 
 	if (rc == 0 && !again)
-		rc = learn_value(m, RULE_END, push, v->ref, v->oid, when, err);
+		rc = learn_value(m, RULE_END, push, v, when, err);
 	m->again |= again;
 	return rc;
 }
@@ -495,13 +522,14 @@ static int by_name(const void *pa, const void *pb)
 }
 
 /* What waits for the ref's value first, as at an end. */
-static int look_ref(struct merge *m, const char *ref, const char *value,
-		    const struct merge_time *when, struct ps_err *err)
+static int look_ref(struct merge *m, const struct wire_ref_value *v, const struct merge_time *when,
+		    struct ps_err *err)
 {
 	bool again = false;
-	int rc = place_told(m, ref, value, when, &again, err);
+	int rc = place_told(m, v->ref, v->oid, when, &again, err);
 
-	return rc < 0 || again ? rc : learn_value(m, RULE_LOOK, 0, ref, value, when, err);
+	m->lives += again;		/* it was read too early for what is told by now */
+	return rc < 0 || again ? rc : learn_value(m, RULE_LOOK, 0, v, when, err);
 }
 
 static int look_gone(struct merge *m, const struct ref *r, const struct merge_time *when,
@@ -512,7 +540,10 @@ static int look_gone(struct merge *m, const struct ref *r, const struct merge_ti
 	if (rule_is_zero(r->tail))
 		return 0;
 	snprintf(zeros, sizeof(zeros), "%0*d", (int)strlen(r->tail), 0);
-	return look_ref(m, r->name, zeros, when, err);
+	return look_ref(m, &(struct wire_ref_value) { .ref = r->name, .oid = zeros,
+						       .log = 1,
+						       .since = (uint64_t)(r->log_size + 1) },
+			   when, err);
 }
 
 /* Both lists in the order of their names: what is known and what is there. */
@@ -527,8 +558,9 @@ static int look_all(struct merge *m, const struct refs *known, const struct wire
 
 		if (c > 0)
 			rc = look_gone(m, &known->v[k], when, err);
-		else if (c < 0 || strcmp(now[i]->oid, known->v[k].tail) != 0)
-			rc = look_ref(m, now[i]->ref, now[i]->oid, when, err);
+		else if (c < 0 || strcmp(now[i]->oid, known->v[k].tail) != 0 ||
+			 (int64_t)now[i]->log - 1 != known->v[k].log_size)
+			rc = look_ref(m, now[i], when, err);
 		i += c <= 0;
 		k += c >= 0;
 	}

@@ -21,6 +21,7 @@ struct known {
 	struct rule_event *rule_events;
 	struct rule_intent *rule_intents;
 	struct event_makers *makers;	/* of each event */
+	bool path;			/* its reflog tells something */
 	struct rule_stamp since;	/* the earliest of what is under way began then */
 };
 
@@ -50,6 +51,16 @@ static void known_clear(struct known *k)
 	free(k->rule_intents);
 }
 
+/* The first event that came after its reflog was read last. */
+static size_t first_unlogged(const struct known *k)
+{
+	size_t i = 0;
+
+	while (i < k->events.n && k->events.v[i].seq <= k->ref.log_seq)
+		i++;
+	return i;
+}
+
 static void to_rule(struct known *k, bool adopted)
 {
 	k->rule_events = xcalloc(k->events.n + 1, sizeof(*k->rule_events));
@@ -77,6 +88,7 @@ static void to_rule(struct known *k, bool adopted)
 		.born = { k->ref.born_boot, k->ref.born }, .events = k->rule_events,
 		.nevents = k->events.n,
 		.read = { k->ref.read_boot, k->ref.read_stamp },
+		.log = k->ref.tail ? k->ref.log_size : adopted ? 0 : -1, .logged = first_unlogged(k),
 		.whole = k->ref.tail && (size_t)k->ref.seq == k->events.n,
 		.intents = k->rule_intents, .nintents = k->intents.n,
 	};
@@ -91,7 +103,8 @@ static bool is_old_event(const struct ref_event *e, const void *arg)
 {
 	const struct known *k = arg;
 
-	return is_older((struct rule_stamp) { e->boot, e->stamp }, k->since);
+	return is_older((struct rule_stamp) { e->boot, e->stamp }, k->since) &&
+		(!k->path || e->seq <= k->ref.log_seq);
 }
 
 static void find_since(struct known *k, const struct rule_learnt *l)
@@ -129,6 +142,7 @@ static int known_load(struct known *k, struct merge *m, const char *ref,
 		return ps_err_set(err, rc, "%s", none.msg);
 	rc = intents_open(m->tx, m->repo->id, ref, MERGE_INTENTS_MAX, &k->intents, err);
 	find_since(k, l);
+	k->path = l->npath > 1;
 	if (rc == 0)
 		rc = load_events(k, m, ref, err);
 	if (rc == 0)
@@ -300,6 +314,8 @@ static int do_step(struct merge *m, const char *ref, const struct known *k,
 		return make_event(m, ref, k, s, &done->first, err);
 	case RULE_MAKER:
 		return do_maker(m, &k->events.v[s->at], s, err);
+	case RULE_LOGGED:
+		return ref_set_log(m->tx, m->repo->id, ref, s->k, err);
 	case RULE_READ:
 		return ref_set_read(m->tx, m->repo->id, ref, s->seen.boot, s->seen.ns, err);
 	case RULE_OPEN:

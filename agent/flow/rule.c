@@ -125,7 +125,12 @@ static void reach_read(struct rule *r, const char *v)
 	/* what is under way may be told of later: then it matters when the tail was read */
 	if (r->t->nintents || strcmp(v, r->tail) != 0)
 		rule_step(r, RULE_READ)->seen.ns = r->l->from;
-	rule_reach(r, v, RULE_NONE);
+	if (rule_log_fits(r))
+		rule_log_tell(r);
+	else
+		rule_reach(r, v, RULE_NONE);
+	if (r->l->thing == RULE_LOOK || r->l->thing == RULE_END)
+		rule_log_note(r);
 }
 
 /* ---- the rows ---- */
@@ -193,7 +198,8 @@ static void learn_end(struct rule *r)
 {
 	if (r->l->value && !r->tail)
 		late_baseline(r);
-	if (r->l->value && strcmp(r->l->value, r->tail) != 0 && !rule_is_newer(r)) {
+	if (r->l->value && (strcmp(r->l->value, r->tail) != 0 || r->l->npath > 1) &&
+	    !rule_is_newer(r)) {
 		rule_step(r, RULE_AGAIN);
 		return;
 	}
@@ -208,10 +214,12 @@ static void learn_look(struct rule *r)
 {
 	if (!r->l->value)
 		return;
-	if (!r->tail)
+	if (!r->tail) {
 		rule_baseline(r, r->l->value);
-	else if (!r->l->lives)
+		rule_log_note(r);
+	} else if (!r->l->lives) {
 		reach_read(r, r->l->value);
+	}
 }
 
 void rule_apply(const struct rule_table *t, const struct rule_learnt *l, struct rule_steps *out)

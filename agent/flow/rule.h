@@ -46,6 +46,10 @@ struct rule_table {
 	struct rule_stamp last;		/* of the last event or the baseline */
 	struct rule_stamp born;		/* of the baseline */
 	struct rule_stamp read;		/* tail was read then or later; boot NULL: not known */
+	/* bytes of its reflog that are known, -1: none are; the first of the events below that is
+	 * newer than that */
+	int64_t log;
+	size_t logged;
 	/* the last ones, in order: all that were seen after the first intent of the push in
 	 * question, or of one that is open, began. whole: the ref has no others */
 	const struct rule_event *events;
@@ -74,6 +78,11 @@ struct rule_learnt {
 	bool recorded;
 	/* look: a push with an open intent on the ref is not over */
 	bool lives;
+	/* look, end: what its reflog tells: the values from where it was known on to `value`; how
+	 * long it is up to there, -1: it tells nothing; how far it was known when it was asked for */
+	const char *const *path;
+	size_t npath;
+	int64_t log, log_since;
 };
 
 enum rule_do {
@@ -82,6 +91,7 @@ enum rule_do {
 	RULE_INSERT,			/* the same, right before events[at] or RULE_FIRST */
 	RULE_CHANGE,			/* events[at] is now old→new of `kind`, `push`, `k` */
 	RULE_MAKER,			/* events[at]: `push` may have made it too */
+	RULE_LOGGED,			/* the reflog is known up to byte k */
 	RULE_READ,			/* the tail was read at `seen` or later */
 	RULE_OPEN,			/* the intent that was learnt is open */
 	RULE_USE,			/* intents[at] became an event */

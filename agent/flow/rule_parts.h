@@ -16,6 +16,7 @@ struct rule {
 	const char *tail;
 	struct rule_stamp last;
 	bool *used;			/* per intent */
+	bool direct;			/* a way has one step: each is known */
 };
 
 /* Is the stored stamp older than (or, with `same`, as old as) the one of boot and ns? */
@@ -45,6 +46,10 @@ void rule_fill(struct rule *r, size_t at, const char *old, const char *new, size
 /* events[at] begins at old from now on: one intent explains what is left of it, or it is a gap. */
 void rule_rest(struct rule *r, size_t at, const char *old, size_t not_this);
 
+/* rule_log.c: may the reflog be believed; then its movements become events; how far it is known. */
+bool rule_log_fits(const struct rule *r);
+void rule_log_tell(struct rule *r);
+void rule_log_note(struct rule *r);
 /* rule_place.c: what post-receive told. */
 void rule_report(struct rule *r);
 

@@ -94,7 +94,7 @@ static size_t find_way(const struct rule *r, struct way *w, const char *v)
 		if (strcmp(here, v) == 0)
 			return at;
 		/* more than one step only when nothing of theirs is under way any more */
-		if (r->l->thing == RULE_END)
+		if (r->l->thing == RULE_END && !r->direct)
 			spread(r, w, here, at);
 	}
 	return RULE_NONE;

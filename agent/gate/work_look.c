@@ -46,12 +46,56 @@ static int look_at_all(struct repo *r, struct values *out, struct ps_err *err)
 	return 0;
 }
 
+/* ---- reflogs ---- */
+
+static int by_ref(const void *name, const void *log)
+{
+	return strcmp(name, ((const struct wire_ref_log *)log)->ref);
+}
+
+enum { PATHS_MAX = 4 << 20 };		/* of one answer; beyond, movements of a ref are one gap */
+
+/* What their reflogs tell, read behind the values: a log is not behind its ref. */
+static char **add_logs(struct repo *r, const struct wire_look *q, const struct values *values)
+{
+	char **paths = xcalloc(values->n + 1, sizeof(*paths));
+	bool has = repo_has_logs(r);
+	struct buf path = BUF_INIT;
+	size_t used = 0;
+
+	for (size_t i = 0; i < values->n; i++) {
+		struct wire_ref_value *v = &values->v[i];
+		const struct wire_ref_log *known = q->logs.n ?
+			bsearch(v->ref, q->logs.v, q->logs.n, sizeof(*q->logs.v), by_ref) : NULL;
+		int64_t from = known ? (int64_t)known->log - 1 : q->fresh ? 0 : REPO_LOG_END;
+
+		v->since = (uint64_t)(from + 1);
+		if (v->target || (!has && !repo_oid_is_zero(v->oid)))
+			continue;
+		v->log = (uint64_t)(repo_log(r, v->ref, used < PATHS_MAX ? from : REPO_LOG_END,
+					     v->oid, &path) + 1);
+		if (path.len) {
+			used += path.len;
+			v->path = paths[i] = buf_steal(&path);
+		}
+	}
+	buf_clear(&path);
+	return paths;
+}
+
+static void free_paths(char **paths, size_t n)
+{
+	for (size_t i = 0; paths && i < n; i++)
+		free(paths[i]);
+	free(paths);
+}
+
 int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 {
 	const struct wire_look *q = &m->u.look;
 	struct values values = { NULL, NULL, 0 };
 	struct repo *r = NULL;
-	char id[REPO_ID], mark[REPO_MARK];
+	char id[REPO_ID], mark[REPO_MARK], **paths = NULL;
 	int rc = work_open(w, q->repository, &r, err);
 	int64_t stamp;
 
@@ -63,6 +107,8 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 	if (rc == 0)
 		rc = q->refs.n ? look_at_some(r, &q->refs, &values, err) :
 				 look_at_all(r, &values, err);
+	if (rc == 0)
+		paths = add_logs(r, q, &values);
 	if (rc == 0) {
 		struct wire_looked a = { .id = q->id, .repository_id = id,
 					 .stamp = (uint64_t)stamp };
@@ -74,6 +120,7 @@ int work_look(struct work *w, const struct msg *m, struct ps_err *err)
 		a.refs.n = values.n;
 		rc = work_reply(w, MSG_looked, &a, err);
 	}
+	free_paths(paths, values.n);
 	for (size_t i = 0; i < values.n; i++)
 		repo_ref_clear(&values.refs[i]);
 	free(values.refs);

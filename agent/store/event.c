@@ -178,8 +178,8 @@ static int make_place(struct store_tx *tx, const struct ref_event *e, struct ps_
 		rc = sql_run(tx, err, "UPDATE event SET seq = -seq WHERE repository = ? AND ref = ? AND seq < 0",
 			     "it", e->repository, e->ref);
 	if (rc >= 0)
-		rc = sql_run(tx, err, "UPDATE ref SET seq = seq + 1 WHERE repository = ? AND name = ?", "it",
-			     e->repository, e->ref);
+		rc = sql_run(tx, err, "UPDATE ref SET seq = seq + 1, log_seq = log_seq + (log_seq >= ?) WHERE repository = ?"
+			     " AND name = ?", "iit", e->seq, e->repository, e->ref);
 	return rc < 0 ? rc : 0;
 }
 

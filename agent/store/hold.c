@@ -146,7 +146,7 @@ int hold_adopt(struct store_tx *tx, const char *path, const char *ref, const cha
 
 		e.old = zeros = xstrdup(r.tail);
 		memset(zeros, '0', strlen(zeros));
-		rc = sql_run(tx, err, "UPDATE ref SET tail = ? WHERE repository = ? AND name = ? AND seq = 0", "tit", zeros,
+		rc = sql_run(tx, err, "UPDATE ref SET tail = ?, log_seq = 1 WHERE repository = ? AND name = ? AND seq = 0", "tit", zeros,
 			     repo.id, ref);
 		if (rc >= 0)
 			rc = event_append(tx, &e, err);

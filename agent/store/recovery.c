@@ -98,6 +98,8 @@ int recovery_enter(struct store_tx *tx, const char *why, struct ps_err *err)
 		rc = put(tx, "recovered_event", xasprintf("%" PRId64, event), err);
 	if (rc == 0)
 		rc = sql_run(tx, err, "DELETE FROM meta WHERE name = 'restored'", "");
+	if (rc >= 0)		/* what has moved since then is one gap */
+		rc = sql_run(tx, err, "UPDATE ref SET log_size = -1", "");
 	if (rc >= 0)
 		rc = stop_deployments(tx, err);
 	if (rc == 0)

@@ -139,9 +139,9 @@ int ref_baseline(struct store_tx *tx, int64_t repository, const char *name, cons
 		 const char *boot, int64_t stamp, struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
-			 "INSERT INTO ref (repository, name, tail, seq, boot, stamp, born_boot, born)"
-			 " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
-			 "itttiti", repository, name, value, boot, stamp, boot, stamp);
+			 "INSERT INTO ref (repository, name, tail, seq, boot, stamp, born_boot, born, log_size)"
+			 " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)", "itttiti" "i", repository, name, value, boot, stamp, boot,
+			 stamp, value[strspn(value, "0")] ? (int64_t)-1 : (int64_t)0);	/* what is not there has no log */
 
 	return rc < 0 ? rc : 0;
 }
@@ -151,6 +151,14 @@ int ref_set_read(struct store_tx *tx, int64_t repository, const char *name, cons
 {
 	int rc = sql_run(tx, err, "UPDATE ref SET read_boot = ?, read_stamp = ? WHERE repository = ? AND name = ?",
 			 "tiit", boot, stamp, repository, name);
+
+	return rc < 0 ? rc : 0;
+}
+
+int ref_set_log(struct store_tx *tx, int64_t repository, const char *name, int64_t size, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE ref SET log_size = ?, log_seq = seq WHERE repository = ? AND name = ?", "iit",
+			 size, repository, name);
 
 	return rc < 0 ? rc : 0;
 }

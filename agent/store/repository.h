@@ -20,7 +20,7 @@ struct repository { REPOSITORY_COLS(ROWS_DECL) };
 struct repositories { struct repository *v; size_t n; };
 
 #define REF_COLS(X) X(i, repository) X(t, name) X(t, tail) X(i, seq) X(t, boot) X(i, stamp) \
-	X(t, born_boot) X(i, born) X(t, read_boot) X(i, read_stamp)
+	X(t, born_boot) X(i, born) X(t, read_boot) X(i, read_stamp) X(i, log_size) X(i, log_seq)
 ROWS_STRUCT(ref, REF_COLS)
 
 /* PS_ENOENT when it is not known (also of repository_by_path). */
@@ -65,6 +65,9 @@ int ref_baseline(struct store_tx *tx, int64_t repository, const char *name, cons
 		 const char *boot, int64_t stamp, struct ps_err *err) PS_MUSTCHECK;
 int ref_set_read(struct store_tx *tx, int64_t repository, const char *name, const char *boot,
 		 int64_t stamp, struct ps_err *err) PS_MUSTCHECK;
+/* Its reflog is known up to this byte (-1: not) and all of it is in its events. */
+int ref_set_log(struct store_tx *tx, int64_t repository, const char *name, int64_t size,
+		struct ps_err *err) PS_MUSTCHECK;
 /* A symbolic ref as it was seen last. */
 int alias_put(struct store_tx *tx, int64_t repository, const char *name, const char *target,
 	      struct ps_err *err) PS_MUSTCHECK;

@@ -106,6 +106,19 @@ int repo_unkeep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHEC
 enum { REPO_MARK = 33 };
 void repo_mark(const char *path, char mark[REPO_MARK]);
 
+/* Does the repository keep reflogs at all? */
+bool repo_has_logs(struct repo *r);
+/*
+ * The reflog of a ref. value: what the ref had, read before. path gets the values from byte `from`
+ * on, separated by blanks, up to the last entry that led to value: where the ref was, then each
+ * movement; empty when there was none. Returns the log's length up to there, or REPO_LOG_NONE:
+ * there is none, or it does not lead to value. With from REPO_LOG_END, or one that is not there any
+ * more, or entries that do not join, or more than REPO_LOG_MAX: only how long it is.
+ */
+enum { REPO_LOG_NONE = -1, REPO_LOG_END = -1, REPO_LOG_MAX = 1000 };
+int64_t repo_log(struct repo *r, const char *ref, int64_t from, const char *value,
+		 struct buf *path);
+
 /* One entry of GIT_ALTERNATE_OBJECT_DIRECTORIES into out (reset first; git C-quotes entries that
  * hold ':' or '"'). Returns where the next one begins. */
 const char *repo_next_alternate(const char *p, struct buf *out);

@@ -31,7 +31,14 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_ref_value(F)                                                            \
 	F(STR, ref, PS_REF_MAX, "name")                                              \
 	F(STR, oid, PS_OID_HEX_MAX, "value; all zeros: not there")                   \
-	F(OSTR, target, PS_REF_MAX, "the ref behind a symbolic one")
+	F(OSTR, target, PS_REF_MAX, "the ref behind a symbolic one")                 \
+	F(OSTR, path, WIRE_TEXT, "by its reflog: its values since then, in order, up to oid") \
+	F(U64, log, 0, "bytes of its reflog up to there, and 1; 0: none that tells")  \
+	F(U64, since, 0, "bytes of its reflog that were known, and 1, as asked")
+
+#define WIRE_ref_log(F)                                                              \
+	F(STR, ref, PS_REF_MAX, "name")                                              \
+	F(U64, log, 0, "bytes of its reflog that are known, and 1; 0: how long is it?")
 
 #define WIRE_tree_input(F)                                                           \
 	F(STR, path, WIRE_PATH, "relative to the project")                           \
@@ -106,7 +113,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(I64, mtime, 0, "ms since 1970; a younger one of that name stays")
 
 #define WIRE_SHAPES(X)                                                               \
-	X(ref_line) X(ref_value) X(tree_input) X(file) X(pipeline) X(job) X(project) \
+	X(ref_line) X(ref_value) X(ref_log) X(tree_input) X(file) X(pipeline) X(job) X(project) \
 	X(artifact) X(rendered) X(task) X(test_case) X(clean_item)
 
 /* ---- hook → core, and the answers ---- */
@@ -177,7 +184,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \
 	F(STR, repository, WIRE_PATH, "real path")                                   \
-	F(STRS, refs, 0, "only these; empty: all but refs/penstock/")
+	F(STRS, refs, 0, "only these; empty: all but refs/penstock/")                \
+	F(LIST, logs, ref_log, "in the order of their names; of others: how long is it?") \
+	F(BOOL, fresh, 0, "refs not in logs are new: their reflogs from the first byte on")
 
 #define WIRE_looked(F)                                                               \
 	F(U64, id, 0, "as asked")                                                    \

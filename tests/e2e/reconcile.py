@@ -165,6 +165,84 @@ def on_purpose():
         check("events already" in agent.penstock("adopt", repo, "refs/heads/main", expect=1).stderr, "once")
 
 
+def pairs(agent, ref):
+    return [(e["old"], e["new"]) for e in agent.events(ref)]
+
+
+def there_and_back():
+    """What leaves no difference leaves an entry in the reflog, where the repository keeps one."""
+    with Instance() as agent:
+        main, kept, bare = "refs/heads/main", adopted(agent, "kept"), agent.repository("bare", install=False)
+        git(bare, "config", "core.logAllRefUpdates", "false")
+        git(bare, "update-ref", main, commit(bare, "first"))
+        agent.penstock("install", bare)
+        for repo, name, more in ((kept, "kept", 2), (bare, "bare", 0)):
+            first, other = git(repo, "rev-parse", main), commit(repo, "other")
+            before = [e for e in agent.events(main) if e["repository"] == name]
+            git(repo, "update-ref", main, other)
+            git(repo, "update-ref", main, first)
+            check(pass_over(agent)["events"] == more, f"{name}: {more} movements are found")
+            new = [e for e in agent.events(main) if e["repository"] == name][len(before):]
+            check([(e["old"], e["new"]) for e in new] == [(first, other), (other, first)][:more], f"they join: {new}")
+            check([e["state"] for e in new] == ["superseded", "held"][:more] and not any(e["pusher"] for e in new),
+                  f"nobody's: only the last could act, and is held: {new}")
+        check(pass_over(agent)["events"] == 0, "once")
+        git(kept, "update-ref", "refs/tags/t", commit(kept, "t1"))
+        t1, t2 = git(kept, "rev-parse", "refs/tags/t"), commit(kept, "t2")
+        git(kept, "update-ref", "refs/tags/t", t2)
+        pass_over(agent)
+        check(pairs(agent, "refs/tags/t") == [(ZERO, t1), (t1, t2)], "of a new ref from its first entry on")
+        git(kept, "update-ref", "-d", "refs/tags/t")
+        git(kept, "update-ref", "refs/tags/t", t1)
+        pass_over(agent)
+        check(pairs(agent, "refs/tags/t")[2:] == [(t2, t1)], "a log goes with its ref: one gap")
+
+
+def log_that_lies():
+    """A log that was cut or edited breaks no chain."""
+    with Instance() as agent:
+        repo, main = adopted(agent, "a"), "refs/heads/main"
+        log = repo + "/logs/" + main
+        values = [git(repo, "rev-parse", main)] + [commit(repo, str(i)) for i in range(8)]
+        edits = (lambda t: t[:100], lambda t: t[:-30], lambda t: "", lambda t: t.replace(values[4][:8], "f" * 8),
+                 lambda t: "garbage\n" + t + "garbage\n", lambda t: t * 2)
+        for i, edit in enumerate(edits):
+            git(repo, "update-ref", main, values[i + 1])
+            with open(log) as f:
+                text = f.read()
+            with open(log, "w") as f:
+                f.write(edit(text))
+            pass_over(agent)
+            chain = pairs(agent, main)
+            check(chain[-1][1] == values[i + 1] and all(a[1] == b[0] for a, b in zip(chain, chain[1:])), f"{i}: {chain}")
+            check(len(chain) == i + 2, f"{i}: one movement, one event: {chain}")
+        os.unlink(log)
+        git(repo, "update-ref", main, values[7])
+        pass_over(agent)
+        for value in values[8], values[7]:
+            git(repo, "update-ref", main, value)
+        check(pass_over(agent)["events"] == 2, "and it is read again from where it ended")
+
+
+def report_lost_and_undone():
+    """The pusher's report never came and his ref is back where it was: the reflog has it, the intent says who."""
+    with Instance() as agent:
+        repo, main = adopted(agent, "a"), "refs/heads/main"
+        first = git(repo, "rev-parse", main)
+        n = len(agent.events(main))
+        os.unlink(repo + "/hooks/post-receive")
+        with open(repo + "/hooks/post-receive", "w") as f:
+            f.write(f"#!/bin/sh\ngit update-ref {main} {first}\n")
+        os.chmod(repo + "/hooks/post-receive", 0o755)
+        clone = agent.example(repo)
+        clone.push("+HEAD:" + main)
+        pushed = clone.git("rev-parse", "HEAD").stdout.strip()
+        wait("both movements are known", lambda: len(agent.events(main)) == n + 2)
+        his, undone = agent.events(main)[n:]
+        check((his["new"], his["kind"]) == (pushed, "inferred") and "ana" in his["pusher"], f"his: {his}")
+        check((undone["new"], undone["kind"], undone["state"]) == (first, "gap", "held"), f"nobody's: {undone}")
+
+
 def failing_looks():
     """A repository that cannot be looked at is not tried in every pass."""
     agent = timed("1s")
@@ -251,5 +329,5 @@ def set_aside():
 
 if __name__ == "__main__":
     main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, on_purpose, kept,
-         failing_looks, push_that_lives,
+         there_and_back, log_that_lies, report_lost_and_undone, failing_looks, push_that_lives,
          set_aside)

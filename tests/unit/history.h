@@ -21,6 +21,7 @@ enum {
 	MOVES = 160,
 	SPOOL = 64,
 	READINGS = 600,
+	PATH = (MOVES + 1) * 41 + 1,	/* what a reflog tells */
 };
 
 /* How a word of a hook comes to core. */
@@ -70,6 +71,8 @@ struct history {
 	bool looked;			/* core has adopted the repository before */
 	bool lossy;			/* intents may be lost: less is promised */
 	bool late, server;		/* words by the spool; moves on the server */
+	bool logs;			/* the repository keeps reflogs */
+	bool cut;			/* now and then they do not join */
 	bool twice;			/* pushes may name a ref twice: still less is */
 };
 
@@ -94,6 +97,8 @@ struct live_push {
 	bool reading;
 	int64_t set_from, set_read;
 	int value[COMMANDS];
+	uint64_t log[COMMANDS], since[COMMANDS];
+	char path[COMMANDS][PATH];
 };
 
 struct spooled { int push; bool report; int boot; int64_t stamp; };
@@ -119,9 +124,12 @@ struct world {
 	bool looking;
 	int64_t look_from, look_read;
 	int look_value[REFS];
+	uint64_t look_log[REFS], look_since[REFS];
+	char look_path[REFS][PATH];
 	char why[400];			/* first thing that is wrong; empty: nothing */
 	long events;
 	bool lost;			/* what is wrong is that something is missing */
+	long logged, exact;		/* refs with a whole reflog; with the events it tells */
 	long guessed, elsewhere, surplus;	/* see history_judge.c */
 };
 

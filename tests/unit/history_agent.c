@@ -284,6 +284,52 @@ void agent_hear(struct world *w, int push, bool report, enum road road)
 	}
 }
 
+/* ---- reflogs: an entry is a byte, as far as their lengths go ---- */
+
+static int64_t known_log(struct world *w, int ref)
+{
+	struct repository repo = { 0 };
+	struct ref r = { .log_size = -1 };
+
+	if (repository_by_path(w->tx, where.path, &repo, NULL) == 0 &&
+	    ref_get(w->tx, repo.id, history_refs[ref], &r, NULL) == PS_ENOENT && repo.adopted_ms)
+		r.log_size = 0;
+	repository_clear(&repo);
+	free(r.name);
+	free(r.tail);
+	free(r.boot);
+	free(r.born_boot);
+	free(r.read_boot);
+	return r.log_size;
+}
+
+/* As the gate does; a log goes with its ref. */
+static uint64_t read_log(struct world *w, int ref, char *path, uint64_t *since)
+{
+	const struct move *m = w->moves[ref];
+	int n = w->nmoves[ref], first = n, before;
+	int64_t from = known_log(w, ref), size;
+
+	*path = '\0';
+	*since = (uint64_t)(from + 1);
+	if (!w->h->logs)
+		return 0;
+	if (!w->value[ref])
+		return 1;
+	while (first > 0 && m[first - 1].new)
+		first--;
+	before = first == 0 && w->h->first[ref];	/* how it came to be is in there */
+	size = before + n - first;
+	if (from < before || from >= size || (w->h->cut && w->now % 3 == 0))
+		return (uint64_t)size + 1;
+	strcpy(path, history_value(m[first + from - before].old));
+	for (int64_t i = first + from - before; i < n; i++) {
+		strcat(path, " ");
+		strcat(path, history_value(m[i].new));
+	}
+	return (uint64_t)size + 1;
+}
+
 /* ---- ends and looks ---- */
 
 static bool is_known(struct world *w, int push)
@@ -309,8 +355,11 @@ static void settle(struct world *w, int at)
 			return;
 		p->set_from = ++w->now;
 		p->set_read = ++w->now;
-		for (int i = 0; i < p->plan.n; i++)
+		for (int i = 0; i < p->plan.n; i++) {
 			p->value[i] = w->value[target(p->plan.v[i].ref)];
+			p->log[i] = read_log(w, target(p->plan.v[i].ref), p->path[i],
+					     &p->since[i]);
+		}
 		p->reading = true;
 		return;
 	}
@@ -325,8 +374,10 @@ static void settle(struct world *w, int at)
 			twice = twice || strcmp(v[k].ref, history_refs[ref]) == 0;
 		if (twice)
 			continue;
-		v[n++] = (struct wire_ref_value) { history_refs[ref], history_value(p->value[i]),
-						   NULL };
+		v[n++] = (struct wire_ref_value) {
+			.ref = history_refs[ref], .oid = history_value(p->value[i]),
+			.path = *p->path[i] ? p->path[i] : NULL, .log = p->log[i], .since = p->since[i],
+		};
 		if (is_newer(w, ref, when.boot, when.from))
 			note_reading(w, ref, p->set_read);
 	}
@@ -353,6 +404,8 @@ static void look(struct world *w)
 		w->look_from = ++w->now;
 		w->look_read = ++w->now;
 		memcpy(w->look_value, w->value, sizeof(w->value));
+		for (int i = 0; i < REFS; i++)
+			w->look_log[i] = read_log(w, i, w->look_path[i], &w->look_since[i]);
 		w->looking = true;
 		return;
 	}
@@ -361,12 +414,15 @@ static void look(struct world *w)
 				     stamp(w, w->boot, ++w->now) };
 	for (int i = 0; i < REFS; i++)
 		if (w->look_value[i])
-			v[n++] = (struct wire_ref_value) { history_refs[i],
-							   history_value(w->look_value[i]), NULL };
+			v[n++] = (struct wire_ref_value) {
+				.ref = history_refs[i], .oid = history_value(w->look_value[i]),
+				.path = *w->look_path[i] ? w->look_path[i] : NULL,
+				.log = w->look_log[i], .since = w->look_since[i],
+			};
 	if (w->look_value[0])
-		v[n++] = (struct wire_ref_value) { history_refs[ALIAS],
-						   history_value(w->look_value[0]),
-						   history_refs[0] };
+		v[n++] = (struct wire_ref_value) { .ref = history_refs[ALIAS],
+						   .oid = history_value(w->look_value[0]),
+						   .target = history_refs[0] };
 	if (merge_look(w->tx, &where, v, n, when, &seen, &err) < 0)
 		world_wrong(w, "look: %s", err.msg);
 	synced(w);

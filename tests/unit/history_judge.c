@@ -327,6 +327,22 @@ static bool match(const struct world *w, int ref, struct seen *s, int from)
 	return false;
 }
 
+/* With a reflog that nobody cut and that was there all the time, its events are all of its moves. */
+static void judge_log(struct world *w, int ref, const struct seen *s)
+{
+	bool exact = (int)s->events.n == w->nmoves[ref];
+
+	if (!w->h->logs || w->h->cut || !w->h->looked)
+		return;
+	for (int i = 0; i < w->nmoves[ref]; i++)
+		if (!w->moves[ref][i].new)
+			return;
+	for (int i = 0; exact && i < w->nmoves[ref]; i++)
+		exact = is_event_of(&s->events.v[i], &w->moves[ref][i]);
+	w->logged++;
+	w->exact += exact;
+}
+
 static void judge_ref(struct world *w, int ref)
 {
 	struct seen s = { .used = { false } };
@@ -349,6 +365,8 @@ static void judge_ref(struct world *w, int ref)
 	if (s.events.n > (size_t)w->nmoves[ref])
 		w->guessed += (long)s.events.n - w->nmoves[ref];
 	w->events += (long)s.events.n;
+	if (!*w->why)
+		judge_log(w, ref, &s);
 	events_clear(&s.events);
 }
 

@@ -136,6 +136,8 @@ static int make(struct history *h, uint64_t seed)
 	for (int i = 0; i < REFS; i++)
 		h->first[i] = one_in(2) ? 0 : (int)draw(VALUES);
 	ops = 5 + (int)draw(26);
+	h->logs = seed % 3 == 0;	/* not drawn: the others stay what they were */
+	h->cut = seed % 9 == 0;
 	for (int i = 0; i < ops; i++) {
 		add_op(h, &pushes);
 		if (pushes && h->n < OPS - 40)
@@ -367,7 +369,7 @@ static void show(struct store_tx *tx, const struct history *h, bool no_drain)
 	printf("  so far judged: %s\n", *w.why ? w.why : "right");
 }
 
-struct totals { long histories, ops, moves, events, promised, failed, lost, guessed, elsewhere, surplus; };
+struct totals { long histories, ops, moves, events, promised, failed, lost, guessed, elsewhere, surplus, logged, exact; };
 
 static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, struct totals *t)
 {
@@ -381,6 +383,8 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 	t->guessed += w.guessed;
 	t->elsewhere += w.elsewhere;
 	t->surplus += w.surplus;
+	t->logged += w.logged;
+	t->exact += w.exact;
 	for (int r = 0; r < REFS; r++)
 		for (int i = 0; i < w.nmoves[r]; i++) {
 			t->moves++;
@@ -394,7 +398,7 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 		return false;
 	printf("history %llu fails: %s\n", (unsigned long long)seed, w.why);
 	shrink(tx, &h, no_drain);
-	printf("made shorter (%s, %s):\n", h.lossy ? "intents may be lost" : "no intent is lost",
+	printf("made shorter (%s%s, %s):\n", h.logs ? "reflogs, " : "", h.lossy ? "intents may be lost" : "no intent is lost",
 	       h.looked ? "adopted" : "not looked at before");
 	show(tx, &h, no_drain);
 	return false;
@@ -422,8 +426,9 @@ static bool read_options(int argc, char **argv, struct options *o)
 static void print_totals(const struct options *o, const struct totals *t)
 {
 	printf("%ld movements, %ld of killed clients found out; events that only look announced %ld, in another order %ld,\n"
-	       "surplus where intents were lost, refs named twice or words late while the server moved refs %ld\n",
-	       t->moves, t->promised, t->guessed, t->elsewhere, t->surplus);
+	       "surplus where intents were lost, refs named twice or words late while the server moved refs %ld;\n"
+	       "refs with a reflog %ld, told to the letter %ld\n",
+	       t->moves, t->promised, t->guessed, t->elsewhere, t->surplus, t->logged, t->exact);
 	printf("histories %ld (%llu to %llu), operations %ld, events %ld, lost %ld, doubled %ld\n",
 	       t->histories, (unsigned long long)o->seed,
 	       (unsigned long long)(o->seed + o->count - 1), t->ops, t->events, t->lost,

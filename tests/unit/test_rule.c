@@ -128,6 +128,8 @@ static bool apply(struct world *w, const struct rule_learnt *l)
 			break;
 		case RULE_MAKER:
 			break;
+		case RULE_LOGGED:
+			break;
 		case RULE_READ:
 			w->read = s->seen;
 			break;
