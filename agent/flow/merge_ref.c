@@ -88,7 +88,8 @@ static void to_rule(struct known *k, bool adopted)
 		.born = { k->ref.born_boot, k->ref.born }, .events = k->rule_events,
 		.nevents = k->events.n,
 		.read = { k->ref.read_boot, k->ref.read_stamp },
-		.log = k->ref.tail ? k->ref.log_size : adopted ? 0 : -1, .logged = first_unlogged(k),
+		.log = k->ref.tail ? k->ref.log_size : adopted ? 0 : -1,
+		.logged = first_unlogged(k),
 		.whole = k->ref.tail && (size_t)k->ref.seq == k->events.n,
 		.intents = k->rule_intents, .nintents = k->intents.n,
 	};

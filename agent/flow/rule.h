@@ -79,7 +79,8 @@ struct rule_learnt {
 	/* look: a push with an open intent on the ref is not over */
 	bool lives;
 	/* look, end: what its reflog tells: the values from where it was known on to `value`; how
-	 * long it is up to there, -1: it tells nothing; how far it was known when it was asked for */
+	 * long it is up to there, -1: it tells nothing; how far it was known when it was asked
+	 * for */
 	const char *const *path;
 	size_t npath;
 	int64_t log, log_since;
