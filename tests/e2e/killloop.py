@@ -4,7 +4,8 @@
 Undisturbed scenes (tests/support/scene.py) say who comes by which point, and what the fabric looks like
 afterwards. Then, for each point and each who: the one that comes there is frozen (SIGSTOP) and killed,
 
-    all      with everything of the agent and the push that is under way; the agent is started again
+    all      with everything of the agent and the push that is under way; the agent is started again. Of
+             frames only where one who decides has received it: elsewhere it dies as if it were not sent
     alone    by itself, while a second developer pushes on and on; the parent starts it again
 
 and the scene is played to its end. At the end the fabric must be byte-equal, each line of every reflog
@@ -47,14 +48,14 @@ def compiled():
 
 
 def small_toolchain(folder):
-    """A prefix with what a wheel needs and no Spark: made by penstock itself."""
+    """A prefix with what a wheel and a test need and no Spark: made by penstock itself."""
     given = os.environ.get("PENSTOCK_TEST_SMALL_TOOLCHAIN")
     if given:
         return given
     a = Instance(folder=folder)
     lines = os.path.join(folder, "small.txt")
     with open(lines, "w", encoding="utf-8") as f:
-        f.write("setuptools==66.1.1\nwheel==0.38.4\n")
+        f.write("pytest==9.2.0\nsetuptools==66.1.1\nwheel==0.38.4\n")
     a.penstock("toolchain", "make", "small", lines, limit=600)
     return os.path.join(a.dir, "toolchains", "small")
 
@@ -93,12 +94,17 @@ def disturb(prefix, kind, who, point, nth, mode, picture):
         scene.close()
 
 
+def worth(mode, who, point):
+    return mode != "all" or not point.startswith("frame.") or \
+        (point.startswith("frame.recv.") and who in ("core", "parent", "hook"))
+
+
 def plan(seen):
     """(kind, who, point, nth, mode) of everything that is tried."""
     only, modes = listed("PENSTOCK_KILL_ONLY", []), listed("PENSTOCK_KILL_MODES", ["all", "alone"])
     for (who, point), kind in sorted(seen.items()):
         if not only or point in only or f"{who}/{point}" in only:
-            for mode in modes:
+            for mode in [m for m in modes if worth(m, who, point)]:
                 for nth in SHARED.get(point, (1,)):
                     yield kind, who, point, nth, mode
 

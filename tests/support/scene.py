@@ -7,6 +7,7 @@ asked for again. So every goal can be asked for at any time.
 """
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,7 +75,11 @@ class Scene:
         run("git", "-C", self.repos[0], "config", "--unset", "penstock.id", env=clean_env())
         self.clone = a.example(self.repos[0])
         for name in ("customers_orders", "sales_report"):
-            self.clone.write(f"pipelines/{name}/code/{name}/pipeline.py", PIPELINE)
+            code = f"pipelines/{name}/code"
+            self.clone.write(f"{code}/{name}/pipeline.py", PIPELINE)
+            shutil.rmtree(os.path.join(self.clone.path, code, "test"))
+        # one with tests, one without
+        self.clone.write(f"{code}/test/TestSuite.py", f"def test_{name}():\n    pass\n")
         self.commit = self.clone.commit("without Spark")
         side = a.clone(self.repos[0], "bo"), a.clone(self.repos[1], "bo")
         for c in side:
@@ -143,8 +148,12 @@ class Scene:
             return
         if not any(s in ("queued", "running") for s in runs()):
             self.command("run", JOB, "--fabric", "development", "--no-wait")
-        self.until("the run has ended", lambda: any(s in ("passed", "failed") for s in runs()) and
-                   not any(s in ("queued", "running") for s in runs()))
+        try:
+            self.until("the run has ended", lambda: any(s in ("passed", "failed") for s in runs()) and
+                       not any(s in ("queued", "running") for s in runs()))
+        except Failed as e:
+            raise Failed(f"{e}: {self.items('runs')}; asking: {self.program('run', JOB, '--fabric', 'development', '--no-wait')};"
+                         f" {self.program('why', MAIN)[1]}") from None
         if "passed" not in runs():		# it was interrupted, and said so
             check(len(runs()) < 3, f"runs do not pass: {self.items('runs')}")
             self.ran()
@@ -332,6 +341,8 @@ class Scene:
         builds = [b for b in a.builds() if not b["check_of"]]
         keys = [b["key"] for b in builds]
         check(len(set(keys)) == len(keys) == 2, f"keys of builds: {keys}")
+        tests = [t["build"] for t in a.items("tests") if t["state"] == "passed"]
+        check(tests == [b["id"] for b in builds if b["pipeline"].endswith("/sales_report")], f"tests: {a.items('tests')}")
         check(all(b["state"] == "passed" for b in builds), f"builds: {[(b['id'], b['state'], b['reason']) for b in builds]}")
         if undisturbed is not None:
             now = a.snapshot("development")
