@@ -423,6 +423,8 @@ static int remove_hooks(struct site *s, bool *changed, struct ps_err *err)
 		if (unlinkat(s->dir, "penstock.hook", 0) < 0)
 			rc = ps_err_errno(err, "cannot remove '%s/penstock.hook'", s->hooks);
 	}
+	if (rc >= 0)			/* nobody renews it any more */
+		unlinkat(s->dir, "../penstock.lease", 0);
 	return rc < 0 ? rc : 0;
 }
 

@@ -39,7 +39,8 @@ static void tell(struct cli *cli)
 static int reconcile_exec(struct cli *cli, const struct cmd_args *a)
 {
 	json_t *body = json_pack("{s:b, s:o?}", "full", a->opt[0] != NULL, "repository",
-				 a->n ? repository_of(a->arg[0]) : NULL), *doc;
+				 a->n ? repository_of(a->arg[0]) : NULL), *doc, *item;
+	size_t i;
 	int code = client_post_long(cli, "/reconcile", body, tell, &doc);
 
 	json_decref(body);
@@ -50,6 +51,10 @@ static int reconcile_exec(struct cli *cli, const struct cmd_args *a)
 	} else {
 		printf("looked at %lld repositories, listed the refs of %lld, made %lld events\n",
 		       number(doc, "repositories"), number(doc, "listed"), number(doc, "events"));
+		json_array_foreach(json_object_get(doc, "trouble"), i, item) {
+			show_escaped(show_text(item, "reason"));
+			putchar('\n');
+		}
 		if (number(doc, "problems"))
 			printf("%lld could not be read\n", number(doc, "problems"));
 		if (number(doc, "problems") || number(doc, "events"))

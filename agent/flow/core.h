@@ -119,8 +119,14 @@ struct flow_reconcile_facts {
 	size_t at, of;			/* of the pass under way: asked about; of 0: none is */
 };
 const struct flow_reconcile_facts *flow_reconcile_facts(const struct core *c);
-/* Repositories that are gone or cannot be looked at, one per call; *at starts at 0. */
-struct flow_trouble { const char *path, *name; int64_t gone_ms; const char *problem; };
+/* Repositories that are gone, another agent's, or cannot be looked at, one per call; *at starts at
+ * 0. */
+struct flow_trouble {
+	const char *path, *name;
+	int64_t gone_ms;
+	const char *problem, *taken;	/* taken: by which other agent */
+	int64_t taken_ms;
+};
 bool flow_reconcile_trouble(const struct core *c, size_t *at, struct flow_trouble *out);
 /* "reload" and "stop" are the parent's to do. */
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg);

@@ -24,6 +24,9 @@ struct seen {
 	int64_t again_ns;		/* after looks that failed: not before, unless asked */
 	unsigned fails;			/* in a row */
 	char *problem;			/* of its last look; NULL: none */
+	char *taken;			/* another agent's lease lies in it; NULL: ours does */
+	int64_t taken_ms;
+	bool told;			/* the store says the same about that */
 	bool looking, found;		/* a look is under way; the last search saw it */
 	bool stored;			/* the store has known it by this path */
 };
@@ -61,6 +64,7 @@ static void seen_free(struct seen *s)
 	free(s->path);
 	free(s->name);
 	free(s->problem);
+	free(s->taken);
 	free(s);
 }
 
@@ -113,8 +117,15 @@ static void take_known(struct reconcile *r)
 
 		free(s->name);
 		s->name = xstrdup(k->name);
-		if (!s->stored)		/* later we know better: what we write takes a while */
+		if (!s->stored) {	/* later we know better: what we write takes a while */
 			s->gone_ms = k->gone_ms;
+			s->told = !s->taken == !k->taken_ms;
+			if (!s->taken && k->taken_ms) {
+				s->taken = xstrdup_null(k->taken_by);
+				s->taken_ms = k->taken_ms;
+				s->told = true;
+			}
+		}
 		s->stored = true;
 	}
 	for (size_t i = 0; i < r->n; i++) {
@@ -245,6 +256,56 @@ static void set_gone(struct reconcile *r, struct seen *s, bool gone)
 	store_write(r->core->store, STORE_FULL, run_gone, on_gone, g);
 }
 
+/* ---- another agent's ---- */
+
+struct taken { struct core *core; char *path, *by; int64_t ms; };
+
+static int run_taken(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct taken *t = arg;
+
+	return repository_taken(tx, t->path, t->by, t->ms, err);
+}
+
+static void on_taken(void *arg, int rc, const struct ps_err *err)
+{
+	struct taken *t = arg;
+
+	core_log_done(t->core, rc, err);
+	free(t->path);
+	free(t->by);
+	free(t);
+}
+
+/* The store knows the repository only after the first look at it. */
+static void tell_taken(struct reconcile *r, struct seen *s)
+{
+	struct taken *t;
+
+	if (s->told || !s->stored)
+		return;
+	s->told = true;
+	t = xcalloc(1, sizeof(*t));
+	*t = (struct taken) { r->core, xstrdup(s->path), xstrdup_null(s->taken), s->taken_ms };
+	store_write(r->core->store, STORE_FULL, run_taken, on_taken, t);
+}
+
+static void set_taken(struct reconcile *r, struct seen *s, const char *by)
+{
+	if (*by ? !ps_streq(by, s->taken) : s->taken != NULL) {
+		s->taken_ms = !*by ? 0 : s->taken ? s->taken_ms : clock_wall_ms();
+		free(s->taken);
+		s->taken = *by ? xstrdup(by) : NULL;
+		s->told = false;
+		if (*by)
+			log_warn("look", s->path, "%s works with this repository: nothing of it "
+				 "is taken into work here", by);
+		else
+			log_info("look", s->path, "no other agent works with it any more");
+	}
+	tell_taken(r, s);
+}
+
 /* ---- stage one ---- */
 
 /* A few of those that are due for a listing at each time, not all in the same minute. */
@@ -259,11 +320,13 @@ static bool listed_long_ago(const struct reconcile *r, const struct seen *s)
 	return age > every - (int64_t)(h % 1024) * every / 4096;
 }
 
-static void on_mark(struct reconcile *r, struct seen *s, const char *mark)
+static void on_mark(struct reconcile *r, struct seen *s, const char *mark, const char *holder)
 {
 	r->now.repositories++;
 	r->facts.statted++;
 	set_gone(r, s, strcmp(mark, "-") == 0);
+	if (!s->gone_ms)
+		set_taken(r, s, holder);
 	if (s->gone_ms || s->looking || (!r->asked && clock_boot_ns() < s->again_ns))
 		return;
 	if (r->full || !*s->mark || strcmp(mark, s->mark) != 0 || listed_long_ago(r, s))
@@ -313,7 +376,7 @@ static void on_marked(void *arg, struct msg *m, const char *problem)
 
 	if (m && !problem)
 		problem = m->u.marked.problem;
-	if (!problem && marks->n != n)
+	if (!problem && (marks->n != n || m->u.marked.holders.n != n))
 		problem = "the gate answered for other repositories than it was asked about";
 	if (problem) {
 		r->marked = true;	/* what is being listed is let go on */
@@ -322,7 +385,7 @@ static void on_marked(void *arg, struct msg *m, const char *problem)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		on_mark(r, r->order[r->at + i], marks->v[i]);
+		on_mark(r, r->order[r->at + i], marks->v[i], m->u.marked.holders.v[i]);
 	r->at += n;
 	r->facts.at = r->at;
 	batches = (r->norder + BATCH - 1) / BATCH;
@@ -549,9 +612,10 @@ bool flow_reconcile_trouble(const struct core *c, size_t *at, struct flow_troubl
 	for (; *at < r->n; ++*at) {
 		const struct seen *s = r->v[*at];
 
-		if (!s->gone_ms && !s->problem)
+		if (!s->gone_ms && !s->problem && !s->taken)
 			continue;
-		*out = (struct flow_trouble) { s->path, s->name, s->gone_ms, s->problem };
+		*out = (struct flow_trouble) { s->path, s->name, s->gone_ms, s->problem, s->taken,
+					       s->taken_ms };
 		++*at;
 		return true;
 	}

@@ -109,8 +109,8 @@ char *repository_stands(const struct repository *r)
 		return xasprintf("repository %s is gone since %s: '%s' is not there, see penstock status", r->name,
 				 clock_text(since, r->gone_ms), r->path);
 	if (r->taken_ms)
-		return xasprintf("repository %s is taken by another agent since %s: %s; one of the two must let it go: "
-				 "penstock uninstall %s, or stop that agent", r->name, clock_text(since, r->taken_ms),
+		return xasprintf("repository %s is taken by another agent since %s, %s: stop that agent, or take '%s' "
+				 "out of repositories.roots of one of the two", r->name, clock_text(since, r->taken_ms),
 				 r->taken_by ? r->taken_by : "unknown", r->path);
 	return NULL;
 }

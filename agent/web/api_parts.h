@@ -43,6 +43,8 @@ void request_bytes(struct request *r, const char *type);	/* r->bytes */
 /* api_status.c */
 int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err);
 void status_finish(struct request *r);
+/* Why nothing of a repository is taken into work; warnings (may be NULL) get it too. */
+json_t *trouble_of(const struct flow_trouble *t, json_t *warnings);
 /* api_act.c */
 void act_run(struct request *r);
 void act_adopt(struct request *r);

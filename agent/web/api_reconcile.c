@@ -7,16 +7,20 @@
 static void reconciled(void *arg, const char *problem, const struct flow_reconciled *d)
 {
 	struct request *r = arg;
-	json_t *doc;
+	json_t *doc, *trouble = json_array();
+	struct flow_trouble t;
 
+	for (size_t at = 0; flow_reconcile_trouble(r->core, &at, &t);)
+		json_array_append_new(trouble, trouble_of(&t, NULL));
 	if (problem) {
+		json_decref(trouble);
 		request_fail(r, PS_EGATE, problem, "penstock status");
 		return;
 	}
-	doc = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "id", "reconcile", "state", "done",
+	doc = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "id", "reconcile", "state", "done",
 			"repositories", (json_int_t)d->repositories, "listed",
 			(json_int_t)d->listed, "events", (json_int_t)d->events, "problems",
-			(json_int_t)d->problems);
+			(json_int_t)d->problems, "trouble", trouble);
 	request_done(r, 200, doc);
 	json_decref(doc);
 }

@@ -126,8 +126,35 @@ static json_t *spool_of(const struct core *c, json_t *warnings)
 			 (json_int_t)f.aside, "entries", aside);
 }
 
-static const char gone_means[] =
-	"the repository is not there: no event of it is taken into work until it is back";
+json_t *trouble_of(const struct flow_trouble *t, json_t *warnings)
+{
+	const char *name = t->name ? t->name : t->path;
+	int64_t since = t->gone_ms ? t->gone_ms : t->taken_ms;
+	json_t *item = json_object();
+	char text[CLOCK_TEXT], *why;
+
+	clock_text_ms(text, since);
+	if (t->gone_ms)
+		why = xasprintf("repository %s is not there since %s: nothing of it is taken into "
+				"work until '%s' is back", name, text, t->path);
+	else if (t->taken)
+		why = xasprintf("repository %s is taken by another agent since %s, %s: nothing of "
+				"it is taken into work here; stop that agent, or take '%s' "
+				"out of repositories.roots of one of the two", name, text,
+				t->taken, t->path);
+	else
+		why = xasprintf("repository %s: %s", name, t->problem);
+	json_object_set_new(item, "id", text_or_null(name));
+	json_object_set_new(item, "state", json_string(t->gone_ms ? "gone" : t->taken ? "held" :
+						       "unknown"));
+	json_object_set_new(item, "path", text_or_null(t->path));
+	json_object_set_new(item, "since", text_or_null(since ? text : NULL));
+	json_object_set_new(item, "reason", text_or_null(why));
+	if (warnings)
+		add(warnings, "%s", why);
+	free(why);
+	return item;
+}
 
 static json_t *reconcile_of(const struct core *c, json_t *warnings)
 {
@@ -136,24 +163,8 @@ static json_t *reconcile_of(const struct core *c, json_t *warnings)
 	char last[CLOCK_TEXT];
 	struct flow_trouble t;
 
-	for (size_t at = 0; flow_reconcile_trouble(c, &at, &t);) {
-		json_t *item = json_object();
-		const char *why = t.gone_ms ? gone_means : t.problem;
-
-		json_object_set_new(item, "id", text_or_null(t.name ? t.name : t.path));
-		json_object_set_new(item, "state", text_or_null(t.gone_ms ? "gone" : "unknown"));
-		json_object_set_new(item, "path", text_or_null(t.path));
-		json_object_set_new(item, "since", text_or_null(t.gone_ms ?
-				    clock_text_ms(last, t.gone_ms) : NULL));
-		json_object_set_new(item, "reason", text_or_null(why));
-		json_array_append_new(trouble, item);
-		if (t.gone_ms)
-			add(warnings, "repository %s is not there since %s: no event of it is "
-			    "taken into work until '%s' is back", t.name ? t.name : "",
-			    clock_text_ms(last, t.gone_ms), t.path);
-		else
-			add(warnings, "repository %s: %s", t.name ? t.name : t.path, t.problem);
-	}
+	for (size_t at = 0; flow_reconcile_trouble(c, &at, &t);)
+		json_array_append_new(trouble, trouble_of(&t, warnings));
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "at",
 			 (json_int_t)f->at, "of", (json_int_t)f->of, "passes",
 			 (json_int_t)f->passes, "frames", (json_int_t)f->frames, "statted",

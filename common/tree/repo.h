@@ -106,6 +106,17 @@ int repo_unkeep(struct repo *r, const char *oid, struct ps_err *err) PS_MUSTCHEC
 enum { REPO_MARK = 33 };
 void repo_mark(const char *path, char mark[REPO_MARK]);
 
+/* Opens the folder that holds HEAD: the path itself, or .git in it; -1 with errno. */
+int repo_folder(const char *path);
+
+/*
+ * Says in the repository's folder (penstock.lease) that `owner` works with it and says so again
+ * every every_ms. *other (free it): somebody else has said so, less than three of his periods ago;
+ * else NULL, and it is ours. A repository without our hook gets none. Failpoint repo.lease.
+ */
+int repo_lease(const char *path, const char *owner, int64_t every_ms, char **other,
+	       struct ps_err *err) PS_MUSTCHECK;
+
 /* Does the repository keep reflogs at all? */
 bool repo_has_logs(struct repo *r);
 /*

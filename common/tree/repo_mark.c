@@ -92,8 +92,7 @@ static void add_folder(struct marker *m, int dirfd, const char *name, int depth)
 	add_inside(m, fd, depth == 0, depth);
 }
 
-/* The folder that holds HEAD: the path itself, or .git in it. */
-static int open_repository(const char *path)
+int repo_folder(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), inner;
 
@@ -115,7 +114,7 @@ void repo_mark(const char *path, char mark[REPO_MARK])
 	char hex[DIGEST_HEX];
 	struct timespec now;
 	struct stat st;
-	int fd = open_repository(path);
+	int fd = repo_folder(path);
 
 	if (fd < 0) {
 		snprintf(mark, REPO_MARK, "%s", errno == ENOENT || errno == ENOTDIR ?

@@ -204,7 +204,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_marked(F)                                                               \
 	F(U64, id, 0, "as asked")                                                    \
 	F(OSTR, problem, WIRE_TEXT, "why nothing could be read")                     \
-	F(STRS, marks, 0, "one each, in the order asked; '-': not there; '?': look, a mark cannot be relied on")
+	F(STRS, marks, 0, "one each, in the order asked; '-': not there; '?': look, a mark cannot be relied on") \
+	F(STRS, holders, 0, "one each: another agent whose lease lies in it; '': ours does")
 
 #define WIRE_find(F) F(U64, id, 0, "asked by core")
 

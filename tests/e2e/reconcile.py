@@ -73,7 +73,7 @@ def only_what_changed_is_listed():
         quiet(agent)
         before = facts(agent)
         check(pass_over(agent) == {"id": "reconcile", "state": "done", "repositories": 5, "listed": 0, "events": 0,
-                                   "problems": 0}, "nothing to do: none is listed")
+                                   "problems": 0, "trouble": []}, "nothing to do: none is listed")
         after = facts(agent)
         check(after["listed"] == before["listed"] and after["statted"] == before["statted"] + 5 and
               after["frames"] == before["frames"] + 1, "five asked about in one frame")
@@ -243,6 +243,48 @@ def report_lost_and_undone():
         check((undone["new"], undone["kind"], undone["state"]) == (first, "gap", "held"), f"nobody's: {undone}")
 
 
+def two_agents():
+    """Two agents with one repository: the lease says whose it is, the other one keeps off and says so."""
+    one, two = timed("1s"), timed("1s")
+    with open(two.dir + "/penstock.yml") as f:
+        yml = f.read()
+    root = [line for line in yml.split("\n") if "path: repos" in line]
+    check(len(root) == 1, "the root to change")
+    with open(two.dir + "/penstock.yml", "w") as f:
+        f.write(yml.replace("path: repos", f"path: {one.dir}/repos"))
+    with one:
+        repo = adopted(one, "a")
+        lease = repo + "/penstock.lease"
+        wait("it has a lease", lambda: os.path.exists(lease))
+        with open(lease) as f:
+            text = f.read()
+        check(text.split("\n")[0] == "penstock-lease 1" and one.dir in text, f"whose: {text}")
+        said = os.stat(lease)
+        wait("it is renewed", lambda: os.stat(lease).st_mtime_ns > said.st_mtime_ns)
+        check(os.stat(lease).st_ino == said.st_ino and not facts(one)["repositories"], "without writing it again")
+        with two:
+            trouble = wait("the second sees it", lambda: facts(two)["repositories"])
+            check(trouble[0]["state"] == "held" and one.dir in trouble[0]["reason"], f"status: {trouble}")
+            check(any(f"taken by another agent since" in w for w in two.json("status")["warnings"]), "a warning")
+            check(one.dir in two.penstock("reconcile").stdout, "reconcile names it")
+            main = "refs/heads/main"
+            git(repo, "update-ref", main, commit(repo, "next"))
+            wait("both have the event", lambda: pass_over(two) and one.events(main) and two.events(main))
+            for agent in one, two:
+                agent.penstock("release-hold", agent.events(main)[-1]["id"])
+            wait("it goes on in the first", lambda: one.events(main)[-1]["state"] == "done")
+            e = two.events(main)[-1]
+            check(e["state"] == "open" and not e["surveyed"], f"and not in the second: {e}")
+            why = two.penstock("why", e["id"]).stdout
+            check("taken by another agent" in why and one.dir in why, f"why says so: {why}")
+            one.stop()
+            wait("the second takes it over", lambda: not facts(two)["repositories"])
+            wait("and its event goes on", lambda: two.events(main)[-1]["state"] == "done")
+            one.start()
+            trouble = wait("now the first keeps off", lambda: facts(one)["repositories"])
+            check(two.dir in trouble[0]["reason"], f"and says why: {trouble}")
+
+
 def failing_looks():
     """A repository that cannot be looked at is not tried in every pass."""
     agent = timed("1s")
@@ -329,5 +371,6 @@ def set_aside():
 
 if __name__ == "__main__":
     main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, on_purpose, kept,
-         there_and_back, log_that_lies, report_lost_and_undone, failing_looks, push_that_lives,
+         there_and_back, log_that_lies, report_lost_and_undone, two_agents,
+         failing_looks, push_that_lives,
          set_aside)
