@@ -354,8 +354,10 @@ int hook_post_receive(struct hook *h)
 	sock = h->socket ? frame_connect(h->socket, HOOK_CONNECT_MS, NULL) : PS_EAGENT;
 	if (sock >= 0 && ask(sock, MSG_report, &report, -1, until, &m, NULL) == 0) {
 		/* with a text it is settled: kept, or core listens to nobody here and would not to
-		 * the spool either; without one it could not be kept: the spool can */
-		told = strcmp(m.u.answer.verdict, "kept") == 0 || *m.u.answer.text;
+		 * the spool either; without one it could not be kept: the spool can. keep: it can
+		 * later */
+		told = strcmp(m.u.answer.verdict, "keep") != 0 &&
+			(strcmp(m.u.answer.verdict, "kept") == 0 || *m.u.answer.text);
 		core = true;
 		hook_relay(m.u.answer.text);
 		msg_clear(&m);

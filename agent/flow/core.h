@@ -105,6 +105,8 @@ void flow_release_hold(struct core *c, int64_t event, bool alone, const char *lo
 /* The spool at its last take; of what was set aside, the first `told` with their reasons. */
 struct flow_spool_facts { size_t waiting, aside, told; char *const *names, *const *why; };
 void flow_spool_facts(const struct core *c, struct flow_spool_facts *out);
+/* Copies of repositories whose words wait in the spool for an id of their own, one per call. */
+bool flow_spool_waits(const struct core *c, size_t at, const char **path, const char **why);
 struct flow_reconciled { size_t repositories, listed, events, problems; };
 typedef void flow_reconcile_fn(void *arg, const char *problem, const struct flow_reconciled *done);
 /* Looks at one repository (name, or absolute path), or at all (NULL): those that have changed, with

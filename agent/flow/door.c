@@ -85,9 +85,16 @@ static void maybe_drop(struct client *cl)
 }
 
 /* Who cannot be told "recorded" must hear nothing: then the hook leaves word in the spool. */
-static void not_recorded(struct client *cl, const struct word *w)
+static void not_recorded(struct client *cl, const struct word *w, int rc, const struct ps_err *err)
 {
-	if (w->m.type == MSG_report || !w->m.u.intent.verdict)
+	char *text;
+
+	if (w->m.type == MSG_report && rc == PS_ECONFLICT) {
+		text = xasprintf("warning: nothing is made of this push yet: %s\n",
+				 ps_err_msg(err, rc));
+		answer(cl, "keep", text);
+		free(text);
+	} else if (w->m.type == MSG_report || !w->m.u.intent.verdict)
 		answer(cl, "undecided", NULL);
 	else if (cl->peer)
 		peer_close(cl->peer, "what it said was not recorded");
@@ -117,7 +124,7 @@ static void on_recorded(struct word *w, int rc, const struct ps_err *err)
 		log_warn("door", word_push(w), "%s of '%s' is not recorded: %s",
 			 msg_name(w->m.type), word_repository(w), ps_err_msg(err, rc));
 	if (rc < 0)
-		not_recorded(cl, w);
+		not_recorded(cl, w, rc, err);
 	else
 		answer_recorded(cl, w);
 	cl->word = NULL;

@@ -109,6 +109,7 @@ static json_t *spool_of(const struct core *c, json_t *warnings)
 {
 	json_t *aside = json_array();
 	struct flow_spool_facts f;
+	const char *path, *why;
 
 	flow_spool_facts(c, &f);
 	for (size_t i = 0; i < f.told; i++) {
@@ -122,6 +123,15 @@ static json_t *spool_of(const struct core *c, json_t *warnings)
 	if (f.aside)
 		add(warnings, "%zu entries of the spool were set aside, the first: %s; they lie in "
 		    "%s/aside", f.aside, f.told ? f.why[0] : "see there", c->paths->spool);
+	for (size_t i = 0; flow_spool_waits(c, i, &path, &why); i++) {
+		json_t *item = json_object();
+
+		json_object_set_new(item, "id", text_or_null(path));
+		json_object_set_new(item, "state", json_string("waiting"));
+		json_object_set_new(item, "reason", text_or_null(why));
+		json_array_append_new(aside, item);
+		add(warnings, "what hooks said waits in the spool: %s", why);
+	}
 	return json_pack("{s:I, s:I, s:o}", "waiting", (json_int_t)f.waiting, "aside",
 			 (json_int_t)f.aside, "entries", aside);
 }

@@ -150,7 +150,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 /* core's answer to intent and report; also what the gate program tells the hook. */
 #define WIRE_answer(F)                                                               \
-	F(STR, verdict, 32, "accept, refuse, undecided; for a report: kept")         \
+	F(STR, verdict, 32, "accept, refuse, undecided; for a report: kept, or keep: in the spool")         \
 	F(STR, text, WIRE_TEXT * 8, "whole lines for the pusher")                    \
 	F(LIST, refs, ref_line, "commands with seen and target filled in")
 

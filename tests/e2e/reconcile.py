@@ -150,6 +150,28 @@ def copied():
         check(pass_over(agent)["events"] == 1 and agent.events()[-1]["repository"] == "copy", "it has its own events")
 
 
+def pushed_into_a_copy():
+    """Accepted and kept; the pusher reads what to do; once the copy has an id of its own it is an event as any other."""
+    with Instance() as agent:
+        repo = adopted(agent, "a")
+        n, main, copy = len(agent.events()), "refs/heads/main", os.path.dirname(repo) + "/copy.git"
+        shutil.copytree(repo, copy, symlinks=True)
+        clone = agent.example(copy)
+        p = clone.push("+HEAD:" + main)
+        pushed = clone.git("rev-parse", "HEAD").stdout.strip()
+        check("it is a copy; run: penstock install --new-id " + copy in p.text and "event kept" in p.text, f"told: {p.text}")
+        words = wait("status says what waits", lambda: [
+            e for e in agent.json("status")["spool"]["entries"] if e["state"] == "waiting"])
+        check(words[0]["id"] == copy and "--new-id" in words[0]["reason"], f"by name: {words}")
+        check(len(agent.events()) == n and agent.json("status")["spool"]["aside"] == 0, "nothing is made of it, nothing lost")
+        git(repo, "update-ref", "refs/heads/x", main)
+        check(pass_over(agent)["events"] == 1, "others go on")
+        agent.penstock("install", "--new-id", copy)
+        e = wait("its event", lambda: [e for e in agent.events(main) if e["repository"] == "copy"])[-1]
+        check((e["new"], e["kind"]) == (pushed, "sure") and "ana" in e["pusher"], f"whole: {e}")
+        wait("the spool is empty", lambda: agent.json("status")["spool"]["waiting"] == 0)
+
+
 def on_purpose():
     with Instance() as agent:
         repo = agent.repository("a", install=False)
@@ -370,7 +392,7 @@ def set_aside():
 
 
 if __name__ == "__main__":
-    main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, on_purpose, kept,
+    main(moved_without_a_hook, only_what_changed_is_listed, by_itself, gone_and_back, renamed, copied, pushed_into_a_copy, on_purpose, kept,
          there_and_back, log_that_lies, report_lost_and_undone, two_agents,
          failing_looks, push_that_lives,
          set_aside)

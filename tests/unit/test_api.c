@@ -177,6 +177,15 @@ void flow_spool_facts(const struct core *c, struct flow_spool_facts *out)
 	*out = (struct flow_spool_facts) { 0 };
 }
 
+bool flow_spool_waits(const struct core *c, size_t at, const char **path, const char **why)
+{
+	(void)c;
+	(void)at;
+	(void)path;
+	(void)why;
+	return false;
+}
+
 void flow_adopt_ref(struct core *c, const char *path, const char *ref, const char *who,
 		    core_reply_fn *reply, void *arg)
 {
