@@ -18,7 +18,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 
-enum { LEASE_MAX = 8192, PERIODS = 3, EVERY_MAX_MS = 86400000 };
+enum { LEASE_MAX = 8192, PERIODS = 3, LEAST_MS = 5000, EVERY_MAX_MS = 86400000 };
 
 static const char name[] = "penstock.lease", first_line[] = "penstock-lease 1";
 
@@ -60,6 +60,8 @@ static bool is_fresh(const struct stat *st, const char *every)
 		(now.tv_nsec - st->st_mtim.tv_nsec) / 1000000;
 	if (ms < 0 || ms > EVERY_MAX_MS)
 		ms = EVERY_MAX_MS;
+	if (ms < LEAST_MS)		/* a machine may be busy for longer than a second */
+		ms = LEAST_MS;
 	return age < PERIODS * ms && -age < PERIODS * ms;
 }
 
