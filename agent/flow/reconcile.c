@@ -376,7 +376,7 @@ static void on_marked(void *arg, struct msg *m, const char *problem)
 
 	if (m && !problem)
 		problem = m->u.marked.problem;
-	if (!problem && (marks->n != n || m->u.marked.holders.n != n))
+	if (!problem && marks->n != n)
 		problem = "the gate answered for other repositories than it was asked about";
 	if (problem) {
 		r->marked = true;	/* what is being listed is let go on */
@@ -385,7 +385,8 @@ static void on_marked(void *arg, struct msg *m, const char *problem)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		on_mark(r, r->order[r->at + i], marks->v[i], m->u.marked.holders.v[i]);
+		on_mark(r, r->order[r->at + i], marks->v[i],
+			i < m->u.marked.holders.n ? m->u.marked.holders.v[i] : "");
 	r->at += n;
 	r->facts.at = r->at;
 	batches = (r->norder + BATCH - 1) / BATCH;
