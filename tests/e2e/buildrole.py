@@ -106,7 +106,7 @@ class World:
             f.write(self.yaml)
         self.n = 0
         MARKS.append(hashlib.sha256(f"{self.top}/work/build".encode()).hexdigest()[:16])
-        self.role = wire.Role(BUILD, self.top, self.yaml)
+        self.start()
 
     def close(self):
         self.role.stop()
@@ -119,6 +119,11 @@ class World:
             with open(f"{prefix}/.penstock-toolchain", "w") as f:
                 f.write("penstock-toolchain 1\n")
         return prefix
+
+    def start(self, **more):
+        """A role whose start is over: until then it empties work/export."""
+        self.role = wire.Role(BUILD, self.top, self.yaml, **more)
+        self.query()
 
     def query(self, name=None):
         self.n += 1
@@ -541,7 +546,7 @@ def nothing_survives(w, how):
         assert not alive(mark), "the parent is gone"
         w.role.parent = None
     assert w.top not in open("/proc/self/mountinfo").read()
-    w.role = wire.Role(BUILD, w.top, w.yaml)
+    w.start()
     w.query()       # its start is over when it answers
     left = [x for x in os.listdir(f"{w.top}/work/build") if not x.startswith("toolchain-")]
     assert not left, left
@@ -592,7 +597,7 @@ def sandbox_killed_at_any_moment_leaves_nothing(w):
         until("a job", w.role.children)
         time.sleep(n * 0.0025)
         w.role.kill()
-        w.role = wire.Role(BUILD, w.top, w.yaml)
+        w.start()
         w.query()
         left = marked(w)
         assert not left, left
@@ -627,12 +632,12 @@ def failed_seal_is_ours(w):
     w.toolchain()
     w.role.stop()
     for point in ("build.seal", "fs.rename"):
-        w.role = wire.Role(BUILD, w.top, w.yaml, env={**os.environ, "PENSTOCK_FAILPOINTS": f"{point}=EIO"})
+        w.start(env={**os.environ, "PENSTOCK_FAILPOINTS": f"{point}=EIO"})
         end = w.build(project())
         assert end["state"] == "again" and "Input/output error" in end["reason"], end
         assert w.artifacts() == [], w.artifacts()
         w.role.stop()
-    w.role = wire.Role(BUILD, w.top, w.yaml)
+    w.start()
     assert w.build(project())["state"] == "passed"
 
 

@@ -51,7 +51,7 @@ def airflow_waits():
         wait("why names the driver",
              lambda: "no driver in this version" in a.penstock("why", "refs/heads/airflow").stdout, every=0.2)
         why = a.penstock("why", "refs/heads/airflow").stdout
-        check("waiting: fabric" in why and "lifted by" not in why, why)
+        check("waiting: fabric" in why, why)
 
 
 def reload_adds_an_environment():

@@ -30,7 +30,6 @@ SUITE = f"{CODE}/test/TestSuite.py"
 class World(buildrole.World):
     def __init__(self, yaml=None):
         super().__init__()
-        self.query()        # its start is over when it answers: until then it empties work/export
         if yaml:
             assert self.role.configure(self.yaml.replace(*yaml)) is None
 
