@@ -6,6 +6,7 @@
 
 #include "agent/flow/survey_json.h"
 #include "agent/store/repository.h"
+#include "common/base/buf.h"
 #include "common/base/id.h"
 #include "common/plan/testkey.h"
 
@@ -102,15 +103,28 @@ static int ask(struct store_tx *tx, struct pass *p, const struct demand *d,
 	return rc;
 }
 
-static int say_failed(struct store_tx *tx, const struct demand *d, const struct test *t,
+static bool is_bad(const struct test *t)
+{
+	return strcmp(t->state, "failed") == 0 || strcmp(t->state, "cancelled") == 0;
+}
+
+static int say_failed(struct store_tx *tx, const struct demand *d, const struct tests *l,
 		      struct ps_err *err)
 {
-	char id[ID_TEXT], *why = xasprintf("test %s of %s %s: %s", id_text(id, 't', t->id),
-					   t->pipeline, t->state,
-					   t->reason ? t->reason : "no reason told");
-	int rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
+	struct buf why = BUF_INIT;
+	char id[ID_TEXT];
+	int rc;
 
-	free(why);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct test *t = &l->v[i];
+
+		if (is_bad(t))
+			buf_addf(&why, "%stest %s of %s %s: %s", why.len ? "; " : "",
+				 id_text(id, 't', t->id), t->pipeline, t->state,
+				 t->reason ? t->reason : "no reason told");
+	}
+	rc = demand_set(tx, d->id, "failed", buf_str(&why), NULL, 0, err);
+	buf_clear(&why);
 	return rc;
 }
 
@@ -140,16 +154,19 @@ int pass_tests_of(struct store_tx *tx, struct pass *p, struct demand *d,
 	for (size_t i = 0; i < l.n; i++) {
 		const struct test *t = &l.v[i];
 
-		if (strcmp(t->state, "failed") == 0 || strcmp(t->state, "cancelled") == 0)
-			failed = failed ? failed : t;
+		if (is_bad(t))
+			failed = failed && failed->state[0] == 'c' ? failed : t;
 		else if (strcmp(t->state, "queued") == 0)
 			waits = waits ? waits : t;
 		else if (strcmp(t->state, "passed") != 0)
 			runs = runs ? runs : t;
 	}
+	/* the others go on, so that the pusher learns of all that is broken at once */
+	if (failed && strcmp(failed->state, "failed") == 0 && (!builds_done || runs || waits))
+		failed = NULL;
 	*go_on = !failed && !(builds_done && (runs || waits));
 	if (rc == 0 && failed)
-		rc = say_failed(tx, d, failed, err);
+		rc = say_failed(tx, d, &l, err);
 	else if (rc == 0 && !*go_on)
 		rc = say_waits(tx, d, runs ? runs : waits, err);
 	tests_clear(&l);
