@@ -131,7 +131,8 @@ static int judge_both(const struct gate_check *c, const struct ground *g, struct
 
 int gate_check(const struct gate_check *c, struct gate_checked *out, struct ps_err *err)
 {
-	struct bench b = { .config = c->config, .memo = memo_new("", NULL) };
+	struct memo *memo = memo_new("", NULL);
+	struct bench b = { .config = c->config, .memo = memo };
 	char oid[TREE_OID];
 	struct ground g;
 	struct tree *t;
@@ -144,7 +145,7 @@ int gate_check(const struct gate_check *c, struct gate_checked *out, struct ps_e
 		rc = judge_both(c, &g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g.within, out,
 				err);
 	bench_clear(&b);
-	memo_free(b.memo);
+	memo_free(memo);
 	ground_clear(&g);
 	return rc;
 }

@@ -121,15 +121,20 @@ def problem_of(answer, words):
 
 # ---- the cases ----
 
+def values(answer):
+    """The refs of a look without what it says of their reflogs: reconcile.py has those."""
+    return [{k: v for k, v in r.items() if k not in ("log", "since")} for r in answer["refs"]]
+
+
 def look(w):
     role = w.role()
     a = role.ask("look", id=1, repository=w.repo, refs=[])
     assert "problem" not in a, a
-    assert a["refs"] == [{"ref": "refs/heads/main", "oid": w.first}], a
+    assert values(a) == [{"ref": "refs/heads/main", "oid": w.first}], a
     assert git(w.repo, "config", "penstock.id") == a["repository_id"] and len(a["repository_id"]) == 32
     b = role.ask("look", id=2, repository=w.repo, refs=["HEAD", "refs/heads/none", "refs/heads/main"])
     assert b["repository_id"] == a["repository_id"]
-    assert b["refs"] == [{"ref": "HEAD", "oid": w.first, "target": "refs/heads/main"},
+    assert values(b) == [{"ref": "HEAD", "oid": w.first, "target": "refs/heads/main"},
                          {"ref": "refs/heads/none", "oid": ZERO}, {"ref": "refs/heads/main", "oid": w.first}], b
     for i in range(200):
         role.send("look", id=100 + i, repository=w.repo, refs=[])
@@ -139,7 +144,7 @@ def look(w):
     early = w.role(configured=False)    # core may be quicker than the parent
     early.send("look", id=5, repository=w.repo, refs=[])
     assert early.configure(w.yaml()) is None
-    assert early.answer(5)["refs"] == a["refs"]
+    assert values(early.answer(5)) == values(a)
 
 
 def keep(w):
@@ -148,7 +153,7 @@ def keep(w):
     for _ in range(2):
         assert "problem" not in role.ask("keep", id=1, repository=w.repo, oid=w.first)
     assert git(w.repo, "rev-parse", name) == w.first
-    assert role.ask("look", id=2, repository=w.repo, refs=[])["refs"] == [{"ref": "refs/heads/main", "oid": w.first}]
+    assert values(role.ask("look", id=2, repository=w.repo, refs=[])) == [{"ref": "refs/heads/main", "oid": w.first}]
     for _ in range(2):
         assert "problem" not in role.ask("keep", id=3, repository=w.repo, oid=w.first, drop=True)
     assert git(w.repo, "for-each-ref", "refs/penstock") == ""
