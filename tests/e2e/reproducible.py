@@ -24,9 +24,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-import wire  # noqa: E402
 from agent import check, main, plain_toolchain, run  # noqa: E402
-from buildrole import BUILD, PIPELINE, SETUP, World, project  # noqa: E402
+from buildrole import PIPELINE, SETUP, World, project  # noqa: E402
 
 EPOCH = "315532800"
 PLAIN = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
@@ -82,7 +81,7 @@ class Inside:
         self.w.role.stop()
         before = os.umask(umask)
         try:
-            self.w.role = wire.Role(BUILD, self.w.top, self.w.yaml, env={**os.environ, **env})
+            self.w.start(env={**os.environ, **env})
         finally:
             os.umask(before)
 
