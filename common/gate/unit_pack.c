@@ -119,9 +119,11 @@ static bool take_row(struct row *row, const msgpack_object *o, size_t ntexts, si
 	for (size_t i = 0; ok && i < ntexts; i++) {
 		const msgpack_object *t = &o->via.array.ptr[i];
 
-		ok = t->type == MSGPACK_OBJECT_STR &&
-			!memchr(t->via.str.ptr, '\0', t->via.str.size);
-		row->text[i] = ok ? xstrndup(t->via.str.ptr, t->via.str.size) : NULL;
+		/* an empty one has no pointer */
+		const char *s = t->via.str.size ? t->via.str.ptr : "";
+
+		ok = t->type == MSGPACK_OBJECT_STR && !memchr(s, '\0', t->via.str.size);
+		row->text[i] = ok ? xstrndup(s, t->via.str.size) : NULL;
 	}
 	for (size_t i = 0; ok && i < nnumbers; i++) {
 		const msgpack_object *n = &o->via.array.ptr[ntexts + i];
