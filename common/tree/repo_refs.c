@@ -71,25 +71,72 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct repo_ref *)a)->name, ((const struct repo_ref *)b)->name);
 }
 
-int repo_upstream(struct repo *r, char **here, char **there, struct ps_err *err)
+/* What the remote's branch is called here, by its first fetch rule. */
+static int tracking_name(struct repo *r, const char *remote, const char *merge, git_buf *out)
 {
-	git_buf name = GIT_BUF_INIT, merge = GIT_BUF_INIT;
-	git_reference *head = NULL, *seen = NULL;
-	int rc = git_repository_head(&head, r->git);
+	char *key = xasprintf("remote.%s.fetch", remote);
+	git_config *cfg = NULL;
+	git_buf rule = GIT_BUF_INIT;
+	git_refspec *spec = NULL;
+	int rc = git_repository_config_snapshot(&cfg, r->git);
 
 	if (rc == 0)
-		rc = git_branch_upstream_name(&name, r->git, git_reference_name(head));
+		rc = git_config_get_string_buf(&rule, cfg, key);
 	if (rc == 0)
-		rc = git_branch_upstream_merge(&merge, r->git, git_reference_name(head));
+		rc = git_refspec_parse(&spec, rule.ptr, 1);
 	if (rc == 0)
+		rc = git_refspec_src_matches(spec, merge) ? git_refspec_transform(out, spec, merge) :
+			GIT_ENOTFOUND;
+	git_refspec_free(spec);
+	git_buf_dispose(&rule);
+	git_config_free(cfg);
+	free(key);
+	return rc;
+}
+
+/* branch.NAME.what of the branch at HEAD. */
+static int branch_key(struct repo *r, const char *what, git_buf *out)
+{
+	git_reference *head = NULL;
+	git_config *cfg = NULL;
+	int rc = git_repository_head(&head, r->git);
+	char *key = NULL;
+
+	if (rc == 0 && !git_reference_is_branch(head))
+		rc = GIT_ENOTFOUND;
+	if (rc == 0)
+		rc = git_repository_config_snapshot(&cfg, r->git);
+	if (rc == 0) {
+		key = xasprintf("branch.%s.%s", git_reference_shorthand(head), what);
+		rc = git_config_get_string_buf(out, cfg, key);
+	}
+	free(key);
+	git_config_free(cfg);
+	git_reference_free(head);
+	return rc;
+}
+
+/* Not git_branch_upstream_name(): libgit2 1.5 matches by regular expressions there, and loses the
+ * memory of each that does not match. */
+int repo_upstream(struct repo *r, char **here, char **there, struct ps_err *err)
+{
+	git_buf remote = GIT_BUF_INIT, merge = GIT_BUF_INIT, name = GIT_BUF_INIT;
+	git_reference *seen = NULL;
+	int rc = branch_key(r, "remote", &remote);
+
+	if (rc == 0)
+		rc = branch_key(r, "merge", &merge);
+	if (rc == 0 && strcmp(remote.ptr, ".") == 0)
+		rc = git_reference_lookup(&seen, r->git, merge.ptr);
+	else if (rc == 0 && (rc = tracking_name(r, remote.ptr, merge.ptr, &name)) == 0)
 		rc = git_reference_lookup(&seen, r->git, name.ptr);
 	if (rc == 0) {
-		*here = xstrdup(name.ptr);
+		*here = xstrdup(git_reference_name(seen));
 		*there = xstrdup(merge.ptr);
 	}
-	git_buf_dispose(&name);
+	git_buf_dispose(&remote);
 	git_buf_dispose(&merge);
-	git_reference_free(head);
+	git_buf_dispose(&name);
 	git_reference_free(seen);
 	return rc < 0 ? ps_err_set(err, PS_ENOENT, "there is no upstream branch") : 0;
 }
