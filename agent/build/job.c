@@ -3,6 +3,7 @@
 
 #include "agent/build/job.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -27,6 +28,23 @@ char *job_work(const struct job_env *env, char kind, uint64_t id, uint64_t fence
 {
 	return xasprintf("%s/%c%llu.%llu", env->paths->work_build, kind, (unsigned long long)id,
 			 (unsigned long long)fence);
+}
+
+void job_sweep(const struct job_env *env, char kind, uint64_t id, uint64_t fence)
+{
+	char *own = job_work(env, kind, id, fence), *ours = strrchr(own, '/') + 1;
+	size_t n = (size_t)(strrchr(ours, '.') - ours) + 1;
+	DIR *d = opendir(env->paths->work_build);
+	struct dirent *e;
+	struct ps_err err;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, ours, n) == 0 && strcmp(e->d_name, ours) != 0 &&
+		    fs_remove_tree(dirfd(d), e->d_name, &err) < 0)
+			log_warn("build", NULL, "what an earlier claim left stays: %s", err.msg);
+	if (d)
+		closedir(d);
+	free(own);
 }
 
 void job_tell(int sock, enum msg_type type, const void *body)
@@ -95,6 +113,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 	char *work = job_work(env, 'b', m->build, m->fence);
 	struct ps_err err = { 0 };
 
+	job_sweep(env, 'b', m->build, m->fence);
 	runlog_attempt(log);
 	for (size_t i = 0; i < m->inputs.n; i++)
 		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,

@@ -36,6 +36,8 @@ void job_toolchain(const struct job_env *env, const struct wire_toolchain_query 
 void job_clean(const struct job_env *env, const struct wire_clean *m, int sock);
 /* The folder of a claim of a build (b) or test (t): no other claim has it. free() it. */
 char *job_work(const struct job_env *env, char kind, uint64_t id, uint64_t fence);
+/* Removes the folders of its other claims: a job that was killed left its own, and is over. */
+void job_sweep(const struct job_env *env, char kind, uint64_t id, uint64_t fence);
 /* What the jobs share. job_tell() ends the process when nobody takes it. */
 void job_tell(int sock, enum msg_type type, const void *body);
 struct sandbox_limits job_limits(const struct config *cfg);

@@ -28,6 +28,7 @@ static void test_logged(const struct job_env *env, const struct wire_test_start 
 	char *work = job_work(env, 't', m->test, m->fence);
 	struct ps_err err = { 0 };
 
+	job_sweep(env, 't', m->test, m->fence);
 	runlog_attempt(log);
 	for (size_t i = 0; i < m->inputs.n; i++)
 		inputs[i] = (struct recipe_input){ m->inputs.v[i].path, m->inputs.v[i].oid,

@@ -213,6 +213,7 @@ static void long_texts(void **state)
 	assert_in_range(strlen(j.v[0].trace), JUNIT_TRACE_MAX - 3, JUNIT_TRACE_MAX + 3);
 	assert_true(utf8_valid(j.v[0].name, strlen(j.v[0].name)));
 	assert_true(utf8_valid(j.v[0].trace, strlen(j.v[0].trace)));
+	buf_clear(&b);
 	junit_clear(&j);
 	buf_clear(&b);
 }
