@@ -85,8 +85,8 @@ static int tracking_name(struct repo *r, const char *remote, const char *merge, 
 	if (rc == 0)
 		rc = git_refspec_parse(&spec, rule.ptr, 1);
 	if (rc == 0)
-		rc = git_refspec_src_matches(spec, merge) ? git_refspec_transform(out, spec, merge) :
-			GIT_ENOTFOUND;
+		rc = !git_refspec_src_matches(spec, merge) ? GIT_ENOTFOUND :
+			git_refspec_transform(out, spec, merge);
 	git_refspec_free(spec);
 	git_buf_dispose(&rule);
 	git_config_free(cfg);
