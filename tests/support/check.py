@@ -312,8 +312,8 @@ def do_long():
 
 
 def do_sanitizers():
-    built()
-    step("make check-sanitizers", make("check-sanitizers"), BUILD, 20 * MINUTE)
+    prefix = toolchain()
+    step("make check-sanitizers", make("check-sanitizers"), BUILD, 20 * MINUTE, {"PENSTOCK_TEST_TOOLCHAIN": prefix})
 
 
 def do_valgrind():
