@@ -9,9 +9,10 @@
  * while time is taken), the ref moved as git moves it (lock file, rename), the report, and the end
  * of that process. Each connection has a ref of its own, refs/heads/load-N, that goes A, B, A...
  *
- * Prints one line of JSON: events acknowledged, how many different ones core named, seconds, the
- * median and worst time from report to acknowledgement, the median of an intent. Exit 1 when core
- * refused or lost a word.
+ * Prints one line of JSON: reports acknowledged; how many of them named their event (where the push
+ * before is still being settled, a report is kept and gets its place when its own push is over);
+ * seconds; the median and worst time from report to acknowledgement; the median of an intent. Exit
+ * 1 when core refused a word or named one event twice.
  */
 #include "config.h"
 
@@ -164,8 +165,6 @@ static int push(struct line *l, uint64_t no, pid_t pid, int pidfd, uint64_t star
 	report.stamp = (uint64_t)asked;
 	if (rc == 0)
 		rc = ask(l, MSG_report, &report, -1, "kept", &event);
-	if (rc == 0 && !event)
-		rc = ps_err_set(&l->err, PS_EPROTO, "a report was kept and names no event");
 	if (rc == 0)
 		note(l, intent, clock_boot_ns() - asked, event);
 	return rc;
@@ -217,7 +216,7 @@ static int by_number(const void *a, const void *b)
 static int tell(struct line *lines, int n, int64_t began, int64_t ended)
 {
 	uint64_t *took, *intent, *events;
-	size_t all = 0, at = 0, different = 0;
+	size_t all = 0, at = 0, named = 0, twice = 0;
 
 	for (int i = 0; i < n; i++)
 		all += lines[i].n;
@@ -233,17 +232,19 @@ static int tell(struct line *lines, int n, int64_t began, int64_t ended)
 	qsort(took, all, sizeof(*took), by_number);
 	qsort(intent, all, sizeof(*intent), by_number);
 	qsort(events, all, sizeof(*events), by_number);
-	for (size_t i = 0; i < all; i++)
-		different += !i || events[i] != events[i - 1];
-	printf("{\"events\": %zu, \"different\": %zu, \"seconds\": %.6f, \"median_ms\": %.3f, "
-	       "\"worst_ms\": %.3f, \"intent_ms\": %.3f}\n", all, different,
+	for (size_t i = 0; i < all; i++) {
+		named += events[i] != 0;
+		twice += i && events[i] && events[i] == events[i - 1];
+	}
+	printf("{\"events\": %zu, \"named\": %zu, \"seconds\": %.6f, \"median_ms\": %.3f, "
+	       "\"worst_ms\": %.3f, \"intent_ms\": %.3f}\n", all, named,
 	       (double)(ended - began) / 1e9,
 	       (double)took[all / 2] / 1e6, all ? (double)took[all - 1] / 1e6 : 0.0,
 	       (double)intent[all / 2] / 1e6);
 	free(took);
 	free(intent);
 	free(events);
-	return all && different == all ? 0 : 1;
+	return all && !twice ? 0 : 1;
 }
 
 int main(int argc, char **argv)
