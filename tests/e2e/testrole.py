@@ -36,7 +36,7 @@ class World(buildrole.World):
     def prefix(self):
         return TOOLS or self.toolchain()
 
-    def start(self, suite, package="VALUE = 'built'\n", more=None, **fields):
+    def begin(self, suite, package="VALUE = 'built'\n", more=None, **fields):
         """One pipeline `orders` with this suite; the wheel holds a package of that name."""
         files = {SUITE: suite, f"{CODE}/test/__init__.py": "", f"{CODE}/__init__.py": "", f"{CODE}/setup.py": "",
                  f"{CODE}/orders/__init__.py": "VALUE = 'source'\n", **(more or {})}
@@ -64,7 +64,7 @@ class World(buildrole.World):
         return digest
 
     def test(self, suite, **more):
-        dest = self.start(suite, **more)
+        dest = self.begin(suite, **more)
         end = self.role.recv(120)
         assert end["type"] == "test_end" and end["test"] == self.n and end["fence"] == 4, end
         assert not os.path.exists(dest), "the export is eaten"
@@ -221,7 +221,7 @@ def export_and_artifact_are_proven(w):
 
 def killed_tests_are_answered_for(w):
     mark = f"8{os.getpid()}"
-    w.start(f"import subprocess\ndef test_x(): subprocess.run(['/bin/sleep', '{mark}'])\n")
+    w.begin(f"import subprocess\ndef test_x(): subprocess.run(['/bin/sleep', '{mark}'])\n")
     until("it runs", lambda: alive("/bin/sleep", mark), 60)
     os.kill(w.role.children()[0], 9)
     end = w.role.recv()
