@@ -5,6 +5,7 @@
 #include "agent/flow/merge.h"
 
 #include "agent/flow/merge_ref.h"
+#include "common/base/clock.h"
 #include "common/base/failpoint.h"
 
 static int find_repository(struct store_tx *tx, const struct merge_repository *where,
@@ -71,6 +72,18 @@ static int place_intent(struct merge *m, const struct intent *in, const char *va
 	return rc;
 }
 
+static int by_told(const void *pa, const void *pb)
+{
+	const struct intent *a = pa, *b = pb;
+	int c = strcmp(a->boot, b->boot);
+
+	if (c)				/* of an older boot: earlier */
+		return strcmp(a->boot, clock_boot_id()) == 0 ? 1 :
+			strcmp(b->boot, clock_boot_id()) == 0 ? -1 : c;
+	c = a->told_stamp < b->told_stamp ? -1 : a->told_stamp > b->told_stamp;
+	return c ? c : a->told < b->told ? -1 : a->told > b->told;
+}
+
 /* What was reported of the ref and waited gets its place, whoever's it is: its value is known. */
 static int place_told(struct merge *m, const char *ref, const char *value,
 		      const struct merge_time *when, bool *again, struct ps_err *err)
@@ -78,6 +91,8 @@ static int place_told(struct merge *m, const char *ref, const char *value,
 	struct intents open = { 0 };
 	int rc = intents_open(m->tx, m->repo->id, ref, MERGE_INTENTS_MAX, &open, err);
 
+	if (open.n)
+		qsort(open.v, open.n, sizeof(*open.v), by_told);
 	for (size_t i = 0; rc == 0 && !*again && i < open.n; i++)
 		if (open.v[i].told >= 0)
 			rc = place_intent(m, &open.v[i], value, when, again, err);

@@ -226,17 +226,18 @@ static bool depends(const struct rule *r, bool maybe_first, unsigned here, unsig
 	return here <= behind + WRONG && behind <= here + WRONG;
 }
 
-/* Twice the events between the tail and o: none when what waits leads there. */
-static unsigned way_cost(const struct rule *r)
+/* Twice the events between two values behind the tail: none when what another push reported, and
+ * what waits as well, leads there. */
+static unsigned way_cost(const struct rule *r, const char *from, const char *to)
 {
 	for (size_t i = 0; i < r->t->nintents; i++) {
 		const struct rule_intent *in = &r->t->intents[i];
 
-		if (in->k >= 0 && in->push != r->l->push && strcmp(in->old, r->tail) == 0 &&
-		    strcmp(in->new, r->l->old) == 0 && !rule_is_passed(r, in->told))
+		if (in->k >= 0 && in->push != r->l->push && strcmp(in->old, from) == 0 &&
+		    strcmp(in->new, to) == 0 && !rule_is_passed(r, in->told))
 			return 0;
 	}
-	return 2 * differ(r->l->old, r->tail);
+	return 2 * differ(from, to);
 }
 
 /* Is the way from the tail to o announced? Of two places that cost the same, behind then. */
@@ -256,7 +257,7 @@ static bool is_announced(const struct rule *r)
 /* There and back behind the tail, which was read after that. */
 static void find_detour(const struct rule *r, struct spot *best)
 {
-	unsigned cost = 2 + way_cost(r) + 2 * differ(r->l->new, r->tail);
+	unsigned cost = 2 + way_cost(r, r->tail, r->l->old) + 2 * differ(r->l->new, r->tail);
 
 	if (rule_is_passed(r, r->l->told) && cost < best->cost)
 		*best = (struct spot) { DETOUR, 0, cost };
@@ -298,13 +299,13 @@ static void place(struct rule *r, size_t own)
 	const struct rule_learnt *l = r->l;
 	struct spot spot = { NOWHERE, 0, NEVER };
 	bool passed = rule_is_passed(r, l->told);
-	unsigned here, behind = passed ? NEVER : 2 + way_cost(r);
+	unsigned here, behind = passed ? NEVER : 2 + way_cost(r, r->tail, l->old);
 
 	find_spot(r, &spot);
 	here = spot.cost;
 	if (l->value && spot.how != NOWHERE) {
-		here += 2 * differ(ends_at(r, r->tail), l->value);
-		behind += 2 * differ(ends_at(r, l->new), l->value);
+		here += way_cost(r, ends_at(r, r->tail), l->value);
+		behind += way_cost(r, ends_at(r, l->new), l->value);
 	}
 	if (depends(r, spot.how == FIRST && spot.cost % 2, here, behind))
 		rule_step(r, RULE_WAIT);

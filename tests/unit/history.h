@@ -130,6 +130,7 @@ struct world {
 	long events;
 	bool lost;			/* what is wrong is that something is missing */
 	long logged, exact;		/* refs with a whole reflog; with the events it tells */
+	long judged, strict;		/* refs that moved; and those judged without leniency */
 	long guessed, elsewhere, surplus;	/* see history_judge.c */
 };
 

@@ -9,8 +9,8 @@
  * Told apart and counted: `guessed`, events more than git made since a server-side update looks like
  * announced movements end to end; `elsewhere`, all is there once, but not in the order git did it (late
  * reports leave that open); `surplus`, events too many where intents were lost, or a ref was named twice
- * in one push (the gate refuses that), or words were late and refs moved without a word as well: there only
- * the path and what was reported are promised.
+ * in one push (the gate refuses that), or words were late and refs moved without a word as well, or three
+ * pushes of one ref were under way at once: there only the path and what was reported are promised.
  */
 #include "config.h"
 
@@ -212,10 +212,38 @@ static void take_chain(const struct world *w, int ref, const int *value, const s
 
 enum { CHAIN = 3 };
 
-/* What core is told leaves open how many it were. */
-static bool is_lenient(const struct history *h)
+static bool is_under_way(const struct world *w, int push, int ref, int64_t at)
 {
-	return h->lossy || h->twice || (h->late && h->server);
+	const struct live_push *p = &w->p[push];
+
+	for (int i = 0; i < p->plan.n; i++)
+		if (p->plan.v[i].ref % ALIAS == ref)
+			return p->from && p->from <= at &&
+				(!p->settled_at || p->settled_at > at);
+	return false;
+}
+
+/* Three pushes of one ref at once: their reports may be placed in more than one way. */
+static bool is_tangled(const struct world *w, int ref)
+{
+	for (int i = 0; i < PUSHES; i++) {
+		int n = 0;
+
+		for (int k = 0; k < PUSHES; k++)
+			n += is_under_way(w, i, ref, w->p[i].from) &&
+				is_under_way(w, k, ref, w->p[i].from);
+		if (n > 2)
+			return true;
+	}
+	return false;
+}
+
+/* What core is told leaves open how many it were. */
+static bool is_lenient(const struct world *w, int ref)
+{
+	const struct history *h = w->h;
+
+	return h->lossy || h->twice || (h->late && h->server) || is_tangled(w, ref);
 }
 
 static void judge_path(struct world *w, int ref, const struct seen *s)
@@ -242,11 +270,13 @@ static void judge_path(struct world *w, int ref, const struct seen *s)
 		memcpy(reach[0], next, sizeof(next));
 		skip_circles(w, ref, value, reach[0]);
 	}
-	if (!reach[0][n] && s->events.n > (size_t)n && is_lenient(w->h))
+	if (!reach[0][n] && s->events.n > (size_t)n && is_lenient(w, ref))
 		w->surplus += (long)(s->events.n - (size_t)n);
 	else if (!reach[0][n] && s->events.n > (size_t)n)
 		world_wrong(w, "%s: the events are not what git did", history_refs[ref]);
 	w->elsewhere += !reach[0][n];
+	w->strict += n > 0 && !is_lenient(w, ref);
+	w->judged += n > 0;
 }
 
 /* ---- who ---- */

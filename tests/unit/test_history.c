@@ -369,7 +369,8 @@ static void show(struct store_tx *tx, const struct history *h, bool no_drain)
 	printf("  so far judged: %s\n", *w.why ? w.why : "right");
 }
 
-struct totals { long histories, ops, moves, events, promised, failed, lost, guessed, elsewhere, surplus, logged, exact; };
+struct totals { long histories, ops, moves, events, promised, failed, lost, guessed, elsewhere, surplus, logged, exact,
+	judged, strict; };
 
 static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, struct totals *t)
 {
@@ -385,6 +386,8 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 	t->surplus += w.surplus;
 	t->logged += w.logged;
 	t->exact += w.exact;
+	t->judged += w.judged;
+	t->strict += w.strict;
 	for (int r = 0; r < REFS; r++)
 		for (int i = 0; i < w.nmoves[r]; i++) {
 			t->moves++;
@@ -394,8 +397,10 @@ static bool run(struct store_tx *tx, uint64_t seed, bool no_drain, bool quiet, s
 		return true;
 	t->failed++;
 	t->lost += w.lost;
-	if (quiet)
+	if (quiet) {
+		printf("history %llu: %s\n", (unsigned long long)seed, w.why);
 		return false;
+	}
 	printf("history %llu fails: %s\n", (unsigned long long)seed, w.why);
 	shrink(tx, &h, no_drain);
 	printf("made shorter (%s%s, %s):\n", h.logs ? "reflogs, " : "", h.lossy ? "intents may be lost" : "no intent is lost",
@@ -425,10 +430,11 @@ static bool read_options(int argc, char **argv, struct options *o)
 
 static void print_totals(const struct options *o, const struct totals *t)
 {
-	printf("%ld movements, %ld of killed clients found out; events that only look announced %ld, in another order %ld,\n"
-	       "surplus where intents were lost, refs named twice or words late while the server moved refs %ld;\n"
+	printf("%ld movements, %ld of killed clients found out; of %ld paths %ld judged strictly; events guessed %ld, "
+	       "surplus in the other paths %ld, paths in another order %ld;\n"
 	       "refs with a reflog %ld, told to the letter %ld\n",
-	       t->moves, t->promised, t->guessed, t->elsewhere, t->surplus, t->logged, t->exact);
+	       t->moves, t->promised, t->judged, t->strict, t->guessed, t->surplus, t->elsewhere,
+	       t->logged, t->exact);
 	printf("histories %ld (%llu to %llu), operations %ld, events %ld, lost %ld, doubled %ld\n",
 	       t->histories, (unsigned long long)o->seed,
 	       (unsigned long long)(o->seed + o->count - 1), t->ops, t->events, t->lost,
