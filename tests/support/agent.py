@@ -227,9 +227,11 @@ class Instance:
         return self.json(*args)["items"]
 
     def events(self, ref=None):
-        """Oldest first."""
-        items = sorted(self.items("events"), key=lambda e: int(e["id"][1:]))
-        return [e for e in items if ref is None or e["ref"] == ref]
+        """All in the order of their numbers; those of one ref in their places: a late report may get one before others."""
+        items = self.items("events")
+        if ref is None:
+            return sorted(items, key=lambda e: int(e["id"][1:]))
+        return sorted((e for e in items if e["ref"] == ref), key=lambda e: e["seq"])
 
     def builds(self):
         return sorted(self.items("builds"), key=lambda b: int(b["id"][1:]))
