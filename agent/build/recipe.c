@@ -95,9 +95,9 @@ int recipe_verify(const struct recipe_job *job, struct ps_err *err)
 			rc = ps_err_set(err, PS_EINVAL, "'%s' is not a path of a project",
 					in->path);
 		else if (in->is_dir)
-			rc = tree_id_of_dir(path, oid, err);
+			rc = tree_id_of_dir(path, strlen(in->oid), oid, err);
 		else
-			rc = tree_id_of_file(path, oid, err);
+			rc = tree_id_of_file(path, strlen(in->oid), oid, err);
 		if (rc == 0 && strcmp(oid, in->oid) != 0)
 			rc = ps_err_set(err, PS_ESTALE,
 					"'%s' is %.12s and not %.12s as the key says", in->path,

@@ -94,20 +94,11 @@ static void on_stop(struct role *r)
 	r->self = NULL;
 }
 
-static size_t facts(struct role *r, const char **out, size_t max)
-{
-	(void)r;
-	if (max < 1)
-		return 0;
-	out[0] = "sha256-repositories: not in this version";
-	return 1;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct role_ops ops = {
 		.name = "gate", .has_core = true, .start = start, .on_config = on_config,
-		.on_core = on_core, .on_stop = on_stop, .facts = facts,
+		.on_core = on_core, .on_stop = on_stop,
 	};
 
 #ifndef PENSTOCK_SANITIZED	/* the leak checker looks at us by ptrace */

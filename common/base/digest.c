@@ -95,17 +95,18 @@ int digest_fd(char hex[DIGEST_HEX], int fd, uint64_t *size, struct ps_err *err)
 	return 0;
 }
 
-void digest_git_object(char hex[41], const char *type, const void *p, size_t n)
+void digest_git_object(char hex[DIGEST_HEX], size_t digits, const char *type, const void *p,
+		       size_t n)
 {
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	char head[64];
 	int len = snprintf(head, sizeof(head), "%s %zu", type, n);
-	EVP_MD_CTX *ctx = start(EVP_sha1());
+	EVP_MD_CTX *ctx = start(digits == PS_DIGEST_HEX ? EVP_sha256() : EVP_sha1());
 	unsigned size = 0;
 
 	PS_BUG_IF(EVP_DigestUpdate(ctx, head, (size_t)len + 1) != 1 ||
 			  EVP_DigestUpdate(ctx, p, n) != 1 ||
-			  EVP_DigestFinal_ex(ctx, raw, &size) != 1 || size != 20,
+			  EVP_DigestFinal_ex(ctx, raw, &size) != 1 || size != digits / 2,
 		  "git object digest failed");
 	to_hex(hex, raw, size);
 	EVP_MD_CTX_free(ctx);

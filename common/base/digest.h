@@ -22,8 +22,10 @@ void digest_end_raw(struct digest *d, unsigned char raw[DIGEST_RAW]);
 void digest_bytes(char hex[DIGEST_HEX], const void *p, size_t n);
 /* Reads fd from its position to the end. *size (may be NULL) is set to the bytes read. */
 int digest_fd(char hex[DIGEST_HEX], int fd, uint64_t *size, struct ps_err *err) PS_MUSTCHECK;
-/* The object name git would give: SHA-1 over "<type> <len>\0<bytes>", 40 hex digits and NUL. */
-void digest_git_object(char hex[41], const char *type, const void *p, size_t n);
+/* The object name git would give, over "<type> <len>\0<bytes>": SHA-1 where names have 40 digits,
+ * SHA-256 where they have 64. */
+void digest_git_object(char hex[DIGEST_HEX], size_t digits, const char *type, const void *p,
+		       size_t n);
 /* True for exactly n lower-case hex digits and nothing behind. */
 bool digest_is_hex(const char *s, size_t n);
 /* n random bytes as 2n hex digits and NUL; aborts when the kernel gives none. */

@@ -1,54 +1,22 @@
-/* repo – see repo.h. Opening, quarantine, peeling. Refs are in repo_refs.c. */
+/* repo – see repo.h. Opening, and what both ways of reading a repository (repo_git.h) share. */
 #include "config.h"
 
 #include "common/tree/repo_git.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/base/digest.h"
+#include "common/base/fsutil.h"
 
-int repo_git_err(struct ps_err *err, int git_rc, const char *fmt, ...)
-{
-	const git_error *g = git_error_last();
-	int code = git_rc == GIT_ENOTFOUND ? PS_ENOENT : git_rc == GIT_EOWNER ? PS_EPERM :
-		git_rc == GIT_ELOCKED ? PS_EBUSY : PS_EIO;
-	char what[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	return ps_err_set(err, code, "%s: %s", what, g &&
-			  g->message ? g->message : "no reason given");
-}
+static bool owners_trusted;
 
 bool repo_oid_is_zero(const char *oid)
 {
 	return strspn(oid, "0") == strlen(oid);
-}
-
-static void start_library(void)
-{
-	static bool started;
-
-	if (started)
-		return;
-	started = true;
-	git_libgit2_init();
-	/* refs and config that we write are synced: a keep ref must survive a power loss */
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	/* objects come from strangers, but git itself has checked what it took in */
-	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
-	/* only the repository's own config: neither the caller's nor the machine's may steer us */
-	for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
-		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
-}
-
-void repo_trust_owners(void)
-{
-	start_library();
-	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 }
 
 const char *repo_next_alternate(const char *p, struct buf *out)
@@ -79,63 +47,90 @@ const char *repo_next_alternate(const char *p, struct buf *out)
 	return p;
 }
 
-static int add_quarantine(struct repo *r, const struct repo_quarantine *q, struct ps_err *err)
-{
-	struct buf dir = BUF_INIT;
-	int rc = 0;
+/* ---- opening ---- */
 
-	if (q->object_dir)
-		rc = git_odb_add_disk_alternate(r->odb, q->object_dir);
-	for (const char *p = q->alternates; rc == 0 && p && *p;) {
-		p = repo_next_alternate(p, &dir);
-		if (dir.len && access(buf_str(&dir), F_OK) == 0)
-			rc = git_odb_add_disk_alternate(r->odb, buf_str(&dir));
+static void start_library(void)
+{
+	static bool started;
+
+	if (started)
+		return;
+	started = true;
+	git_libgit2_init();
+	/* refs and config that we write are synced: a keep ref must survive a power loss */
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	/* objects come from strangers, but git itself has checked what it took in */
+	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	/* only the repository's own config: neither the caller's nor the machine's may steer us */
+	for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
+		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
+}
+
+void repo_trust_owners(void)
+{
+	start_library();
+	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+	owners_trusted = true;
+}
+
+/* The folder that the work trees of a repository share, '/' at the end. */
+static char *common_dir(const char *gitdir)
+{
+	char *file = xasprintf("%s/commondir", gitdir), *dir = NULL;
+	struct buf text = BUF_INIT;
+
+	if (access(file, F_OK) == 0 && fs_read(&text, AT_FDCWD, file, PATH_MAX, NULL) == 0) {
+		text.data[strcspn(text.data, "\n")] = '\0';
+		dir = *text.data == '/' ? xasprintf("%s/", text.data) :
+			xasprintf("%s/%s/", gitdir, text.data);
 	}
-	buf_clear(&dir);
-	return rc < 0 ? repo_git_err(err, rc, "cannot add the quarantine '%s'", q->object_dir) : 0;
+	buf_clear(&text);
+	free(file);
+	return dir ? dir : xasprintf("%s/", gitdir);
 }
 
 /* libgit2 1.5 knows SHA-1 alone and says so in words that differ by version: look ourselves. */
-static bool is_sha256(const char *path)
+static bool is_sha256(const struct repo *r)
 {
-	static const char *const files[] = { "config", ".git/config" };
-	bool yes = false;
+	char *file = xasprintf("%sconfig", r->dir);
+	git_config *cfg = NULL;
+	git_buf b = { 0 };
+	bool yes = access(file, R_OK) == 0 && git_config_open_ondisk(&cfg, file) == 0 &&
+		git_config_get_string_buf(&b, cfg, "extensions.objectformat") == 0 &&
+		strcmp(b.ptr, "sha256") == 0;
 
-	for (size_t i = 0; i < PS_NELEM(files) && !yes; i++) {
-		char *file = xasprintf("%s/%s", path, files[i]), *value = NULL;
-		git_config *cfg = NULL;
-		git_buf b = { 0 };
-
-		if (access(file, R_OK) == 0 && git_config_open_ondisk(&cfg, file) == 0 &&
-		    git_config_get_string_buf(&b, cfg, "extensions.objectformat") == 0)
-			yes = strcmp(b.ptr, "sha256") == 0;
-		git_buf_dispose(&b);
-		git_config_free(cfg);
-		free(value);
-		free(file);
-	}
+	git_buf_dispose(&b);
+	git_config_free(cfg);
+	free(file);
 	return yes;
 }
 
-static int open_with(struct repo **out, const char *path, unsigned flags,
+/* As libgit2 checks it for those that it opens. */
+static int check_owner(const struct repo *r, struct ps_err *err)
+{
+	struct stat st;
+
+	if (stat(r->dir, &st) < 0)
+		return ps_err_errno(err, "cannot open the repository '%s'", r->dir);
+	return owners_trusted || st.st_uid == geteuid() ? 0 :
+		ps_err_set(err, PS_EPERM, "the repository '%s' is owned by another user", r->dir);
+}
+
+static int open_with(struct repo **out, const char *path, const char *gitdir, unsigned flags,
 		     const struct repo_quarantine *q, struct ps_err *err)
 {
-	struct repo *r;
+	struct repo *r = xcalloc(1, sizeof(*r));
 	int rc;
 
-	start_library();
-	if (is_sha256(path))
-		return ps_err_set(err, PS_ENOTSUP,
-				  "'%s' keeps SHA-256 objects, which this version cannot "
-				  "read; a repository with SHA-1 objects is needed", path);
-	r = xcalloc(1, sizeof(*r));
-	rc = git_repository_open_ext(&r->git, path, flags, NULL);
-	if (rc == 0)
-		rc = git_repository_odb(&r->odb, r->git);
-	if (rc < 0)
-		rc = repo_git_err(err, rc, "cannot open the repository '%s'", path);
-	else if (q)
-		rc = add_quarantine(r, q, err);
+	r->dir = common_dir(gitdir);
+	r->digits = is_sha256(r) ? PS_OID_HEX_MAX : GIT_OID_HEXSZ;
+	if (r->digits == GIT_OID_HEXSZ) {
+		rc = repo_lib_open(r, path, flags, q, err);
+	} else {
+		rc = check_owner(r, err);
+		if (rc == 0)
+			rc = repo_cmd_open(r, gitdir, q, err);
+	}
 	if (rc < 0)
 		repo_close(r);
 	else
@@ -146,17 +141,35 @@ static int open_with(struct repo **out, const char *path, unsigned flags,
 int repo_open(struct repo **out, const char *path, const struct repo_quarantine *q,
 	      struct ps_err *err)
 {
-	return open_with(out, path, GIT_REPOSITORY_OPEN_NO_SEARCH, q, err);
+	char *inner = xasprintf("%s/.git", path), *gitdir = NULL;
+	struct stat st;
+	int rc;
+
+	start_library();
+	if (stat(inner, &st) == 0 && S_ISDIR(st.st_mode))
+		gitdir = inner;
+	rc = open_with(out, path, gitdir ? gitdir : path, GIT_REPOSITORY_OPEN_NO_SEARCH, q, err);
+	free(inner);
+	return rc;
 }
 
 int repo_discover(struct repo **out, const char *path, char **top, struct ps_err *err)
 {
-	int rc = open_with(out, path, GIT_REPOSITORY_OPEN_CROSS_FS, NULL, err);
+	git_buf found = GIT_BUF_INIT;
+	int rc;
 
+	start_library();
+	rc = git_repository_discover(&found, path, 1, NULL);
+	if (rc < 0)
+		return repo_git_err(err, rc, "cannot open the repository '%s'", path);
+	if (found.size > 1 && found.ptr[found.size - 1] == '/')
+		found.ptr[found.size - 1] = '\0';
+	rc = open_with(out, path, found.ptr, GIT_REPOSITORY_OPEN_CROSS_FS, NULL, err);
+	git_buf_dispose(&found);
 	if (rc == 0 && top) {
-		const char *dir = git_repository_workdir((*out)->git);
+		const char *dir = (*out)->git ? git_repository_workdir((*out)->git) : NULL;
 
-		*top = dir ? xstrdup(dir) : NULL;
+		*top = (*out)->git ? xstrdup_null(dir) : repo_cmd_top(path);
 		if (*top && ps_ends(*top, "/") && (*top)[1])
 			(*top)[strlen(*top) - 1] = '\0';
 	}
@@ -167,78 +180,111 @@ void repo_close(struct repo *r)
 {
 	if (!r)
 		return;
-	git_odb_free(r->odb);
-	git_repository_free(r->git);
+	if (r->ops)
+		r->ops->close(r);
+	free(r->dir);
 	free(r);
 }
 
-static int to_oid(git_oid *out, const char *hex, struct ps_err *err)
+/* ---- objects ---- */
+
+static int check_oid(const struct repo *r, const char *hex, struct ps_err *err)
 {
-	if (!digest_is_hex(hex, GIT_OID_HEXSZ) || git_oid_fromstr(out, hex) < 0)
-		return ps_err_set(err, PS_EINVAL, "'%.70s' is not an object name", hex);
-	return 0;
+	return digest_is_hex(hex, r->digits) ? 0 :
+		ps_err_set(err, PS_EINVAL, "'%.70s' is not an object name", hex);
 }
 
-int repo_peel(struct repo *r, const char *hex, struct repo_peeled *out, struct ps_err *err)
+int repo_peel(struct repo *r, const char *oid, struct repo_peeled *out, struct ps_err *err)
 {
-	git_object *obj = NULL, *next = NULL;
-	git_oid oid;
-	int rc = to_oid(&oid, hex, err);
+	int rc = check_oid(r, oid, err);
 
 	*out = (struct repo_peeled) { "", "" };
-	if (rc < 0)
-		return rc;
-	rc = git_object_lookup(&obj, r->git, &oid, GIT_OBJECT_ANY);
-	if (rc == 0 && git_object_type(obj) == GIT_OBJECT_TAG) {
-		/* the first that is no tag */
-		rc = git_object_peel(&next, obj, GIT_OBJECT_ANY);
-		git_object_free(obj);
-		obj = next;
-		next = NULL;
-	}
-	if (rc == 0 && git_object_type(obj) == GIT_OBJECT_BLOB) {
-		git_object_free(obj);
-		return ps_err_set(err, PS_EINVAL, "%.12s leads to a blob, not to a tree", hex);
-	}
-	if (rc == 0 && git_object_type(obj) == GIT_OBJECT_COMMIT)
-		git_oid_tostr(out->commit, sizeof(out->commit), git_object_id(obj));
-	if (rc == 0)
-		rc = git_object_peel(&next, obj, GIT_OBJECT_TREE);
-	if (rc == 0)
-		git_oid_tostr(out->tree, sizeof(out->tree), git_object_id(next));
-	git_object_free(next);
-	git_object_free(obj);
-	return rc < 0 ? repo_git_err(err, rc, "cannot read object %.12s", hex) : 0;
+	return rc < 0 ? rc : r->ops->peel(r, oid, out, err);
 }
 
 int repo_rev(struct repo *r, const char *rev, char *oid, struct ps_err *err)
 {
-	git_object *obj = NULL;
-	int rc = git_revparse_single(&obj, r->git, rev);
+	return r->ops->rev(r, rev, oid, err);
+}
 
-	if (rc < 0)
-		return repo_git_err(err, rc, "'%s' names nothing in this repository", rev);
-	git_oid_tostr(oid, TREE_OID, git_object_id(obj));
-	git_object_free(obj);
-	return 0;
+int repo_tree(struct tree **out, struct repo *r, const char *tree_oid, struct ps_err *err)
+{
+	int rc = check_oid(r, tree_oid, err);
+
+	return rc < 0 ? rc : r->ops->tree(out, r, tree_oid, err);
 }
 
 int repo_is_ancestor(struct repo *r, const char *old, const char *new, bool *yes,
 		     struct ps_err *err)
 {
-	git_oid a, b;
-	int rc = to_oid(&a, old, err);
+	int rc = check_oid(r, old, err);
 
 	if (rc == 0)
-		rc = to_oid(&b, new, err);
+		rc = check_oid(r, new, err);
+	*yes = rc == 0 && strcmp(old, new) == 0;
+	return rc < 0 || *yes ? rc : r->ops->is_ancestor(r, old, new, yes, err);
+}
+
+int repo_nearest_held(struct repo *r, const char *oid, const char *except, char *held, bool *found,
+		      struct ps_err *err)
+{
+	struct repo_peeled p;
+	int rc = repo_peel(r, oid, &p, err);
+
+	*found = false;
+	return rc < 0 || !*p.commit ? rc :
+		r->ops->nearest_held(r, p.commit, except, held, found, err);
+}
+
+/* ---- refs ---- */
+
+void repo_ref_clear(struct repo_ref *ref)
+{
+	PS_FREE(ref->name);
+}
+
+int repo_ref_read(struct repo *r, const char *name, struct repo_ref *out, struct ps_err *err)
+{
+	*out = (struct repo_ref) { .name = NULL };
+	memset(out->oid, '0', r->digits);
+	return r->ops->ref_read(r, name, out, err);
+}
+
+int repo_upstream(struct repo *r, char **here, char **there, struct ps_err *err)
+{
+	return r->ops->upstream(r, here, there) < 0 ?
+		ps_err_set(err, PS_ENOENT, "there is no upstream branch") : 0;
+}
+
+struct repo_ref *repo_refs_add(struct repo_refs *l, size_t *cap, const char *name)
+{
+	l->v = xgrow(l->v, l->n, cap, sizeof(*l->v));
+	l->v[l->n] = (struct repo_ref) { .name = xstrdup(name) };
+	return &l->v[l->n++];
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct repo_ref *)a)->name, ((const struct repo_ref *)b)->name);
+}
+
+int repo_refs_list(struct repo *r, struct repo_refs *out, struct ps_err *err)
+{
+	int rc;
+
+	*out = (struct repo_refs) { NULL, 0 };
+	rc = r->ops->refs_list(r, out, err);
 	if (rc < 0)
-		return rc;
-	*yes = git_oid_equal(&a, &b);
-	if (*yes)
-		return 0;
-	rc = git_graph_descendant_of(r->git, &b, &a);
-	if (rc < 0)
-		return repo_git_err(err, rc, "cannot compare %.12s and %.12s", old, new);
-	*yes = rc == 1;
-	return 0;
+		repo_refs_clear(out);
+	else if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), by_name);
+	return rc;
+}
+
+void repo_refs_clear(struct repo_refs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].name);
+	free(l->v);
+	*l = (struct repo_refs) { NULL, 0 };
 }

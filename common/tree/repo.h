@@ -1,7 +1,8 @@
 /*
  * repo – a Git repository as penstock needs it: peel objects to trees, read refs, keep objects.
  *
- * Wraps libgit2; hook programs never link it (loading it costs more than the whole hook).
+ * Wraps libgit2, and git's own programs for repositories with SHA-256 objects, which that cannot
+ * read; hook programs never link it (loading it costs more than the whole hook).
  * A `struct repo` belongs to one thread. Object names are lower-case hex; all zeros means absent,
  * as in git's own push commands. refs/penstock/ is penstock's and is never listed.
  */
@@ -21,8 +22,8 @@ struct repo_quarantine {
 
 /*
  * Opens the repository at exactly this path (a bare one, a .git folder, or a work tree's top).
- * q may be NULL. PS_ENOENT: no repository; PS_ENOTSUP: SHA-256 (libgit2 cannot); PS_EPERM: libgit2
- * refuses the owner, see repo_trust_owners().
+ * q may be NULL. PS_ENOENT: no repository; PS_EPERM: it is somebody else's, see
+ * repo_trust_owners().
  */
 int repo_open(struct repo **out, const char *path, const struct repo_quarantine *q,
 	      struct ps_err *err) PS_MUSTCHECK;
@@ -31,7 +32,7 @@ int repo_open(struct repo **out, const char *path, const struct repo_quarantine 
 int repo_discover(struct repo **out, const char *path, char **top, struct ps_err *err) PS_MUSTCHECK;
 void repo_close(struct repo *r);		/* NULL is fine */
 
-/* Switches libgit2's owner check off for this process. Only for the gate role, after it has found
+/* Switches the check of owners off for this process. Only for the gate role, after it has found
  * the repository's real path below a configured root (TRUST.md). */
 void repo_trust_owners(void);
 

@@ -15,7 +15,6 @@
 enum {
 	TAIL_MAX = 16384,		/* the last line is in there, or it tells nothing */
 	READ_MAX = 4 << 20,
-	OIDS = 2 * (GIT_OID_HEXSZ + 1),	/* of a line: old, blank, new, blank */
 };
 
 /* Reads n bytes at `at`; false when they are not there. */
@@ -33,50 +32,53 @@ static bool read_at(int fd, char *to, size_t n, off_t at)
 	return true;
 }
 
-static bool is_oid(const char *s)
+/* digits: of an object name, here and below */
+static bool is_oid(const char *s, size_t digits)
 {
-	for (int i = 0; i < GIT_OID_HEXSZ; i++)
+	for (size_t i = 0; i < digits; i++)
 		if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
 			return false;
 	return true;
 }
 
-static bool is_entry(const char *line, size_t n)
+static const char *new_of(const char *line, size_t digits)
 {
-	return n >= OIDS && is_oid(line) && line[GIT_OID_HEXSZ] == ' ' &&
-	       is_oid(line + GIT_OID_HEXSZ + 1) && line[OIDS - 1] == ' ';
+	return line + digits + 1;
 }
 
-static const char *new_of(const char *line)
+/* Old, blank, new, blank. */
+static bool is_entry(const char *line, size_t n, size_t digits)
 {
-	return line + GIT_OID_HEXSZ + 1;
+	return n >= 2 * (digits + 1) && is_oid(line, digits) && line[digits] == ' ' &&
+	       is_oid(new_of(line, digits), digits) && line[2 * digits + 1] == ' ';
 }
 
-static bool same(const char *a, const char *b)
+static bool same(const char *a, const char *b, size_t digits)
 {
-	return strncmp(a, b, GIT_OID_HEXSZ) == 0;
+	return strncmp(a, b, digits) == 0;
 }
 
 /* Does the log end, at `size`, with a movement to value? */
 static bool ends_with(int fd, off_t size, const char *value)
 {
+	size_t digits = strlen(value);
 	char last[TAIL_MAX];
 	size_t n = size < TAIL_MAX ? (size_t)size : TAIL_MAX, from;
 
-	if (n < OIDS || !read_at(fd, last, n, size - (off_t)n) || last[n - 1] != '\n')
+	if (!n || !read_at(fd, last, n, size - (off_t)n) || last[n - 1] != '\n')
 		return false;
 	for (from = n - 1; from > 0 && last[from - 1] != '\n'; from--)
 		;
 	/* cut off in front: not a whole line */
-	return (from > 0 || (off_t)n == size) && is_entry(last + from, n - from) &&
-	       same(new_of(last + from), value);
+	return (from > 0 || (off_t)n == size) && is_entry(last + from, n - from, digits) &&
+	       same(new_of(last + from, digits), value, digits);
 }
 
 /* The lines in text[n]: path up to the last that led to value, and where that ends; 0: none did,
  * or they do not join. */
 static size_t tell(const char *text, size_t n, const char *value, struct buf *path)
 {
-	size_t end = 0, kept = 0, entries = 0;
+	size_t end = 0, kept = 0, entries = 0, digits = strlen(value);
 	const char *tail = NULL;
 
 	for (const char *at = text, *next; at < text + n; at = next) {
@@ -85,19 +87,20 @@ static size_t tell(const char *text, size_t n, const char *value, struct buf *pa
 		if (!stop)
 			break;		/* being written just now */
 		next = stop + 1;
-		if (!is_entry(at, (size_t)(next - at)) || (tail && !same(tail, at)) ||
+		if (!is_entry(at, (size_t)(next - at), digits) ||
+		    (tail && !same(tail, at, digits)) ||
 		    entries == REPO_LOG_MAX) {
 			end = kept = 0;
 			break;
 		}
 		if (!tail)
-			buf_addf(path, "%.*s", GIT_OID_HEXSZ, at);
-		tail = new_of(at);
-		if (!same(tail, at)) {	/* git notes what moved nothing, too */
-			buf_addf(path, " %.*s", GIT_OID_HEXSZ, tail);
+			buf_addf(path, "%.*s", (int)digits, at);
+		tail = new_of(at, digits);
+		if (!same(tail, at, digits)) {	/* git notes what moved nothing, too */
+			buf_addf(path, " %.*s", (int)digits, tail);
 			entries++;
 		}
-		if (same(tail, value)) {
+		if (same(tail, value, digits)) {
 			end = (size_t)(next - text);
 			kept = path->len;
 		}
@@ -127,7 +130,7 @@ static int64_t read_log(int fd, int64_t from, int64_t size, const char *value, s
 
 bool repo_has_logs(struct repo *r)
 {
-	char *dir = xasprintf("%slogs/refs", git_repository_commondir(r->git));
+	char *dir = xasprintf("%slogs/refs", r->dir);
 	bool has = access(dir, F_OK) == 0;
 
 	free(dir);
@@ -137,7 +140,7 @@ bool repo_has_logs(struct repo *r)
 int64_t repo_log(struct repo *r, const char *ref, int64_t from, const char *value,
 		 struct buf *path)
 {
-	char *file = xasprintf("%slogs/%s", git_repository_commondir(r->git), ref);
+	char *file = xasprintf("%slogs/%s", r->dir, ref);
 	int64_t size = REPO_LOG_NONE;
 	struct stat st;
 	int fd = -1;

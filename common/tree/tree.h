@@ -6,8 +6,8 @@
  * Bytes are those of blobs: no attribute, filter or line-end rule applies. Nothing follows a
  * symbolic link: it is an entry of kind TREE_LINK whose bytes are its target.
  *
- * Implementations: tree_git (libgit2, made by repo_tree() of repo.h) and tree_dir (below). This
- * header and libpstree.a need no libgit2; libpsrepo.a does.
+ * Implementations: tree_git (libgit2) and tree_cat (git cat-file), made by repo_tree() of repo.h,
+ * and tree_dir (below). This header and libpstree.a need no libgit2; libpsrepo.a does.
  */
 #ifndef PS_TREE_H
 #define PS_TREE_H

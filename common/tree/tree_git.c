@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "common/tree/repo_git.h"
+#include "common/tree/repo_lib.h"
 
 #include "common/base/buf.h"
 
@@ -126,18 +126,17 @@ static const struct tree_ops git_ops = {
 	.list = git_list, .stat = git_stat, .read = git_read, .close = git_close,
 };
 
-int repo_tree(struct tree **out, struct repo *r, const char *tree_oid, struct ps_err *err)
+int tree_git_open(struct tree **out, struct repo *r, const char *oid, struct ps_err *err)
 {
 	struct tree_git *g;
 	git_tree *root = NULL;
-	git_oid oid;
+	git_oid id;
 	int rc;
 
-	if (git_oid_fromstr(&oid, tree_oid) < 0)
-		return ps_err_set(err, PS_EINVAL, "'%s' is not an object name", tree_oid);
-	rc = git_tree_lookup(&root, r->git, &oid);
+	git_oid_fromstr(&id, oid);
+	rc = git_tree_lookup(&root, r->git, &id);
 	if (rc < 0)
-		return repo_git_err(err, rc, "cannot read tree %.12s", tree_oid);
+		return repo_git_err(err, rc, "cannot read tree %.12s", oid);
 	g = xcalloc(1, sizeof(*g));
 	g->base.ops = &git_ops;
 	g->repo = r;

@@ -14,7 +14,8 @@
 
 enum { FILE_MAX = 1 << 30 };
 
-static int blob_at(int dirfd, const char *name, char oid[65], struct ps_err *err)
+static int blob_at(int dirfd, const char *name, size_t digits, char oid[65],
+		   struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -24,19 +25,20 @@ static int blob_at(int dirfd, const char *name, char oid[65], struct ps_err *err
 	if (fd >= 0)
 		close(fd);
 	if (rc == 0)
-		digest_git_object(oid, "blob", buf_str(&b), b.len);
+		digest_git_object(oid, digits, "blob", buf_str(&b), b.len);
 	buf_clear(&b);
 	return rc;
 }
 
-static int link_at(int dirfd, const char *name, char oid[65], struct ps_err *err)
+static int link_at(int dirfd, const char *name, size_t digits, char oid[65],
+		   struct ps_err *err)
 {
 	char target[4096];
 	ssize_t n = readlinkat(dirfd, name, target, sizeof(target));
 
 	if (n < 0 || n == sizeof(target))
 		return ps_err_errno(err, "cannot read link '%s'", name);
-	digest_git_object(oid, "blob", target, (size_t)n);
+	digest_git_object(oid, digits, "blob", target, (size_t)n);
 	return 0;
 }
 
@@ -51,8 +53,8 @@ static void add_entry(struct buf *tree, const char *mode, const char *name, cons
 	}
 }
 
-static int id_below(int dirfd, const char *path, unsigned depth, size_t *entries, char oid[65],
-		    struct ps_err *err)
+static int id_below(int dirfd, const char *path, unsigned depth, size_t digits, size_t *entries,
+		    char oid[65], struct ps_err *err)
 {
 	struct tree *t = NULL;
 	struct tree_list l = { NULL, 0 };
@@ -78,24 +80,24 @@ static int id_below(int dirfd, const char *path, unsigned depth, size_t *entries
 			fd = openat(dirfd, e->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 				    O_CLOEXEC);
 			rc = fd < 0 ? ps_err_errno(err, "cannot open '%s'", e->name) :
-				id_below(fd, e->name, depth + 1, entries, sub, err);
+				id_below(fd, e->name, depth + 1, digits, entries, sub, err);
 			if (rc == 0 && *sub)
 				add_entry(&out, "40000", e->name, sub);
 			if (fd >= 0)
 				close(fd);
 		} else if (e->kind == TREE_LINK) {
-			rc = link_at(dirfd, e->name, sub, err);
+			rc = link_at(dirfd, e->name, digits, sub, err);
 			if (rc == 0)
 				add_entry(&out, "120000", e->name, sub);
 		} else {
-			rc = blob_at(dirfd, e->name, sub, err);
+			rc = blob_at(dirfd, e->name, digits, sub, err);
 			if (rc == 0)
 				add_entry(&out, e->kind == TREE_EXEC ? "100755" : "100644", e->name,
 					  sub);
 		}
 	}
 	if (rc == 0 && (out.len || depth == 0))
-		digest_git_object(oid, "tree", buf_str(&out), out.len);
+		digest_git_object(oid, digits, "tree", buf_str(&out), out.len);
 	else
 		*oid = '\0';		/* git knows no empty folder */
 	buf_clear(&out);
@@ -103,19 +105,19 @@ static int id_below(int dirfd, const char *path, unsigned depth, size_t *entries
 	return rc;
 }
 
-int tree_id_of_dir(const char *path, char oid[65], struct ps_err *err)
+int tree_id_of_dir(const char *path, size_t digits, char oid[65], struct ps_err *err)
 {
 	size_t entries = 0;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd < 0 ? ps_err_errno(err, "cannot open folder '%s'", path) :
-		id_below(fd, path, 0, &entries, oid, err);
+		id_below(fd, path, 0, digits, &entries, oid, err);
 
 	if (fd >= 0)
 		close(fd);
 	return rc;
 }
 
-int tree_id_of_file(const char *path, char oid[65], struct ps_err *err)
+int tree_id_of_file(const char *path, size_t digits, char oid[65], struct ps_err *err)
 {
-	return blob_at(AT_FDCWD, path, oid, err);
+	return blob_at(AT_FDCWD, path, digits, oid, err);
 }

@@ -249,9 +249,10 @@ class Instance:
 
     # ---- repositories ----
 
-    def repository(self, name, install=True):
+    def repository(self, name, install=True, objects="sha1"):
         path = os.path.join(self.dir, "repos", name + ".git")
-        run("git", "-c", "init.defaultBranch=main", "init", "-q", "--bare", path, env=clean_env())
+        run("git", "-c", "init.defaultBranch=main", "init", "-q", "--bare", "--object-format=" + objects, path,
+            env=clean_env())
         run("git", "-C", path, "config", "core.logAllRefUpdates", "always", env=clean_env())
         if install:
             self.penstock("install", path)
@@ -259,7 +260,8 @@ class Instance:
 
     def clone(self, repo, who="ana"):
         path = os.path.join(self.base, f"clone-{who}-{len(os.listdir(self.base))}")
-        run("git", "-c", "init.defaultBranch=main", "init", "-q", path, env=clean_env())
+        objects = run("git", "-C", repo, "rev-parse", "--show-object-format", env=clean_env()).stdout.strip()
+        run("git", "-c", "init.defaultBranch=main", "init", "-q", "--object-format=" + objects, path, env=clean_env())
         run("git", "-C", path, "remote", "add", "origin", repo, env=clean_env())
         return Clone(path, who)
 

@@ -174,11 +174,13 @@ static void spawn_tells_a_failed_exec(void **state)
 
 static void git_object_names(void **state)
 {
-	char hex[41];
+	char hex[DIGEST_HEX];
 
 	(void)state;
-	digest_git_object(hex, "blob", "", 0);
+	digest_git_object(hex, 40, "blob", "", 0);
 	assert_string_equal(hex, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+	digest_git_object(hex, 64, "blob", "", 0);
+	assert_string_equal(hex, "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813");
 }
 
 int main(int argc, char **argv)
