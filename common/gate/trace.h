@@ -23,7 +23,7 @@ struct dep { enum dep_what what; char *path, *value; };
 struct deps { struct dep *v; size_t n, cap; };
 
 /* A unit that looks at more than this is judged each time: strangers write these files. */
-enum { DEPS_MAX = 5000 };
+enum { DEPS_MAX = 50000 };
 
 /* Adds a dependency unless it was added just before, or there are more than DEPS_MAX. */
 void deps_add(struct deps *d, enum dep_what what, const char *path, const char *value);

@@ -13,7 +13,7 @@
 
 #define PROJECT_FILE "pbt_project.yml"
 
-enum { PROJECTS_MAX = 1000, PROJECT_ENTRIES_MAX = 5000 };
+enum { PROJECTS_MAX = 1000, PROJECT_ENTRIES_MAX = 20000 };
 
 struct project_paths { char **v; size_t n, cap; };
 

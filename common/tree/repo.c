@@ -49,6 +49,8 @@ const char *repo_next_alternate(const char *p, struct buf *out)
 
 /* ---- opening ---- */
 
+enum { TREE_CACHED_MAX = 4 << 20 };
+
 static void start_library(void)
 {
 	static bool started;
@@ -61,6 +63,8 @@ static void start_library(void)
 	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 	/* objects come from strangers, but git itself has checked what it took in */
 	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	/* folders stay parsed whatever their size: every path below leads through them again */
+	git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, (size_t)TREE_CACHED_MAX);
 	/* only the repository's own config: neither the caller's nor the machine's may steer us */
 	for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
 		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");

@@ -177,6 +177,31 @@ static void what_a_unit_asked_of_others_counts(void **state)
 	memo_free(m);
 }
 
+static void ten_thousand_pipelines_are_remembered(void **state)
+{
+	enum { MANY = 10000 };
+	struct memo *m = memo_new("", NULL);
+	struct rules_counts c;
+	const char *tree;
+	char *text;
+
+	(void)state;
+	make_repo();
+	put_project("", MANY);
+	put("pipelines/p9999/code/setup.py", "x = 1\n");
+	tree = commit_all();
+	text = judge(tree, m, &c);
+	assert_int_equal(c.units, 1 + MANY + JOBS);
+	assert_null(strstr(text, "is not checked"));
+	assert_null(strstr(text, "does not declare"));
+	free(text);
+	text = judge(tree, m, &c);
+	assert_int_equal(c.known, c.units);
+	assert_int_equal(c.parsed + c.reads, 0);
+	free(text);
+	memo_free(m);
+}
+
 /* A small generator with a seed that is printed. */
 static uint64_t seed;
 
@@ -304,6 +329,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest t[] = {
 		CASE(one_change_reads_one_unit), CASE(what_a_unit_asked_of_others_counts),
+		CASE(ten_thousand_pipelines_are_remembered),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <git2.h>
 
 #include "common/base/buf.h"
 #include "common/tree/repo.h"
@@ -196,6 +197,28 @@ static void quarantined_objects_are_seen(void **state)
 	free(alt);
 }
 
+/* Every path below a folder leads through it: were a large one read and parsed each time, a
+ * thousand files in it would cost a million entries. */
+static void a_large_folder_stays_parsed(void **state)
+{
+	ssize_t before, after, most;
+	struct repo *r;
+	struct tree *t;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("cd r && mkdir large && for i in $(seq 1000); do echo $i > large/file$i; done && "
+		  "git add -A && git commit -qm large");
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	assert_int_equal(repo_tree(&t, r, gitdir_out("git -C r rev-parse HEAD^{tree}"), &err), 0);
+	git_libgit2_opts(GIT_OPT_GET_CACHED_MEMORY, &before, &most);
+	assert_true(tree_is_file(t, "large/file7"));
+	git_libgit2_opts(GIT_OPT_GET_CACHED_MEMORY, &after, &most);
+	assert_true(after - before > 1000 * 28);	/* mode, name, id of each */
+	tree_close(t);
+	repo_close(r);
+}
+
 static void id_and_keep_refs(void **state)
 {
 	struct repo *r;
@@ -302,6 +325,8 @@ int main(int argc, char **argv)
 		BOTH(refs_are_values), BOTH(nearest_held_ancestor),
 		BOTH(quarantined_objects_are_seen), BOTH(id_and_keep_refs),
 		BOTH(opening_tells_what_is_wrong), BOTH(upstream_and_revisions), BOTH(logs_are_told),
+		cmocka_unit_test_setup_teardown(a_large_folder_stays_parsed, gitdir_enter,
+						gitdir_leave),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
