@@ -24,7 +24,7 @@ def program(name):
 class Bench:
     def __init__(self, name, what):
         self.name, self.what = name, what
-        self.rows, self.units, self.ratios, self.notes, self.bad = {}, {}, [], [], []
+        self.rows, self.units, self.goals, self.ratios, self.notes, self.bad = {}, {}, {}, [], [], []
 
     def add(self, row, value, unit=""):
         self.rows.setdefault(row, []).append(value)
@@ -33,11 +33,15 @@ class Bench:
     def median(self, row):
         return statistics.median(self.rows[row])
 
-    def ratio(self, title, over, under, goal=None):
-        """Medians over the rounds of what was measured side by side in each round."""
+    def ratio(self, title, over, under, goal=None, most=None):
+        """Medians over the rounds of what was measured side by side in each round: at least goal, or at most `most`."""
         rounds = [a / b for a, b in zip(self.rows[over], self.rows[under]) if b]
         if rounds:
-            self.ratios.append((title, rounds, goal))
+            self.ratios.append((title, rounds, goal, most))
+
+    def goal(self, row, most):
+        """The median of a row is to be no more than this."""
+        self.goals[row] = most
 
     def note(self, text):
         self.notes.append(text)
@@ -53,15 +57,16 @@ class Bench:
 
     def end(self):
         print(f"\n{self.name}: {self.what}")
-        width = max((len(r) for r in [*self.rows, *(t for t, _, _ in self.ratios)]), default=0) + 2
+        width = max((len(r) for r in [*self.rows, *(t for t, *_ in self.ratios)]), default=0) + 2
         for row, values in self.rows.items():
-            print(f"  {row:<{width}} {number(self.median(row)):>10} {self.units[row]:<5} {spread(values)}")
+            words = reached(self.median(row), None, self.goals.get(row), self.units[row])
+            print(f"  {row:<{width}} {number(self.median(row)):>10} {self.units[row]:<5} {spread(values)}{words}")
             self.emit("value", row=row, unit=self.units[row], median=self.median(row), values=values)
-        for title, rounds, goal in self.ratios:
+        for title, rounds, goal, most in self.ratios:
             median = statistics.median(rounds)
-            words = "" if goal is None else f"  goal {number(goal)}x: {'reached' if median >= goal else 'not reached'}"
+            words = reached(median, goal, most, "x")
             print(f"  {title:<{width}} {number(median):>9}x       {spread(rounds)}{words}")
-            self.emit("ratio", row=title, median=median, values=rounds, goal=goal)
+            self.emit("ratio", row=title, median=median, values=rounds, goal=goal, most=most)
         for text in self.notes:
             print(f"  {text}")
         for text in self.bad:
@@ -72,6 +77,15 @@ class Bench:
 
 def number(v):
     return f"{v:,.0f}" if abs(v) >= 100 else f"{v:.1f}" if abs(v) >= 10 else f"{v:.2f}"
+
+
+def reached(value, goal, most, unit):
+    """What is said behind a figure that has a goal."""
+    if goal is None and most is None:
+        return ""
+    good = value >= goal if most is None else value <= most
+    return f"  goal {'at most ' if goal is None else ''}{number(goal if most is None else most)} {unit}".replace(" x", "x") + \
+        f": {'reached' if good else 'not reached'}"
 
 
 def spread(values):

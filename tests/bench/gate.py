@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+"""What the gate costs: a whole `git push` with it and with other hooks, and `penstock check` beside `pbt validate`.
+
+    tests/bench/gate.py [pushes|check|growth]     all of them; cwd is the build folder
+
+pushes: one commit that changes one file, to repositories that all hold the same 10,000 files and 200 pipelines; in
+each round every way of taking it takes its turn. Cold: what the gate remembers was removed. What a way adds is its
+median less that without hooks, in each round.
+check: the whole program, from outside, on the same folders. growth: over the pipelines, and over those changed by one
+push; memory is the peak of the process that judged.
+"""
+import contextlib
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bigproject  # noqa: E402
+import pbt  # noqa: E402
+from agent import Instance, clean_env, run, wait  # noqa: E402
+from bench import ROUNDS, SECONDS, Bench, program  # noqa: E402
+
+FILES, PIPELINES = 10000, 200
+EACH = max(2, round(SECONDS * 3))       # pushes of each way in a round
+GROWTH = (10, 100, 1000, 10000)[:4 if SECONDS >= 3 else 3]      # shortly: not the minutes of the last
+CHANGED = (1, 10, 100, 200)
+REF = "refs/heads/timed"                # no environment is made for it: nothing is built
+PYTHON_HOOK = """#!/usr/bin/python3
+import subprocess, sys, yaml
+for line in sys.stdin:
+    old, new, ref = line.split()
+    text = subprocess.run(["git", "show", new + ":pbt_project.yml"], check=True, stdout=subprocess.PIPE).stdout
+    project = yaml.safe_load(text)
+    for key in ("name", "version", "language", "pipelines", "jobs"):
+        if key not in project:
+            sys.exit("pbt_project.yml has no " + key)
+"""
+# name, what stands in hooks/pre-receive (a text, or a program of the build folder), in hooks/post-receive too
+PLAIN = (
+    ("no hook", None, False),
+    ("sh hook that does nothing", "#!/bin/sh\nexit 0\n", False),
+    ("C hook that does nothing", "hook_nothing", False),
+    ("C hook that syncs once", "hook_syncs", False),
+    ("C hooks that sync, before and after", "hook_syncs", True),
+    ("Python hook that reads the project", PYTHON_HOOK, False),
+)
+WARM, COLD = "penstock, warm", "penstock, cold"
+
+
+class Place:
+    """An agent, a repository of it and bare ones with other hooks; a clone whose project all of them hold."""
+
+    def __init__(self, pipelines, **project):
+        self.a, self.pipelines = Instance(), pipelines
+        self.repo = self.a.repository("load")
+        self.clone = self.a.clone(self.repo)
+        bigproject.write(self.clone.path, pipelines, **project)
+        self.clone.commit("all of it")
+        self.clone.git("repack", "-adq", limit=600)
+        self.ways, self.n = {}, 0
+        self.a.start()
+        self.clone.git("push", "-q", self.repo, f"HEAD:{REF}", limit=600)
+        self.settled()
+
+    def plain(self):
+        for name, hook, after in PLAIN:
+            path = os.path.join(self.a.base, re.sub(r"\W+", "-", name) + ".git")
+            run("git", "init", "-q", "--bare", path, env=clean_env())
+            shutil.rmtree(os.path.join(path, "hooks"), ignore_errors=True)
+            self.clone.git("push", "-q", path, f"HEAD:{REF}")
+            os.mkdir(os.path.join(path, "hooks"))
+            for at in ("pre-receive", "post-receive")[:0 if hook is None else 2 if after else 1]:
+                to = os.path.join(path, "hooks", at)
+                if hook.startswith("#!"):
+                    with open(to, "w", encoding="utf-8") as f:
+                        f.write(hook)
+                    os.chmod(to, 0o755)
+                else:
+                    shutil.copy(program(hook), to)
+            self.ways[name] = path
+
+    def settled(self):
+        """Core has made of the push all that it will, and found the ref where it is."""
+        head = self.clone.git("rev-parse", "HEAD").stdout.strip()
+        wait("core has the push", lambda: any(e["new"] == head for e in self.a.items("events", "-n", "3")))
+        pid, last = self.a.role("core"), None
+        for _ in range(100):
+            now = [cpu_ticks(p) for p in [pid, *self.a.processes(self.a.role("gate"))]]
+            if now == last:
+                return
+            last = now
+            time.sleep(0.05)
+
+    def forget(self):
+        """The agent anew, knowing nothing of what it judged."""
+        self.a.stop()
+        folder = os.path.join(self.a.dir, "verdicts")
+        for n in os.listdir(folder):
+            os.unlink(os.path.join(folder, n))
+        self.a.start()
+        self.a.role("gate")
+        wait("the gate answers", lambda: len(self.a.processes(self.a.role("gate"))) > 2)
+        self.a.penstock("reconcile")
+
+    def commit(self, pipelines=1):
+        self.n += 1
+        for i in range(pipelines):
+            bigproject.change(self.clone.path, (self.n + i) % self.pipelines, f"change {self.n}")
+        self.clone.commit(f"change {self.n}")
+
+    def push(self, path):
+        """Milliseconds, and what the remote said."""
+        began = time.monotonic()
+        p = self.clone.git("push", path, f"HEAD:{REF}", limit=600)
+        return (time.monotonic() - began) * 1000, p.stderr
+
+    def judged(self, b, what):
+        """A push to ours: it was judged, by the gate and within its time."""
+        ms, text = self.push(self.repo)
+        for word in ("not judged", "not recorded", "event kept", "held"):
+            if word in text:
+                b.fail(f"{what}: {text}")
+        self.settled()
+        return ms
+
+    def peak_mb(self):
+        """Of the gate's processes, the largest there has been."""
+        return max(vm_hwm(p) for p in self.a.processes(self.a.role("gate"))) / 1024
+
+    def end(self):
+        self.a.stop()
+        self.a.remove()
+
+
+@contextlib.contextmanager
+def place(pipelines, **project):
+    p = Place(pipelines, **project)
+    try:
+        yield p
+    finally:
+        p.end()
+
+
+def cpu_ticks(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[11:13]
+    except OSError:
+        return None
+
+
+def vm_hwm(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
+            return next((int(line.split()[1]) for line in f if line.startswith("VmHWM")), 0)
+    except OSError:
+        return 0
+
+
+def one_round(b, p, turn):
+    took = {name: [] for name in [*p.ways, WARM, COLD]}
+    for _ in range(EACH):
+        p.commit()
+        ways = [*p.ways, WARM]
+        turn.shuffle(ways)
+        for name in ways:
+            took[name].append(p.judged(b, name) if name == WARM else p.push(p.ways[name])[0])
+    for _ in range(max(1, EACH // 3)):
+        p.forget()
+        p.commit()              # a tree that nobody has seen
+        took[COLD].append(p.judged(b, COLD))
+    for name, values in took.items():
+        b.add(f"push: {name}", statistics.median(values), "ms")
+    none = statistics.median(took["no hook"])
+    for name in [*p.ways, WARM, COLD][1:]:
+        b.add(f"adds: {name}", statistics.median(took[name]) - none, "ms")
+
+
+def pushes():
+    b = Bench("gate", f"git push of one commit to {FILES} files and {PIPELINES} pipelines; {EACH} pushes each in a round")
+    turn = random.Random(7)
+    with place(PIPELINES, files=FILES) as p:
+        p.plain()
+        for _ in range(ROUNDS):
+            one_round(b, p, turn)
+    b.ratio("what warm adds, in times of one sync", f"adds: {WARM}", "adds: C hook that syncs once", most=2)
+    b.ratio("the same, of a sync before and after", f"adds: {WARM}", "adds: C hooks that sync, before and after")
+    b.ratio("what Python adds, in times of warm", "adds: Python hook that reads the project", f"adds: {WARM}", goal=10)
+    b.goal(f"adds: {COLD}", most=300)
+    return b.end()
+
+
+def ms_of(*args):
+    began = time.monotonic()
+    p = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, env=clean_env())
+    return (time.monotonic() - began) * 1000, p
+
+
+def checks():
+    b = Bench("check", "the whole program on one folder, from its start to its end")
+    theirs, why = pbt.program()
+    base = os.path.join(os.path.abspath("."), f"bench-check.{os.getpid()}")
+    folders = (("small", os.path.join(base, "small")), (f"{PIPELINES} pipelines", os.path.join(base, "large")))
+    try:
+        shutil.copytree(bigproject.SALES, folders[0][1])
+        bigproject.write(folders[1][1], PIPELINES, FILES)
+        for _ in range(ROUNDS):
+            for word, folder in folders:
+                for tool, args in (("penstock check", (program("penstock"), "check", folder)),
+                                   ("pbt validate", (theirs, "validate", "--path", folder))):
+                    if not args[0]:
+                        continue
+                    ms, p = ms_of(*args)
+                    if p.returncode:
+                        b.fail(f"{tool}, {word}: exit {p.returncode}: {p.stdout[-400:]}{p.stderr[-400:]}")
+                    b.add(f"{tool}, {word}", ms, "ms")
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    if theirs:
+        for word, _ in folders:
+            b.ratio(f"{word}: pbt validate in times of ours", f"pbt validate, {word}", f"penstock check, {word}", goal=100)
+    else:
+        b.note(f"no pbt to compare with: {why}")
+    return b.end()
+
+
+def growth():
+    b = Bench("growth", "what the gate adds to a push, over the size and over the change; four files a pipeline")
+    for n in GROWTH:
+        with place(n, lean=True) as p:
+            p.plain()
+            for _ in range(ROUNDS):
+                p.commit()
+                plain = p.push(p.ways["no hook"])[0]
+                b.add(f"{n} pipelines: warm adds", p.judged(b, f"{n} pipelines, warm") - plain, "ms")
+                p.forget()
+                p.commit()
+                plain = p.push(p.ways["no hook"])[0]
+                b.add(f"{n} pipelines: cold adds", p.judged(b, f"{n} pipelines, cold") - plain, "ms")
+                b.add(f"{n} pipelines: memory of the gate", p.peak_mb(), "MB")
+            for k in CHANGED if n == 1000 else ():
+                for _ in range(ROUNDS):
+                    p.commit(k)
+                    plain = p.push(p.ways["no hook"])[0]
+                    b.add(f"of 1000, {k} changed: adds", p.judged(b, f"{k} changed") - plain, "ms")
+    b.note("memory: the largest peak of one of its processes, shared pages included")
+    return b.end()
+
+
+PARTS = {"pushes": pushes, "check": checks, "growth": growth}
+
+
+if __name__ == "__main__":
+    sys.exit(max(PARTS[name]() for name in sys.argv[1:] or PARTS))
