@@ -28,10 +28,12 @@ static char *select_text(const struct row_shape *s, const char *tail)
 {
 	struct buf b = BUF_INIT;
 
-	buf_adds(&b, "SELECT ");
-	for (size_t i = 0; i < s->ncols; i++)
-		buf_addf(&b, "%s%s", i ? ", " : "", s->cols[i].name);
-	buf_addf(&b, " FROM %s %s", s->table, tail);
+	buf_adds(&b, "SELECT ");	/* often: no format is interpreted here */
+	buf_adds(&b, s->names);
+	buf_adds(&b, " FROM ");
+	buf_adds(&b, s->table);
+	buf_addch(&b, ' ');
+	buf_adds(&b, tail);
 	return buf_steal(&b);
 }
 

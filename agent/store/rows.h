@@ -24,14 +24,18 @@ struct row_col { char kind; const char *name; size_t offset; };
 
 struct row_shape {
 	const char *table;
+	const char *names;		/* of the columns, as SELECT wants them */
 	const struct row_col *cols;
 	size_t ncols, size;
 };
 
 #define ROWS_SHAPE(noun, table_name, cols)                                                     \
 	static const struct row_col noun##_row_cols[] = { cols(ROWS_COL_##noun) };             \
-	static const struct row_shape noun##_shape = { table_name, noun##_row_cols,            \
+	static const char noun##_row_names[] = cols(ROWS_NAME);                                \
+	static const struct row_shape noun##_shape = { table_name, noun##_row_names + 1,       \
+						       noun##_row_cols,                        \
 						       PS_NELEM(noun##_row_cols), sizeof(struct noun) };
+#define ROWS_NAME(kind, name) "," #name
 #define ROWS_COL(noun, kind, name) { #kind[0], #name, offsetof(struct noun, name) },
 
 /* Appends the rows of SELECT <columns> FROM <table> <tail>; *v and *n are those of a struct
