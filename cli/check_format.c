@@ -56,11 +56,17 @@ static json_t *sarif_rules(void)
 static json_t *sarif_result(const struct diag *d)
 {
 	/* unlike for people, columns of SARIF count UTF-16 units unless the run says otherwise */
-	return json_pack("{s:s, s:s, s:{s:s}, s:[{s:{s:{s:s}, s:{s:i, s:i}}}]}", "ruleId", d->code,
-			 "level", d->severity == DIAG_ERROR ? "error" : "warning", "message",
-			 "text", d->text, "locations", "physicalLocation", "artifactLocation",
-			 "uri", d->path, "region", "startLine", (int)d->line, "startColumn",
-			 (int)d->col);
+	json_t *o = json_pack("{s:s, s:s, s:{s:s}}", "ruleId", d->code, "level",
+			      d->severity == DIAG_ERROR ? "error" : "warning", "message", "text",
+			      d->text);
+
+	if (*d->path)			/* else about the push as such */
+		json_object_set_new(o, "locations", json_pack("[{s:{s:{s:s}, s:{s:i, s:i}}}]",
+							      "physicalLocation",
+							      "artifactLocation", "uri", d->path,
+							      "region", "startLine", (int)d->line,
+							      "startColumn", (int)d->col));
+	return o;
 }
 
 static void print_sarif(const struct diag_list *l)
@@ -95,9 +101,13 @@ static void print_github(const struct diag_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct diag *d = &l->v[i];
 
-		printf("::%s file=", d->severity == DIAG_ERROR ? "error" : "warning");
-		print_github_text(d->path, true);
-		printf(",line=%u,col=%u,title=%s::", d->line, d->col, d->code);
+		printf("::%s ", d->severity == DIAG_ERROR ? "error" : "warning");
+		if (*d->path) {
+			printf("file=");
+			print_github_text(d->path, true);
+			printf(",line=%u,col=%u,", d->line, d->col);
+		}
+		printf("title=%s::", d->code);
 		print_github_text(d->text, false);
 		putchar('\n');
 	}

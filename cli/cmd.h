@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 
-enum { CMD_OPTS_MAX = 10, CMD_ARGS_MAX = 8 };
+enum { CMD_OPTS_MAX = 16, CMD_ARGS_MAX = 8 };
 
 struct cmd_opt {
 	const char *name;	/* "--repo" is "repo" */

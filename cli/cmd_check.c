@@ -10,8 +10,8 @@
 #include "common/config/policy.h"
 #include "common/gate/gate.h"
 
-enum { OPT_AGAINST, OPT_NEW, OPT_REF, OPT_POLICY, OPT_FORMAT, OPT_TIMING, OPT_PRE_RECEIVE,
-       OPT_RESULT_FD, OPT_BUDGET };
+enum { OPT_AGAINST, OPT_NEW, OPT_REF, OPT_REPOSITORY, OPT_POLICY, OPT_FORMAT, OPT_TIMING,
+       OPT_PRE_RECEIVE, OPT_RESULT_FD, OPT_BUDGET, OPT_PUSHER, OPT_DRY_RUN, OPT_SKIP };
 
 static bool whole_number(const char *text, long min, long max, long *out)
 {
@@ -33,7 +33,11 @@ static int pre_receive(struct cli *cli, const struct cmd_args *a)
 				"--pre-receive needs --policy FILE and --result-fd N");
 	if (a->opt[OPT_BUDGET] && !whole_number(a->opt[OPT_BUDGET], 1, 3600000, &budget))
 		return cli_fail(cli, CLI_USAGE, NULL, "--budget is a number of milliseconds");
-	return check_push(cli, a->opt[OPT_POLICY], (int)fd, budget);
+	return check_push(cli, &(struct check_push) {
+		.policy = a->opt[OPT_POLICY], .fd = (int)fd, .budget_ms = budget,
+		.pusher = a->opt[OPT_PUSHER], .as = cli->as,
+		.dry_run = a->opt[OPT_DRY_RUN] != NULL, .skip = a->opt[OPT_SKIP] != NULL,
+	});
 }
 
 /* The configuration to judge by: the policy file given, the instance's accepted one, its
@@ -100,10 +104,12 @@ static int judge(struct cli *cli, const struct cmd_args *a, struct config *cfg,
 {
 	const char *what = a->n ? a->arg[0] : ".";
 	bool folder = fs_exists(what);
+	struct gate_who who = { cli->as };
 	struct gate_check c = {
 		.path = folder ? what : ".", .rev = folder ? NULL : what, .config = cfg,
 		.against = a->opt[OPT_AGAINST], .all_new = a->opt[OPT_NEW] != NULL,
-		.ref = a->opt[OPT_REF],
+		.ref = a->opt[OPT_REF], .who = cli->as ? &who : NULL,
+		.repo_name = a->opt[OPT_REPOSITORY],
 	};
 	struct gate_checked out;
 	struct ps_err err = { 0 };
@@ -154,13 +160,17 @@ const struct cmd cmd_check = {
 		"committed.\n"
 		"Findings are errors when a push that brings them would be refused. What the "
 		"upstream\nof the branch has too (or the revision of --against) is a warning, as "
-		"in a push to it;\nwith neither, or with --new, all counts as new.",
+		"in a push to it;\nwith neither, or with --new, all counts as new.\nWith --as NAME "
+		"and a ref it is said, too, whether NAME may push there.",
 	.example = "check --against origin/main", .needs = CMD_NOTHING, .max = 1,
 	.opts = {
 		[OPT_AGAINST] = { "against", 0, "REVISION",
 				  "the old side, instead of the upstream branch" },
 		[OPT_NEW] = { "new", 0, NULL, "no old side: all counts as new" },
 		[OPT_REF] = { "ref", 0, "REF", "as if pushed to this ref (refs/heads/main)" },
+		[OPT_REPOSITORY] = { "repository", 0, "NAME",
+				     "as if to this repository, for rules that are not for all "
+				     "of them" },
 		[OPT_POLICY] = { "policy", 0, "FILE",
 				 "judge by this policy file, not by an instance" },
 		[OPT_FORMAT] = { "format", 0, "WORD", "text, json, sarif or github" },
@@ -170,6 +180,9 @@ const struct cmd cmd_check = {
 		[OPT_RESULT_FD] = { "result-fd", 0, "N", "for hooks: where the verdict goes" },
 		[OPT_BUDGET] = { "budget", 0, "MS",
 				 "for hooks: time for judging, in milliseconds" },
+		[OPT_PUSHER] = { "pusher", 0, "NAME", "for hooks: who pushes, as the host says" },
+		[OPT_DRY_RUN] = { "dry-run", 0, NULL, "for hooks: penstock.dry-run" },
+		[OPT_SKIP] = { "skip", 0, NULL, "for hooks: penstock.skip" },
 	},
 	.exec = check_exec,
 };

@@ -6,6 +6,7 @@
 
 #include "cli/cmd_check.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -77,13 +78,38 @@ static char *name_of(const struct config *cfg, const char *base, const char *pat
 	return name;
 }
 
+static bool is_member_of_any(const struct config *cfg, const char *login)
+{
+	for (size_t i = 0; i < cfg->nteams; i++)
+		if (config_is_member(cfg, cfg->teams[i].name, login))
+			return true;
+	return false;
+}
+
+/* As core believes it: with `identity: uid` the account this runs as, no word of the hook. */
+static const char *pusher_of(const struct config *cfg, const char *base, const char *path,
+			     const struct check_push *how)
+{
+	char *name = NULL;
+	const struct conf_root *root = config_root_of(cfg, base, path, &name);
+	const struct passwd *pw;
+
+	free(name);
+	if (how->as && cfg->trusted_caller && is_member_of_any(cfg, how->as))
+		return how->as;
+	if (!root || root->identity != CONF_ID_UID)
+		return how->pusher;
+	pw = getpwuid(getuid());
+	return pw ? pw->pw_name : NULL;
+}
+
 static int tell(int fd, const struct gate_input *in, const struct gate_result *r, int64_t stamp,
 		struct ps_err *err)
 {
 	struct wire_ref_line *v = xcalloc(in->ncommands, sizeof(*v));
 	struct wire_verdict m = {
 		.verdict = gate_verdict_word(r->verdict), .text = buf_str(&r->text),
-			.errors = r->all.errors,
+			.errors = r->all.errors, .skipped = r->skipped,
 		.warnings = r->all.n - r->all.errors, .problem = r->slow, .stamp = (uint64_t)stamp,
 		.refs = { v, in->ncommands },
 	};
@@ -102,36 +128,39 @@ static int tell(int fd, const struct gate_input *in, const struct gate_result *r
 	return rc;
 }
 
-static int judge(const char *policy, int fd, int64_t budget_ms, struct ps_err *err)
+static int judge(const struct check_push *how, struct ps_err *err)
 {
 	struct repo_quarantine q = { getenv("GIT_OBJECT_DIRECTORY"),
 				     getenv("GIT_ALTERNATE_OBJECT_DIRECTORIES") };
 	int64_t start = clock_boot_ns();
 	const char *dir = getenv("GIT_DIR");
 	char *path = realpath(dir ? dir : ".", NULL), *base = NULL, *name = NULL;
-	struct gate_input in = { .quarantine = q.object_dir || q.alternates ? &q : NULL };
+	struct gate_who who;
+	struct gate_input in = { .quarantine = q.object_dir || q.alternates ? &q : NULL,
+				 .who = &who, .dry_run = how->dry_run, .skip = how->skip };
 	struct commands c = { .v = NULL };
 	struct gate_result r = { 0 };
 	struct config *cfg = NULL;
 	int rc = path ? read_commands(&c, err) : ps_err_errno(err, "cannot find the repository");
 
 	if (rc == 0)
-		rc = policy_read_config(&cfg, &base, policy, err);
+		rc = policy_read_config(&cfg, &base, how->policy, err);
 	if (rc == 0) {
 		name = name_of(cfg, base, path);
+		who.name = pusher_of(cfg, base, path, how);
 		in.repo_path = path;
 		in.repo_name = name;
 		in.commands = c.v;
 		in.ncommands = c.n;
 		in.config = cfg;
-		in.deadline_ns = start + (budget_ms ? budget_ms :
+		in.deadline_ns = start + (how->budget_ms ? how->budget_ms :
 					  cfg->repo.budget_ms) * 9 / 10 * MS;
 		/* git runs this repository's hooks for the pusher: it has checked */
 		repo_trust_owners();
 		rc = gate_judge(&in, &r, err);
 	}
 	if (rc == 0)
-		rc = tell(fd, &in, &r, start, err);
+		rc = tell(how->fd, &in, &r, start, err);
 	gate_result_clear(&r);
 	config_free(cfg);
 	buf_clear(&c.input);
@@ -142,10 +171,10 @@ static int judge(const char *policy, int fd, int64_t budget_ms, struct ps_err *e
 	return rc;
 }
 
-int check_push(struct cli *cli, const char *policy, int fd, int64_t budget_ms)
+int check_push(struct cli *cli, const struct check_push *how)
 {
 	struct ps_err err = { 0 };
-	int rc = judge(policy, fd, budget_ms, &err);
+	int rc = judge(how, &err);
 
 	return rc < 0 ? cli_fail_err(cli, &err, NULL) : CLI_OK;
 }

@@ -2,9 +2,9 @@
  * hook – the program git runs as hooks/pre-receive and hooks/post-receive. libc and msgpack alone.
  *
  * hook_main.c reads the order; hook_push.c finds out who asks for what (bearings, push id,
- * commands); hook_ask.c puts the question: to core, else to the gate program, and leaves word in
- * the spool; hook_print.c says the answer. One budget for all of it: a failure of ours never hangs
- * the push.
+ * commands), hook_options.c what he wants beside that (`git push -o`); hook_ask.c puts the
+ * question: to core, else to the gate program, and leaves word in the spool; hook_print.c says the
+ * answer. One budget for all of it: a failure of ours never hangs the push.
  */
 #ifndef PS_HOOK_H
 #define PS_HOOK_H
@@ -41,6 +41,7 @@ struct hook {
 	const char *alternates;
 	const char *refusal_prefix;	/* the host's, on every line of a refusal; NULL: none */
 	bool over_limit;		/* more commands than a frame holds */
+	bool dry_run, skip;		/* push options */
 };
 
 /* hook_push.c. Each tells in err what stays unknown; the push goes on without it. */
@@ -49,6 +50,10 @@ int hook_read_input(struct hook *h, struct ps_err *err) PS_MUSTCHECK;
 int hook_repository(struct hook *h, struct ps_err *err) PS_MUSTCHECK;
 void hook_find_push(struct hook *h);
 void hook_find_pusher(struct hook *h);
+
+/* hook_options.c: penstock.dry-run and penstock.skip of the push; a warning for each other
+ * penstock.* option. */
+void hook_find_options(struct hook *h);
 
 /* hook_ask.c. Both return the exit code. */
 int hook_pre_receive(struct hook *h);

@@ -40,7 +40,7 @@ static struct wire_intent intent_of(const struct hook *h)
 		.boot = clock_boot_id(), .stamp = (uint64_t)clock_boot_ns(), .pid = h->pid,
 		.pid_start = h->pid_start, .object_dir = h->object_dir, .alternates = h->alternates,
 		.refs = { h->refs, h->nrefs }, .uid = (uint64_t)getuid(),
-		.begun = (uint64_t)h->start_ns,
+		.begun = (uint64_t)h->start_ns, .dry_run = h->dry_run, .skip = h->skip,
 	};
 }
 
@@ -148,17 +148,29 @@ static int commands_file(const struct hook *h, struct ps_err *err)
 static pid_t start_gate(const struct hook *h, int in, int result, int64_t until_ns,
 			struct ps_err *err)
 {
-	char number[16], budget[24];
-	const char *argv[] = { h->gate, "check", "--pre-receive", "--policy", h->policy_path,
-			       "--result-fd", number, "--budget", budget, NULL };
+	char number[16], budget[24], *pusher = NULL, *as = NULL;
+	const char *argv[16] = { h->gate, "check", "--pre-receive", "--policy", h->policy_path,
+				 "--result-fd", number, "--budget", budget };
+	size_t n = 9;
 	const char **env = gate_env(h);
 	struct spawn s = { .argv = argv, .env = env, .in = in, .out = -1, .errout = STDERR_FILENO,
 			   .keep = &result, .nkeep = 1, .new_group = true };
 	pid_t pid;
 
+	/* one word each: no name is taken for an option */
+	if (h->pusher)
+		argv[n++] = pusher = xasprintf("--pusher=%s", h->pusher);
+	if (h->as)
+		argv[n++] = as = xasprintf("--as=%s", h->as);
+	if (h->dry_run)
+		argv[n++] = "--dry-run";
+	if (h->skip)
+		argv[n++] = "--skip";
 	snprintf(number, sizeof(number), "%d", result);
 	snprintf(budget, sizeof(budget), "%lld", (long long)ms_left(until_ns));
 	pid = spawn_start(&s, err);
+	free(pusher);
+	free(as);
 	free_env(env);
 	return pid;
 }
@@ -241,6 +253,8 @@ static void record(struct hook *h, int sock, const char *verdict, const struct w
 	struct wire_intent in = intent_of(h);
 	struct msg m;
 
+	if (h->dry_run)
+		return;			/* nothing will move */
 	in.verdict = verdict;
 	in.object_dir = in.alternates = NULL;
 	if (by && by->refs.n == h->nrefs) {
@@ -268,8 +282,9 @@ static int out_of_time(struct hook *h, int sock, const char *slow, const struct 
 		hook_say("hint: push again; repositories.default.on_timeout decides this");
 		return 1;
 	}
-	hook_say("warning: not judged within %lld ms, event held: %s",
-		 (long long)((clock_boot_ns() - h->start_ns) / MS), slow);
+	hook_say("warning: not judged within %lld ms%s: %s",
+		 (long long)((clock_boot_ns() - h->start_ns) / MS),
+		 h->dry_run ? "" : ", event held", slow);
 	record(h, sock, "timeout", by);
 	return 0;
 }
@@ -299,7 +314,7 @@ static int judge_here(struct hook *h, int sock, const struct ps_err *core_err)
 			hook_lines_begin(h->refusal_prefix);
 		hook_relay(m.u.verdict.text);
 		if (code == 0)
-			record(h, sock, "accept", &m.u.verdict);
+			record(h, sock, m.u.verdict.skipped ? "skip" : "accept", &m.u.verdict);
 	}
 	if (rc == 0)
 		msg_clear(&m);
@@ -322,7 +337,7 @@ int hook_pre_receive(struct hook *h)
 	if (core != NO_ANSWER) {
 		code = core == ACCEPTED ? 0 : 1;
 	} else if (!h->has_policy) {
-		hook_say("no policy: not judged, event held");
+		hook_say("no policy: not judged%s", h->dry_run ? "" : ", event held");
 		record(h, sock, "none", NULL);
 		code = 0;
 	} else {
@@ -330,6 +345,11 @@ int hook_pre_receive(struct hook *h)
 	}
 	if (sock >= 0)
 		close(sock);
+	if (code == 0 && h->dry_run) {	/* not judged, or by a core that knows no dry run */
+		hook_lines_begin(h->refusal_prefix);
+		hook_say("hint: penstock.dry-run: nothing was changed");
+		code = 1;
+	}
 	if (code == 0 && FAIL_AT("hook.accepted"))
 		code = 1;
 	return code;

@@ -29,7 +29,7 @@ static void set_budget(struct hook *h)
 		HOOK_BUDGET_MS;
 
 	h->end_ns = h->start_ns + ms * 1000000;
-	code_when_stuck = h->post || h->policy.on_timeout_accept ? 0 : 1;
+	code_when_stuck = h->post || (h->policy.on_timeout_accept && !h->dry_run) ? 0 : 1;
 	alarm((unsigned)(ms / 1000 + 2));
 }
 
@@ -47,9 +47,10 @@ static int run(struct hook *h, const char *argv0)
 	}
 	if (h->nrefs == 0 && !h->over_limit)
 		return 0;
+	hook_find_options(h);
 	if (hook_repository(h, &err) < 0) {
 		hook_say("event not recorded now; the next reconcile will find it: %s", err.msg);
-		return 0;
+		return h->dry_run && !h->post ? 1 : 0;
 	}
 	if (hook_bearings(h, argv0, &err) < 0)
 		hook_say("warning: %s; run: penstock install %s", err.msg, h->repository);

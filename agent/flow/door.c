@@ -172,7 +172,7 @@ static void on_verdict(void *arg, struct msg *m, const char *problem)
 	} else {
 		w->verdict = *m;
 		m->type = MSG_NONE;
-		w->judged = "gate";
+		w->judged = w->verdict.u.verdict.skipped ? "skipped" : "gate";
 		w->to = clock_boot_ns();
 		cl->judging = false;
 		word_record(w);
@@ -188,6 +188,8 @@ static void judge(struct client *cl)
 	struct wire_judge q = {
 		.repository = in->repository, .name = w->name, .object_dir = in->object_dir,
 		.alternates = in->alternates, .refs = { in->refs.v, in->refs.n },
+		.pusher = w->acting_as ? w->acting_as : w->pusher, .dry_run = in->dry_run,
+		.skip = in->skip,
 	};
 
 	if (in->budget_ms && in->budget_ms < (uint64_t)half)
@@ -244,9 +246,6 @@ static void take_word(struct client *cl, struct msg *m)
 	if (w->m.type == MSG_report || w->m.u.intent.verdict) {
 		w->to = w->m.type == MSG_report ? w->to : clock_boot_ns();
 		word_record(w);
-	} else if (!w->pusher && c->policy->cfg->repo.unknown_pusher == CONF_UNKNOWN_REFUSE) {
-		refuse(cl, "error: refused: nobody knows who you are "
-		       "(repositories.default.unknown_pusher)\n");
 	} else {
 		judge(cl);
 	}

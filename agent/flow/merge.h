@@ -24,7 +24,7 @@ struct merge_repository { const char *uid, *path, *name; };
 struct merge_who {
 	uint32_t uid;
 	const char *pusher, *acting_as;
-	const char *judged;		/* gate, program, none */
+	const char *judged;		/* gate, program, skipped, none */
 	bool hold_unknown;		/* repositories.default.unknown_pusher */
 };
 

@@ -187,6 +187,8 @@ static int add_maker(struct birth *b, struct merge *m, int64_t push, struct ps_e
 	name = push_shown(&m->push);
 	if (!b->held && strcmp(m->push.judged, "none") == 0)
 		b->held = EVENT_NOT_JUDGED;
+	if (!b->held && strcmp(m->push.judged, "skipped") == 0)
+		b->held = EVENT_SKIPPED;
 	if (!name && m->hold_unknown)
 		b->held = "the pusher is not known";
 	b->unknown |= !name;

@@ -115,7 +115,9 @@ static void set_time(struct word *w)
 
 static const char *judged_of(const struct word *w)
 {
-	return w->m.type == MSG_intent && ps_streq(w->m.u.intent.verdict, "accept") ? "program" :
+	const char *verdict = w->m.type == MSG_intent ? w->m.u.intent.verdict : NULL;
+
+	return ps_streq(verdict, "accept") ? "program" : ps_streq(verdict, "skip") ? "skipped" :
 		"none";
 }
 

@@ -21,7 +21,7 @@ struct word {
 	struct msg verdict;		/* the gate role's; type MSG_NONE: it was not asked */
 	uint32_t uid;			/* of the process, or the owner of the file */
 	int pidfd;			/* of receive-pack; -1 */
-	const char *judged;		/* gate, program, none */
+	const char *judged;		/* gate, program, skipped, none */
 	char *name;			/* of the repository, below its root */
 	char *pusher, *acting_as;	/* as far as believed; NULL: unknown */
 	char *note;			/* a line for the pusher; NULL */

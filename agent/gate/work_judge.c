@@ -68,7 +68,7 @@ static int tell(struct work *w, const struct wire_judge *q, const struct gate_re
 		.id = q->id, .verdict = gate_verdict_word(res->verdict), .repository_id = id,
 		.errors = res->all.errors, .warnings = res->all.n - res->all.errors,
 		.problem = res->slow, .stamp = (uint64_t)stamp, .units = res->counts.units,
-		.known = res->counts.known, .reads = res->counts.reads,
+		.known = res->counts.known, .reads = res->counts.reads, .skipped = res->skipped,
 	};
 	int rc;
 
@@ -131,12 +131,14 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 {
 	const struct wire_judge *q = &m->u.judge;
 	struct repo_quarantine quarantine = { q->object_dir, q->alternates };
+	struct gate_who who = { q->pusher };
 	struct gate_result res = { 0 };
 	struct gate_command *commands;
 	struct gate_input in = {
 		.ncommands = q->refs.n, .config = w->cfg,
 		.quarantine = q->object_dir || q->alternates ? &quarantine : NULL,
 		.deadline_ns = clock_boot_ns() + (int64_t)q->deadline_ms * 900000,
+		.who = &who, .dry_run = q->dry_run, .skip = q->skip,
 	};
 	char *real, *name, id[REPO_ID];
 	int64_t stamp;

@@ -258,7 +258,7 @@ int events_judged(struct store_tx *tx, int64_t push, struct ps_err *err)
 			 " reason = CASE WHEN trim(new, '0') = '' THEN 'ref deleted: nothing is undeployed' END"
 			 " WHERE push = ? AND state = 'held' AND surveyed = 0 AND reason = ? AND pusher IS NOT NULL"
 			 " AND NOT EXISTS (SELECT 1 FROM event_maker JOIN push ON push.id = event_maker.push"
-			 " WHERE event_maker.event = event.id AND push.judged = 'none')",
+			 " WHERE event_maker.event = event.id AND push.judged IN ('none', 'skipped'))",
 			 "it", push, EVENT_NOT_JUDGED);
 
 	return rc < 0 ? rc : 0;

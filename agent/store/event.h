@@ -18,6 +18,7 @@ struct ref_event { EVENT_COLS(ROWS_DECL) };
 struct events { struct ref_event *v; size_t n; };
 
 #define EVENT_NOT_JUDGED "accepted without judgement"	/* why an event is held */
+#define EVENT_SKIPPED "accepted as penstock.skip asked, whatever was found"
 
 int event_get(struct store_tx *tx, int64_t id, struct ref_event *out, struct ps_err *err) PS_MUSTCHECK;
 /* For lists: newest first, at most limit; before: only those with a smaller number (0: all);

@@ -22,7 +22,7 @@ static const struct state_move moves[] = {
 /* How much was judged, least first. */
 static int judged_rank(const char *judged)
 {
-	static const char *const words[] = { "none", "program", "gate" };
+	static const char *const words[] = { "none", "skipped", "program", "gate" };
 
 	for (size_t i = 0; i < PS_NELEM(words); i++)
 		if (strcmp(words[i], judged) == 0)
@@ -40,7 +40,7 @@ static int push_again(struct store_tx *tx, const struct push *is, struct push *p
 	if (judged_rank(p->judged) <= judged_rank(is->judged))
 		return 0;
 	rc = sql_run(tx, err, "UPDATE push SET judged = ? WHERE id = ?", "ti", p->judged, is->id);
-	if (rc >= 0 && judged_rank(is->judged) == 0)
+	if (rc >= 0 && judged_rank(is->judged) == 0 && strcmp(p->judged, "skipped") != 0)
 		rc = events_judged(tx, is->id, err);
 	return rc < 0 ? rc : 0;
 }

@@ -6,7 +6,8 @@
 
 #include "agent/store/rows.h"
 
-/* judged: gate (core asked the gate role), program (the hook's own gate program), none. */
+/* judged: gate (core asked the gate role), program (the hook's own gate program), skipped (either,
+ * and penstock.skip was granted), none. */
 #define PUSH_COLS(X)                                                                         \
 	X(i, id) X(t, push) X(i, repository) X(t, pusher) X(t, acting_as) X(i, uid)          \
 	X(t, judged) X(t, boot) X(i, stamp) X(i, pid) X(i, pid_start) X(i, ended) X(i, at_ms)
@@ -21,7 +22,7 @@ ROWS_STRUCT(intent, INTENT_COLS)
 
 /*
  * Finds the push of this name or inserts it from p; p->id is set. One that is known keeps what it
- * had; only judged may rise (none, program, gate). PS_EPERM when it is of another repository or
+ * had; only judged may rise (none, skipped, program, gate). PS_EPERM when it is of another repository or
  * uid: somebody uses a push id that is not his.
  */
 int push_put(struct store_tx *tx, struct push *p, struct ps_err *err) PS_MUSTCHECK;

@@ -139,8 +139,9 @@ void diag_sort(struct diag_list *l)
 static void print_one(struct buf *out, const struct diag *d)
 {
 	escape_buf(out, d->path, strlen(d->path), false);
-	buf_addf(out, ":%u:%u: %s: ", d->line, d->col,
-		 d->severity == DIAG_ERROR ? "error" : "warning");
+	if (*d->path)
+		buf_addf(out, ":%u:%u: ", d->line, d->col);
+	buf_addf(out, "%s: ", d->severity == DIAG_ERROR ? "error" : "warning");
 	escape_buf(out, d->text, strlen(d->text), false);
 	buf_addf(out, " [%s]\n", d->code);
 }

@@ -4,7 +4,8 @@
  * One form everywhere (DESIGN section 8): `path:line:col: error: text [PS-JOB-014]`. Lines and
  * columns count from 1, columns in characters, a tab is one. line 0 means "the file as a whole"
  * and is printed as 1:1. Sorted by path, line, column, code, text before printing; equal findings
- * are kept once.
+ * are kept once. A path of "" is no file: what is about the push as such is printed without a
+ * place.
  */
 #ifndef PS_DIAG_H
 #define PS_DIAG_H

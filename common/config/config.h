@@ -53,6 +53,9 @@ struct conf_fabric {
 
 enum conf_deploy { CONF_DEPLOY_AUTO, CONF_DEPLOY_APPROVE, CONF_DEPLOY_MANUAL };
 
+/* Who may do something: a team, or the people named; neither: as the key's default says. */
+struct conf_who { char *team; struct conf_names people; };
+
 struct conf_derive { char *from, *as, *config; bool enabled; struct conf_pos pos; };
 
 struct conf_environment {
@@ -64,8 +67,7 @@ struct conf_environment {
 	enum conf_deploy deploy;
 	unsigned approvals;
 	int64_t priority;		/* in line; higher goes first, default 0 */
-	/* team that may move these refs; NULL: default of DESIGN 7 */
-	char *push;
+	struct conf_who push;		/* may move these refs; rights.h knows the default */
 	char *after;			/* environment; NULL */
 	char *fabric_name;		/* tests.fabric_name; NULL: the one of all */
 	bool jobs_own;			/* default true */
@@ -100,6 +102,7 @@ struct conf_repo_defaults {
 	int64_t budget_ms;		/* default 4000 */
 	bool on_timeout_accept;		/* on_timeout: accept | refuse; default accept */
 	enum conf_unknown unknown_pusher;	/* unknown_pusher; default hold */
+	struct conf_who skip;		/* may push with penstock.skip; default nobody */
 	int64_t look_every_ms;		/* look_every: have refs moved? default 60 s */
 	int64_t list_every_ms;		/* list_every: all refs, changed or not; default 6 h */
 };

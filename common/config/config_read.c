@@ -214,6 +214,10 @@ static void free_key(const struct conf_key *k, char *base)
 	case CONF_PROJECTS:
 		conf_names_clear((struct conf_names *)at);
 		break;
+	case CONF_WHO:
+		PS_FREE(((struct conf_who *)at)->team);
+		conf_names_clear(&((struct conf_who *)at)->people);
+		break;
 	case CONF_IDENTITY:
 		PS_FREE(((struct conf_root *)at)->identity_env);
 		break;

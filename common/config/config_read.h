@@ -19,6 +19,7 @@ enum conf_type {
 	CONF_STRINGS,	/* struct conf_names; each one of words, where the row has some */
 	CONF_REFS,	/* struct conf_names of ref patterns */
 	CONF_PROJECTS,	/* struct conf_names of project patterns */
+	CONF_WHO,	/* struct conf_who; a team, or a list of people */
 	CONF_BOOL,	/* bool; true or false */
 	CONF_INT,	/* int64_t between min and max */
 	CONF_UNSIGNED,	/* unsigned between min and max */

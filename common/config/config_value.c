@@ -391,6 +391,22 @@ static bool read_strings(struct conf_reader *r, const struct conf_key *k,
 	return ok;
 }
 
+/* One text is a team, which is resolved like every name of one; a list is of people. */
+static bool read_who(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
+		     void *at)
+{
+	struct conf_who *who = at;
+	struct conf_key people = { .name = k->name, .type = CONF_STRINGS };
+
+	if (node->kind == CONF_TEXT)
+		return read_name(r, k, node, &who->team);
+	if (node->kind == CONF_LIST && node->n)
+		return read_strings(r, &people, node, &who->people);
+	conf_error(r, node->pos, "PS-CONF-007", "'%s' must be a team, or a list of people: "
+		   "[kim, lee]", k->name);
+	return false;
+}
+
 static const struct {
 	enum conf_kind kind;
 	bool any;		/* the reader judges the kind of node itself */
@@ -405,6 +421,7 @@ static const struct {
 	[CONF_STRINGS] = { CONF_LIST, false, read_strings },
 	[CONF_REFS] = { CONF_LIST, false, read_strings },
 	[CONF_PROJECTS] = { CONF_LIST, false, read_strings },
+	[CONF_WHO] = { CONF_TEXT, true, read_who },
 	[CONF_BOOL] = { CONF_TEXT, false, read_bool },
 	[CONF_INT] = { CONF_TEXT, false, read_int },
 	[CONF_UNSIGNED] = { CONF_TEXT, false, read_int },

@@ -225,3 +225,19 @@ RULE(RESERVED, "PS-PUSH-001", ERROR, "refs below refs/penstock/ belong to pensto
 RULE(TWICE, "PS-PUSH-002", ERROR, "a push names each ref once",
      "nobody could say which movement was meant", "git push origin a:refs/heads/m b:refs/heads/m",
      "push each ref once")
+RULE(TAG_VERSION, "PS-PUSH-003", WARNING, "a version tag says the version of its project",
+     "the release is called by the tag, its files by the project",
+     "tag v1.4.0 on a commit with version: 1.3.0",
+     "set the version and tag that commit, or name the tag by the version that is there")
+RULE(RIGHT, "PS-PUSH-004", ERROR,
+     "who moves a ref is one of those whose pushes its environment takes",
+     "what goes to a fabric is for its owners, or for whom `push:` names, to decide",
+     "a developer creates v1.4.0, and production has push: prod_support",
+     "ask one of those named to push it, or the admin for the right")
+RULE(RELEASED, "PS-PUSH-005", ERROR,
+     "a tag that an environment has taken is neither moved nor deleted",
+     "two releases would have one name, and artifacts of one path other bytes",
+     "git push -f origin v1.4.0", "raise the version and push a new tag")
+RULE(UNKNOWN, "PS-PUSH-006", ERROR, "somebody is known to push, where the admin wants that",
+     "`unknown_pusher: refuse` asks for a name", "a push by a deploy key that is no person",
+     "push with an account or key of your own")

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
+#include "common/gate/rules_push.h"
 
 /* What a check stands on: perhaps a repository, and the folder that paths are relative to. */
 struct ground {
@@ -98,6 +99,20 @@ static int judge_old(const struct ground *g, struct bench *b, const struct sides
 	return 0;
 }
 
+/* What a push to the ref would meet beside its content. What the other repository holds is not
+ * known here. */
+static void as_pushed(const struct gate_check *c, const struct judged *now, const char *ref,
+		      struct diag_list *out)
+{
+	struct push_subject s = {
+		.config = c->config, .repo = c->repo_name, .ref = ref, .who = c->who,
+		.way = PUSH_SOMEHOW, .now = &now->projects, .judged = now,
+	};
+
+	if (c->config && ref)
+		rules_push(&s, out);
+}
+
 static int judge_both(const struct gate_check *c, const struct ground *g, struct bench *b,
 		      struct tree *t, const char *name, const char *within,
 		      struct gate_checked *out, struct ps_err *err)
@@ -118,6 +133,7 @@ static int judge_both(const struct gate_check *c, const struct ground *g, struct
 	out->old_ns = clock_boot_ns() - at;
 	if (rc == 0) {
 		bench_compare(b, now, old, s.ref, &out->found);
+		as_pushed(c, now, s.ref, &out->found);
 		diag_sort(&out->found);
 		bench_sources(now, &out->found, 0);
 		out->counts = bench_counts(b);

@@ -7,9 +7,11 @@
 #include "common/gate/gate.h"
 
 #include "common/base/clock.h"
+#include "common/config/rights.h"
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
 #include "common/gate/report.h"
+#include "common/gate/rules_push.h"
 
 static const char reserved[] = "refs/penstock";
 
@@ -19,6 +21,7 @@ struct push {
 	struct repo *repo;
 	struct bench bench;
 	const struct project_paths **projects;	/* per ref, of its new tree */
+	bool skip;			/* asked for, and the pusher may */
 };
 
 const char *gate_verdict_word(enum gate_verdict v)
@@ -117,7 +120,8 @@ static int judge_old(struct push *p, const struct gate_ref *ref, const char *new
 	return rc < 0 || !found ? rc : judge_oid(p, held, &peeled, old, err);
 }
 
-static int judge_ref(struct push *p, size_t i, struct ps_err *err)
+/* *whole gets the judgement of the new tree when there is one and all of it was looked at. */
+static int judge_ref(struct push *p, size_t i, const struct judged **whole, struct ps_err *err)
 {
 	const struct gate_command *c = &p->in->commands[i];
 	struct gate_ref *ref = &p->out->refs[i];
@@ -141,6 +145,7 @@ static int judge_ref(struct push *p, size_t i, struct ps_err *err)
 		undecided(p, ref, now->rules.late ? now->rules.slow : old->rules.slow);
 		return 0;
 	}
+	*whole = now;
 	bench_compare(&p->bench, now, old, ref->target, &ref->findings);
 	if (ref->findings.errors) {
 		diag_sort(&ref->findings);
@@ -165,10 +170,66 @@ static void look(struct push *p, size_t i)
 	memcpy(ref->seen, now.oid, sizeof(ref->seen));
 }
 
+/* ---- rights, tags ---- */
+
+struct held { struct push *p; const char *oid; };	/* what a ref holds before the push */
+
+/* Only where the projects are: nothing of the old tree is judged for that. */
+static int held_projects(void *arg, struct project_paths *out)
+{
+	const struct held *h = arg;
+	struct repo_peeled peeled;
+	struct tree *t = NULL;
+	struct ps_err err;
+	int rc = repo_peel(h->p->repo, h->oid, &peeled, &err);
+
+	if (rc == PS_EINVAL)
+		return 0;		/* no tree, no project */
+	if (rc == 0)
+		rc = repo_tree(&t, h->p->repo, peeled.tree, &err);
+	if (rc == 0)
+		rc = project_find(t, "", out, &err);
+	tree_close(t);
+	return rc;
+}
+
+static enum push_way way_of(const struct gate_command *c, const char *old)
+{
+	return repo_oid_is_zero(c->new_oid) ? PUSH_DELETE : repo_oid_is_zero(old) ? PUSH_CREATE :
+		PUSH_MOVE;
+}
+
+/* judged NULL: there is no new tree, or what is in it is not known (unknown). */
+static void rules_of_push(struct push *p, size_t i, const struct judged *judged, bool unknown)
+{
+	static const struct project_paths none;
+	const struct gate_command *c = &p->in->commands[i];
+	struct gate_ref *ref = &p->out->refs[i];
+	struct held held = { p, *ref->seen ? ref->seen : c->old_oid };
+	struct push_subject s = {
+		.config = p->in->config, .repo = p->in->repo_name, .ref = ref->target,
+		.who = p->in->who, .way = way_of(c, held.oid), .judged = judged,
+		.now = judged ? &judged->projects : unknown ? NULL : &none,
+		.old = repo_oid_is_zero(held.oid) ? NULL : held_projects, .arg = &held,
+	};
+
+	if (p->in->config && strcmp(held.oid, c->new_oid) != 0)
+		rules_push(&s, &ref->findings);
+}
+
+/* What is wrong with the content does not count; who may move what does. */
+static void skip_content(struct gate_ref *ref)
+{
+	for (size_t i = 0; i < ref->findings.n; i++)
+		if (!ps_starts(ref->findings.v[i].code, "PS-PUSH-"))
+			diag_demote(&ref->findings, i);
+}
+
 static void one_ref(struct push *p, size_t i)
 {
 	const struct gate_command *c = &p->in->commands[i];
 	struct gate_ref *ref = &p->out->refs[i];
+	const struct judged *whole = NULL;
 	struct ps_err err = { 0 };
 	int rc = 0;
 
@@ -178,11 +239,17 @@ static void one_ref(struct push *p, size_t i)
 	else if (p->in->deadline_ns && clock_boot_ns() > p->in->deadline_ns)
 		undecided(p, ref, c->ref);
 	else if (!repo_oid_is_zero(c->new_oid))
-		rc = judge_ref(p, i, &err);
+		rc = judge_ref(p, i, &whole, &err);
 	if (rc == PS_ELIMIT)		/* bounds of ours are no reason to refuse */
 		push_hit(p, ref, RULE_UNCHECKED, c->ref, err.msg);
 	else if (rc < 0)
 		undecided(p, ref, ps_err_msg(&err, rc));
+	if (!is_reserved(c->ref) && !is_reserved(ref->target))
+		rules_of_push(p, i, whole, rc < 0 || ref->verdict == GATE_UNDECIDED);
+	if (p->skip) {
+		skip_content(ref);
+		ref->verdict = GATE_ACCEPT;
+	}
 }
 
 /* ---- the whole ---- */
@@ -232,6 +299,7 @@ static void settle(struct push *p)
 	struct gate_result *r = p->out;
 
 	r->verdict = GATE_ACCEPT;
+	r->skipped = p->skip;
 	for (size_t i = 0; i < r->nrefs; i++) {
 		if (r->refs[i].findings.errors)
 			r->refs[i].verdict = GATE_REFUSE;
@@ -242,6 +310,8 @@ static void settle(struct push *p)
 	merge(r);
 	report_text(&r->text, p->in, r, p->projects);
 	cut_text(&r->text);
+	if (p->in->dry_run && r->verdict == GATE_ACCEPT)
+		r->verdict = GATE_REFUSE;	/* on purpose, and the text says so */
 }
 
 int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)
@@ -252,6 +322,8 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	struct memo *own;
 	int rc;
 
+	p.skip = in->skip && in->config && in->who &&
+		rights_is_one(in->config, &in->config->repo.skip, in->who->name);
 	*out = (struct gate_result) { .verdict = GATE_UNDECIDED };
 	rc = repo_open(&p.repo, in->repo_path, in->quarantine, err);
 	if (rc < 0)

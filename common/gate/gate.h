@@ -30,6 +30,9 @@ struct gate_command {			/* one line of pre-receive's stdin */
 	const char *ref;
 };
 
+/* Who pushes, as far as that is believed; what a name may prove is in config/rights.h. */
+struct gate_who { const char *name; };	/* NULL: nobody knows */
+
 struct gate_input {
 	const char *repo_path;		/* absolute */
 	const char *repo_name;		/* as in patterns and history: "sales/etl" */
@@ -40,6 +43,10 @@ struct gate_input {
 	const struct config *config;
 	int64_t deadline_ns;		/* by clock_boot_ns(); 0: none */
 	struct memo *memo;		/* what was judged before; NULL: nothing is known */
+	const struct gate_who *who;	/* NULL: nobody asks for rights, they are left out */
+	/* push options: the verdict is told and nothing let in; what is wrong with the content does
+	 * not refuse, if the configuration lets this pusher ask for it */
+	bool dry_run, skip;
 };
 
 struct gate_ref {			/* what was found for one command, same index */
@@ -61,6 +68,7 @@ struct gate_result {
 	/* undecided: what was being done when time ran out; else NULL */
 	char *slow;
 	struct rules_counts counts;	/* how much work it was */
+	bool skipped;			/* accepted as penstock.skip asked: to be held */
 	/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
 	struct buf text;
 };
@@ -82,6 +90,10 @@ struct gate_check {
 	const struct config *config;	/* NULL as above */
 	/* as if for this ref; NULL: what the upstream is called there, else none in particular */
 	const char *ref;
+	/* as if pushed by him, to the repository of that name (NULL: rules for all of them count);
+	 * NULL: rights are left out */
+	const struct gate_who *who;
+	const char *repo_name;
 };
 
 struct gate_checked {

@@ -90,7 +90,7 @@ void bench_sources(const struct judged *now, struct diag_list *l, size_t max)
 		for (size_t i = 0; i < l->n && (!max || n < max); i++) {
 			struct diag *d = &l->v[i];
 
-			if ((int)d->severity != pass)
+			if ((int)d->severity != pass || !*d->path)
 				continue;
 			if (strcmp(d->path, file) != 0)
 				read_source(now, d->path, &b);

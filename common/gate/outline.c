@@ -53,12 +53,19 @@ static void add_entries(struct outline *o, size_t *cap, const struct project *p,
 
 void outline_make(struct outline *o, const struct project *p)
 {
-	const char *language;
+	const struct doc_node *version;
+	const char *language, *name;
 	size_t cap = 0;
 
 	*o = (struct outline) { .usable = true };
 	language = doc_string(doc_get(p->doc->root, "language"));
 	o->language = xstrdup(language ? language : "");
+	name = doc_string(doc_get(p->doc->root, "name"));
+	o->name = xstrdup(name ? name : "");
+	version = doc_get(p->doc->root, "version");
+	o->version = xstrdup(doc_text(version) ? doc_text(version) : "");
+	if (version)
+		o->version_at = version->at;
 	if (doc_is(doc_get(p->doc->root, "pipelines"), DOC_MAP))
 		o->maps |= PS_BIT(PROJECT_PIPELINES);
 	if (doc_is(doc_get(p->doc->root, "jobs"), DOC_MAP))
@@ -70,7 +77,8 @@ void outline_make(struct outline *o, const struct project *p)
 
 void outline_none(struct outline *o)
 {
-	*o = (struct outline) { .usable = false, .language = xstrdup("") };
+	*o = (struct outline) { .usable = false, .language = xstrdup(""), .name = xstrdup(""),
+				.version = xstrdup("") };
 	outline_sort(o);
 }
 
@@ -122,5 +130,7 @@ void outline_clear(struct outline *o)
 	free(o->v);
 	free(o->sorted);
 	free(o->language);
+	free(o->name);
+	free(o->version);
 	*o = (struct outline) { .usable = false };
 }

@@ -1,5 +1,6 @@
 /*
- * outline – what a pbt_project.yml declares, without its text: language, keys, where they stand.
+ * outline – what a pbt_project.yml declares, without its text: language, version, keys, where they
+ * stand.
  *
  * Small enough to be remembered by the file's object name, so that a push which leaves the file
  * alone does not parse it again. A digest per entry tells whether an entry says the same as before,
@@ -24,6 +25,8 @@ struct outline {
 	bool usable;			/* a map: there are entries to look at */
 	unsigned maps;			/* PS_BIT(kind) for each section that is there as a map */
 	char *language;			/* "" when it has none */
+	char *name, *version;		/* as written, "" when there is none */
+	struct doc_pos version_at;
 	struct rules_entry *v;		/* those that win, pipelines first, in the file's order */
 	size_t n;
 	size_t *sorted;			/* indices, by kind and key */

@@ -5,22 +5,14 @@
 
 #include "common/base/escape.h"
 #include "common/config/mapping.h"
+#include "common/config/rights.h"
+#include "common/gate/rules_push.h"
 
 enum { WARNINGS_SHOWN = 3, NAMES_SHOWN = 3 };
 
 static void add_safe(struct buf *out, const char *text)
 {
 	escape_buf(out, text, strlen(text), false);
-}
-
-static const char *short_ref(const char *ref)
-{
-	static const char *const heads[] = { "refs/heads/", "refs/tags/" };
-
-	for (size_t i = 0; i < PS_NELEM(heads); i++)
-		if (ps_starts(ref, heads[i]) && ref[strlen(heads[i])])
-			return ref + strlen(heads[i]);
-	return ref;
 }
 
 static const char *plural(size_t n)
@@ -38,7 +30,7 @@ static void add_mapping(struct lines *l, const struct gate_input *in, const stru
 	const struct conf_environment *env = mapping_find(in->config, in->repo_name, project,
 							  ref->target, NULL);
 
-	add_safe(&l->text, short_ref(ref->target));
+	add_safe(&l->text, push_short_ref(ref->target));
 	buf_adds(&l->text, ": ");
 	add_safe(&l->text, project);
 	if (env) {
@@ -53,7 +45,7 @@ static void add_mapping(struct lines *l, const struct gate_input *in, const stru
 
 static void add_note(struct lines *l, const struct gate_ref *ref, const char *note)
 {
-	add_safe(&l->text, short_ref(ref->target));
+	add_safe(&l->text, push_short_ref(ref->target));
 	buf_addf(&l->text, ": %s\n", note);
 	l->n++;
 }
@@ -92,23 +84,62 @@ static void add_lines(struct buf *out, const struct lines *l, size_t room)
 		buf_addf(out, "and %zu more\n", l->n - shown);
 }
 
+/* ---- push options ---- */
+
+/* What became of penstock.skip; how many lines that took. */
+static size_t skip_line(struct buf *out, const struct gate_input *in, const struct gate_result *r)
+{
+	struct buf who = BUF_INIT;
+
+	if (r->skipped)
+		buf_adds(out, "warning: penstock.skip: findings do not count, the event is held "
+			 "until an owner lets it go\n");
+	if (!in->skip || r->skipped)
+		return r->skipped;
+	if (in->config) {
+		rights_who_text(&who, in->config, in->who ? in->who->name : NULL);
+		buf_adds(&who, " may not, it is for ");
+		rights_these_text(&who, &in->config->repo.skip);
+	}
+	buf_adds(out, "warning: penstock.skip: ");
+	add_safe(out, who.len ? buf_str(&who) : "no configuration says who may");
+	buf_adds(out, "; judged as ever\n");
+	buf_clear(&who);
+	return 1;
+}
+
+/* git says of each ref that a hook declined it: whoever asked for that must not take it for a
+ * fault. */
+static void dry_run_line(struct buf *out, const struct gate_input *in, const struct gate_result *r)
+{
+	if (in->dry_run)
+		buf_adds(out, r->verdict == GATE_ACCEPT ?
+			 "hint: penstock.dry-run: nothing is wrong and nothing was changed; git "
+			 "says declined because you asked for a dry run\n" :
+			 "hint: penstock.dry-run: nothing was changed\n");
+}
+
 static void accepted(struct buf *out, const struct gate_input *in, const struct gate_result *r,
 		     const struct project_paths *const *projects)
 {
 	size_t warned = r->all.n ? 1 + (r->all.n < WARNINGS_SHOWN ? r->all.n : WARNINGS_SHOWN) : 0;
 	struct lines l = { BUF_INIT, 0 };
+	size_t taken = 1 + (warned > WARNINGS_SHOWN ? warned + 1 : warned);
 
 	buf_adds(out, "success: ");
 	add_safe(out, in->repo_name);
-	buf_addf(out, " accepted, %zu ref%s\n", r->nrefs, plural(r->nrefs));
-	mapping_lines(&l, in, r, projects);
-	add_lines(out, &l, GATE_LINES_MAX - 1 - (warned > WARNINGS_SHOWN ? warned + 1 : warned));
+	buf_addf(out, " %s, %zu ref%s\n", in->dry_run ? "would be accepted" : "accepted", r->nrefs,
+		 plural(r->nrefs));
+	taken += skip_line(out, in, r) + in->dry_run;
+	mapping_lines(&l, in, r, projects);	/* a dry run's forecast belongs behind these */
+	add_lines(out, &l, GATE_LINES_MAX - taken);
 	buf_clear(&l.text);
 	if (r->all.n) {
 		buf_addf(out, "warning: %zu finding%s that do%s not refuse\n", r->all.n,
 			 plural(r->all.n), r->all.n == 1 ? "es" : "");
 		diag_print(out, &r->all, WARNINGS_SHOWN);
 	}
+	dry_run_line(out, in, r);
 }
 
 /* Errors before warnings once not all fit, so that no error hides behind "and N more". */
@@ -147,13 +178,15 @@ static void refused(struct buf *out, const struct gate_input *in, const struct g
 		if (!r->refs[i].findings.errors)
 			continue;
 		buf_adds(out, named++ ? ", " : "");
-		add_safe(out, short_ref(r->refs[i].target));
+		add_safe(out, push_short_ref(r->refs[i].target));
 	}
 	if (bad > named)
 		buf_addf(out, " and %zu more", bad - named);
 	buf_addch(out, '\n');
+	skip_line(out, in, r);
 	add_findings(out, &r->all);
 	buf_adds(out, "hint: 'penstock check' prints these lines before a push\n");
+	dry_run_line(out, in, r);
 }
 
 void report_text(struct buf *out, const struct gate_input *in, const struct gate_result *r,

@@ -38,11 +38,11 @@ static void put_row(msgpack_packer *pk, const char *const *texts, size_t ntexts,
 
 static void put_outline(msgpack_packer *pk, const struct outline *o)
 {
-	const char *language[] = { o->language };
-	const uint64_t usable[] = { o->usable, o->maps };
+	const char *head[] = { o->language, o->name, o->version };
+	const uint64_t rest[] = { o->usable, o->maps, o->version_at.line, o->version_at.col };
 
 	msgpack_pack_array(pk, o->n + 1);
-	PUT_ROW(pk, language, usable);
+	PUT_ROW(pk, head, rest);
 	for (size_t i = 0; i < o->n; i++) {
 		const struct rules_entry *e = &o->v[i];
 		const char *texts[] = { e->key, e->digest };
@@ -218,10 +218,13 @@ static bool take_outline(struct outline *out, const msgpack_object *o)
 	struct row row;
 
 	if (o->type != MSGPACK_OBJECT_ARRAY || !o->via.array.size ||
-	    !take_row(&row, &o->via.array.ptr[0], 1, 2))
+	    !take_row(&row, &o->via.array.ptr[0], 3, 4))
 		return false;
 	*out = (struct outline) { .usable = row.number[0] != 0, .maps = (unsigned)row.number[1],
-				 .language = row.text[0] };
+				 .language = row.text[0], .name = row.text[1],
+				 .version = row.text[2],
+				 .version_at = { (unsigned)row.number[2],
+						 (unsigned)row.number[3] } };
 	out->v = xcalloc(o->via.array.size, sizeof(*out->v));
 	for (size_t i = 1; i < o->via.array.size; i++)
 		if (!take_entry(&out->v[out->n++], &o->via.array.ptr[i])) {

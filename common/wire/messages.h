@@ -131,10 +131,12 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, budget_ms, 0, "what is left of the budget for core")                  \
 	F(OSTR, object_dir, WIRE_PATH, "quarantine: GIT_OBJECT_DIRECTORY")           \
 	F(OSTR, alternates, WIRE_PATH * 4, "GIT_ALTERNATE_OBJECT_DIRECTORIES")       \
-	F(OSTR, verdict, 32, "set when the gate program has judged already")         \
+	F(OSTR, verdict, 32, "set when the gate program has judged already; skip: penstock.skip was granted")         \
 	F(LIST, refs, ref_line, "the commands of the push")                          \
 	F(U64, uid, 0, "spool only: not believed, the file's owner is")              \
-	F(U64, begun, 0, "CLOCK_BOOTTIME in ns: no seen value was read before; 0: stamp")
+	F(U64, begun, 0, "CLOCK_BOOTTIME in ns: no seen value was read before; 0: stamp") \
+	F(BOOL, dry_run, 0, "push option penstock.dry-run: judge, let nothing in")   \
+	F(BOOL, skip, 0, "push option penstock.skip")
 
 /* post-receive. */
 #define WIRE_report(F)                                                               \
@@ -165,7 +167,10 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, object_dir, WIRE_PATH, "quarantine")                                 \
 	F(OSTR, alternates, WIRE_PATH * 4, "quarantine")                             \
 	F(U64, deadline_ms, 0, "time left")                                          \
-	F(LIST, refs, ref_line, "commands")
+	F(LIST, refs, ref_line, "commands")                                          \
+	F(OSTR, pusher, WIRE_ID, "whose rights count; absent: nobody is known")      \
+	F(BOOL, dry_run, 0, "as in the intent")                                      \
+	F(BOOL, skip, 0, "as in the intent")
 
 #define WIRE_verdict(F)                                                              \
 	F(U64, id, 0, "as asked")                                                    \
@@ -179,7 +184,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, stamp, 0, "CLOCK_BOOTTIME in ns just before the refs were read; 0: not told") \
 	F(U64, units, 0, "project files and entries looked at")                      \
 	F(U64, known, 0, "of those, as remembered")                                  \
-	F(U64, reads, 0, "files read for rules")
+	F(U64, reads, 0, "files read for rules")                                     \
+	F(BOOL, skipped, 0, "accepted because of penstock.skip: to be held")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \

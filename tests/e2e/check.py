@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import wire  # noqa: E402
 PENSTOCK = os.path.abspath("penstock")
 JOB = "jobs/job_development/code/databricks-job.json"
 YAML = """teams:
-  developers: { members: [ana] }
+  developers: { members: [ana, '%s'] }
 fabrics:
   development: { id: 1174, owner: developers, provider: local }
   production: { id: 4004, owner: developers, provider: local }
@@ -50,7 +51,7 @@ class World:
     def __init__(self):
         self.top = tempfile.mkdtemp(prefix="penstock-check.")
         self.repo, self.clone = f"{self.top}/srv/sales/etl.git", f"{self.top}/clone"
-        yml = YAML % (self.top + "/srv", os.getuid())
+        yml = YAML % (pwd.getpwuid(os.getuid()).pw_name, self.top + "/srv", os.getuid())
         with open(f"{self.top}/policy", "wb") as f:
             f.write(wire.pack({
                 "version": 1, "digest": hashlib.sha256(yml.encode()).hexdigest(), "budget_ms": 4000,

@@ -290,7 +290,7 @@ static void a_full_file_becomes_structs(void **state)
 	assert_int_equal(e->refs.n, 2);
 	assert_int_equal(e->deploy, CONF_DEPLOY_APPROVE);
 	assert_int_equal(e->approvals, 2);
-	assert_string_equal(e->push, "prod_support");
+	assert_string_equal(e->push.team, "prod_support");
 	assert_string_equal(e->after, "qa");
 	assert_false(e->jobs_own);
 	assert_int_equal(e->nderive, 1);
@@ -302,7 +302,7 @@ static void a_full_file_becomes_structs(void **state)
 	assert_true(e->jobs_own);
 	assert_int_equal(e->approvals, 1);
 	assert_string_equal(e->projects.v[0], "**:**");
-	assert_null(e->push);
+	assert_null(e->push.team);
 	assert_int_equal(config_project(c, "sales/etl", ".")->id, 7234);
 	assert_null(config_project(c, "sales/etl", "sub"));
 	assert_int_equal(c->roots[0].identity, CONF_ID_GITOLITE);
@@ -367,7 +367,7 @@ static void the_initial_file_is_clean(void **state)
 		assert_int_equal(config_fabric(c, "airflow")->provider, CONF_AIRFLOW);
 		assert_string_equal(config_environment(c, "production")->derive[0].config, "prod");
 		assert_null(config_environment(c, "production")->after);
-		assert_null(config_environment(c, "production")->push);
+		assert_null(config_environment(c, "production")->push.team);
 		assert_string_equal(config_project(c, "x", ".")->control_plane, "execution");
 		assert_true(c->trusted_caller);
 		assert_int_equal(c->ntoolchains, i % 2);

@@ -466,6 +466,128 @@ static void levels(void **state)
 	free(yml);
 }
 
+/*
+ * What is asked of the push itself. before and now: what main's tag holds in the old and the new
+ * tree (- no project, x the project, o nothing there); want: the codes of the findings.
+ */
+static const struct right_row {
+	const char *name, *login, *ref;
+	char before, now;
+	bool skip;
+	enum gate_verdict verdict;
+	const char *want;
+} right_rows[] = {
+	{ "right to create", "kim", "refs/tags/v1", 'o', 'x', false, GATE_ACCEPT, "" },
+	{ "right: no right to create", "ana", "refs/tags/v1", 'o', 'x', false, GATE_REFUSE, "004" },
+	{ "right: nobody's", NULL, "refs/tags/v1", 'o', 'x', false, GATE_REFUSE, "004" },
+	{ "right: a tree without project", "ana", "refs/tags/v1", 'o', '-', false, GATE_REFUSE, "004" },
+	{ "right: released, moved", "kim", "refs/tags/v1", 'x', '-', false, GATE_REFUSE, "005" },
+	{ "right: released, deleted", "kim", "refs/tags/v1", 'x', 'o', false, GATE_REFUSE, "005" },
+	{ "right: one finding says it", "ana", "refs/tags/v1", 'x', 'o', false, GATE_REFUSE, "004" },
+	{ "right: never released", "kim", "refs/tags/v1", '-', 'o', false, GATE_ACCEPT, "" },
+	{ "right: a tag of nobody's", "ana", "refs/tags/x", 'x', 'o', false, GATE_ACCEPT, "" },
+	{ "right: owners of main", "eve", "refs/heads/main", 'x', '-', false, GATE_REFUSE, "004" },
+	{ "right: a project goes", "eve", "refs/heads/main", 'x', 'o', false, GATE_REFUSE, "004" },
+	{ "right: nothing goes there", "eve", "refs/heads/main", '-', '-', false, GATE_ACCEPT, "" },
+	{ "right: unknown on main", NULL, "refs/heads/main", 'x', '-', false, GATE_ACCEPT, "" },
+	{ "right: another version", "kim", "refs/tags/v2", 'o', 'x', false, GATE_ACCEPT, "003" },
+	{ "right: skip lifts none", "kim", "refs/tags/v1", 'x', 'o', true, GATE_REFUSE, "005" },
+};
+
+static const char rights_yml[] =
+	"teams:\n  developers: { members: [ana], includes: [support] }\n  support: { members: [kim] }\n"
+	"fabrics:\n  development: { id: 1174, owner: developers, provider: local }\n"
+	"environments:\n"
+	"  - { name: prod, refs: [refs/tags/v*], fabric: development, deploy: approve, push: support }\n"
+	"  - { name: dev, refs: [refs/heads/main], fabric: development, deploy: auto }\n"
+	"repositories: { default: { skip: support } }\n";
+
+/* A commit whose tree is as the letter says; its id, zeros for none. */
+static const char *side(char what)
+{
+	if (what == 'o')
+		return ZERO;
+	return what == 'x' ? gitdir_out("git -C r commit-tree -m x base^{tree}") :
+		gitdir_out("git -C r commit-tree -m - $(git -C r mktree </dev/null)");
+}
+
+static void rights(void **state)
+{
+	const struct right_row *row = *state;
+	struct diag_list l = DIAG_LIST_INIT;
+	struct gate_who who = { row->login };
+	struct gate_command c = { .ref = row->ref };
+	struct gate_input in = { .repo_name = "sales", .commands = &c, .ncommands = 1, .who = &who,
+				 .skip = row->skip };
+	struct config *cfg = NULL;
+	struct gate_result res;
+	struct buf codes = BUF_INIT;
+	char *path;
+
+	assert_int_equal(config_parse(&cfg, "p", rights_yml, strlen(rights_yml), &l, &err), 0);
+	assert_non_null(cfg);
+	make_repo();
+	path = fs_join(here, "r");
+	c.old_oid = xstrdup(side(row->before));
+	c.new_oid = xstrdup(side(row->now));
+	gitdir_sh("git -C r checkout -q --detach base && git -C r update-ref -d %s", row->ref);
+	if (row->before != 'o')
+		gitdir_sh("git -C r update-ref %s %s", row->ref, c.old_oid);
+	in.repo_path = path;
+	in.config = cfg;
+	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	for (size_t i = 0; i < res.all.n; i++)
+		buf_adds(&codes, res.all.v[i].code + strlen("PS-PUSH-"));
+	assert_string_equal(buf_str(&codes), row->want);
+	assert_int_equal(res.verdict, row->verdict);
+	gate_result_clear(&res);
+	buf_clear(&codes);
+	config_free(cfg);
+	diag_clear(&l);
+	free((char *)c.old_oid);
+	free((char *)c.new_oid);
+	free(path);
+}
+
+/* Time is over: what a push brings is not known, and who has no right does not get one by that. */
+static void no_right_by_being_slow(void **state)
+{
+	struct gate_who who = { "ana" }, kim = { "kim" };
+	struct diag_list l = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct gate_result res;
+	char *path;
+
+	(void)state;
+	assert_int_equal(config_parse(&cfg, "p", rights_yml, strlen(rights_yml), &l, &err), 0);
+	make_repo();
+	path = fs_join(here, "r");
+	struct gate_command c = { ZERO, gitdir_out("git -C r rev-parse base"), "refs/tags/v1" };
+	struct gate_input in = { .repo_path = path, .repo_name = "sales", .commands = &c,
+				 .ncommands = 1, .who = &who, .config = cfg,
+				 .deadline_ns = clock_boot_ns() - 1 };
+	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(res.verdict, GATE_REFUSE);
+	gate_result_clear(&res);
+	in.who = &kim;
+	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(res.verdict, GATE_UNDECIDED);
+	assert_false(res.skipped);
+	gate_result_clear(&res);
+	in.skip = true;
+	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(res.verdict, GATE_ACCEPT);
+	assert_true(res.skipped);
+	gate_result_clear(&res);
+	in.dry_run = true;
+	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(res.verdict, GATE_REFUSE);
+	gate_result_clear(&res);
+	config_free(cfg);
+	diag_clear(&l);
+	free(path);
+}
+
 static void removed_pipeline_that_a_job_names(void **state)
 {
 	const char *base, *entry, *folder;
@@ -678,10 +800,12 @@ int main(int argc, char **argv)
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
 		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
 			CASE(check_of_work_tree_and_revision),
-		CASE(check_against_the_upstream),
+		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
 		CASE(example_passes_without_a_warning),
 	};
-	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows)];
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows) +
+			    PS_NELEM(right_rows)];
+	struct CMUnitTest *last = t + PS_NELEM(t) - PS_NELEM(right_rows);
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule,
@@ -694,6 +818,12 @@ int main(int argc, char **argv)
 			.name = level_rows[i].name, .test_func = levels,
 			.setup_func = gitdir_enter, .teardown_func = gitdir_leave,
 			.initial_state = (void *)(uintptr_t)&level_rows[i],
+		};
+	for (size_t i = 0; i < PS_NELEM(right_rows); i++)
+		last[i] = (struct CMUnitTest) {
+			.name = right_rows[i].name, .test_func = rights,
+			.setup_func = gitdir_enter, .teardown_func = gitdir_leave,
+			.initial_state = (void *)(uintptr_t)&right_rows[i],
 		};
 	if (kernel_skip())
 		return 77;
