@@ -68,9 +68,17 @@ struct sandbox_limits job_limits(const struct config *cfg)
 					.processes = b->processes };
 }
 
-void job_rest(void)
+void job_finish(struct runlog *log, const char *export, bool again, struct buf *tail)
 {
-	sleep(AGAIN_S);
+	struct ps_err err = { 0 };
+
+	if (log)
+		runlog_tail(log, tail);
+	runlog_close(log);
+	if (fs_remove_tree(AT_FDCWD, export, &err) < 0)
+		log_warn("build", NULL, "%s", err.msg);
+	if (again)
+		sleep(AGAIN_S);
 }
 
 /* A user has one uid to give: the same in every sandbox. */
@@ -163,13 +171,7 @@ void job_build(const struct job_env *env, const struct wire_build_start *m, int 
 		snprintf(end.reason, sizeof(end.reason), "%s", err.msg);
 	else
 		build_logged(env, m, &end, log);
-	if (log)
-		runlog_tail(log, &tail);
-	runlog_close(log);
-	if (fs_remove_tree(AT_FDCWD, m->export, &err) < 0)
-		log_warn("build", NULL, "%s", err.msg);
-	if (end.state == RECIPE_AGAIN)
-		job_rest();
+	job_finish(log, m->export, end.state == RECIPE_AGAIN, &tail);
 	job_tell(sock, MSG_build_end,
 	     &(struct wire_build_end){
 		     .build = m->build,

@@ -12,6 +12,9 @@
 #include "common/config/paths.h"
 #include "common/wire/msg.h"
 
+struct buf;
+struct runlog;
+
 struct job_env {
 	const struct config *cfg;
 	const struct ps_paths *paths;
@@ -44,7 +47,9 @@ struct sandbox_limits job_limits(const struct config *cfg);
 uid_t job_uid(uint64_t slot);
 int job_check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
 			struct ps_err *err) PS_MUSTCHECK;
-/* A moment's rest after a failure of ours: core tries again at once. */
-void job_rest(void);
+/* After a build or a test: appends the last lines of its log (NULL: it has none) to tail, closes it
+ * and removes its export. Before it is tried again, which core does at once, comes a moment's
+ * rest. */
+void job_finish(struct runlog *log, const char *export, bool again, struct buf *tail);
 
 #endif

@@ -139,13 +139,7 @@ void job_test(const struct job_env *env, const struct wire_test_start *m, int so
 		snprintf(end.reason, sizeof(end.reason), "%s", err.msg);
 	else
 		test_logged(env, m, &end, log);
-	if (log)
-		runlog_tail(log, &tail);
-	runlog_close(log);
-	if (fs_remove_tree(AT_FDCWD, m->export, &err) < 0)
-		log_warn("build", NULL, "%s", err.msg);
-	if (end.state == SUITE_AGAIN)
-		job_rest();
+	job_finish(log, m->export, end.state == SUITE_AGAIN, &tail);
 	tell_end(m, &end, buf_str(&tail), sock);
 	buf_clear(&tail);
 	junit_clear(&end.tests);

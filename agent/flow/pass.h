@@ -158,6 +158,11 @@ struct slots { bool *taken; unsigned n, used; char *holder, *holder_id; };
 int pass_slots_read(struct store_tx *tx, const struct pass *p, struct slots *s,
 		    struct ps_err *err) PS_MUSTCHECK;
 void pass_slots_clear(struct slots *s);
+/* Gives those of a line that come first what is free. */
+typedef int (*pass_claim_fn)(struct store_tx *tx, struct pass *p, const struct line_row *row,
+			     int64_t slot, struct ps_err *err);
+int pass_slots_share(struct store_tx *tx, struct pass *p, enum line line, pass_claim_fn claim,
+		     struct ps_err *err) PS_MUSTCHECK;
 /* Why none of the builders may begin; reason NULL: they may. */
 struct standstill pass_builders_blocked(const struct pass *p);
 /* What is left in a line of theirs says why it is. */

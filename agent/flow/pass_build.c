@@ -64,6 +64,32 @@ void pass_slots_clear(struct slots *s)
 	*s = (struct slots) { .taken = NULL };
 }
 
+int pass_slots_share(struct store_tx *tx, struct pass *p, enum line line, pass_claim_fn claim,
+		     struct ps_err *err)
+{
+	struct sched_limit none = { .max = 0 };
+	struct pass_candidates c = { .limit_of = NULL };
+	const struct line_row **picked;
+	struct slots s;
+	size_t n, left;
+	int rc = pass_slots_read(tx, p, &s, err);
+
+	left = s.used < s.n ? s.n - s.used : 0;
+	if (rc == 0)
+		rc = pass_candidates_add(tx, p, line, "", left, 0, &c, err);
+	picked = xcalloc(c.rows.n, sizeof(*picked));
+	n = pass_pick(p, &c, left, &none, picked);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		int64_t slot = pass_take_slot(s.taken, s.n);
+
+		rc = slot < 0 ? 0 : claim(tx, p, picked[i], slot, err);
+	}
+	free(picked);
+	pass_slots_clear(&s);
+	pass_candidates_clear(&c);
+	return rc;
+}
+
 static struct standstill busy(const struct slots *s)
 {
 	bool test = s->holder_id && *s->holder_id == 't';
@@ -99,32 +125,6 @@ static int claim(struct store_tx *tx, struct pass *p, const struct line_row *row
 		rc = repository_get(tx, a->build.repository, &r, err);
 	a->repository = xstrdup_null(r.path);
 	repository_clear(&r);
-	return rc;
-}
-
-/* Gives those that come first what is free. */
-static int share_slots(struct store_tx *tx, struct pass *p, struct ps_err *err)
-{
-	struct sched_limit none = { .max = 0 };
-	struct pass_candidates c = { .limit_of = NULL };
-	const struct line_row **picked;
-	struct slots s;
-	size_t n, left;
-	int rc = pass_slots_read(tx, p, &s, err);
-
-	left = s.used < s.n ? s.n - s.used : 0;
-	if (rc == 0)
-		rc = pass_candidates_add(tx, p, LINE_BUILD, "", left, 0, &c, err);
-	picked = xcalloc(c.rows.n, sizeof(*picked));
-	n = pass_pick(p, &c, left, &none, picked);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		int64_t slot = pass_take_slot(s.taken, s.n);
-
-		rc = slot < 0 ? 0 : claim(tx, p, picked[i], slot, err);
-	}
-	free(picked);
-	pass_slots_clear(&s);
-	pass_candidates_clear(&c);
 	return rc;
 }
 
@@ -190,7 +190,7 @@ int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	if (rc == 0)
 		rc = cancel_unwanted(tx, p, err);
 	if (rc == 0 && !s.reason)
-		rc = share_slots(tx, p, err);
+		rc = pass_slots_share(tx, p, LINE_BUILD, claim, err);
 	if (rc == 0)
 		rc = line_next_place(tx, LINE_BUILD, NULL, &place, err);
 	if (rc > 0)

@@ -199,32 +199,6 @@ static int claim(struct store_tx *tx, struct pass *p, const struct line_row *row
 	return rc;
 }
 
-/* Gives those that come first what is free. */
-static int share_slots(struct store_tx *tx, struct pass *p, struct ps_err *err)
-{
-	struct sched_limit none = { .max = 0 };
-	struct pass_candidates c = { .limit_of = NULL };
-	const struct line_row **picked;
-	struct slots s;
-	size_t n, left;
-	int rc = pass_slots_read(tx, p, &s, err);
-
-	left = s.used < s.n ? s.n - s.used : 0;
-	if (rc == 0)
-		rc = pass_candidates_add(tx, p, LINE_TEST, "", left, 0, &c, err);
-	picked = xcalloc(c.rows.n, sizeof(*picked));
-	n = pass_pick(p, &c, left, &none, picked);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		int64_t slot = pass_take_slot(s.taken, s.n);
-
-		rc = slot < 0 ? 0 : claim(tx, p, picked[i], slot, err);
-	}
-	free(picked);
-	pass_slots_clear(&s);
-	pass_candidates_clear(&c);
-	return rc;
-}
-
 /* Nobody has told anything of it for too long: back into the line, with a fence that keeps the old
  * claim's answers out. */
 static int end_leases(struct store_tx *tx, struct pass *p, struct ps_err *err)
@@ -246,7 +220,7 @@ int pass_tests(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	int rc = end_leases(tx, p, err);
 
 	if (rc == 0 && !s.reason)
-		rc = share_slots(tx, p, err);
+		rc = pass_slots_share(tx, p, LINE_TEST, claim, err);
 	if (rc == 0)
 		rc = line_next_place(tx, LINE_TEST, NULL, &place, err);
 	if (rc > 0)
