@@ -25,14 +25,13 @@ void *doc_alloc(struct doc *d, size_t size)
 	if (!c || c->size - c->used < size) {
 		size_t room = size > CHUNK ? size : CHUNK;
 
-		c = xcalloc(1, sizeof(*c) + room);
-		c->size = room;
-		c->next = d->arena;
+		c = xmalloc(sizeof(*c) + room);
+		*c = (struct chunk) { .size = room, .next = d->arena };
 		d->arena = c;
 	}
 	p = c->bytes + c->used;
 	c->used += size;
-	return p;
+	return memset(p, 0, size);
 }
 
 void doc_free(struct doc *d)

@@ -24,11 +24,16 @@ struct reader {
 	int rc;
 };
 
+static bool is_between(char c)
+{
+	return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\t' || c == '\r';
+}
+
 static struct doc_pos token_start(struct reader *r)
 {
 	size_t at = r->end;
 
-	while (at < r->n && strchr(" \t\r\n,:", r->bytes[at]) && r->bytes[at])
+	while (at < r->n && is_between(r->bytes[at]))
 		at++;
 	r->end = yajl_get_bytes_consumed(r->yajl);
 	return r->doc ? doc_locate(&r->cursor, r->bytes, at) : (struct doc_pos) { 0, 0 };

@@ -13,7 +13,48 @@ struct tree_git {
 	struct tree base;
 	struct repo *repo;
 	git_tree *root;
+	/* the folder looked into last: whoever asks for a file asks for its neighbours too */
+	git_tree *near;
+	char *near_path;
 };
+
+/* The folder at path, from the one looked into last or from the top. It stays the tree's. */
+static int folder(struct tree_git *g, const char *path, git_tree **out)
+{
+	git_tree_entry *e = NULL;
+	git_tree *found = NULL;
+	int rc;
+
+	*out = *path ? g->near : g->root;
+	if (!*path || (g->near && strcmp(path, g->near_path) == 0))
+		return 0;
+	rc = git_tree_entry_bypath(&e, g->root, path);
+	if (rc == 0)
+		rc = git_tree_entry_type(e) == GIT_OBJECT_TREE ?
+			git_tree_lookup(&found, g->repo->git, git_tree_entry_id(e)) :
+			GIT_ENOTFOUND;
+	git_tree_entry_free(e);
+	if (rc < 0)
+		return rc;
+	git_tree_free(g->near);
+	free(g->near_path);
+	g->near = *out = found;
+	g->near_path = xstrdup(path);
+	return 0;
+}
+
+/* Valid until the next call. */
+static int entry(struct tree_git *g, const char *path, const git_tree_entry **out)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup("");
+	git_tree *tree;
+	int rc = folder(g, parent, &tree);
+
+	*out = rc == 0 ? git_tree_entry_byname(tree, slash ? slash + 1 : path) : NULL;
+	free(parent);
+	return rc == 0 && !*out ? GIT_ENOTFOUND : rc;
+}
 
 static enum tree_kind kind_of(const git_tree_entry *e)
 {
@@ -33,8 +74,8 @@ static enum tree_kind kind_of(const git_tree_entry *e)
 
 static int git_stat(struct tree *t, const char *path, struct tree_entry *out, struct ps_err *err)
 {
-	const struct tree_git *g = (const struct tree_git *)t;
-	git_tree_entry *e = NULL;
+	struct tree_git *g = (struct tree_git *)t;
+	const git_tree_entry *e;
 	int rc;
 
 	if (!*path) {
@@ -42,38 +83,30 @@ static int git_stat(struct tree *t, const char *path, struct tree_entry *out, st
 		git_oid_tostr(out->oid, sizeof(out->oid), git_tree_id(g->root));
 		return 0;
 	}
-	rc = git_tree_entry_bypath(&e, g->root, path);
+	rc = entry(g, path, &e);
 	if (rc == GIT_ENOTFOUND)
 		return PS_ENOENT;
 	if (rc < 0)
 		return repo_git_err(err, rc, "cannot look at '%s'", path);
 	out->kind = kind_of(e);
 	git_oid_tostr(out->oid, sizeof(out->oid), git_tree_entry_id(e));
-	git_tree_entry_free(e);
 	return 0;
 }
 
 static int git_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err)
 {
-	const struct tree_git *g = (const struct tree_git *)t;
-	git_tree *tree = NULL;
-	struct tree_entry at;
-	git_oid oid;
+	git_tree *tree;
 	size_t cap = 0, n;
-	int rc = tree_stat(t, path, &at, err);
+	int rc = folder((struct tree_git *)t, path, &tree);
 
-	if (rc < 0 || at.kind != TREE_DIR)
-		return ps_err_set(err, rc < 0 ? rc : PS_ENOENT, "'%s' is not a folder", path);
-	git_oid_fromstr(&oid, at.oid);
-	rc = git_tree_lookup(&tree, g->repo->git, &oid);
+	if (rc == GIT_ENOTFOUND)
+		return ps_err_set(err, PS_ENOENT, "'%s' is not a folder", path);
 	if (rc < 0)
 		return repo_git_err(err, rc, "cannot read the folder '%s'", path);
 	n = git_tree_entrycount(tree);
-	if (n > TREE_ENTRIES_MAX) {
-		git_tree_free(tree);
+	if (n > TREE_ENTRIES_MAX)
 		return ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
 				  TREE_ENTRIES_MAX);
-	}
 	for (size_t i = 0; i < n; i++) {
 		const git_tree_entry *e = git_tree_entry_byindex(tree, i);
 		struct tree_entry *to = tree_list_add(out, &cap, git_tree_entry_name(e),
@@ -81,7 +114,6 @@ static int git_list(struct tree *t, const char *path, struct tree_list *out, str
 
 		git_oid_tostr(to->oid, sizeof(to->oid), git_tree_entry_id(e));
 	}
-	git_tree_free(tree);
 	return 0;
 }
 
@@ -118,6 +150,8 @@ static void git_close(struct tree *t)
 {
 	struct tree_git *g = (struct tree_git *)t;
 
+	git_tree_free(g->near);
+	free(g->near_path);
 	git_tree_free(g->root);
 	free(g);
 }

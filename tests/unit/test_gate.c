@@ -617,6 +617,41 @@ static void removed_pipeline_that_a_job_names(void **state)
 	gate_result_clear(&res);
 }
 
+/* Behind texts of every length, of letters with which secrets begin too. */
+static void every_secret_is_found_where_it_stands(void **state)
+{
+	static const char *const secrets[] = {
+		"AKIA" "ABCDEFGHIJKLMNOP", "ASIA" "ABCDEFGHIJ012345",
+		"AIza" "SyA_0123456789-0123456789abcdefghij", "dapi" "0123456789abcdef0123456789abcdef",
+		"ghp_" "0123456789abcdefghijABCDEFGHIJ012345",
+		"-----BEGIN " "RSA PRIVATE KEY-----", "-----BEGIN " "PRIVATE KEY-----",
+	};
+	static const char before[] = "AKdaASIghp_AIz-dap--d x ";
+	struct buf text = BUF_INIT;
+	struct gate_result res;
+	const char *base, *new;
+	size_t n = 0;
+
+	(void)state;
+	make_repo();
+	base = gitdir_out("git -C r rev-parse base");
+	for (size_t i = 0; i < PS_NELEM(secrets); i++)
+		for (size_t k = 1; k < 7; k++, n++)
+			buf_addf(&text, "%s%s\n", before + sizeof(before) - 1 - 4 * k / 3, secrets[i]);
+	put("r", "lib/keys.py", buf_str(&text));
+	new = commit_all();
+	struct gate_command c = { base, new, "refs/heads/main" };
+	assert_int_equal(push(&c, 1, &res, 0), GATE_ACCEPT);
+	assert_int_equal(res.all.n, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(res.all.v[i].code, "PS-PROJ-067");
+		assert_int_equal(res.all.v[i].line, i + 1);
+		assert_int_equal(res.all.v[i].col, 4 * (i % 6 + 1) / 3 + 1);
+	}
+	gate_result_clear(&res);
+	buf_clear(&text);
+}
+
 static void rules_of_the_push(void **state)
 {
 	struct gate_result res;
@@ -798,6 +833,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest pushes[] = {
 		CASE(accepted_push_says_where_it_goes), CASE(everything_wrong_is_told_at_once),
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
+		CASE(every_secret_is_found_where_it_stands),
 		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
 			CASE(check_of_work_tree_and_revision),
 		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
