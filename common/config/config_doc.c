@@ -5,7 +5,7 @@
 
 #include <yaml.h>
 
-#include "common/base/escape.h"
+#include "common/base/place.h"
 
 struct anchor { char *name; struct conf_node *node; };
 
@@ -14,6 +14,7 @@ struct builder {
 	const char *path;
 	const char *bytes;
 	size_t n;
+	struct place_cursor cursor;
 	struct diag_list *out;
 	yaml_parser_t parser;
 	struct anchor *anchors;
@@ -22,9 +23,15 @@ struct builder {
 	unsigned depth;
 };
 
-static struct conf_pos pos_of(yaml_mark_t m)
+static struct conf_pos pos_at(struct place p)
 {
-	return (struct conf_pos) { (unsigned)m.line + 1, (unsigned)m.column + 1 };
+	return (struct conf_pos) { p.line, p.col };
+}
+
+/* By the character, not by libyaml's lines: it knows more ends of lines than an editor. */
+static struct conf_pos pos_of(struct builder *b, yaml_mark_t m)
+{
+	return pos_at(place_of_char(&b->cursor, b->bytes, b->n, m.index));
 }
 
 /* The finding behind every "no": returns NULL for `return refuse(...)`. */
@@ -43,28 +50,13 @@ static void *refuse(struct builder *b, struct conf_pos at, const char *code, con
 	return NULL;
 }
 
-/* libyaml's reader names a byte, not a place. */
-static struct conf_pos pos_of_byte(const struct builder *b, size_t offset)
-{
-	struct conf_pos p = { 1, 1 };
-	size_t step;
-
-	for (size_t i = 0; i < offset && i < b->n; i += step) {
-		step = utf8_len((const unsigned char *)b->bytes + i, b->n - i);
-		step += !step;
-		p.col++;
-		if (b->bytes[i] == '\n')
-			p = (struct conf_pos) { p.line + 1, 1 };
-	}
-	return p;
-}
-
 /* What libyaml calls the problem, where it met it, and what it was reading then. */
 static void syntax_error(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
-	struct conf_pos at = p->error == YAML_READER_ERROR ? pos_of_byte(b, p->problem_offset)
-							   : pos_of(p->problem_mark);
+	struct conf_pos at = p->error == YAML_READER_ERROR ?
+		pos_at(place_of_byte(&b->cursor, b->bytes, b->n, p->problem_offset)) :
+		pos_of(b, p->problem_mark);
 
 	refuse(b, at, "PS-CONF-001", "not YAML: %s%s%s", p->problem ? p->problem :
 	       "unknown problem", p->context ? ", " : "", p->context ? p->context : "");
@@ -84,11 +76,11 @@ static struct conf_node *node_new(struct builder *b, const yaml_event_t *ev, enu
 	struct conf_node *node;
 
 	if (doc->n == CONF_NODES_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002",
+		return refuse(b, pos_of(b, ev->start_mark), "PS-CONF-002",
 			      "more than %d values in one file", CONF_NODES_MAX);
 	node = xcalloc(1, sizeof(*node));
 	node->kind = kind;
-	node->pos = pos_of(ev->start_mark);
+	node->pos = pos_of(b, ev->start_mark);
 	node->from = ev->start_mark.index;
 	node->to = ev->end_mark.index;
 	doc->all = xgrow(doc->all, doc->n, &doc->cap, sizeof(*doc->all));
@@ -110,12 +102,12 @@ static struct conf_node *alias(struct builder *b, const yaml_event_t *ev)
 	const char *name = (const char *)ev->data.alias.anchor;
 
 	if (++b->aliases > CONF_ALIASES_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002",
+		return refuse(b, pos_of(b, ev->start_mark), "PS-CONF-002",
 			      "more than %d aliases in one file", CONF_ALIASES_MAX);
 	for (size_t i = b->nanchors; i-- > 0;)
 		if (ps_streq(b->anchors[i].name, name))
 			return b->anchors[i].node;
-	return refuse(b, pos_of(ev->start_mark), "PS-CONF-001",
+	return refuse(b, pos_of(b, ev->start_mark), "PS-CONF-001",
 		      "alias '%s' names no anchor before it", name);
 }
 
@@ -219,7 +211,7 @@ static struct conf_node *map(struct builder *b, const yaml_event_t *start)
 		}
 		child = value(b, &ev);
 		if (child && !key && child->kind != CONF_TEXT)
-			child = refuse(b, pos_of(ev.start_mark), "PS-CONF-007",
+			child = refuse(b, pos_of(b, ev.start_mark), "PS-CONF-007",
 				       "a key must be a text");
 		yaml_event_delete(&ev);
 		if (!child)
@@ -240,7 +232,7 @@ static struct conf_node *value(struct builder *b, yaml_event_t *ev)
 	struct conf_node *node = NULL;
 
 	if (b->depth == CONF_DEPTH_MAX)
-		return refuse(b, pos_of(ev->start_mark), "PS-CONF-002", "nested deeper than %d",
+		return refuse(b, pos_of(b, ev->start_mark), "PS-CONF-002", "nested deeper than %d",
 			      CONF_DEPTH_MAX);
 	b->depth++;
 	if (ev->type == YAML_SCALAR_EVENT)
@@ -266,7 +258,7 @@ static bool document(struct builder *b)
 
 		if (type == YAML_DOCUMENT_START_EVENT) {
 			if (inside)
-				ok = refuse(b, pos_of(ev.start_mark), "PS-CONF-001",
+				ok = refuse(b, pos_of(b, ev.start_mark), "PS-CONF-001",
 					    "a second document in the file");
 			inside = true;
 		} else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_END_EVENT &&

@@ -3,9 +3,11 @@
 
 #include "common/gate/outline.h"
 
-enum { VISITS_MAX = 500000 };		/* aliases may name a node many times */
+/* Of all entries together: aliases may name a node many times. What is past it has no digest, nor
+ * has what is nested too deeply: it is judged each time. */
+enum { VISITS_MAX = 500000 };
 
-struct adder { struct digest *d; unsigned line; size_t visits; };
+struct adder { struct digest *d; unsigned line; size_t left; bool partly; };
 
 /* A node without its place in the file, but with that of its parts to each other. */
 static void add_node(struct adder *a, const struct doc_node *node, unsigned depth)
@@ -13,8 +15,10 @@ static void add_node(struct adder *a, const struct doc_node *node, unsigned dept
 	unsigned head[4] = { (unsigned)node->kind, node->at.line - a->line, node->at.col,
 			     (unsigned)node->n };
 
-	if (depth > PS_DEPTH_MAX || ++a->visits > VISITS_MAX)
+	a->partly |= depth > PS_DEPTH_MAX || a->left == 0;
+	if (a->partly)
 		return;
+	a->left--;
 	digest_add(a->d, head, sizeof(head));
 	if (node->kind == DOC_MAP) {
 		for (size_t i = 0; i < node->n; i++) {
@@ -31,12 +35,12 @@ static void add_node(struct adder *a, const struct doc_node *node, unsigned dept
 }
 
 static void add_entries(struct outline *o, size_t *cap, const struct project *p,
-			enum project_kind kind)
+			enum project_kind kind, size_t *left)
 {
 	const struct doc_pair *e;
 
 	for (size_t i = 0; (e = project_next(p, kind, &i));) {
-		struct adder a = { digest_new(), e->key->at.line, 0 };
+		struct adder a = { digest_new(), e->key->at.line, *left, false };
 		struct rules_entry *to;
 
 		o->v = xgrow(o->v, o->n, cap, sizeof(*o->v));
@@ -46,8 +50,9 @@ static void add_entries(struct outline *o, size_t *cap, const struct project *p,
 					     .safe = project_key_is_safe(e->key) };
 		add_node(&a, e->value, 0);
 		digest_end(a.d, to->digest);
-		if (a.visits > VISITS_MAX)
+		if (a.partly)
 			to->digest[0] = '\0';
+		*left = a.left;
 	}
 }
 
@@ -55,7 +60,7 @@ void outline_make(struct outline *o, const struct project *p)
 {
 	const struct doc_node *version;
 	const char *language, *name;
-	size_t cap = 0;
+	size_t cap = 0, left = VISITS_MAX;
 
 	*o = (struct outline) { .usable = true };
 	language = doc_string(doc_get(p->doc->root, "language"));
@@ -70,8 +75,8 @@ void outline_make(struct outline *o, const struct project *p)
 		o->maps |= PS_BIT(PROJECT_PIPELINES);
 	if (doc_is(doc_get(p->doc->root, "jobs"), DOC_MAP))
 		o->maps |= PS_BIT(PROJECT_JOBS);
-	add_entries(o, &cap, p, PROJECT_PIPELINES);
-	add_entries(o, &cap, p, PROJECT_JOBS);
+	add_entries(o, &cap, p, PROJECT_PIPELINES, &left);
+	add_entries(o, &cap, p, PROJECT_JOBS, &left);
 	outline_sort(o);
 }
 

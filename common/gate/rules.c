@@ -7,7 +7,11 @@
 #include "common/base/near.h"
 #include "common/gate/unit.h"
 
-enum { FINDINGS_MAX = 10000 };
+enum {
+	FINDINGS_MAX = 10000,		/* a stranger's file may hold a million of them */
+	TEXT_MAX = 1000,		/* of one; names in files may be as long as the file */
+	KEY_MAX = 500,
+};
 
 #define RULE(id, c, l, t, w, e, f)                                                       \
 	[RULE_##id] = { .code = c, .level = CONF_LEVEL_##l, .text = t, .why = w, .example = e, \
@@ -47,6 +51,30 @@ bool rule_wanted(const struct rules *r, enum rule_id id)
 		(r->config && config_rule_is_named(r->config, rule->code));
 }
 
+/* Cuts it behind max bytes, not inside a character. */
+static void cut(char *text, size_t max)
+{
+	static const char more[] = "...";
+
+	if (strlen(text) <= max + sizeof(more))
+		return;
+	while (max && ((unsigned char)text[max] & 0xc0) == 0x80)
+		max--;
+	memcpy(text + max, more, sizeof(more));
+}
+
+/* A long one says by its digest what it is about. */
+static char *key_of(const struct rules *r, const char *key)
+{
+	const char *project = r->p ? r->p->path : "";
+	char digest[DIGEST_HEX];
+
+	if (strlen(key) <= KEY_MAX)
+		return xasprintf("%s|%s", project, key);
+	digest_bytes(digest, key, strlen(key));
+	return xasprintf("%s|%s", project, digest);
+}
+
 void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos at,
 	      const char *key, const char *fmt, ...)
 {
@@ -54,11 +82,12 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 	va_list ap;
 
 	if (r->found.n >= FINDINGS_MAX)
-		return;			/* a stranger's file may hold a million of them */
-	full = xasprintf("%s|%s", r->p ? r->p->path : "", key);
+		return;
+	full = key_of(r, key);
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
+	cut(text, TEXT_MAX);
 	diag_add_key(&r->found, DIAG_ERROR, full, path, at.line, at.col, rule_table[id].code, "%s",
 		     text);
 	free(text);

@@ -6,6 +6,8 @@
 
 #include <strings.h>
 
+#include "common/base/place.h"
+
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. /";
 
 static const char *const sections[] = {
@@ -61,20 +63,6 @@ static void top(struct rules *r)
 			 "dependencies is %s, not a list", doc_kind_word(dependencies->kind));
 }
 
-/* Line and column of a byte. */
-static struct doc_pos pos_of(const struct buf *b, const char *at)
-{
-	struct doc_pos pos = { 1, 1 };
-
-	for (const char *p = buf_str(b); p < at; p++) {
-		if (*p == '\n')
-			pos = (struct doc_pos){ pos.line + 1, 1 };
-		else if (((unsigned char)*p & 0xc0) != 0x80)
-			pos.col++;
-	}
-	return pos;
-}
-
 /* Rule 71: PyYAML takes it all, other tools may not. Each once, where it is first. */
 static void odd_bytes(struct rules *r)
 {
@@ -91,10 +79,14 @@ static void odd_bytes(struct rules *r)
 	for (size_t i = 0; i < PS_NELEM(odd); i++) {
 		size_t n = strlen(odd[i].bytes);
 		const char *at = memmem(buf_str(b), b->len, odd[i].bytes, n);
+		struct place_cursor cursor = { 0 };
+		struct place place;
 
-		if (at && (at == buf_str(b) || !odd[i].at_start))
-			rule_hit(r, RULE_BYTES, r->p->file, pos_of(b, at), odd[i].key, "%s",
-				 odd[i].text);
+		if (!at || (odd[i].at_start && at != buf_str(b)))
+			continue;
+		place = place_of_byte(&cursor, buf_str(b), b->len, (size_t)(at - buf_str(b)));
+		rule_hit(r, RULE_BYTES, r->p->file, (struct doc_pos){ place.line, place.col },
+			 odd[i].key, "%s", odd[i].text);
 	}
 }
 

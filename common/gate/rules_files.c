@@ -5,6 +5,7 @@
 
 #include "common/gate/fold.h"
 #include "common/base/fsutil.h"
+#include "common/base/place.h"
 
 enum { SECRETS_MAX = 1 << 20, PART_MAX = 255 };
 
@@ -100,22 +101,13 @@ static const struct shape *shape_at(const char *at, const char *start, const cha
 	return NULL;
 }
 
-/* From the place of one byte to that of a later one. */
-static void walk_to(struct doc_pos *pos, const char *from, const char *to)
-{
-	for (; from < to; from++) {
-		pos->col += ((unsigned char)*from & 0xc0) != 0x80;
-		if (*from == '\n')
-			*pos = (struct doc_pos) { pos->line + 1, 1 };
-	}
-}
-
 /* The secret itself is never told: findings go to logs and terminals. */
 static void secrets(struct rules *r, const char *path, const struct buf *b)
 {
 	static unsigned char steps[256];
-	const char *start = buf_str(b), *end = start + b->len, *told = start;
-	struct doc_pos at = { 1, 1 };
+	const char *start = buf_str(b), *end = start + b->len;
+	struct place_cursor cursor = { 0 };
+	struct place at;
 
 	if (!steps[0])
 		make_steps(steps);
@@ -127,10 +119,9 @@ static void secrets(struct rules *r, const char *path, const struct buf *b)
 			p += step ? step : 1;
 			continue;
 		}
-		walk_to(&at, told, p);
-		told = p;
-		rule_hit(r, RULE_SECRET, path, at, path, "%s; take it out and make a new one",
-			 s->what);
+		at = place_of_byte(&cursor, start, b->len, (size_t)(p - start));
+		rule_hit(r, RULE_SECRET, path, (struct doc_pos){ at.line, at.col }, path,
+			 "%s; take it out and make a new one", s->what);
 		p += strlen(s->begin) + s->n;
 	}
 }

@@ -7,6 +7,8 @@ enum { VISITS_MAX = 500000 };		/* aliases may name a node many times */
 
 struct dup { struct rules *r; struct buf path; size_t visits; };
 
+enum { PART_MAX = 200 };		/* of a key in the way to another one */
+
 /* Rule 4. The key of a finding is the way to it: "pipelines > pipelines/x > name". */
 static void duplicates(struct dup *d, const struct doc_node *node, unsigned depth)
 {
@@ -22,7 +24,7 @@ static void duplicates(struct dup *d, const struct doc_node *node, unsigned dept
 	for (size_t i = 0; node->kind == DOC_MAP && i < node->n; i++) {
 		const struct doc_pair *pair = &node->pairs[i];
 
-		buf_addf(&d->path, " > %s", pair->key->text);
+		buf_addf(&d->path, " > %.*s", PART_MAX, pair->key->text);
 		if (pair->repeats)
 			rule_hit(d->r, RULE_DUPLICATE, d->r->p->file, pair->key->at,
 				 buf_str(&d->path),

@@ -97,18 +97,29 @@ static int pair_order(const void *pa, const void *pb)
 	return c ? c : (a > b) - (a < b);
 }
 
-static void mark_repeats(struct doc_pair *pairs, size_t n)
+enum { SMALL_MAP = 16 };		/* looked through one by one */
+
+void doc_index(struct doc *d, struct doc_node *map)
 {
 	struct doc_pair **sorted;
 
-	if (n < 2)
+	map->sorted = NULL;
+	if (map->n < 2)
 		return;
-	sorted = xcalloc(n, sizeof(struct doc_pair *));
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = &pairs[i];
-	qsort(sorted, n, sizeof(struct doc_pair *), pair_order);
-	for (size_t i = 1; i < n; i++)
-		sorted[i]->repeats = key_order(sorted[i - 1]->key, sorted[i]->key) == 0;
+	sorted = xcalloc(map->n, sizeof(struct doc_pair *));
+	for (size_t i = 0; i < map->n; i++)
+		sorted[i] = &map->pairs[i];
+	qsort(sorted, map->n, sizeof(struct doc_pair *), pair_order);
+	for (size_t i = 1; i < map->n; i++) {
+		bool same = key_order(sorted[i - 1]->key, sorted[i]->key) == 0;
+
+		sorted[i]->repeats = same;
+		sorted[i - 1]->hidden = same;
+	}
+	if (map->n > SMALL_MAP) {
+		map->sorted = doc_alloc(d, map->n * sizeof(struct doc_pair *));
+		memcpy(map->sorted, sorted, map->n * sizeof(struct doc_pair *));
+	}
 	free(sorted);
 }
 
@@ -123,7 +134,7 @@ struct doc_node *doc_close(struct doc *d, struct doc_open *o)
 	} else if (o->n) {
 		node->pairs = doc_alloc(d, o->n * sizeof(struct doc_pair));
 		memcpy(node->pairs, o->pairs, o->n * sizeof(struct doc_pair));
-		mark_repeats(node->pairs, node->n);
+		doc_index(d, node);
 	}
 	doc_open_drop(o);
 	return node;
@@ -146,33 +157,38 @@ void doc_fault_set(struct doc_fault *f, struct doc_pos at, const char *fmt, ...)
 	va_end(ap);
 }
 
-struct doc_pos doc_locate(struct doc_cursor *cur, const char *bytes, size_t offset)
+struct doc_pos doc_pos_of(struct place at)
 {
-	if (!cur->at.line)
-		cur->at = (struct doc_pos) { 1, 1 };
-	for (; cur->offset < offset; cur->offset++) {
-		unsigned char c = (unsigned char)bytes[cur->offset];
+	return (struct doc_pos) { at.line, at.col };
+}
 
-		if (c == '\n')
-			cur->at = (struct doc_pos) { cur->at.line + 1, 1 };
-		else if ((c & 0xc0) != 0x80)	/* not inside a UTF-8 sequence */
-			cur->at.col++;
+/* The last of several. */
+static const struct doc_pair *search(const struct doc_node *map, const struct doc_node *key)
+{
+	size_t low = 0, high = map->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (key_order(map->sorted[mid]->key, key) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return cur->at;
+	return low && key_order(map->sorted[low - 1]->key, key) == 0 ? map->sorted[low - 1] : NULL;
 }
 
 const struct doc_pair *doc_pair(const struct doc_node *node, const char *key)
 {
-	size_t len = strlen(key);
+	struct doc_node wanted = { .kind = DOC_STRING, .text = key, .len = strlen(key) };
 
 	if (!doc_is(node, DOC_MAP))
 		return NULL;
-	for (size_t i = node->n; i-- > 0;) {
-		const struct doc_node *k = node->pairs[i].key;
-
-		if (k->kind == DOC_STRING && k->len == len && memcmp(k->text, key, len) == 0)
+	if (node->sorted)
+		return search(node, &wanted);
+	for (size_t i = node->n; i-- > 0;)
+		if (key_order(node->pairs[i].key, &wanted) == 0)
 			return &node->pairs[i];
-	}
 	return NULL;
 }
 

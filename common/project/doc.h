@@ -24,6 +24,7 @@ struct doc_node {
 	/* DOC_INT that fits (else INT64_MAX/MIN), DOC_BOOL 0 or 1 */
 	int64_t num;
 	struct doc_pair *pairs;		/* DOC_MAP: n of them in order */
+	struct doc_pair **sorted;	/* the same by key; NULL for a small map */
 	struct doc_node **items;	/* DOC_LIST: n of them */
 	size_t n;
 };
@@ -31,6 +32,7 @@ struct doc_node {
 struct doc_pair {
 	struct doc_node *key, *value;
 	bool repeats;			/* an earlier pair of this map has the same key */
+	bool hidden;			/* a later one has it */
 };
 
 struct doc_fault {			/* why a text is not YAML or JSON */

@@ -1,7 +1,9 @@
-/* doc_build – what the two readers share while they make nodes. Nobody else includes it. */
+/* doc_build – what the two readers share while they make nodes. Nobody else includes it
+ * but survey_yaml, which writes what they read. */
 #ifndef PS_DOC_BUILD_H
 #define PS_DOC_BUILD_H
 
+#include "common/base/place.h"
 #include "common/project/doc.h"
 
 enum { DOC_NODES_MAX = 2000000 };	/* nodes and pairs of one file; beyond it "not checked" */
@@ -27,11 +29,11 @@ void doc_open_add(struct doc_open *o, struct doc_node *child);
 /* Moves the children into the arena, marks repeated keys, and returns the finished node. */
 struct doc_node *doc_close(struct doc *d, struct doc_open *o);
 void doc_open_drop(struct doc_open *o);
+/* For whoever replaces the pairs of a map: marks repeated and hidden ones, makes it searchable. */
+void doc_index(struct doc *d, struct doc_node *map);
 
 void doc_fault_set(struct doc_fault *f, struct doc_pos at, const char *fmt, ...) PS_PRINTF(3, 4);
-/* Line and column of a byte offset, going on from where *cursor stands (start with zeros). */
-struct doc_cursor { size_t offset; struct doc_pos at; };
-struct doc_pos doc_locate(struct doc_cursor *cursor, const char *bytes, size_t offset);
+struct doc_pos doc_pos_of(struct place at);
 
 /* yaml_scalar: what a plain scalar means in YAML 1.1 as PyYAML resolves it. */
 enum yaml_plain { YAML_IS_STRING, YAML_IS_NULL, YAML_IS_BOOL, YAML_IS_INT, YAML_IS_FLOAT,

@@ -14,7 +14,7 @@ struct reader {
 	yajl_handle yajl;
 	const char *bytes;
 	size_t n, end;			/* end: offset behind the last token */
-	struct doc_cursor cursor;
+	struct place_cursor cursor;
 	struct doc *doc;		/* NULL: only checking */
 	struct doc_fault *fault;
 	struct doc_open stack[PS_DEPTH_MAX];
@@ -36,16 +36,14 @@ static struct doc_pos token_start(struct reader *r)
 	while (at < r->n && is_between(r->bytes[at]))
 		at++;
 	r->end = yajl_get_bytes_consumed(r->yajl);
-	return r->doc ? doc_locate(&r->cursor, r->bytes, at) : (struct doc_pos) { 0, 0 };
+	return r->doc ? doc_pos_of(place_of_byte(&r->cursor, r->bytes, r->n, at)) :
+		(struct doc_pos) { 0, 0 };
 }
 
 static int too_much(struct reader *r, struct doc_pos at, const char *what, int max)
 {
-	if (!r->doc) {
-		struct doc_cursor cur = { 0 };
-
-		at = doc_locate(&cur, r->bytes, r->end < r->n ? r->end : r->n);
-	}
+	if (!r->doc)
+		at = doc_pos_of(place_of_byte(&r->cursor, r->bytes, r->n, r->end));
 	doc_fault_set(r->fault, at, "%s %d", what, max);
 	r->rc = PS_ELIMIT;
 	return 0;			/* YAJL stops */
@@ -163,7 +161,6 @@ static const yajl_callbacks callbacks = {
 static void parse_fault(struct reader *r, size_t at)
 {
 	unsigned char *why = yajl_get_error(r->yajl, 0, NULL, 0);
-	struct doc_cursor cur = { 0 };
 	char text[200];
 
 	snprintf(text, sizeof(text), "%s", why ? (const char *)why : "not JSON");
@@ -171,7 +168,8 @@ static void parse_fault(struct reader *r, size_t at)
 	text[strcspn(text, "\n")] = '\0';
 	if (ps_ends(text, "."))
 		text[strlen(text) - 1] = '\0';
-	doc_fault_set(r->fault, doc_locate(&cur, r->bytes, at < r->n ? at : r->n), "%s", text);
+	doc_fault_set(r->fault, doc_pos_of(place_of_byte(&r->cursor, r->bytes, r->n, at)), "%s",
+		      text);
 	r->rc = PS_EINVAL;
 }
 

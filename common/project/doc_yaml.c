@@ -15,12 +15,16 @@
 struct anchor {
 	char *name;
 	struct doc_node *node;		/* NULL while it is open */
+	size_t next;			/* index + 1 of the one before it in its slot */
 };
+
+enum { SLOTS = 16384 };			/* for the names of anchors; a file may have many */
 
 struct reader {
 	yaml_parser_t parser;
 	const char *bytes;
 	size_t n;
+	struct place_cursor cursor;
 	struct doc *doc;
 	struct doc_fault *fault;
 	struct doc_open stack[PS_DEPTH_MAX];
@@ -28,11 +32,13 @@ struct reader {
 	size_t anchor_of[PS_DEPTH_MAX];	/* index + 1 of the anchor a container has */
 	struct anchor *anchors;
 	size_t nanchors, cap;
+	size_t slots[SLOTS];		/* index + 1 of the last anchor of the slot */
 };
 
-static struct doc_pos pos_of(yaml_mark_t m)
+/* By the character, not by libyaml's lines: it knows more ends of lines than an editor. */
+static struct doc_pos pos_of(struct reader *r, yaml_mark_t m)
 {
-	return (struct doc_pos) { (unsigned)m.line + 1, (unsigned)m.column + 1 };
+	return doc_pos_of(place_of_char(&r->cursor, r->bytes, r->n, m.index));
 }
 
 /* Where libyaml refuses what PyYAML reads (found by the mutants of test_doc): not checked. */
@@ -44,14 +50,10 @@ static const char *const stricter[] = {
 static int parse_fault(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
-	struct doc_pos at = pos_of(p->problem_mark);
+	struct doc_pos at = pos_of(r, p->problem_mark);
 
-	if (p->error == YAML_READER_ERROR) {
-		struct doc_cursor cur = { 0 };
-
-		at = doc_locate(&cur, r->bytes, p->problem_offset < r->n ? p->problem_offset :
-				r->n);
-	}
+	if (p->error == YAML_READER_ERROR)
+		at = doc_pos_of(place_of_byte(&r->cursor, r->bytes, r->n, p->problem_offset));
 	doc_fault_set(r->fault, at, "%s%s%s", p->context ? p->context : "", p->context ? ", " : "",
 		      p->problem ? p->problem : "not YAML");
 	for (size_t i = 0; p->problem && i < PS_NELEM(stricter); i++)
@@ -62,31 +64,44 @@ static int parse_fault(struct reader *r)
 
 /* ---- anchors ---- */
 
+static size_t *slot_of(struct reader *r, const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (const char *p = name; *p; p++)
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	return &r->slots[(h ^ h >> 16) % SLOTS];
+}
+
 /* Returns index + 1. A name used again hides the older node. */
 static size_t anchor_add(struct reader *r, const yaml_char_t *name)
 {
+	size_t *slot;
+
 	if (!name)
 		return 0;
+	slot = slot_of(r, (const char *)name);
 	r->anchors = xgrow(r->anchors, r->nanchors, &r->cap, sizeof(*r->anchors));
-	r->anchors[r->nanchors] = (struct anchor) { .name = xstrdup((const char *)name) };
-	return ++r->nanchors;
+	r->anchors[r->nanchors] = (struct anchor) { .name = xstrdup((const char *)name),
+						    .next = *slot };
+	return *slot = ++r->nanchors;
 }
 
 static int alias(struct reader *r, const yaml_event_t *e, struct doc_node **out)
 {
 	const char *name = (const char *)e->data.alias.anchor;
 
-	for (size_t i = r->nanchors; i-- > 0;) {
-		if (strcmp(r->anchors[i].name, name) != 0)
+	for (size_t i = *slot_of(r, name); i; i = r->anchors[i - 1].next) {
+		if (strcmp(r->anchors[i - 1].name, name) != 0)
 			continue;
-		*out = r->anchors[i].node;
+		*out = r->anchors[i - 1].node;
 		if (*out)
 			return 0;
-		doc_fault_set(r->fault, pos_of(e->start_mark), "alias '%s' inside its own anchor",
-			      name);
+		doc_fault_set(r->fault, pos_of(r, e->start_mark),
+			      "alias '%s' inside its own anchor", name);
 		return PS_ELIMIT;
 	}
-	doc_fault_set(r->fault, pos_of(e->start_mark), "found undefined alias '%s'", name);
+	doc_fault_set(r->fault, pos_of(r, e->start_mark), "found undefined alias '%s'", name);
 	return PS_EINVAL;
 }
 
@@ -121,7 +136,7 @@ static int tag_kind(struct reader *r, const yaml_event_t *e, const yaml_char_t *
 		*kind = tags[i].kind;
 		return 0;
 	}
-	doc_fault_set(r->fault, pos_of(e->start_mark),
+	doc_fault_set(r->fault, pos_of(r, e->start_mark),
 		      "no value of this kind can have the tag '%s'", t);
 	return PS_EINVAL;
 }
@@ -149,11 +164,11 @@ static int scalar(struct reader *r, const yaml_event_t *e, struct doc_node **out
 	if (rc < 0)
 		return rc;
 	if (!is_key && (plain == YAML_IS_MERGE || plain == YAML_IS_VALUE)) {
-		doc_fault_set(r->fault, pos_of(e->start_mark),
+		doc_fault_set(r->fault, pos_of(r, e->start_mark),
 			      "'%s' is no value; quote it to mean the text", text);
 		return PS_EINVAL;
 	}
-	*out = doc_scalar(r->doc, kind, text, len, pos_of(e->start_mark));
+	*out = doc_scalar(r->doc, kind, text, len, pos_of(r, e->start_mark));
 	(*out)->quoted = !is_plain;
 	if (kind == DOC_INT && yaml_plain(text, len) == YAML_IS_INT)
 		(*out)->num = yaml_int((*out)->text);
@@ -170,13 +185,13 @@ static int open_container(struct reader *r, const yaml_event_t *e, enum doc_kind
 	if (rc < 0)
 		return rc;
 	if (r->depth == PS_DEPTH_MAX) {
-		doc_fault_set(r->fault, pos_of(e->start_mark), "nested more than %d deep",
+		doc_fault_set(r->fault, pos_of(r, e->start_mark), "nested more than %d deep",
 			      PS_DEPTH_MAX);
 		return PS_ELIMIT;
 	}
 	r->anchor_of[r->depth] = anchor_add(r, anchor);
 	r->stack[r->depth] = (struct doc_open) {
-		.node = doc_scalar(r->doc, kind, "", 0, pos_of(e->start_mark)),
+		.node = doc_scalar(r->doc, kind, "", 0, pos_of(r, e->start_mark)),
 	};
 	r->depth++;
 	return 0;
@@ -207,8 +222,22 @@ static int merge_from(struct reader *r, struct doc_open *to, const struct doc_no
 	return 0;
 }
 
-/* Replaces a map whose pairs hold merge keys: merged pairs first, own pairs behind them. Repeats
- * are known already for the own ones and mean nothing between the two. */
+/* Makes the map searchable again; the first `merged` pairs repeat nothing, nor are they
+ * repeated. */
+static void hide_merged(struct reader *r, struct doc_node *map, size_t merged)
+{
+	bool *repeats = xcalloc(map->n + 1, sizeof(bool));
+
+	for (size_t i = merged; i < map->n; i++)
+		repeats[i] = map->pairs[i].repeats;
+	doc_index(r->doc, map);
+	for (size_t i = 0; i < map->n; i++)
+		map->pairs[i].repeats = repeats[i];
+	free(repeats);
+}
+
+/* Replaces a map whose pairs hold merge keys: merged pairs first, own pairs behind them. Only what
+ * repeats among the own ones is a repetition. */
 static int flatten(struct reader *r, struct doc_node *map)
 {
 	struct doc_open all = { .node = map };
@@ -234,13 +263,14 @@ static int flatten(struct reader *r, struct doc_node *map)
 		struct doc_pair *pairs = doc_alloc(r->doc, (n + map->n) * sizeof(*pairs));
 
 		for (size_t i = 0; i < n; i++)
-			pairs[i] = (struct doc_pair) { all.pairs[i].key, all.pairs[i].value,
-						       false };
+			pairs[i] = (struct doc_pair) { .key = all.pairs[i].key,
+						       .value = all.pairs[i].value };
 		for (size_t i = 0; i < map->n; i++)
 			if (!is_merge(map->pairs[i].key))
 				pairs[n++] = map->pairs[i];
 		map->pairs = pairs;
 		map->n = n;
+		hide_merged(r, map, all.n);
 	}
 	doc_open_drop(&all);
 	return rc;
@@ -302,7 +332,7 @@ static int take(struct reader *r, const yaml_event_t *e)
 		break;
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->doc->root) {
-			doc_fault_set(r->fault, pos_of(e->start_mark),
+			doc_fault_set(r->fault, pos_of(r, e->start_mark),
 				      "a second document begins here");
 			rc = PS_EINVAL;
 		}

@@ -106,7 +106,7 @@ const struct doc_pair *project_next(const struct project *p, enum project_kind k
 	for (; doc_is(map, DOC_MAP) && *i < map->n && *i < PROJECT_ENTRIES_MAX; (*i)++) {
 		const struct doc_pair *pair = &map->pairs[*i];
 
-		if (!doc_string(pair->key) || doc_pair(map, pair->key->text) != pair)
+		if (!doc_string(pair->key) || pair->hidden)
 			continue;
 		(*i)++;
 		return pair;

@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/escape.h"
+#include "common/project/doc_build.h"
 
 enum { KEY_MAX = 1000 };		/* YAML's limit for a key without '?' is 1024 characters */
 
@@ -44,6 +45,27 @@ static void write_text(struct buf *out, const char *text, size_t n)
 	buf_addch(out, '"');
 }
 
+/* Read again, the text alone means this kind. */
+static bool says_itself(const struct doc_node *v)
+{
+	static const enum yaml_plain plain[] = {
+		[DOC_INT] = YAML_IS_INT, [DOC_FLOAT] = YAML_IS_FLOAT, [DOC_TIME] = YAML_IS_TIME,
+	};
+
+	return yaml_plain(v->text, v->len) == plain[v->kind];
+}
+
+/* What a tag alone made one: `!!float "1e5"`. */
+static void write_tagged(struct buf *out, const struct doc_node *v)
+{
+	static const char *const tags[] = {
+		[DOC_INT] = "!!int ", [DOC_FLOAT] = "!!float ", [DOC_TIME] = "!!timestamp ",
+	};
+
+	buf_adds(out, tags[v->kind]);
+	write_text(out, v->text, v->len);
+}
+
 static void write_scalar(struct buf *out, const struct doc_node *v)
 {
 	switch (v->kind) {
@@ -54,14 +76,19 @@ static void write_scalar(struct buf *out, const struct doc_node *v)
 		buf_adds(out, v->num ? "true" : "false");
 		break;
 	case DOC_INT:
-		if (v->num == INT64_MAX || v->num == INT64_MIN)
+		if (!says_itself(v))
+			write_tagged(out, v);
+		else if (v->num == INT64_MAX || v->num == INT64_MIN)
 			buf_add(out, v->text, v->len);
 		else
 			buf_addf(out, "%lld", (long long)v->num);
 		break;
 	case DOC_FLOAT:
 	case DOC_TIME:
-		buf_add(out, v->text, v->len);
+		if (says_itself(v))
+			buf_add(out, v->text, v->len);
+		else
+			write_tagged(out, v);
 		break;
 	default:
 		write_text(out, v->text, v->len);
@@ -83,6 +110,12 @@ static bool same_key(const struct doc_pair *a, const struct doc_pair *b)
 	return a->key->kind == b->key->kind && strcmp(a->key->text, b->key->text) == 0;
 }
 
+/* Aliases are written out, so the text is bounded, not the nodes. */
+static bool is_full(const struct writer *w)
+{
+	return w->out->len - w->start > PS_YAML_MAX;
+}
+
 static int write_node(struct writer *w, const struct doc_node *v, int depth);
 
 static int write_key(struct writer *w, const struct doc_node *key, const struct doc_node *value,
@@ -92,9 +125,11 @@ static int write_key(struct writer *w, const struct doc_node *key, const struct 
 	bool block = (value->kind == DOC_MAP || value->kind == DOC_LIST) && value->n;
 	bool longer = key->len > KEY_MAX;
 
-	buf_addf(w->out, "%*s%s", depth * 2, "", longer ? "? " : "");
 	if (key->kind == DOC_MAP || key->kind == DOC_LIST)
 		return PS_EINVAL;		/* the reader refuses these */
+	if (is_full(w))
+		return PS_ELIMIT;
+	buf_addf(w->out, "%*s%s", depth * 2, "", longer ? "? " : "");
 	write_scalar(w->out, key);
 	if (longer)
 		buf_addf(w->out, "\n%*s", depth * 2, "");
@@ -130,6 +165,8 @@ static int write_list(struct writer *w, const struct doc_node *v, int depth)
 		const struct doc_node *item = v->items[i];
 		bool inner = item->kind == DOC_MAP || item->kind == DOC_LIST;
 
+		if (is_full(w))
+			return PS_ELIMIT;
 		buf_addf(w->out, "%*s-", depth * 2, "");
 		if (inner && !item->n)
 			buf_adds(w->out, item->kind == DOC_MAP ? " {}\n" : " []\n");
@@ -141,11 +178,10 @@ static int write_list(struct writer *w, const struct doc_node *v, int depth)
 	return rc;
 }
 
-/* A non-empty container as a block, or a scalar and the line's end. Aliases are written out, so the
- * text is bounded, not the nodes. */
+/* A non-empty container as a block, or a scalar and the line's end. */
 static int write_node(struct writer *w, const struct doc_node *v, int depth)
 {
-	if (depth > PS_DEPTH_MAX || w->out->len - w->start > PS_YAML_MAX)
+	if (depth > PS_DEPTH_MAX || is_full(w))
 		return PS_ELIMIT;
 	if (v->kind == DOC_MAP)
 		return write_map(w, v, depth);

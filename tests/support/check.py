@@ -372,6 +372,14 @@ def do_plain():
     return None
 
 
+def do_fuzz():
+    """Shortly: the corpus, and what comes to mind in some seconds. `make fuzz FUZZ_SECONDS=600` looks longer."""
+    built()
+    name = "make fuzz, shortly"
+    step(name, make("fuzz", "FUZZ_SECONDS=10"), BUILD, 10 * MINUTE)
+    tell(log_path(name), tuple(f"{t}:" for t in ("project", "job", "wire", "hook", "config")))
+
+
 def do_debian():
     if not ROOT:
         return skip("quickstart on a fresh Debian", "only root can make one in a folder")
@@ -389,6 +397,7 @@ STEPS = {
     "long": (do_long, "make check-long: 100,000 histories of pushes against the merge rule"),
     "sanitizers": (do_sanitizers, "make check-sanitizers: address and undefined behaviour"),
     "valgrind": (do_valgrind, "make check-valgrind"),
+    "fuzz": (do_fuzz, "make fuzz, shortly: project file, job JSON, frames, hook input, penstock.yml"),
     "e2e": (do_e2e, "make e2e: real pushes, sandboxes, Spark"),
     "kill": (do_kill, "make kill: kill -9 at every durable write and every frame"),
     "bench": (do_bench, "make bench, shortly: figures, which never fail"),

@@ -17,6 +17,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 #include "common/base/id.h"
+#include "common/base/place.h"
 #include "common/base/spawn.h"
 
 static char dir[64];
@@ -55,6 +56,28 @@ static void escape_makes_text_safe(void **state)
 		char out[64];
 
 		assert_string_equal(escape_line(out, sizeof(out), rows[i].in), rows[i].out);
+	}
+}
+
+/* U+0085, U+2028 and a lone CR end a line for libyaml, and for no editor. */
+static void places_are_an_editors(void **state)
+{
+	static const char text[] = "a\xc2\x85" "b\xe2\x80\xa8" "c\rd\n\xc3\xa9" "f";
+	static const struct { size_t byte, chars; unsigned line, col; } rows[] = {
+		{ 0, 0, 1, 1 }, { 3, 2, 1, 3 }, { 7, 4, 1, 5 }, { 9, 6, 1, 7 }, { 11, 8, 2, 1 },
+		{ 13, 9, 2, 2 }, { 14, 10, 2, 3 }, { 99, 99, 2, 3 }, { 3, 2, 1, 3 },
+	};
+	struct place_cursor bytes = { 0 }, chars = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(rows); i++) {
+		struct place b = place_of_byte(&bytes, text, sizeof(text) - 1, rows[i].byte);
+		struct place c = place_of_char(&chars, text, sizeof(text) - 1, rows[i].chars);
+
+		assert_int_equal(b.line, rows[i].line);
+		assert_int_equal(b.col, rows[i].col);
+		assert_int_equal(c.line, rows[i].line);
+		assert_int_equal(c.col, rows[i].col);
 	}
 }
 
@@ -187,6 +210,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(escape_makes_text_safe),
+		cmocka_unit_test(places_are_an_editors),
 		cmocka_unit_test(diags_are_sorted_and_capped),
 		cmocka_unit_test(ids_are_read_as_printed),
 		cmocka_unit_test(clean_relative_paths),

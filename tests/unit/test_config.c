@@ -39,6 +39,8 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "syntax", "teams: {\n  a: [\n", "p:3:1: error: not YAML: did not find expected node content, "
 	  "while parsing a flow node [PS-CONF-001]\n" },
 	{ "not utf-8", "teams: {}\n# caf\xff!\n", "p:2:6: error: not YAML: invalid leading UTF-8 octet [PS-CONF-001]\n" },
+	{ "lines as editors count", "teams: {}\n# x\xe2\x80\xa8" "teams: {}\n",
+	  "p:2:5: error: 'teams' is given twice, first in line 1 [PS-CONF-004]\n" },
 	{ "two documents", "teams: {}\n---\nteams: {}\n",
 	  "p:2:1: error: a second document in the file [PS-CONF-001]\n" },
 	{ "alias", "teams: *x\n", "p:1:8: error: alias 'x' names no anchor before it [PS-CONF-001]\n" },

@@ -320,6 +320,85 @@ static const struct { const char *name, *text; int rc; unsigned line, col; } fau
 	{ "json bad utf-8", "{\"a\": \"\xff\"}", PS_EINVAL, 1, 8 },
 };
 
+/* Where libyaml sees one more line, no file has one. */
+static const struct { const char *name, *text; unsigned line, col; } yaml_faults[] = {
+	{ "at the end, without a line feed", "a: 1\nb: [", 2, 5 },
+	{ "behind U+0085", "a: x\xc2\x85" "b: *c\n", 1, 9 },
+	{ "behind U+2028", "a: 1\n# x\xe2\x80\xa8" "b: *c\n", 2, 8 },
+	{ "behind a lone CR", "a: 1\rb: *c\n", 1, 9 },
+	{ "behind CR LF", "a: 1\r\nb: *c\n", 2, 4 },
+};
+
+static void yaml_faults_are_in_the_file(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(yaml_faults); i++) {
+		const char *text = yaml_faults[i].text;
+		struct doc *d = NULL;
+
+		assert_int_equal(doc_yaml(&d, text, strlen(text), &fault), PS_EINVAL);
+		if (fault.at.line != yaml_faults[i].line || fault.at.col != yaml_faults[i].col)
+			fail_msg("%s: at %u:%u: %s", yaml_faults[i].name, fault.at.line,
+				 fault.at.col, fault.text);
+	}
+}
+
+/* More names than slots for them, and one that is used twice. */
+static void many_anchors_keep_their_names(void **state)
+{
+	enum { MANY = 40000 };
+	const struct doc_node *list;
+	struct buf b = BUF_INIT;
+	struct doc *d = NULL;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&b, "- &a%d %d\n", i, i);
+	buf_adds(&b, "- &a7 again\n");
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&b, "- *a%d\n", i);
+	assert_int_equal(doc_yaml(&d, buf_str(&b), b.len, &fault), 0);
+	list = d->root;
+	assert_int_equal(list->n, 2 * MANY + 1);
+	for (int i = 0; i < MANY; i++)
+		assert_ptr_equal(list->items[MANY + 1 + i], list->items[i == 7 ? MANY : i]);
+	doc_free(d);
+	buf_clear(&b);
+}
+
+/* Searched, not looked through: the last of a key, its repetitions, and what was merged. */
+static void large_maps_are_searched(void **state)
+{
+	const struct doc_node *own, *merged;
+	struct buf b = BUF_INIT;
+	struct doc *d = NULL;
+
+	(void)state;
+	buf_adds(&b, "own: &o\n");
+	for (int i = 0; i < 100; i++)
+		buf_addf(&b, "  k%d: %d\n", i % 90, i);
+	buf_adds(&b, "merged:\n  <<: *o\n  k3: mine\n");
+	assert_int_equal(doc_yaml(&d, buf_str(&b), b.len, &fault), 0);
+	own = doc_get(d->root, "own");
+	merged = doc_get(d->root, "merged");
+	for (int i = 0; i < 100; i++) {
+		char key[8];
+
+		snprintf(key, sizeof(key), "k%d", i % 90);
+		assert_int_equal(doc_get(own, key)->num, i % 90 < 10 ? i % 90 + 90 : i);
+		assert_int_equal(own->pairs[i].hidden, i < 10);
+		assert_int_equal(own->pairs[i].repeats, i >= 90);
+	}
+	assert_null(doc_get(own, "k"));
+	assert_null(doc_get(own, "k90"));
+	assert_string_equal(doc_get(merged, "k3")->text, "mine");
+	assert_int_equal(doc_get(merged, "k4")->num, 94);
+	assert_true(merged->pairs[93].hidden && !merged->pairs[93].repeats);
+	assert_false(merged->pairs[100].repeats);
+	doc_free(d);
+	buf_clear(&b);
+}
+
 static void json_faults_have_positions(void **state)
 {
 	(void)state;
@@ -438,6 +517,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(reads_as_pyyaml_does, gitdir_enter, gitdir_leave),
 		cmocka_unit_test(positions_and_repeats),
 		cmocka_unit_test(json_faults_have_positions),
+		cmocka_unit_test(yaml_faults_are_in_the_file),
+		cmocka_unit_test(many_anchors_keep_their_names),
+		cmocka_unit_test(large_maps_are_searched),
 		cmocka_unit_test(json_nodes),
 		cmocka_unit_test(too_deep_is_not_checked),
 		cmocka_unit_test(doubling_aliases_stay_small),

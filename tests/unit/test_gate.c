@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
+#include "common/base/escape.h"
 #include "common/gate/gate.h"
 #include "common/project/survey.h"
 #include "tests/support/gitdir.h"
@@ -812,6 +813,38 @@ static void mutants_never_crash(void **state)
 	}
 }
 
+/* A key of 300,000 bytes, there twice, and a list that names its map 20,000 times. */
+static void findings_are_short(void **state)
+{
+	struct gate_check c = { .path = "p" };
+	struct buf yml = BUF_INIT, key = BUF_INIT;
+	struct gate_checked out;
+
+	(void)state;
+	gitdir_sh("git init -q p");
+	for (int i = 0; i < 100000; i++)
+		buf_adds(&key, "\xe2\x82\xac");
+	buf_addf(&yml, YML(" {}", " {}") "a: &a\n  ? \"%s\"\n  : 1\n  ? \"%s\"\n  : 2\nb: [*a", buf_str(&key),
+		 buf_str(&key));
+	for (int i = 1; i < 20000; i++)
+		buf_adds(&yml, ",*a");
+	buf_adds(&yml, "]\n");
+	put("p", F_YML, buf_str(&yml));
+	assert_int_equal(gate_check(&c, &out, &err), 0);
+	assert_true(out.found.n >= 1);
+	for (size_t i = 0; i < out.found.n; i++) {
+		const struct diag *d = &out.found.v[i];
+
+		assert_string_equal(d->code, "PS-PROJ-004");
+		assert_in_range(strlen(d->text), 900, 1010);
+		assert_true(utf8_valid(d->text, strlen(d->text)) && ps_ends(d->text, "..."));
+		assert_true(strlen(d->key) < 600);
+	}
+	gate_checked_clear(&out);
+	buf_clear(&yml);
+	buf_clear(&key);
+}
+
 static void example_passes_without_a_warning(void **state)
 {
 	struct gate_check c = { .path = TEST_SRCDIR "/examples/sales", .all_new = true };
@@ -837,7 +870,7 @@ int main(int argc, char **argv)
 		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
 			CASE(check_of_work_tree_and_revision),
 		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
-		CASE(example_passes_without_a_warning),
+		CASE(example_passes_without_a_warning), CASE(findings_are_short),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows) +
 			    PS_NELEM(right_rows)];

@@ -324,12 +324,65 @@ static void what_was_kept_outlives_the_process(void **state)
 		buf_clear(&place.value[i]);
 }
 
+/* How many entries of this project file have a digest; *n is how many there are. */
+static size_t with_digest(const char *text, size_t *n)
+{
+	struct project p = { .path = (char *)"." };
+	struct doc_fault fault;
+	struct outline o;
+	size_t told = 0;
+
+	assert_int_equal(doc_yaml(&p.doc, text, strlen(text), &fault), 0);
+	outline_make(&o, &p);
+	for (size_t i = 0; i < o.n; i++)
+		told += *o.v[i].digest != '\0';
+	*n = o.n;
+	outline_clear(&o);
+	doc_free(p.doc);
+	return told;
+}
+
+/* Entries that share a million values by alias are not all walked; what is walked in part, or deeper
+ * than a file can be nested, has no digest, because two that differ there would have the same. */
+static void aliases_share_one_budget(void **state)
+{
+	struct buf b = BUF_INIT;
+	size_t n;
+
+	(void)state;
+	buf_adds(&b, "l0: &l0 [x,x,x,x,x,x,x,x,x,x]\n");
+	for (int i = 1; i < 5; i++)
+		buf_addf(&b, "l%d: &l%d [*l%d,*l%d,*l%d,*l%d,*l%d,*l%d,*l%d,*l%d,*l%d,*l%d]\n", i, i,
+			 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+	buf_adds(&b, "pipelines:\n");
+	for (int i = 0; i < 20; i++)
+		buf_addf(&b, "  pipelines/p%d: {name: p, x: *l4}\n", i);
+	assert_int_equal(with_digest(buf_str(&b), &n), 4);	/* 111,111 values each, of 500,000 */
+	assert_int_equal(n, 20);
+	buf_reset(&b);
+	buf_adds(&b, "a: &a {k: 1}\n");
+	for (int i = 0; i < 3; i++) {
+		buf_addf(&b, "b%d: &b%d ", i, i);
+		for (int k = 0; k < 80; k++)
+			buf_addch(&b, '[');
+		buf_adds(&b, i ? i == 1 ? "*b0" : "*b1" : "*a");
+		for (int k = 0; k < 80; k++)
+			buf_addch(&b, ']');
+		buf_addch(&b, '\n');
+	}
+	buf_adds(&b, "pipelines: {pipelines/deep: *b2, pipelines/less: *b1, pipelines/c: {}}\n");
+	assert_int_equal(with_digest(buf_str(&b), &n), 2);
+	assert_int_equal(n, 3);
+	buf_clear(&b);
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest t[] = {
 		CASE(one_change_reads_one_unit), CASE(what_a_unit_asked_of_others_counts),
 		CASE(ten_thousand_pipelines_are_remembered),
+		cmocka_unit_test(aliases_share_one_budget),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 

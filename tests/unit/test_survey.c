@@ -162,6 +162,46 @@ static void reduced_text_depends_on_meaning_alone(void **state)
 	free(d);
 }
 
+/* A tag alone makes these numbers and times; without it the sandbox would read something else. */
+static void tagged_values_keep_their_kind(void **state)
+{
+	char *a = reduced("pipelines:\n  pipelines/orders:\n    a: !!float 1e5\n    b: !!int 'x y'\n"
+			  "    c: !!timestamp soon\n    d: !!int 0x10\n    e: !!float 1.5\n"), *b;
+
+	(void)state;
+	assert_string_equal(a, "\"pipelines\":\n  \"pipelines/orders\":\n    \"a\": !!float \"1e5\"\n"
+			    "    \"b\": !!int \"x y\"\n    \"c\": !!timestamp \"soon\"\n"
+			    "    \"d\": 16\n    \"e\": 1.5\n");
+	b = reduced(a);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+}
+
+/* Deep inside, an empty list takes many bytes and no value of its own. */
+static void empty_lists_do_not_explode(void **state)
+{
+	struct survey_project p = { .path = (char *)"." };
+	struct buf text = BUF_INIT, out = BUF_INIT;
+	struct doc_fault f;
+
+	(void)state;
+	buf_adds(&text, "pipelines: {pipelines/orders: ");
+	for (int i = 0; i < 150; i++)
+		buf_addch(&text, '[');
+	for (int i = 0; i < 100000; i++)
+		buf_adds(&text, "[],");
+	for (int i = 0; i < 150; i++)
+		buf_addch(&text, ']');
+	buf_adds(&text, "}\n");
+	assert_int_equal(doc_yaml(&p.doc, buf_str(&text), text.len, &f), 0);
+	assert_int_equal(survey_reduced_yaml(&p, "pipelines/orders", &out, &err), PS_ELIMIT);
+	assert_in_range(out.len, PS_YAML_MAX, PS_YAML_MAX + 1000);
+	doc_free(p.doc);
+	buf_clear(&text);
+	buf_clear(&out);
+}
+
 static void aliases_do_not_explode(void **state)
 {
 	struct survey_project p = { .path = (char *)"." };
@@ -256,6 +296,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest tests[] = {
 		CASE(everything_is_told), cmocka_unit_test(reduced_text_depends_on_meaning_alone),
+		cmocka_unit_test(tagged_values_keep_their_kind), cmocka_unit_test(empty_lists_do_not_explode),
 		cmocka_unit_test(aliases_do_not_explode), CASE(export_is_the_tree),
 			CASE(export_refuses_by_name),
 	};
