@@ -6,7 +6,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from agent import SRC, Instance, check, main, toolchain, wait  # noqa: E402
+from agent import SRC, Instance, check, main, run, toolchain, wait  # noqa: E402
 
 MAIN = "refs/heads/main"
 SETUP = "pipelines/sales_report/code/setup.py"
@@ -122,6 +122,7 @@ def built_once():
     with Instance(toolchain(spark=False)) as a:
         c = a.clone(a.repository("mono"))
         shutil.copytree(os.path.join(SRC, "examples", "sales"), os.path.join(c.path, "sales"))
+        run("chmod", "-R", "u+w", c.path)
         c.commit("the project, in a folder")
         c.push("HEAD:" + MAIN)
         a.wait_event(MAIN)

@@ -269,6 +269,7 @@ class Instance:
         """A clone that holds the example project, committed."""
         c = self.clone(repo, who)
         shutil.copytree(os.path.join(SRC, "examples", "sales"), c.path, dirs_exist_ok=True)
+        run("chmod", "-R", "u+w", c.path)	# the sources of a distcheck are read-only
         c.commit("The sales project")
         return c
 
@@ -280,6 +281,7 @@ class Instance:
     def feed(self, name):
         """The example's input data into a fabric's data folder."""
         shutil.copytree(os.path.join(SRC, "examples", "data"), self.fabric(name, "data"), dirs_exist_ok=True)
+        run("chmod", "-R", "u+w", self.fabric(name, "data"))
 
     def jobs(self, name, repo, project="."):
         """Rendered definitions in force: key to JSON."""
