@@ -134,7 +134,8 @@ static inline int do_write(struct fx *f, store_run_fn *run)
 		struct pollfd p = { .fd = f->wake[0], .events = POLLIN };
 		char c[64];
 
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		/* ten thousand rows on a busy machine */
+		assert_int_equal(poll(&p, 1, 120000), 1);
 		assert_true(read(f->wake[0], c, sizeof(c)) > 0);
 		store_poll(f->st);
 	}
