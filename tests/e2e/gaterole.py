@@ -372,6 +372,36 @@ def remembers(w):
     assert v["known"] == v["units"] and v["reads"] == 0, v
 
 
+def many_refs(w):
+    """However many refs a push names, each tree is judged once, and what trees share is read once."""
+    role, n = w.role(), [0]
+
+    def ask(count, *refspecs):
+        n[0] += 1
+        with push(w, *refspecs) as (q, _):      # not let in: git would sync thousands of refs
+            v = role.ask("judge", id=n[0], repository=w.repo, name="sales/etl", deadline_ms=60000, limit=90, **q)
+        assert v["verdict"] == "accept" and "problem" not in v and len(v["refs"]) == count, v["text"][:2000]
+        return v["units"], v["known"], v["reads"]
+
+    units, known, reads = ask(1, "main:refs/heads/one")
+    assert known == 0 and reads > 10, (units, known, reads)
+    got = ask(5000, *(f"main:refs/heads/many/{i}" for i in range(5000)))
+    assert got[0] == units and got[2] <= reads, (got, units, reads)
+    trees, each = 20, 20
+    for i in range(trees):
+        with open(f"{w.clone}/pipelines/customers_orders/code/setup.py", "a") as f:
+            f.write(f"# {i}\n")
+        commit = w.commit(f"number {i}")
+        git(w.clone, "tag", "-a", "-m", "x", f"v{i}.0")
+        for k in range(1, each):
+            with open(f"{w.clone}/.git/refs/tags/v{i}.{k}", "w") as f:
+                f.write(f"{commit}\n")
+    got = ask(trees * each, *(f"refs/tags/v{i}.{k}" for i in range(trees) for k in range(each)))
+    assert got[0] == trees * units, f"one judgement for each of {trees} trees of {units} units: {got}"
+    # of each tree the pipeline that changed, and the jobs that asked about it; not the other pipeline
+    assert got[0] - got[1] <= units + trees * 4 and got[2] <= trees * reads // 2, (got, units, reads)
+
+
 def outside(w):
     role = w.role()
     foreign = f"{w.top}/outside/x.git"
@@ -505,7 +535,7 @@ def stop(w):
     assert all(gone(p) for p in pids)
 
 
-CASES = [look, keep, survey, export, judge, remembers, outside, worker_dies, deadline, reload, stop]
+CASES = [look, keep, survey, export, judge, remembers, many_refs, outside, worker_dies, deadline, reload, stop]
 
 
 def main():
