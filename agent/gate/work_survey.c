@@ -12,8 +12,6 @@
 #include "common/base/fsutil.h"
 #include "common/project/survey.h"
 
-enum { REDUCED_MAX = WIRE_TEXT * 8 };
-
 static const uint64_t template_bytes_max = 256u << 20;	/* of one survey */
 
 struct told {				/* the wire's view of a survey, and the texts made for it */
@@ -41,28 +39,22 @@ static const char *or_empty(const char *s)
 static void tell_pipeline(struct told *t, const struct survey_project *p,
 			  const struct survey_pipeline *s, struct wire_pipeline *out)
 {
-	struct buf yaml = BUF_INIT;
-	struct ps_err err = { 0 };
 	const char **names = xcalloc(s->ninstances, sizeof(*names));
-	int rc = survey_reduced_yaml(p, s->key, &yaml, &err);
+	char *problem;
 
 	for (size_t i = 0; i < s->ninstances; i++)
 		names[i] = s->instances[i].name;
 	*out = (struct wire_pipeline) {
 		.key = s->key, .name = or_empty(s->name), .language = s->language,
-		.oid = *s->oid ? s->oid : NULL, .wheel = s->wheel, .reduced = "",
+		.oid = *s->oid ? s->oid : NULL, .wheel = s->wheel,
+		.reduced = keep_text(t, survey_reduced(p, s->key, &problem)),
 		.instances = { names, s->ninstances }, .problem = s->problem,
 		.tests = s->tests,
 	};
-	if (rc == 0 && yaml.len <= REDUCED_MAX)
-		out->reduced = keep_text(t, buf_steal(&yaml));
-	else if (!out->problem && rc < 0)
-		out->problem = keep_text(t, xstrdup(ps_err_msg(&err, rc)));
-	else if (!out->problem)
-		out->problem = keep_text(t, xasprintf("what pbt_project.yml says about it has %zu "
-						      "bytes, at most %d are taken",
-						      yaml.len, REDUCED_MAX));
-	buf_clear(&yaml);
+	if (problem && !out->problem)
+		out->problem = keep_text(t, problem);
+	else
+		free(problem);
 }
 
 /* ---- jobs ---- */
@@ -90,13 +82,6 @@ static int put_template(struct told *t, struct tree *root, const struct survey_p
 	return *problem ? 0 : rc;
 }
 
-static const char *below(const char *folder, const char *path)
-{
-	size_t n = strlen(folder);
-
-	return strncmp(path, folder, n) == 0 && path[n] == '/' ? path + n + 1 : path;
-}
-
 static int tell_job(struct told *t, struct tree *root, const struct survey_project *p,
 		    const struct survey_job *s, const char *content, struct wire_job *out,
 		    struct ps_err *err)
@@ -119,7 +104,7 @@ static int tell_job(struct told *t, struct tree *root, const struct survey_proje
 		if (rc < 0 || problem)
 			break;
 		files[out->files.n++] = (struct wire_file) {
-			.path = below(s->key, s->templates[i].path),
+			.path = survey_below(s->key, s->templates[i].path),
 			.digest = keep_text(t, xstrdup(hex)),
 		};
 	}
@@ -132,17 +117,6 @@ static int tell_job(struct told *t, struct tree *root, const struct survey_proje
 
 /* ---- projects ---- */
 
-static const char *first_lack(const struct survey_project *p)
-{
-	if (p->problem)
-		return p->problem;
-	if (!p->name)
-		return "pbt_project.yml has no 'name' that can be used";
-	if (!p->version)
-		return "pbt_project.yml has no 'version' that can be used";
-	return p->language ? NULL : "pbt_project.yml has no 'language' that can be used";
-}
-
 static int tell_project(struct told *t, struct tree *root, const struct survey_project *p,
 			const char *content, struct wire_project *out, struct ps_err *err)
 {
@@ -154,7 +128,7 @@ static int tell_project(struct told *t, struct tree *root, const struct survey_p
 	*out = (struct wire_project) {
 		.path = p->path, .oid = p->oid, .name = or_empty(p->name),
 		.version = or_empty(p->version), .language = or_empty(p->language),
-		.problem = first_lack(p),
+		.problem = survey_lack(p),
 	};
 	out->pipelines.v = pipelines;
 	out->shared.v = shared;

@@ -27,23 +27,12 @@ static bool look(struct tree *t, const char *project, const char *relative, stru
 
 /* ---- shared inputs ---- */
 
-static void add_input(struct tree *t, struct survey_project *p, size_t *cap, const char *path)
+static void name_input(struct survey_project *p, size_t *cap, const char *path)
 {
-	struct tree_entry e;
-	struct survey_file *to;
-
-	if (!fs_is_clean_relative(path) || !look(t, p->path, path, &e) || e.kind != TREE_DIR)
+	if (!fs_is_clean_relative(path))
 		return;
-	for (size_t i = 0; i < p->ninputs; i++) {
-		size_t n = strlen(p->inputs[i].path);
-
-		if (strncmp(p->inputs[i].path, path, n) == 0 && (path[n] == '/' || !path[n]))
-			return;		/* there already, or inside one that is */
-	}
 	p->inputs = xgrow(p->inputs, p->ninputs, cap, sizeof(*p->inputs));
-	to = &p->inputs[p->ninputs++];
-	*to = (struct survey_file) { .path = xstrdup(path), .is_dir = true };
-	memcpy(to->oid, e.oid, sizeof(to->oid));
+	p->inputs[p->ninputs++] = (struct survey_file) { .path = xstrdup(path), .is_dir = true };
 }
 
 static bool has_entries(const struct doc_node *map)
@@ -58,30 +47,67 @@ static int by_path(const void *a, const void *b)
 
 /* BUILDS.md: what gemContainer.gems, functions and subgraphs name, and .prophecy; all of it for
  * every pipeline. */
-static void shared_inputs(struct tree *t, struct survey_project *p)
+static void name_inputs(struct survey_project *p)
 {
 	const struct doc_node *root = p->doc->root, *functions = doc_get(root, "functions");
 	const struct doc_node *subgraphs = doc_get(root, "subgraphs");
 	bool any = false;
 	size_t cap = 0;
 
-	add_input(t, p, &cap, ".prophecy");
+	name_input(p, &cap, ".prophecy");
 	if (has_entries(doc_path(root, "gemContainer", "gems", NULL)))
-		add_input(t, p, &cap, "gems");
+		name_input(p, &cap, "gems");
 	for (size_t i = 0; doc_is(functions, DOC_MAP) && i < functions->n; i++)
 		any = any || has_entries(functions->pairs[i].value);
 	if (any) {
-		add_input(t, p, &cap, "functions");
-		add_input(t, p, &cap, "udfs");
+		name_input(p, &cap, "functions");
+		name_input(p, &cap, "udfs");
 	}
 	for (size_t i = 0; doc_is(subgraphs, DOC_MAP) && i < subgraphs->n; i++) {
 		const char *key = doc_string(subgraphs->pairs[i].key);
 
 		if (key && ps_starts(key, "subgraphs/"))
-			add_input(t, p, &cap, key);
+			name_input(p, &cap, key);
 	}
 	if (p->ninputs > 1)
 		qsort(p->inputs, p->ninputs, sizeof(*p->inputs), by_path);
+}
+
+bool survey_input(struct tree *t, const char *project, struct survey_file *f)
+{
+	struct tree_entry e;
+
+	if (!look(t, project, f->path, &e) || e.kind != TREE_DIR)
+		return false;
+	memcpy(f->oid, e.oid, sizeof(f->oid));
+	return true;
+}
+
+/* In order of path: what is inside another one comes behind it. */
+bool survey_inside(const char *path, const char *of)
+{
+	size_t n = strlen(of);
+
+	return strncmp(of, path, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+/* Only those that are there stay, and none that is inside another one. */
+static void look_inputs(struct tree *t, struct survey_project *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ninputs; i++) {
+		struct survey_file *f = &p->inputs[i];
+		bool inside = false;
+
+		for (size_t k = 0; k < n; k++)
+			inside = inside || survey_inside(f->path, p->inputs[k].path);
+		if (!inside && survey_input(t, p->path, f))
+			p->inputs[n++] = *f;
+		else
+			free(f->path);
+	}
+	p->ninputs = n;
 }
 
 /* ---- pipelines ---- */
@@ -142,30 +168,37 @@ static bool has_tests(struct tree *t, struct survey_project *p, const struct sur
 	return there;
 }
 
-static int one_pipeline(struct tree *t, struct survey_project *p, const struct doc_pair *e,
-			struct survey_pipeline *pl, struct ps_err *err)
+int survey_look_pipeline(struct tree *t, struct survey_project *p, struct survey_pipeline *pl,
+			 struct ps_err *err)
+{
+	struct tree_entry at;
+	int rc;
+
+	if (!fs_is_clean_relative(pl->key)) {
+		pl->problem = xstrdup("its key is not a path below the project");
+		return 0;
+	}
+	if (!look(t, p->path, pl->key, &at) || at.kind != TREE_DIR) {
+		pl->problem = xasprintf("its folder '%s' is not there", pl->key);
+		return 0;
+	}
+	memcpy(pl->oid, at.oid, sizeof(pl->oid));
+	pl->tests = has_tests(t, p, pl);
+	rc = read_setup(t, p, pl, err);
+	return rc < 0 ? rc : read_instances(t, p, pl, err);
+}
+
+static struct survey_pipeline name_pipeline(const struct survey_project *p,
+					    const struct doc_pair *e)
 {
 	const char *language = doc_text(doc_get(e->value, "language"));
-	struct tree_entry at;
-	int rc = 0;
+	struct survey_pipeline pl = { .key = xstrdup(e->key->text),
+				      .name = text_of(doc_get(e->value, "name")) };
 
-	*pl = (struct survey_pipeline) { .key = xstrdup(e->key->text),
-					 .name = text_of(doc_get(e->value, "name")) };
-	if (!pl->name)
-		pl->name = xstrdup(pl->key);
-	pl->language = xstrdup(language ? language : p->language ? p->language : "");
-	if (!project_key_is_safe(e->key)) {
-		pl->problem = xstrdup("its key is not a path below the project");
-	} else if (!look(t, p->path, pl->key, &at) || at.kind != TREE_DIR) {
-		pl->problem = xasprintf("its folder '%s' is not there", pl->key);
-	} else {
-		memcpy(pl->oid, at.oid, sizeof(pl->oid));
-		pl->tests = has_tests(t, p, pl);
-		rc = read_setup(t, p, pl, err);
-		if (rc == 0)
-			rc = read_instances(t, p, pl, err);
-	}
-	return rc;
+	if (!pl.name)
+		pl.name = xstrdup(pl.key);
+	pl.language = xstrdup(language ? language : p->language ? p->language : "");
+	return pl;
 }
 
 static int pipeline_order(const void *a, const void *b)
@@ -174,20 +207,17 @@ static int pipeline_order(const void *a, const void *b)
 		      ((const struct survey_pipeline *)b)->key);
 }
 
-static int all_pipelines(struct tree *t, struct survey_project *p, const struct project *file,
-			 struct ps_err *err)
+static void name_pipelines(struct survey_project *p, const struct project *file)
 {
 	const struct doc_pair *e;
 	size_t cap = 0;
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && (e = project_next(file, PROJECT_PIPELINES, &i));) {
+	for (size_t i = 0; (e = project_next(file, PROJECT_PIPELINES, &i));) {
 		p->pipelines = xgrow(p->pipelines, p->npipelines, &cap, sizeof(*p->pipelines));
-		rc = one_pipeline(t, p, e, &p->pipelines[p->npipelines++], err);
+		p->pipelines[p->npipelines++] = name_pipeline(p, e);
 	}
 	if (p->npipelines > 1)
 		qsort(p->pipelines, p->npipelines, sizeof(*p->pipelines), pipeline_order);
-	return rc;
 }
 
 /* ---- jobs ---- */
@@ -243,49 +273,49 @@ static int job_order(const void *a, const void *b)
 	return strcmp(((const struct survey_job *)a)->key, ((const struct survey_job *)b)->key);
 }
 
-static int one_job(struct tree *t, struct survey_project *p, const struct doc_pair *e,
-		   struct survey_job *j, struct ps_err *err)
+int survey_look_job(struct tree *t, struct survey_project *p, struct survey_job *j,
+		    struct ps_err *err)
+{
+	if (fs_is_clean_relative(j->key))
+		return read_templates(t, p, j, err);
+	j->problem = xstrdup("its key is not a path below the project");
+	return 0;
+}
+
+static struct survey_job name_job(const struct doc_pair *e)
 {
 	const struct doc_node *enabled = doc_get(e->value, "enabled");
-	const char *word;
-
-	*j = (struct survey_job) {
+	struct survey_job j = {
 		.key = xstrdup(e->key->text), .name = text_of(doc_get(e->value, "name")),
 		.fabric = job_fabric_number(doc_get(e->value, "fabricUID")),
 		.enabled = doc_is(enabled, DOC_BOOL) && enabled->num,
 	};
-	j->provider = job_provider(e->value, &word) == JOB_DATABRICKS ? SURVEY_DATABRICKS :
+	const char *word;
+
+	j.provider = job_provider(e->value, &word) == JOB_DATABRICKS ? SURVEY_DATABRICKS :
 		SURVEY_AIRFLOW;
-	j->scheduler = word ? xstrdup(word) : NULL;
-	if (!j->name)
-		j->name = xstrdup(j->key);
-	if (!project_key_is_safe(e->key)) {
-		j->problem = xstrdup("its key is not a path below the project");
-		return 0;
-	}
-	return read_templates(t, p, j, err);
+	j.scheduler = word ? xstrdup(word) : NULL;
+	if (!j.name)
+		j.name = xstrdup(j.key);
+	return j;
 }
 
-static int all_jobs(struct tree *t, struct survey_project *p, const struct project *file,
-		    struct ps_err *err)
+static void name_jobs(struct survey_project *p, const struct project *file)
 {
 	const struct doc_pair *e;
 	size_t cap = 0;
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && (e = project_next(file, PROJECT_JOBS, &i));) {
+	for (size_t i = 0; (e = project_next(file, PROJECT_JOBS, &i));) {
 		p->jobs = xgrow(p->jobs, p->njobs, &cap, sizeof(*p->jobs));
-		rc = one_job(t, p, e, &p->jobs[p->njobs++], err);
+		p->jobs[p->njobs++] = name_job(e);
 	}
 	if (p->njobs > 1)
 		qsort(p->jobs, p->njobs, sizeof(*p->jobs), job_order);
-	return rc;
 }
 
 /* ---- projects ---- */
 
-static int one_project(struct tree *t, const char *path, struct survey_project *p,
-		       struct ps_err *err)
+int survey_declared(struct tree *t, const char *path, struct survey_project *p, struct ps_err *err)
 {
 	struct project file;
 	struct tree_entry e;
@@ -308,13 +338,26 @@ static int one_project(struct tree *t, const char *path, struct survey_project *
 		p->name = text_of(doc_get(p->doc->root, "name"));
 		p->version = text_of(doc_get(p->doc->root, "version"));
 		p->language = text_of(doc_get(p->doc->root, "language"));
-		shared_inputs(t, p);
-		rc = all_pipelines(t, p, &file, err);
-		if (rc == 0)
-			rc = all_jobs(t, p, &file, err);
+		name_inputs(p);
+		name_pipelines(p, &file);
+		name_jobs(p, &file);
 		file.doc = NULL;		/* the survey's now */
 	}
 	project_clear(&file);
+	return 0;
+}
+
+static int one_project(struct tree *t, const char *path, struct survey_project *p,
+		       struct ps_err *err)
+{
+	int rc = survey_declared(t, path, p, err);
+
+	if (rc == 0)
+		look_inputs(t, p);
+	for (size_t i = 0; i < p->npipelines && rc == 0; i++)
+		rc = survey_look_pipeline(t, p, &p->pipelines[i], err);
+	for (size_t i = 0; i < p->njobs && rc == 0; i++)
+		rc = survey_look_job(t, p, &p->jobs[i], err);
 	return rc;
 }
 
@@ -334,7 +377,7 @@ int survey_tree(struct tree *root, struct survey *out, struct ps_err *err)
 	return rc;
 }
 
-static void clear_pipeline(struct survey_pipeline *pl)
+void survey_pipeline_clear(struct survey_pipeline *pl)
 {
 	for (size_t i = 0; i < pl->ninstances; i++) {
 		free(pl->instances[i].name);
@@ -357,17 +400,21 @@ static void clear_files(struct survey_file *v, size_t n)
 	free(v);
 }
 
-static void clear_project(struct survey_project *p)
+void survey_job_clear(struct survey_job *j)
+{
+	clear_files(j->templates, j->ntemplates);
+	free(j->key);
+	free(j->name);
+	free(j->scheduler);
+	free(j->problem);
+}
+
+void survey_project_clear(struct survey_project *p)
 {
 	for (size_t i = 0; i < p->npipelines; i++)
-		clear_pipeline(&p->pipelines[i]);
-	for (size_t i = 0; i < p->njobs; i++) {
-		clear_files(p->jobs[i].templates, p->jobs[i].ntemplates);
-		free(p->jobs[i].key);
-		free(p->jobs[i].name);
-		free(p->jobs[i].scheduler);
-		free(p->jobs[i].problem);
-	}
+		survey_pipeline_clear(&p->pipelines[i]);
+	for (size_t i = 0; i < p->njobs; i++)
+		survey_job_clear(&p->jobs[i]);
 	clear_files(p->inputs, p->ninputs);
 	free(p->pipelines);
 	free(p->jobs);
@@ -377,14 +424,33 @@ static void clear_project(struct survey_project *p)
 	free(p->version);
 	free(p->language);
 	free(p->problem);
+	*p = (struct survey_project) { .path = NULL };
 }
 
 void survey_clear(struct survey *s)
 {
 	for (size_t i = 0; i < s->nprojects; i++)
-		clear_project(&s->projects[i]);
+		survey_project_clear(&s->projects[i]);
 	free(s->projects);
 	*s = (struct survey) { NULL, 0 };
+}
+
+const char *survey_lack(const struct survey_project *p)
+{
+	if (p->problem)
+		return p->problem;
+	if (!p->name)
+		return "pbt_project.yml has no 'name' that can be used";
+	if (!p->version)
+		return "pbt_project.yml has no 'version' that can be used";
+	return p->language ? NULL : "pbt_project.yml has no 'language' that can be used";
+}
+
+const char *survey_below(const char *folder, const char *path)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && path[n] == '/' ? path + n + 1 : path;
 }
 
 const struct survey_project *survey_project(const struct survey *s, const char *path)

@@ -85,6 +85,31 @@ const struct survey_pipeline *survey_pipeline(const struct survey_project *p, co
 const struct survey_job *survey_job(const struct survey_project *p, const char *key);
 
 /*
+ * The same in parts, for who remembers some of them (common/gate/outlook.h). survey_declared(): what
+ * the project file names, in order of key, nothing of it looked at yet; the inputs are those that
+ * may be there. The others fill in one entry, which has its key, language or provider. Clear also
+ * after an error.
+ */
+int survey_declared(struct tree *t, const char *path, struct survey_project *out,
+		    struct ps_err *err) PS_MUSTCHECK;
+int survey_look_pipeline(struct tree *t, struct survey_project *p, struct survey_pipeline *pl,
+			 struct ps_err *err) PS_MUSTCHECK;
+int survey_look_job(struct tree *t, struct survey_project *p, struct survey_job *j,
+		    struct ps_err *err) PS_MUSTCHECK;
+/* Is this input there? Then its oid is filled in. One inside another is none: a file of that
+ * path is part of it. */
+bool survey_input(struct tree *t, const char *project, struct survey_file *f);
+bool survey_inside(const char *path, const char *of);
+void survey_project_clear(struct survey_project *p);
+void survey_pipeline_clear(struct survey_pipeline *pl);
+void survey_job_clear(struct survey_job *j);
+
+/* Why a project that was declared cannot be built at all; NULL when it can. */
+const char *survey_lack(const struct survey_project *p);
+/* A template's path below its job's folder. */
+const char *survey_below(const char *folder, const char *path);
+
+/*
  * The project file reduced to one pipeline's entry, as YAML written by us: part of the build key
  * and what the sandbox sees as pbt_project.yml. Same meaning, same bytes: key order and style of
  * the original do not matter. Holds name, version, language, pipelines (that entry alone), and
@@ -92,6 +117,10 @@ const struct survey_job *survey_job(const struct survey_project *p, const char *
  */
 int survey_reduced_yaml(const struct survey_project *p, const char *key, struct buf *out,
 			struct ps_err *err) PS_MUSTCHECK;
+/* The same, as builds take it: at most SURVEY_REDUCED_MAX bytes, else "" and *problem says why
+ * (free() both). */
+char *survey_reduced(const struct survey_project *p, const char *key, char **problem);
+enum { SURVEY_REDUCED_MAX = 512 * 1024 };
 
 /* One thing to export: a folder's tree or a file's blob at its project-relative path. */
 struct survey_want {

@@ -220,3 +220,20 @@ int survey_reduced_yaml(const struct survey_project *p, const char *key, struct 
 	return rc < 0 ? ps_err_set(err, rc, "project '%s' is too large to be reduced to '%s'",
 				   p->path, key) : 0;
 }
+
+char *survey_reduced(const struct survey_project *p, const char *key, char **problem)
+{
+	struct buf yaml = BUF_INIT;
+	struct ps_err err = { 0 };
+	int rc = survey_reduced_yaml(p, key, &yaml, &err);
+
+	*problem = NULL;
+	if (rc < 0)
+		*problem = xstrdup(ps_err_msg(&err, rc));
+	else if (yaml.len > SURVEY_REDUCED_MAX)
+		*problem = xasprintf("what pbt_project.yml says about it has %zu bytes, at most "
+				     "%d are taken", yaml.len, SURVEY_REDUCED_MAX);
+	if (*problem)
+		buf_reset(&yaml);
+	return buf_steal(&yaml);
+}

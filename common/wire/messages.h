@@ -47,7 +47,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 #define WIRE_file(F)                                                                 \
 	F(STR, path, WIRE_PATH, "relative path")                                     \
-	F(STR, digest, PS_DIGEST_HEX, "SHA-256 of the bytes, in the content store")
+	F(STR, digest, PS_DIGEST_HEX, "SHA-256 of the bytes, in the content store")  \
+	F(BIN, bytes, WIRE_TEXT * 16, "verdict: the bytes, while they are not there; empty: they are")
 
 #define WIRE_pipeline(F)                                                             \
 	F(STR, key, WIRE_PATH, "pipelines/X")                                        \
@@ -58,7 +59,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, reduced, WIRE_TEXT * 8, "the project file reduced to this pipeline")  \
 	F(STRS, instances, 0, "names of its config instances")                       \
 	F(OSTR, problem, WIRE_TEXT, "why it cannot be built; absent: it can")        \
-	F(BOOL, tests, 0, "it has unit tests: code/test/TestSuite.py")
+	F(BOOL, tests, 0, "it has unit tests: code/test/TestSuite.py")               \
+	F(OSTR, reduced_digest, PS_DIGEST_HEX, "verdict: SHA-256 of reduced, which is empty then")
 
 #define WIRE_job(F)                                                                  \
 	F(STR, key, WIRE_PATH, "jobs/X")                                             \
@@ -112,9 +114,15 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(I64, size, 0, "bytes on disk")                                             \
 	F(I64, mtime, 0, "ms since 1970; a younger one of that name stays")
 
+/* A project of a ref that was pushed, for the forecast. */
+#define WIRE_outlook(F)                                                              \
+	F(STR, ref, PS_REF_MAX, "that would move")                                   \
+	F(U64, project, 0, "what it holds: place in projects")                       \
+	F(U64, line, 0, "of text, from 0: says where it maps; the forecast takes its place")
+
 #define WIRE_SHAPES(X)                                                               \
 	X(ref_line) X(ref_value) X(ref_log) X(tree_input) X(file) X(pipeline) X(job) X(project) \
-	X(artifact) X(rendered) X(task) X(test_case) X(clean_item)
+	X(artifact) X(rendered) X(task) X(test_case) X(clean_item) X(outlook)
 
 /* ---- hook → core, and the answers ---- */
 
@@ -185,7 +193,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, units, 0, "project files and entries looked at")                      \
 	F(U64, known, 0, "of those, as remembered")                                  \
 	F(U64, reads, 0, "files read for rules")                                     \
-	F(BOOL, skipped, 0, "accepted because of penstock.skip: to be held")
+	F(BOOL, skipped, 0, "accepted because of penstock.skip: to be held")         \
+	F(LIST, projects, project, "accepted: what refs that map hold, as far as there was time") \
+	F(LIST, outlook, outlook, "accepted: which refs hold which")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \
