@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/flow/forecast.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/word.h"
 #include "common/base/clock.h"
@@ -20,6 +21,8 @@ enum {
 	IDLE_MS = 10000,		/* somebody who came and says nothing */
 	TICK_MS = 5000,
 	JUDGE_MIN_MS = 50,
+	FORECAST_MS = 250,		/* at most, and half of what is left of the push's time */
+	ACCEPT_LINES = 8,		/* GATE_LINES_MAX: post-receive has the other four of twelve */
 	/* who may speak is decided by uid, not by who may connect */
 	SOCKET_MODE = 0666,
 };
@@ -31,6 +34,10 @@ struct client {
 	int64_t came, spoke;		/* clock_boot_ns(); spoke 0: nothing yet */
 	struct word *word;		/* what it waits for; NULL: nothing */
 	bool judging;			/* the word is with the gate */
+	int64_t until;			/* clock_boot_ns(): an answer to the intent must be out */
+	struct forecast *forecast;	/* under way; NULL: none, or here */
+	struct forecast_rows rows;	/* it was there before the intent was recorded */
+	char *text, *note;		/* recorded: the answer that waits for it */
 	struct client *next;
 };
 
@@ -62,7 +69,19 @@ static void answer(struct client *cl, const char *verdict, const char *text)
 
 static void client_free(void *arg)
 {
-	free(arg);
+	struct client *cl = arg;
+
+	forecast_clear(&cl->rows);
+	free(cl->text);
+	free(cl->note);
+	free(cl);
+}
+
+static void drop_forecast(struct client *cl)
+{
+	forecast_forget(cl->forecast);
+	cl->forecast = NULL;
+	forecast_clear(&cl->rows);
 }
 
 /* Once it has hung up and nothing of it is under way. */
@@ -71,7 +90,7 @@ static void maybe_drop(struct client *cl)
 	struct door *d = cl->door;
 	struct client **at = d ? &d->first : NULL;
 
-	if (cl->peer || cl->word)
+	if (cl->peer || cl->word || cl->forecast)
 		return;
 	while (at && *at != cl)
 		at = &(*at)->next;
@@ -80,7 +99,7 @@ static void maybe_drop(struct client *cl)
 		d->n--;
 		loop_defer_free(d->core->loop, cl, client_free);
 	} else {
-		free(cl);		/* the door was closed before its word was stored */
+		client_free(cl);	/* the door was closed before its word was stored */
 	}
 }
 
@@ -100,6 +119,20 @@ static void not_recorded(struct client *cl, const struct word *w, int rc, const 
 		peer_close(cl->peer, "what it said was not recorded");
 }
 
+/* Lines of the gate, with the forecast where there is one, and what else there is to say. */
+static void answer_accept(struct client *cl, const char *text, const char *note)
+{
+	char *with = cl->rows.n ? forecast_weave(text, &cl->rows, ACCEPT_LINES) : NULL, *lines;
+
+	text = with ? with : text;
+	lines = xasprintf("%s%s%s%s", text, *text && !ps_ends(text, "\n") ? "\n" : "",
+			  note ? note : "", note ? "\n" : "");
+	answer(cl, "accept", lines);
+	free(lines);
+	free(with);
+	forecast_clear(&cl->rows);
+}
+
 static void answer_recorded(struct client *cl, const struct word *w)
 {
 	const char *text = w->verdict.type == MSG_verdict ? w->verdict.u.verdict.text : "";
@@ -108,12 +141,13 @@ static void answer_recorded(struct client *cl, const struct word *w)
 	if (w->m.type == MSG_report) {
 		lines = intake_report_text(w->core, &w->done.events, &w->pauses);
 		answer(cl, "kept", lines);
+		free(lines);
+	} else if (cl->forecast) {		/* the later of the two answers */
+		cl->text = xstrdup(text);
+		cl->note = xstrdup_null(w->note);
 	} else {
-		lines = xasprintf("%s%s%s%s", text, *text && !ps_ends(text, "\n") ? "\n" : "",
-				  w->note ? w->note : "", w->note ? "\n" : "");
-		answer(cl, "accept", lines);
+		answer_accept(cl, text, w->note);
 	}
-	free(lines);
 }
 
 static void on_recorded(struct word *w, int rc, const struct ps_err *err)
@@ -123,12 +157,41 @@ static void on_recorded(struct word *w, int rc, const struct ps_err *err)
 	if (rc < 0)
 		log_warn("door", word_push(w), "%s of '%s' is not recorded: %s",
 			 msg_name(w->m.type), word_repository(w), ps_err_msg(err, rc));
-	if (rc < 0)
+	if (rc < 0) {
+		drop_forecast(cl);
 		not_recorded(cl, w, rc, err);
-	else
+	} else {
 		answer_recorded(cl, w);
+	}
 	cl->word = NULL;
 	maybe_drop(cl);
+}
+
+/* ---- looking ahead ---- */
+
+static void on_forecast(void *arg, struct forecast_rows *rows)
+{
+	struct client *cl = arg;
+
+	cl->forecast = NULL;
+	if (rows) {
+		cl->rows = *rows;
+		*rows = (struct forecast_rows) { NULL, 0 };
+	}
+	if (cl->text) {
+		answer_accept(cl, cl->text, cl->note);
+		PS_FREE(cl->text);
+		PS_FREE(cl->note);
+	}
+}
+
+/* While the intent is kept: what is not there when that is done, and a little later, is not told. */
+static void look_ahead(struct client *cl)
+{
+	int64_t left = (cl->until - clock_boot_ns()) / 1000000 / 2;
+
+	cl->forecast = forecast_start(cl->door->core, cl->word,
+				      left < FORECAST_MS ? left : FORECAST_MS, on_forecast, cl);
 }
 
 /* ---- judging ---- */
@@ -175,6 +238,7 @@ static void on_verdict(void *arg, struct msg *m, const char *problem)
 		w->judged = w->verdict.u.verdict.skipped ? "skipped" : "gate";
 		w->to = clock_boot_ns();
 		cl->judging = false;
+		look_ahead(cl);
 		word_record(w);
 	}
 }
@@ -201,6 +265,7 @@ static void judge(struct client *cl)
 	/* the rest is for storing and answering. We give up before the hook does: who was told so
 	 * says on this connection what his own gate program found, and that before his report comes
 	 * */
+	cl->until = clock_boot_ns() + limit * 1000000;
 	q.deadline_ms = (uint64_t)(limit - limit / 10);
 	limit -= limit / 20;
 	w->from = clock_boot_ns();
@@ -258,7 +323,7 @@ static void on_msg(struct peer *p, struct msg *m, void *arg)
 	cl->spoke = clock_boot_ns();
 	if (m->type != MSG_intent && m->type != MSG_report)
 		not_understood(cl, m);
-	else if (cl->word)
+	else if (cl->word || cl->forecast)
 		peer_close(p, "spoke before it was answered");
 	else
 		take_word(cl, m);
@@ -272,6 +337,7 @@ static void on_close(struct peer *p, const char *why, void *arg)
 	(void)p;
 	log_debug("door", NULL, "connection of uid %u ended: %s", cl->uid, why);
 	cl->peer = NULL;
+	drop_forecast(cl);
 	if (cl->judging) {
 		ask_forget(cl->door->core->asks, cl);
 		cl->judging = false;
@@ -353,7 +419,7 @@ static void tick(void *arg)
 
 	for (struct client *cl = d->first, *next; cl; cl = next) {
 		next = cl->next;
-		if (cl->peer && !cl->word && (cl->spoke ? cl->spoke : cl->came) < before)
+		if (cl->peer && !cl->word && !cl->forecast && (cl->spoke ? cl->spoke : cl->came) < before)
 			peer_close(cl->peer, "said nothing for too long");
 	}
 	hang_out(d);

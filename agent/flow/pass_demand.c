@@ -4,45 +4,10 @@
 
 #include "agent/flow/pass.h"
 
+#include "agent/flow/content.h"
 #include "agent/flow/survey_json.h"
 #include "common/base/buf.h"
 #include "common/base/id.h"
-#include "common/plan/buildkey.h"
-
-/* Inputs of one pipeline: its own folder and what the project shares. Freed with free(). */
-static struct wire_tree_input *inputs_of(const struct wire_project *pr,
-					 const struct wire_pipeline *pl, size_t *n)
-{
-	struct wire_tree_input *v = xcalloc(pr->shared.n + 1, sizeof(*v));
-
-	v[0] = (struct wire_tree_input) { .path = pl->key, .oid = pl->oid, .is_dir = true };
-	for (size_t i = 0; i < pr->shared.n; i++)
-		v[i + 1] = pr->shared.v[i];
-	*n = pr->shared.n + 1;
-	return v;
-}
-
-/* The recipe of a pipeline's language is known to be there: hopeless() looked before. */
-static int key_of(const struct pass *p, const struct wire_pipeline *pl,
-		  const struct wire_tree_input *in, size_t n, char key[65], struct ps_err *err)
-{
-	struct buildkey_input *ki = xcalloc(n, sizeof(*ki));
-	char project_digest[DIGEST_HEX];
-	struct buildkey k = {
-		.pipeline = pl->key, .inputs = ki, .ninputs = n, .project_digest = project_digest,
-		.toolchain_digest = p->view.toolchain_digest, .arch = buildkey_arch(),
-	};
-	int rc;
-
-	PS_BUG_IF(!buildkey_recipe(pl->language, &k.recipe, &k.recipe_revision), "no recipe for %s",
-		  pl->key);
-	digest_bytes(project_digest, pl->reduced, strlen(pl->reduced));
-	for (size_t i = 0; i < n; i++)
-		ki[i] = (struct buildkey_input) { in[i].path, in[i].oid, in[i].is_dir };
-	rc = buildkey_make(key, &k, err);
-	free(ki);
-	return rc;
-}
 
 static int queue_build(struct store_tx *tx, struct pass *p, const struct demand *d, const char *key,
 		       const struct wire_pipeline *pl, char *spec, int64_t *id, struct ps_err *err)
@@ -74,8 +39,8 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	size_t n;
 	int rc;
 
-	in = inputs_of(pr, pl, &n);
-	rc = key_of(p, pl, in, n, key, err);
+	in = content_inputs(pr, pl, &n);
+	rc = content_key(pl, in, n, p->view.toolchain_digest, key, err);
 	if (rc == 0)
 		rc = build_by_key(tx, key, &b, err);
 	id = b.id;
@@ -94,25 +59,6 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 		rc = build_link(tx, d->id, id, pl->key, err);
 	free(in);
 	return rc;
-}
-
-/* Why this project cannot be built at all; NULL when it can. free() it. */
-static char *hopeless(const struct wire_project *pr)
-{
-	if (pr->problem)
-		return xstrdup(pr->problem);
-	for (size_t i = 0; i < pr->pipelines.n; i++) {
-		const struct wire_pipeline *pl = &pr->pipelines.v[i];
-		const char *recipe;
-		unsigned revision;
-
-		if (!pl->oid)
-			return xasprintf("%s has no folder", pl->key);
-		if (!pl->language || !buildkey_recipe(pl->language, &recipe, &revision))
-			return xasprintf("%s is %s: no recipe for it in this version", pl->key,
-					 pl->language ? pl->language : "of no language");
-	}
-	return NULL;
 }
 
 static bool can_key(const struct pass *p)
@@ -147,7 +93,7 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 	rc = survey_from_json(&pr, &doc, d->survey, err);
 	if (rc < 0)
 		return rc;
-	why = hopeless(&pr);
+	why = content_hopeless(&pr);
 	if (why) {
 		rc = demand_set(tx, d->id, "failed", why, NULL, 0, err);
 	} else if (!pr.pipelines.n) {

@@ -6,6 +6,7 @@
 
 #include "agent/flow/pass.h"
 
+#include "agent/flow/planning.h"
 #include "agent/store/release.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
@@ -37,74 +38,20 @@ struct plan_view {
 	struct label label;
 	struct repository repository;
 	struct manifest manifest;
-	struct plan_template *templates;
-	size_t ntemplates;
-	struct buf *bytes;
-	struct deployed_jobs known_rows;
-	struct plan_known *known;
-	struct buf *known_bytes;
-	char *fabric_dir, *full_tag, *project_id;
+	struct deployed_jobs known;
 };
 
 static void view_drop(struct plan_view *v)
 {
-	for (size_t i = 0; i < v->ntemplates; i++)
-		buf_clear(&v->bytes[i]);
-	for (size_t i = 0; i < v->known_rows.n && v->known_bytes; i++)
-		buf_clear(&v->known_bytes[i]);
-	free(v->bytes);
-	free(v->templates);
-	free(v->known);
-	free(v->known_bytes);
-	deployed_jobs_clear(&v->known_rows);
+	deployed_jobs_clear(&v->known);
 	manifest_clear(&v->manifest);
 	release_clear(&v->release);
 	label_clear(&v->label);
 	repository_clear(&v->repository);
-	free(v->fabric_dir);
-	free(v->full_tag);
-	free(v->project_id);
 }
 
-static int read_templates(struct plan_view *v, const char *content, struct ps_err *err)
-{
-	size_t n = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < v->manifest.njobs; i++)
-		n += v->manifest.jobs[i].nfiles;
-	v->bytes = xcalloc(n, sizeof(*v->bytes));
-	v->templates = xcalloc(n, sizeof(*v->templates));
-	for (size_t i = 0; i < v->manifest.njobs; i++)
-		for (size_t k = 0; k < v->manifest.jobs[i].nfiles && rc == 0; k++) {
-			const char *sha256 = v->manifest.jobs[i].files[k].sha256;
-			struct buf *b = &v->bytes[v->ntemplates];
-
-			rc = cas_read(b, content, sha256, PS_JSON_MAX, err);
-			v->templates[v->ntemplates++] = (struct plan_template) { sha256, buf_str(b),
-										 b->len };
-		}
-	return rc;
-}
-
-static void read_known(struct plan_view *v, const char *content)
-{
-	v->known = xcalloc(v->known_rows.n, sizeof(*v->known));
-	v->known_bytes = xcalloc(v->known_rows.n, sizeof(*v->known_bytes));
-	for (size_t i = 0; i < v->known_rows.n; i++) {
-		const struct deployed_job *j = &v->known_rows.v[i];
-		struct buf *b = &v->known_bytes[i];
-		bool there = cas_read(b, content, j->digest, PS_JSON_MAX, NULL) == 0;
-
-		v->known[i] = (struct plan_known) { .key = j->job, .name = j->name,
-						    .digest = j->digest,
-						    .bytes = there ? buf_str(b) : NULL,
-						    .n = b->len };
-	}
-}
-
-static int gather(struct store_tx *tx, struct pass *p, const struct deployment *d,
-		  struct plan_view *v, struct ps_err *err)
+static int gather(struct store_tx *tx, const struct deployment *d, struct plan_view *v,
+		  struct ps_err *err)
 {
 	int rc = release_get(tx, d->release, &v->release, err);
 
@@ -115,47 +62,20 @@ static int gather(struct store_tx *tx, struct pass *p, const struct deployment *
 	if (rc == 0)
 		rc = manifest_read(&v->manifest, v->release.manifest, strlen(v->release.manifest),
 				   d->release, err);
-	if (rc == 0)
-		rc = release_full_tag(&v->full_tag, v->label.ref, v->label.version, err);
-	if (rc == 0)
-		rc = read_templates(v, p->view.paths->artifacts, err);
-	if (rc == 0)
-		rc = deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known_rows, err);
-	if (rc == 0)
-		read_known(v, p->view.paths->artifacts);
-	return rc;
+	return rc < 0 ? rc : deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known,
+					   err);
 }
 
-static int make_plan(struct pass *p, const struct deployment *d, const struct conf_environment *env,
-		     const struct conf_fabric *f, struct plan_view *v, struct plan *plan,
-		     struct ps_err *err)
+static int make_plan(const struct pass *p, const struct deployment *d,
+		     const struct conf_environment *env, const struct conf_fabric *f,
+		     const struct plan_view *v, struct plan *plan, struct ps_err *err)
 {
-	const struct conf_project *pr = config_project(p->view.policy->cfg, v->repository.name,
-						       d->project);
-	struct plan_derive *derive = xcalloc(env->nderive, sizeof(*derive));
-	struct plan_input in = {
-		.release = &v->manifest, .release_id = d->release, .environment = env->name,
-		.repository = v->repository.name, .provider = (enum plan_provider)f->provider,
-		.fabric_id = f->id, .customer = pr ? pr->customer : NULL,
-		.control_plane = pr ? pr->control_plane : NULL, .templates = v->templates,
-		.ntemplates = v->ntemplates, .known = v->known, .nknown = v->known_rows.n,
-		.jobs_own = env->jobs_own, .derive = derive, .nderive = env->nderive,
-	};
-	int rc;
-
-	v->fabric_dir = fs_join(p->view.paths->fabrics, f->name);
-	in.fabric_address = f->host ? f->host : v->fabric_dir;
-	v->project_id = pr && pr->id ? xasprintf("%lld", (long long)pr->id) : NULL;
-	in.params = (struct render_params) { .project_id = v->project_id,
-					     .release_version = v->label.version,
-					     .full_release_tag = v->full_tag,
-					     .prophecy_url = pr ? pr->url : NULL };
-	for (size_t i = 0; i < env->nderive; i++)
-		derive[i] = (struct plan_derive) { env->derive[i].from, env->derive[i].as,
-						   env->derive[i].config, env->derive[i].enabled };
-	rc = plan_make(plan, &in, err);
-	free(derive);
-	return rc;
+	return planning_make(&(struct planning) {
+		.cfg = p->view.policy->cfg, .paths = p->view.paths, .env = env, .fabric = f,
+		.repository = v->repository.name, .project = d->project, .ref = v->label.ref,
+		.version = v->label.version, .release = &v->manifest, .release_id = d->release,
+		.known = &v->known,
+	}, plan, err);
 }
 
 /* Rendered definitions go to the content store before the plan that names them is stored. */
@@ -203,7 +123,7 @@ static int plan_and_start(struct store_tx *tx, struct pass *p, const struct depl
 	struct plan_view v = { 0 };
 	struct plan plan = { 0 };
 	struct buf why = BUF_INIT;
-	int rc = gather(tx, p, d, &v, err);
+	int rc = gather(tx, d, &v, err);
 
 	if (rc == 0)
 		rc = make_plan(p, d, env, f, &v, &plan, err);

@@ -4,74 +4,12 @@
 
 #include "agent/flow/pass.h"
 
+#include "agent/flow/content.h"
 #include "agent/flow/survey_json.h"
 #include "agent/store/event.h"
 #include "agent/store/release.h"
 #include "common/base/buf.h"
 #include "common/base/id.h"
-#include "common/plan/manifest.h"
-
-static const struct build *build_of(const struct builds *l, const char *pipeline)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->v[i].pipeline, pipeline) == 0)
-			return &l->v[i];
-	return NULL;
-}
-
-/* The manifest borrows its texts from pr and builds; only the lists are its own. */
-static void fill_manifest(struct manifest *m, const struct wire_project *pr,
-			  const struct builds *builds, const char *toolchain)
-{
-	*m = (struct manifest) { .project = (char *)pr->path, .tree = (char *)pr->oid,
-				 .toolchain = (char *)toolchain };
-	m->inputs = xcalloc(pr->shared.n, sizeof(*m->inputs));
-	for (size_t i = 0; i < pr->shared.n; i++)
-		m->inputs[m->ninputs++] = (struct manifest_input) { (char *)pr->shared.v[i].path,
-								    (char *)pr->shared.v[i].oid };
-	m->artifacts = xcalloc(pr->pipelines.n, sizeof(*m->artifacts));
-	for (size_t i = 0; i < pr->pipelines.n; i++) {
-		const struct wire_pipeline *pl = &pr->pipelines.v[i];
-		const struct build *b = build_of(builds, pl->key);
-		struct manifest_artifact *a = &m->artifacts[m->nartifacts++];
-
-		PS_BUG_IF(!b || !b->digest || !b->name, "a passed build of %s has no artifact",
-			  pl->key);
-		*a = (struct manifest_artifact) { .pipeline = (char *)pl->key, .file = b->name,
-						  .size = b->size };
-		snprintf(a->sha256, sizeof(a->sha256), "%s", b->digest);
-		a->instances = xcalloc(pl->instances.n, sizeof(*a->instances));
-		for (size_t k = 0; k < pl->instances.n; k++)
-			a->instances[a->ninstances++] = (char *)pl->instances.v[k];
-	}
-	m->jobs = xcalloc(pr->jobs.n, sizeof(*m->jobs));
-	for (size_t i = 0; i < pr->jobs.n; i++) {
-		const struct wire_job *j = &pr->jobs.v[i];
-		struct manifest_job *to = &m->jobs[m->njobs++];
-
-		*to = (struct manifest_job) { .key = (char *)j->key, .name = (char *)j->name,
-					      .provider = (char *)j->provider,
-					      .fabric_id = j->fabric_id };
-		to->files = xcalloc(j->files.n, sizeof(*to->files));
-		for (size_t k = 0; k < j->files.n; k++) {
-			struct manifest_file *f = &to->files[to->nfiles++];
-
-			f->path = (char *)j->files.v[k].path;
-			snprintf(f->sha256, sizeof(f->sha256), "%s", j->files.v[k].digest);
-		}
-	}
-}
-
-static void drop_manifest(struct manifest *m)
-{
-	for (size_t i = 0; i < m->nartifacts; i++)
-		free(m->artifacts[i].instances);
-	for (size_t i = 0; i < m->njobs; i++)
-		free(m->jobs[i].files);
-	free(m->inputs);
-	free(m->artifacts);
-	free(m->jobs);
-}
 
 /* A later event's deployment to the same place: this one came too late and would turn it back. */
 static int check_order(struct store_tx *tx, const struct demand *d, bool *late, struct ps_err *err)
@@ -166,14 +104,14 @@ int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const st
 	(void)p;
 	if (rc < 0)
 		return rc;
-	fill_manifest(&m, &pr, builds, d->toolchain ? d->toolchain : "");
+	content_manifest(&m, &pr, builds, d->toolchain ? d->toolchain : "");
 	rc = put(tx, d, &pr, &m, &why);
 	/* the content cannot be a release: its own fault, and it stays so */
 	if (rc == PS_EINVAL)
 		rc = demand_set(tx, d->id, "failed", why.msg, NULL, 0, err);
 	else if (rc < 0 && err)
 		*err = why;
-	drop_manifest(&m);
+	content_manifest_drop(&m);
 	survey_from_json_clear(&pr, doc);
 	return rc;
 }

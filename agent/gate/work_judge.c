@@ -14,6 +14,10 @@
 #include "common/base/log.h"
 #include "common/gate/gate.h"
 #include "common/gate/memo.h"
+#include "common/gate/outlook.h"
+
+/* With less than the rest of the time left nobody looks ahead. */
+enum { OUTLOOK_SHARE = 2 };
 
 /* The quarantine's folders come from a message: they too must be below a root, or a finding could
  * show what the pusher may not read. */
@@ -61,7 +65,7 @@ static struct wire_ref_line *lines_of(const struct wire_judge *q, const struct g
 }
 
 static int tell(struct work *w, const struct wire_judge *q, const struct gate_result *res,
-		const char *id, int64_t stamp, struct ps_err *err)
+		const struct outlook *o, const char *id, int64_t stamp, struct ps_err *err)
 {
 	struct wire_ref_line *v = lines_of(q, res);
 	struct wire_verdict a = {
@@ -75,7 +79,17 @@ static int tell(struct work *w, const struct wire_judge *q, const struct gate_re
 	a.text = buf_str(&res->text);
 	a.refs.v = v;
 	a.refs.n = q->refs.n;
+	if (!o->gone) {
+		a.projects.v = o->projects;
+		a.projects.n = o->nprojects;
+		a.outlook.v = o->rows;
+		a.outlook.n = o->nrows;
+	}
 	rc = work_reply(w, MSG_verdict, &a, err);
+	if (rc == PS_ELIMIT && a.outlook.n) {	/* what a forecast needs is no part of a verdict */
+		a.projects.n = a.outlook.n = 0;
+		rc = work_reply(w, MSG_verdict, &a, err);
+	}
 	free(v);
 	return rc;
 }
@@ -132,12 +146,15 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	const struct wire_judge *q = &m->u.judge;
 	struct repo_quarantine quarantine = { q->object_dir, q->alternates };
 	struct gate_who who = { q->pusher };
+	int64_t now = clock_boot_ns(), left = (int64_t)q->deadline_ms * 1000000;
+	struct outlook outlook = { .content = w->paths->artifacts,
+				   .until_ns = now + left / OUTLOOK_SHARE };
 	struct gate_result res = { 0 };
 	struct gate_command *commands;
 	struct gate_input in = {
 		.ncommands = q->refs.n, .config = w->cfg,
 		.quarantine = q->object_dir || q->alternates ? &quarantine : NULL,
-		.deadline_ns = clock_boot_ns() + (int64_t)q->deadline_ms * 900000,
+		.deadline_ns = now + left / 10 * 9, .outlook = &outlook,
 		.who = &who, .dry_run = q->dry_run, .skip = q->skip,
 	};
 	char *real, *name, id[REPO_ID];
@@ -158,8 +175,9 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	if (rc == 0)
 		rc = gate_judge(&in, &res, err);
 	if (rc == 0)
-		rc = tell(w, q, &res, id, stamp, err);
+		rc = tell(w, q, &res, &outlook, id, stamp, err);
 	close_memo(w, in.memo);
+	outlook_clear(&outlook);
 	gate_result_clear(&res);
 	free(commands);
 	free(real);

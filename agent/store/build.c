@@ -22,6 +22,44 @@ int build_by_key(struct store_tx *tx, const char *key, struct build *out, struct
 			"WHERE key = ? AND state NOT IN ('failed', 'cancelled') AND check_of = 0 AND gone_ms = 0", "t", key);
 }
 
+/* build_by_key() for a hundred: one text, so that it is prepared once. */
+#define TEN "?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+static const char by_keys[] =
+	"SELECT id, key, state, digest, name, size FROM build WHERE key IN (" TEN ", " TEN ", " TEN ", " TEN
+	", " TEN ", " TEN ", " TEN ", " TEN ", " TEN ", " TEN ") AND state NOT IN ('failed', 'cancelled')"
+	" AND check_of = 0 AND gone_ms = 0";
+
+static void take_found(sqlite3_stmt *q, const char *const *keys, size_t n, struct build *out)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!out[i].key && strcmp(keys[i], sql_text(q, 1)) == 0)
+			out[i] = (struct build) {
+				.id = sql_int(q, 0), .key = xstrdup(keys[i]),
+				.state = xstrdup(sql_text(q, 2)),
+				.digest = xstrdup_null(sql_text(q, 3)),
+				.name = xstrdup_null(sql_text(q, 4)), .size = sql_int(q, 5),
+			};
+}
+
+int builds_by_keys(struct store_tx *tx, const char *const *keys, size_t n, struct build *out,
+		   struct ps_err *err)
+{
+	int rc = 0;
+
+	for (size_t at = 0; at < n && rc == 0; at += BUILD_KEYS) {
+		size_t some = n - at < BUILD_KEYS ? n - at : BUILD_KEYS;
+		const char *bound[BUILD_KEYS] = { NULL };
+		sqlite3_stmt *q;
+
+		memcpy(bound, keys + at, some * sizeof(*bound));
+		q = sql_query_texts(tx, err, by_keys, bound, BUILD_KEYS);
+		while ((rc = sql_next(tx, q, err)) > 0)
+			take_found(q, keys + at, some, out + at);
+		sql_done(q);
+	}
+	return rc;
+}
+
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err)
 {
 	return rows_one(tx, &build_shape, out, err, "WHERE id = ?", "i", id);

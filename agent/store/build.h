@@ -28,6 +28,14 @@ struct build_result {
  * artifact still there; never one that only compares. PS_ENOENT. */
 int build_by_key(struct store_tx *tx, const char *key, struct build *out,
 		 struct ps_err *err) PS_MUSTCHECK;
+/*
+ * The same for n keys: out[i] (n of them, all zeros before) gets id, key, state, digest, name and size
+ * of that of keys[i]; its key stays NULL when there is none. A statement for each BUILD_KEYS of them.
+ * build_clear() each, also after an error.
+ */
+int builds_by_keys(struct store_tx *tx, const char *const *keys, size_t n, struct build *out,
+		   struct ps_err *err) PS_MUSTCHECK;
+enum { BUILD_KEYS = 100 };
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;
 /* Inserts a queued build; sets b->id. Failpoint-free: the caller's transaction is the point. */
 int build_insert(struct store_tx *tx, struct build *b, struct ps_err *err) PS_MUSTCHECK;

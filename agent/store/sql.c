@@ -137,6 +137,25 @@ sqlite3_stmt *sql_query(struct store_tx *tx, struct ps_err *err, const char *sql
 	return q;
 }
 
+sqlite3_stmt *sql_query_texts(struct store_tx *tx, struct ps_err *err, const char *sql,
+			      const char *const *v, size_t n)
+{
+	sqlite3_stmt *q = take(tx, sql, err);
+	int rc = SQLITE_OK;
+
+	tx->cost.statements++;
+	PS_BUG_IF(q && (size_t)sqlite3_bind_parameter_count(q) != n, "'%s' does not take %zu texts",
+		  sql, n);
+	for (size_t i = 0; q && rc == SQLITE_OK && i < n; i++)
+		rc = sqlite3_bind_text(q, (int)i + 1, v[i], -1, SQLITE_TRANSIENT);
+	if (rc != SQLITE_OK) {
+		tx_error(tx, err, "the store does not take a text of '%.120s'", sql);
+		sql_done(q);
+		q = NULL;
+	}
+	return q;
+}
+
 int sql_next(struct store_tx *tx, sqlite3_stmt *q, struct ps_err *err)
 {
 	if (!q)

@@ -20,6 +20,9 @@
 sqlite3_stmt *sql_query(struct store_tx *tx, struct ps_err *err, const char *sql, const char *types, ...);
 sqlite3_stmt *sql_vquery(struct store_tx *tx, struct ps_err *err, const char *sql, const char *types,
 			 va_list ap);
+/* A statement that takes n texts; NULL binds NULL. */
+sqlite3_stmt *sql_query_texts(struct store_tx *tx, struct ps_err *err, const char *sql,
+			      const char *const *v, size_t n);
 /* 1: a row is there, 0: the end, negative: PS_ESTORE. */
 int sql_next(struct store_tx *tx, sqlite3_stmt *q, struct ps_err *err);
 int64_t sql_int(sqlite3_stmt *q, int col);		/* NULL reads as 0 */

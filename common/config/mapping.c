@@ -230,3 +230,13 @@ void mapping_explain(const struct config *c, const char *repo, const char *proje
 	for (size_t i = 0; i < c->nenvironments; i++)
 		look(&c->environments[i], repo, project, ref, &steps[i]);
 }
+
+const char *mapping_short_ref(const char *ref)
+{
+	static const char *const heads[] = { "refs/heads/", "refs/tags/" };
+
+	for (size_t i = 0; i < PS_NELEM(heads); i++)
+		if (ps_starts(ref, heads[i]) && ref[strlen(heads[i])])
+			return ref + strlen(heads[i]);
+	return ref;
+}

@@ -28,6 +28,8 @@ bool mapping_project_covers(const char *wide, const char *narrow);
 /* A doubled star and a slash at the beginning of a part match nothing as well: one pattern takes
  * release and release/x. Both in at most |pattern| * |text| steps. */
 bool mapping_glob(const char *pattern, const char *text);
+/* A ref as people say it: without refs/heads/ and refs/tags/. Points into it. */
+const char *mapping_short_ref(const char *ref);
 /* A pattern repository:project against repository and project path. */
 bool mapping_project(const char *pattern, const char *repo, const char *project);
 /* The environment, or NULL. index (may be NULL) gets the rule's number from 1. */

@@ -10,6 +10,7 @@
 #include "common/config/rights.h"
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
+#include "common/gate/outlook.h"
 #include "common/gate/report.h"
 #include "common/gate/rules_push.h"
 
@@ -21,6 +22,7 @@ struct push {
 	struct repo *repo;
 	struct bench bench;
 	const struct project_paths **projects;	/* per ref, of its new tree */
+	const struct judged **trees;		/* likewise */
 	bool skip;			/* asked for, and the pusher may */
 };
 
@@ -137,6 +139,7 @@ static int judge_ref(struct push *p, size_t i, const struct judged **whole, stru
 	if (!now)
 		return 0;
 	p->projects[i] = &now->projects;
+	p->trees[i] = now;
 	if (!now->rules.late && bench_needs_old(now))
 		rc = judge_old(p, ref, c->new_oid, &old, err);
 	if (rc < 0)
@@ -314,6 +317,18 @@ static void settle(struct push *p)
 		r->verdict = GATE_REFUSE;	/* on purpose, and the text says so */
 }
 
+/* What the forecast needs, for the lines that it may take the place of. */
+static void look_ahead(struct push *p)
+{
+	for (size_t i = 0; i < p->out->nmapped; i++) {
+		const struct gate_mapped *at = &p->out->mapped[i];
+		const struct judged *tree = p->trees[at->ref];
+
+		outlook_add(p->in->outlook, p->bench.memo, tree->t, tree->name,
+			    tree->projects.v[at->project], p->out->refs[at->ref].target, at->line);
+	}
+}
+
 int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)
 {
 	struct push p = { .in = in, .out = out,
@@ -334,6 +349,7 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	out->nrefs = in->ncommands;
 	out->refs = xcalloc(in->ncommands + 1, sizeof(*out->refs));
 	p.projects = xcalloc(in->ncommands + 1, sizeof(*p.projects));
+	p.trees = xcalloc(in->ncommands + 1, sizeof(*p.trees));
 	for (size_t i = 0; i < in->ncommands; i++)
 		look(&p, i);
 	find_twice(&p);
@@ -341,10 +357,13 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	for (size_t i = 0; i < in->ncommands; i++)
 		one_ref(&p, i);
 	settle(&p);
+	if (in->outlook)		/* nothing is mapped where something is refused */
+		look_ahead(&p);
 	out->counts = bench_counts(&p.bench);
 	bench_clear(&p.bench);
 	memo_free(own);
 	free(p.projects);
+	free(p.trees);
 	repo_close(p.repo);
 	return 0;
 }

@@ -17,13 +17,15 @@
 #include "common/tree/repo.h"
 
 struct memo;
+struct outlook;
 
 enum gate_verdict { GATE_ACCEPT, GATE_REFUSE, GATE_UNDECIDED };
 
 /* "accept", "refuse", "undecided": the words of the wire. */
 const char *gate_verdict_word(enum gate_verdict v);
 
-enum { GATE_LINES_MAX = 12, GATE_DIAGS_MAX = 50, GATE_TEXT_MAX = 256 * 1024 };
+/* An accepted push has at most twelve lines: of pre-receive, and of post-receive. */
+enum { GATE_LINES_MAX = 8, GATE_LINES_POST = 4, GATE_DIAGS_MAX = 50, GATE_TEXT_MAX = 256 * 1024 };
 
 struct gate_command {			/* one line of pre-receive's stdin */
 	const char *old_oid, *new_oid;	/* as claimed; all zeros: create, delete */
@@ -47,6 +49,8 @@ struct gate_input {
 	/* push options: the verdict is told and nothing let in; what is wrong with the content does
 	 * not refuse, if the configuration lets this pusher ask for it */
 	bool dry_run, skip;
+	/* filled with what refs that map hold, when all is accepted; NULL: nobody asks */
+	struct outlook *outlook;
 };
 
 struct gate_ref {			/* what was found for one command, same index */
@@ -60,6 +64,8 @@ struct gate_ref {			/* what was found for one command, same index */
 	struct diag_list findings;	/* of this ref, sorted */
 };
 
+struct gate_mapped { size_t ref, project, line; };
+
 struct gate_result {
 	enum gate_verdict verdict;	/* refuse beats undecided beats accept */
 	struct gate_ref *refs;
@@ -71,6 +77,9 @@ struct gate_result {
 	bool skipped;			/* accepted as penstock.skip asked: to be held */
 	/* whole lines for the pusher, escaped, at most GATE_TEXT_MAX bytes */
 	struct buf text;
+	/* which line of it, from 0, says where a project of a ref maps, in order */
+	struct gate_mapped mapped[GATE_LINES_MAX];
+	size_t nmapped;
 };
 
 /* Negative: not even the repository could be read; out is then empty. gate_result_clear()

@@ -22,15 +22,21 @@ static const char *plural(size_t n)
 
 /* ---- where each ref maps: made whole first, because the budget of lines cuts it ---- */
 
-struct lines { struct buf text; size_t n; };
+struct lines {
+	struct buf text;
+	size_t n;
+	struct gate_mapped mapped[GATE_LINES_MAX];
+	size_t nmapped;
+};
 
-static void add_mapping(struct lines *l, const struct gate_input *in, const struct gate_ref *ref,
+/* Does it map? */
+static bool add_mapping(struct lines *l, const struct gate_input *in, const struct gate_ref *ref,
 			const char *project)
 {
 	const struct conf_environment *env = mapping_find(in->config, in->repo_name, project,
 							  ref->target, NULL);
 
-	add_safe(&l->text, push_short_ref(ref->target));
+	add_safe(&l->text, mapping_short_ref(ref->target));
 	buf_adds(&l->text, ": ");
 	add_safe(&l->text, project);
 	if (env) {
@@ -41,11 +47,12 @@ static void add_mapping(struct lines *l, const struct gate_input *in, const stru
 		buf_addch(&l->text, '\n');
 	}
 	l->n++;
+	return env != NULL;
 }
 
 static void add_note(struct lines *l, const struct gate_ref *ref, const char *note)
 {
-	add_safe(&l->text, push_short_ref(ref->target));
+	add_safe(&l->text, mapping_short_ref(ref->target));
 	buf_addf(&l->text, ": %s\n", note);
 	l->n++;
 }
@@ -61,7 +68,8 @@ static void mapping_lines(struct lines *l, const struct gate_input *in, const st
 		else if (!projects[i] || !projects[i]->n)
 			add_note(l, ref, "no project in it, nothing to build");
 		for (size_t k = 0; in->config && projects[i] && k < projects[i]->n; k++)
-			add_mapping(l, in, ref, projects[i]->v[k]);
+			if (add_mapping(l, in, ref, projects[i]->v[k]) && l->nmapped < GATE_LINES_MAX)
+				l->mapped[l->nmapped++] = (struct gate_mapped) { i, k, l->n - 1 };
 	}
 	if (!in->config) {
 		buf_adds(&l->text, "no configuration: fabric ids and environments not looked at\n");
@@ -69,7 +77,8 @@ static void mapping_lines(struct lines *l, const struct gate_input *in, const st
 	}
 }
 
-static void add_lines(struct buf *out, const struct lines *l, size_t room)
+/* How many of them were shown. */
+static size_t add_lines(struct buf *out, const struct lines *l, size_t room)
 {
 	const char *p = buf_str(&l->text);
 	size_t shown = l->n <= room ? l->n : room - 1;
@@ -82,6 +91,7 @@ static void add_lines(struct buf *out, const struct lines *l, size_t room)
 	}
 	if (shown < l->n)
 		buf_addf(out, "and %zu more\n", l->n - shown);
+	return shown;
 }
 
 /* ---- push options ---- */
@@ -119,20 +129,26 @@ static void dry_run_line(struct buf *out, const struct gate_input *in, const str
 			 "hint: penstock.dry-run: nothing was changed\n");
 }
 
-static void accepted(struct buf *out, const struct gate_input *in, const struct gate_result *r,
+static void accepted(struct buf *out, const struct gate_input *in, struct gate_result *r,
 		     const struct project_paths *const *projects)
 {
 	size_t warned = r->all.n ? 1 + (r->all.n < WARNINGS_SHOWN ? r->all.n : WARNINGS_SHOWN) : 0;
-	struct lines l = { BUF_INIT, 0 };
-	size_t taken = 1 + (warned > WARNINGS_SHOWN ? warned + 1 : warned);
+	struct lines l = { .text = BUF_INIT };
+	size_t shown, before, taken = warned > WARNINGS_SHOWN ? warned + 1 : warned;
 
 	buf_adds(out, "success: ");
 	add_safe(out, in->repo_name);
 	buf_addf(out, " %s, %zu ref%s\n", in->dry_run ? "would be accepted" : "accepted", r->nrefs,
 		 plural(r->nrefs));
-	taken += skip_line(out, in, r) + in->dry_run;
-	mapping_lines(&l, in, r, projects);	/* a dry run's forecast belongs behind these */
-	add_lines(out, &l, GATE_LINES_MAX - taken);
+	before = 1 + skip_line(out, in, r);
+	taken += before + in->dry_run;
+	mapping_lines(&l, in, r, projects);
+	/* post-receive has nothing to say of a dry run */
+	shown = add_lines(out, &l, GATE_LINES_MAX + (in->dry_run ? GATE_LINES_POST : 0) - taken);
+	for (size_t k = 0; k < l.nmapped && l.mapped[k].line < shown; k++) {
+		r->mapped[r->nmapped] = l.mapped[k];
+		r->mapped[r->nmapped++].line += before;
+	}
 	buf_clear(&l.text);
 	if (r->all.n) {
 		buf_addf(out, "warning: %zu finding%s that do%s not refuse\n", r->all.n,
@@ -178,7 +194,7 @@ static void refused(struct buf *out, const struct gate_input *in, const struct g
 		if (!r->refs[i].findings.errors)
 			continue;
 		buf_adds(out, named++ ? ", " : "");
-		add_safe(out, push_short_ref(r->refs[i].target));
+		add_safe(out, mapping_short_ref(r->refs[i].target));
 	}
 	if (bad > named)
 		buf_addf(out, " and %zu more", bad - named);
@@ -189,7 +205,7 @@ static void refused(struct buf *out, const struct gate_input *in, const struct g
 	dry_run_line(out, in, r);
 }
 
-void report_text(struct buf *out, const struct gate_input *in, const struct gate_result *r,
+void report_text(struct buf *out, const struct gate_input *in, struct gate_result *r,
 		 const struct project_paths *const *projects)
 {
 	switch (r->verdict) {

@@ -7,7 +7,7 @@
 #include "common/project/project.h"
 
 /* What the mapping lines need: the projects of each ref's new tree; NULL where there is no tree. */
-void report_text(struct buf *out, const struct gate_input *in, const struct gate_result *r,
+void report_text(struct buf *out, const struct gate_input *in, struct gate_result *r,
 		 const struct project_paths *const *projects);
 
 #endif

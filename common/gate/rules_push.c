@@ -5,19 +5,10 @@
 
 #include <ctype.h>
 
+#include "common/config/mapping.h"
 #include "common/config/rights.h"
 
 static const char tags[] = "refs/tags/";
-
-const char *push_short_ref(const char *ref)
-{
-	static const char *const kinds[] = { "refs/heads/", tags };
-
-	for (size_t i = 0; i < PS_NELEM(kinds); i++)
-		if (ps_starts(ref, kinds[i]) && ref[strlen(kinds[i])])
-			return ref + strlen(kinds[i]);
-	return ref;
-}
 
 /* path "": about the push as such. False: the rule is off on this ref. */
 static bool hit(const struct push_subject *s, enum rule_id id, struct diag_list *out,
@@ -101,7 +92,7 @@ static bool may_not(const struct push_subject *s, const struct rights_ask *q, st
 		rights_whom_text(&whom, s->config, e);
 		told = hit(s, RULE_RIGHT, out, "", (struct doc_pos) { 0, 0 },
 			   "%s may not %s %s: environment %s takes pushes of %s only",
-			   buf_str(&who), verb(s->way), push_short_ref(s->ref), e->name,
+			   buf_str(&who), verb(s->way), mapping_short_ref(s->ref), e->name,
 			   buf_str(&whom));
 	}
 	buf_clear(&who);
@@ -130,7 +121,7 @@ static void released(const struct push_subject *s, const struct rights_ask *q,
 		return;
 	if (hit(s, RULE_RELEASED, out, "", (struct doc_pos) { 0, 0 },
 		"%s may not be %s: penstock releases what is tagged so, and a released tag stays "
-		"as it is", push_short_ref(s->ref), s->way == PUSH_MOVE ? "moved" : "deleted"))
+		"as it is", mapping_short_ref(s->ref), s->way == PUSH_MOVE ? "moved" : "deleted"))
 		diag_hint(out, "raise the version and push a new tag");
 }
 

@@ -28,8 +28,6 @@ struct push_subject {
 	void *arg;
 };
 
-/* "v1.4.0", "main"; the whole name of what is neither branch nor tag. */
-const char *push_short_ref(const char *ref);
 /* Adds the findings: at most one that says why the ref may not move. */
 void rules_push(const struct push_subject *s, struct diag_list *out);
 

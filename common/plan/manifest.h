@@ -28,6 +28,9 @@ struct manifest_artifact {
 	size_t ninstances;
 };
 
+/* The file of a job that a plan renders. */
+#define MANIFEST_TEMPLATE "code/databricks-job.json"
+
 struct manifest_file {
 	char *path;	 /* relative to the job's folder: code/databricks-job.json */
 	char sha256[65]; /* in the content store */

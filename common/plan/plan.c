@@ -177,7 +177,7 @@ static void add_job(struct plan *p, const struct plan_input *in, const struct ma
 static int plan_job(struct plan *p, const struct plan_input *in, const struct manifest_job *mj,
 		    struct ps_err *err)
 {
-	const struct manifest_file *file = manifest_job_file(mj, "code/databricks-job.json");
+	const struct manifest_file *file = manifest_job_file(mj, MANIFEST_TEMPLATE);
 	const struct plan_template *t;
 	struct buf bytes = BUF_INIT;
 	struct ps_err why = { 0 };

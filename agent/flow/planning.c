@@ -1,0 +1,132 @@
+/* planning – see planning.h. */
+#include "config.h"
+
+#include "agent/flow/planning.h"
+
+#include "common/base/buf.h"
+#include "common/base/fsutil.h"
+
+/* Bytes that the plan is made from, and is not there without. */
+struct material {
+	struct plan_template *templates;
+	size_t ntemplates;
+	struct buf *bytes;			/* of the templates that were read */
+	size_t nbytes;
+	struct plan_known *known;
+	struct buf *known_bytes;
+	size_t nknown;
+	char *full_tag, *fabric_dir, *project_id;
+};
+
+static void material_drop(struct material *m)
+{
+	for (size_t i = 0; i < m->nbytes; i++)
+		buf_clear(&m->bytes[i]);
+	for (size_t i = 0; i < m->nknown; i++)
+		buf_clear(&m->known_bytes[i]);
+	free(m->bytes);
+	free(m->templates);
+	free(m->known);
+	free(m->known_bytes);
+	free(m->full_tag);
+	free(m->fabric_dir);
+	free(m->project_id);
+}
+
+static const struct plan_template *given(const struct planning *in, const char *sha256)
+{
+	for (size_t i = 0; i < in->ngiven; i++)
+		if (ps_streq(in->given[i].sha256, sha256))
+			return &in->given[i];
+	return NULL;
+}
+
+/* The definitions of the jobs that go there. */
+static int read_templates(const struct planning *in, struct material *m, struct ps_err *err)
+{
+	const struct manifest *r = in->release;
+	int rc = 0;
+
+	m->bytes = xcalloc(r->njobs, sizeof(*m->bytes));
+	m->templates = xcalloc(r->njobs, sizeof(*m->templates));
+	for (size_t i = 0; i < r->njobs && rc == 0; i++) {
+		const struct manifest_file *f = manifest_job_file(&r->jobs[i], MANIFEST_TEMPLATE);
+		const struct plan_template *there = f ? given(in, f->sha256) : NULL;
+		struct buf *b = &m->bytes[m->nbytes];
+
+		if (!f || r->jobs[i].fabric_id != in->fabric->id)
+			continue;
+		if (there) {
+			m->templates[m->ntemplates++] = *there;
+			continue;
+		}
+		m->nbytes++;
+		rc = cas_read(b, in->paths->artifacts, f->sha256, PS_JSON_MAX, err);
+		m->templates[m->ntemplates++] = (struct plan_template) { f->sha256, buf_str(b),
+									 b->len };
+	}
+	return rc;
+}
+
+static void read_known(const struct planning *in, struct material *m)
+{
+	m->nknown = in->known->n;
+	m->known = xcalloc(m->nknown, sizeof(*m->known));
+	m->known_bytes = xcalloc(m->nknown, sizeof(*m->known_bytes));
+	for (size_t i = 0; i < m->nknown; i++) {
+		const struct deployed_job *j = &in->known->v[i];
+		struct buf *b = &m->known_bytes[i];
+		bool there = cas_read(b, in->paths->artifacts, j->digest, PS_JSON_MAX, NULL) == 0;
+
+		m->known[i] = (struct plan_known) { .key = j->job, .name = j->name,
+						    .digest = j->digest,
+						    .bytes = there ? buf_str(b) : NULL,
+						    .n = b->len };
+	}
+}
+
+static int make(const struct planning *in, struct material *m, struct plan *out, struct ps_err *err)
+{
+	const struct conf_environment *env = in->env;
+	const struct conf_project *pr = config_project(in->cfg, in->repository, in->project);
+	struct plan_derive *derive = xcalloc(env->nderive, sizeof(*derive));
+	struct plan_input to = {
+		.release = in->release, .release_id = in->release_id, .environment = env->name,
+		.repository = in->repository,
+		.provider = (enum plan_provider)in->fabric->provider,
+		.fabric_id = in->fabric->id, .customer = pr ? pr->customer : NULL,
+		.control_plane = pr ? pr->control_plane : NULL, .templates = m->templates,
+		.ntemplates = m->ntemplates, .known = m->known, .nknown = m->nknown,
+		.jobs_own = env->jobs_own, .derive = derive, .nderive = env->nderive,
+	};
+	int rc;
+
+	m->fabric_dir = fs_join(in->paths->fabrics, in->fabric->name);
+	to.fabric_address = in->fabric->host ? in->fabric->host : m->fabric_dir;
+	m->project_id = pr && pr->id ? xasprintf("%lld", (long long)pr->id) : NULL;
+	to.params = (struct render_params) { .project_id = m->project_id,
+					     .release_version = in->version,
+					     .full_release_tag = m->full_tag,
+					     .prophecy_url = pr ? pr->url : NULL };
+	for (size_t i = 0; i < env->nderive; i++)
+		derive[i] = (struct plan_derive) { env->derive[i].from, env->derive[i].as,
+						   env->derive[i].config, env->derive[i].enabled };
+	rc = plan_make(out, &to, err);
+	free(derive);
+	return rc;
+}
+
+int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
+{
+	struct material m = { .nbytes = 0 };
+	int rc = release_full_tag(&m.full_tag, in->ref, in->version, err);
+
+	if (rc == 0)
+		rc = read_templates(in, &m, err);
+	if (rc == 0) {
+		read_known(in, &m);
+		rc = make(in, &m, out, err);
+	}
+	material_drop(&m);
+	return rc;
+}
