@@ -149,6 +149,31 @@ static int last_label(struct making *m, const struct deployed_jobs *known, struc
 	return rc;
 }
 
+static bool has_job(const struct manifest *r, const char *key)
+{
+	for (size_t i = 0; i < r->njobs; i++)
+		if (strcmp(r->jobs[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* What an earlier release left behind is there already, this one changes nothing about it: moves
+ * such rows to the end and returns how many others there are. */
+static size_t without_old_orphans(struct deployed_jobs *known, const struct manifest *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < known->n; i++) {
+		struct deployed_job swap = known->v[n];
+
+		if (strcmp(known->v[i].state, "orphan") == 0 && !has_job(r, known->v[i].job))
+			continue;
+		known->v[n++] = known->v[i];
+		known->v[i] = swap;
+	}
+	return n;
+}
+
 /* *as_before: the plan if the version stayed the same, so that what differs by the version alone can
  * be told from what somebody changed. Without something deployed it is the same as *plan. */
 static int make_plans(struct making *m, const struct subject *s, struct manifest *r,
@@ -164,6 +189,7 @@ static int make_plans(struct making *m, const struct subject *s, struct manifest
 	struct label last = { .version = NULL };
 	struct buf text = BUF_INIT;
 	char id[65], *version = NULL;
+	size_t all;
 	int rc = manifest_write(r, &text, id, err);
 
 	if (rc == 0)
@@ -172,6 +198,8 @@ static int make_plans(struct making *m, const struct subject *s, struct manifest
 		rc = deployed_jobs(m->tx, s->fabric->name, m->repository, s->pr->path, &known, err);
 	if (rc == 0)
 		rc = last_label(m, &known, &last, err);
+	all = known.n;
+	known.n = without_old_orphans(&known, r);
 	in.release_id = id;
 	in.version = version;
 	in.given = given;
@@ -183,6 +211,7 @@ static int make_plans(struct making *m, const struct subject *s, struct manifest
 	}
 	if (rc == 0)
 		rc = planning_make(&in, as_before, err);
+	known.n = all;
 	deployed_jobs_clear(&known);
 	label_clear(&last);
 	buf_clear(&text);

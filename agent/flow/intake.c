@@ -14,8 +14,8 @@
 
 enum {
 	TICK_MS = 2000,
-	/* of events and of what stops them; one for the rest and one for the command make twelve */
-	REPORT_LINES = 8,
+	/* of events and of what stops them; with the command four, and eight are pre-receive's */
+	REPORT_LINES = 3,
 	STOP_LINES = 2,
 };
 
@@ -148,8 +148,9 @@ static size_t add_disk(struct buf *b, const struct core *c)
 	return said;
 }
 
-static void add_stops(struct buf *b, const struct config *cfg, const struct events *events,
-		      const struct pauses *pauses, size_t said)
+/* How many lines of stops there are then. */
+static size_t add_stops(struct buf *b, const struct config *cfg, const struct events *events,
+			const struct pauses *pauses, size_t said)
 {
 	for (size_t i = 0; i < pauses->n && said < STOP_LINES; i++) {
 		const struct pause *p = &pauses->v[i];
@@ -166,29 +167,38 @@ static void add_stops(struct buf *b, const struct config *cfg, const struct even
 		free(subject);
 		said++;
 	}
+	return said;
+}
+
+static void add_event(struct buf *b, const struct ref_event *e)
+{
+	char id[ID_TEXT];
+
+	buf_addf(b, "penstock: event %s %s", id_text(id, 'e', e->id), e->ref);
+	if (strcmp(e->state, "open") != 0)
+		buf_addf(b, ": %s%s%s", e->state, e->reason ? ": " : "", e->reason ? e->reason : "");
+	if (strcmp(e->state, "held") == 0)
+		buf_addf(b, "; let go by: penstock release-hold %s", id);
 }
 
 char *intake_report_text(const struct core *c, const struct events *events,
 			 const struct pauses *pauses)
 {
 	const struct ps_paths *paths = c->paths;
-	struct buf b = BUF_INIT;
+	struct buf b = BUF_INIT, stops = BUF_INIT;
+	size_t room = REPORT_LINES - add_stops(&stops, c->policy->cfg, events, pauses,
+					       add_disk(&stops, c));
+	size_t shown = events->n < room ? events->n : room;
 	char id[ID_TEXT];
 
-	for (size_t i = 0; i < events->n && i < REPORT_LINES; i++) {
-		const struct ref_event *e = &events->v[i];
-
-		buf_addf(&b, "penstock: event %s %s", id_text(id, 'e', e->id), e->ref);
-		if (strcmp(e->state, "open") != 0)
-			buf_addf(&b, ": %s%s%s", e->state, e->reason ? ": " : "",
-				 e->reason ? e->reason : "");
-		if (strcmp(e->state, "held") == 0)
-			buf_addf(&b, "; let go by: penstock release-hold %s", id);
+	for (size_t i = 0; i < shown; i++) {
+		add_event(&b, &events->v[i]);
+		if (i + 1 == shown && shown < events->n)
+			buf_addf(&b, ", and %zu more", events->n - shown);
 		buf_addch(&b, '\n');
 	}
-	if (events->n > REPORT_LINES)
-		buf_addf(&b, "penstock: and %zu more\n", events->n - REPORT_LINES);
-	add_stops(&b, c->policy->cfg, events, pauses, add_disk(&b, c));
+	buf_add(&b, buf_str(&stops), stops.len);
+	buf_clear(&stops);
 	if (events->n)
 		add_command(&b, paths, id_text(id, 'e', events->v[0].id));
 	return buf_steal(&b);
