@@ -22,7 +22,8 @@ enum {
 	TICK_MS = 5000,
 	JUDGE_MIN_MS = 50,
 	FORECAST_MS = 250,		/* at most, and half of what is left of the push's time */
-	ACCEPT_LINES = 8,		/* GATE_LINES_MAX: post-receive has the other four of twelve */
+	/* GATE_LINES_MAX: post-receive has the other four of twelve, but none of a dry run */
+	ACCEPT_LINES = 8, DRY_RUN_LINES = 12,
 	/* who may speak is decided by uid, not by who may connect */
 	SOCKET_MODE = 0666,
 };
@@ -38,6 +39,7 @@ struct client {
 	struct forecast *forecast;	/* under way; NULL: none, or here */
 	struct forecast_rows rows;	/* it was there before the intent was recorded */
 	char *text, *note;		/* recorded: the answer that waits for it */
+	bool dry_run;			/* that answer refuses, as was asked for */
 	struct client *next;
 };
 
@@ -120,14 +122,16 @@ static void not_recorded(struct client *cl, const struct word *w, int rc, const 
 }
 
 /* Lines of the gate, with the forecast where there is one, and what else there is to say. */
-static void answer_accept(struct client *cl, const char *text, const char *note)
+static void answer_judged(struct client *cl, const char *text, const char *note)
 {
-	char *with = cl->rows.n ? forecast_weave(text, &cl->rows, ACCEPT_LINES) : NULL, *lines;
+	size_t max = cl->dry_run ? DRY_RUN_LINES : ACCEPT_LINES;
+	char *with = cl->rows.n ? forecast_weave(text, &cl->rows, max) : NULL, *lines;
 
 	text = with ? with : text;
 	lines = xasprintf("%s%s%s%s", text, *text && !ps_ends(text, "\n") ? "\n" : "",
 			  note ? note : "", note ? "\n" : "");
-	answer(cl, "accept", lines);
+	answer(cl, cl->dry_run ? "refuse" : "accept", lines);
+	cl->dry_run = false;
 	free(lines);
 	free(with);
 	forecast_clear(&cl->rows);
@@ -146,7 +150,7 @@ static void answer_recorded(struct client *cl, const struct word *w)
 		cl->text = xstrdup(text);
 		cl->note = xstrdup_null(w->note);
 	} else {
-		answer_accept(cl, text, w->note);
+		answer_judged(cl, text, w->note);
 	}
 }
 
@@ -179,13 +183,13 @@ static void on_forecast(void *arg, struct forecast_rows *rows)
 		*rows = (struct forecast_rows) { NULL, 0 };
 	}
 	if (cl->text) {
-		answer_accept(cl, cl->text, cl->note);
+		answer_judged(cl, cl->text, cl->note);
 		PS_FREE(cl->text);
 		PS_FREE(cl->note);
 	}
 }
 
-/* While the intent is kept: what is not there when that is done, and a little later, is not told. */
+/* While the intent is kept; what takes longer than that by more than a moment is not told. */
 static void look_ahead(struct client *cl)
 {
 	int64_t left = (cl->until - clock_boot_ns()) / 1000000 / 2;
@@ -219,6 +223,25 @@ static void refuse(struct client *cl, const char *text)
 	word_free(w);
 }
 
+/* A dry run has its forecast too, and nothing that is to be recorded. */
+static void refuse_dry_run(struct client *cl, struct msg *m)
+{
+	struct word *w = cl->word;
+
+	w->verdict = *m;
+	m->type = MSG_NONE;
+	look_ahead(cl);
+	if (!cl->forecast) {
+		refuse(cl, w->verdict.u.verdict.text);
+		return;
+	}
+	cl->text = xstrdup(w->verdict.u.verdict.text);
+	cl->dry_run = true;
+	cl->word = NULL;
+	cl->judging = false;
+	word_free(w);
+}
+
 static void on_verdict(void *arg, struct msg *m, const char *problem)
 {
 	struct client *cl = arg;
@@ -227,6 +250,8 @@ static void on_verdict(void *arg, struct msg *m, const char *problem)
 
 	if (!verdict) {
 		give_up(cl, problem ? problem : "the gate answered something else");
+	} else if (strcmp(verdict, "refuse") == 0 && m->u.verdict.outlook.n) {
+		refuse_dry_run(cl, m);
 	} else if (strcmp(verdict, "refuse") == 0) {
 		refuse(cl, m->u.verdict.text);
 	} else if (strcmp(verdict, "accept") != 0) {
@@ -419,7 +444,8 @@ static void tick(void *arg)
 
 	for (struct client *cl = d->first, *next; cl; cl = next) {
 		next = cl->next;
-		if (cl->peer && !cl->word && !cl->forecast && (cl->spoke ? cl->spoke : cl->came) < before)
+		if (cl->peer && !cl->word && !cl->forecast &&
+		    (cl->spoke ? cl->spoke : cl->came) < before)
 			peer_close(cl->peer, "said nothing for too long");
 	}
 	hang_out(d);

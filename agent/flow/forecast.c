@@ -9,6 +9,7 @@
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
 #include "common/base/failpoint.h"
+#include "common/base/log.h"
 #include "common/config/mapping.h"
 
 /* Keys that rows before this one will have asked for: they are built once. */
@@ -74,9 +75,9 @@ static struct forecast_counts count(struct making *m, struct subject *s, char **
 	return n;
 }
 
-/* Finds the builds of the row and says what is to be done; *known is false without a toolchain. */
-static int foresee_builds(struct making *m, struct subject *s, struct forecast_row *row, bool *known,
-			  struct ps_err *err)
+/* Finds the builds of the row and says what is to be done; *known: they could be named. */
+static int foresee_builds(struct making *m, struct subject *s, struct forecast_row *row,
+			  bool *known, struct ps_err *err)
 {
 	size_t npl = s->pr->pipelines.n;
 	char **keys = xcalloc(npl, sizeof(*keys)), *why = content_hopeless(s->pr);
@@ -104,10 +105,10 @@ static int foresee_builds(struct making *m, struct subject *s, struct forecast_r
 /* What a build that is still to come will have, as far as it matters. false: not even its file. */
 static bool stand_in(struct build *b, const struct wire_pipeline *pl)
 {
-	static const char none[] = "0000000000000000000000000000000000000000000000000000000000000000";
-
-	if (!b->digest)
-		b->digest = xstrdup(none);
+	if (!b->digest) {
+		b->digest = xcalloc(1, DIGEST_HEX);
+		memset(b->digest, '0', DIGEST_HEX - 1);
+	}
 	if (!b->name && pl->wheel)
 		b->name = xstrdup(pl->wheel);
 	b->pipeline = xstrdup(pl->key);
@@ -174,8 +175,8 @@ static size_t without_old_orphans(struct deployed_jobs *known, const struct mani
 	return n;
 }
 
-/* *as_before: the plan if the version stayed the same, so that what differs by the version alone can
- * be told from what somebody changed. Without something deployed it is the same as *plan. */
+/* *as_before: the plan if the version stayed the same, so that what differs by the version alone
+ * can be told from what somebody changed. Without something deployed it is the same as *plan. */
 static int make_plans(struct making *m, const struct subject *s, struct manifest *r,
 		      struct plan *plan, struct plan *as_before, struct ps_err *err)
 {
@@ -225,6 +226,7 @@ static int foresee_plan(struct making *m, struct subject *s, struct forecast_row
 {
 	struct builds builds = { s->builds, s->pr->pipelines.n };
 	struct plan plan = { 0 }, as_before = { 0 };
+	struct ps_err why = { 0 };
 	struct manifest r;
 	int rc;
 
@@ -232,13 +234,18 @@ static int foresee_plan(struct making *m, struct subject *s, struct forecast_row
 		if (!stand_in(&s->builds[i], &s->pr->pipelines.v[i]))
 			return 0;
 	content_manifest(&r, s->pr, &builds, builds.n ? m->in->toolchain : "");
-	rc = make_plans(m, s, &r, &plan, &as_before, err);
+	rc = make_plans(m, s, &r, &plan, &as_before, &why);
+	if (rc == PS_ESTORE && err)
+		*err = why;
+	else if (rc < 0)	/* the push is told afterwards */
+		log_info("forecast", NULL, "no plan for %s of '%s': %s", s->ref, m->in->name,
+			 ps_err_msg(&why, rc));
 	if (rc == 0)
 		forecast_say_plan(row, s->fabric, &plan, &as_before);
 	plan_clear(&plan);
 	plan_clear(&as_before);
 	content_manifest_drop(&r);
-	return rc == PS_ESTORE ? rc : 0;	/* what cannot be planned now is told afterwards */
+	return rc == PS_ESTORE ? rc : 0;
 }
 
 static int foresee(struct making *m, const struct wire_outlook *o, struct forecast_row *row,
@@ -251,7 +258,7 @@ static int foresee(struct making *m, const struct wire_outlook *o, struct foreca
 
 	row->line = (size_t)o->line;
 	if (o->project >= gate->projects.n)
-		return ps_err_set(err, PS_EPROTO, "the gate's outlook names a project that is not there");
+		return ps_err_set(err, PS_EPROTO, "the gate's outlook names no project of its own");
 	s.pr = &gate->projects.v[o->project];
 	s.env = mapping_find(m->in->cfg, m->in->name, s.pr->path, s.ref, NULL);
 	s.fabric = s.env ? config_fabric(m->in->cfg, s.env->fabric) : NULL;

@@ -34,8 +34,8 @@ struct forecast_in {
 	const struct wire_verdict *gate;	/* its projects and outlook */
 };
 
-/* One statement for the repository, per row one for each BUILD_KEYS pipelines and three for what its
- * fabric has. forecast_clear() also after an error. */
+/* One statement for the repository, per row one for each BUILD_KEYS pipelines and three for what
+ * its fabric has. forecast_clear() also after an error. */
 int forecast_make(struct store_tx *tx, const struct forecast_in *in, struct forecast_rows *out,
 		  struct ps_err *err) PS_MUSTCHECK;
 void forecast_clear(struct forecast_rows *l);

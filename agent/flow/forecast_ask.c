@@ -71,6 +71,7 @@ static void take_outlook(struct forecast *f, struct wire_verdict *v)
 	f->gate.type = MSG_verdict;
 	f->gate.u.verdict.projects = v->projects;
 	f->gate.u.verdict.outlook = v->outlook;
+	f->gate.u.verdict.skipped = v->skipped;
 	v->projects.v = NULL;
 	v->outlook.v = NULL;
 	v->projects.n = v->outlook.n = 0;
@@ -96,7 +97,7 @@ struct forecast *forecast_start(struct core *c, struct word *w, int64_t limit_ms
 	f->in = (struct forecast_in) {
 		.cfg = f->policy->cfg, .paths = c->paths, .toolchain = f->toolchain,
 		.path = f->path, .name = f->name, .gate = &f->gate.u.verdict,
-		.held = !w->pusher && w->hold_unknown,
+		.held = (!w->pusher && w->hold_unknown) || f->gate.u.verdict.skipped,
 	};
 	f->timer = loop_timer(c->loop, on_time, f);
 	loop_timer_set(f->timer, limit_ms);

@@ -224,8 +224,8 @@ void forecast_say_plan(struct forecast_row *row, const struct conf_fabric *f,
 
 /* ---- among the gate's lines ---- */
 
-/* The items in at most `max` lines, cut with "and N more"; how many lines it took. One item is never
- * cut, so a line may be long. */
+/* The items in at most `max` lines, cut with "and N more"; how many lines it took. One item is
+ * never cut, so a line may be long. */
 static size_t add_items(struct buf *out, const struct forecast_row *row, size_t max)
 {
 	size_t lines = 1, column;

@@ -176,7 +176,8 @@ static void add_event(struct buf *b, const struct ref_event *e)
 
 	buf_addf(b, "penstock: event %s %s", id_text(id, 'e', e->id), e->ref);
 	if (strcmp(e->state, "open") != 0)
-		buf_addf(b, ": %s%s%s", e->state, e->reason ? ": " : "", e->reason ? e->reason : "");
+		buf_addf(b, ": %s%s%s", e->state, e->reason ? ": " : "",
+			 e->reason ? e->reason : "");
 	if (strcmp(e->state, "held") == 0)
 		buf_addf(b, "; let go by: penstock release-hold %s", id);
 }

@@ -32,8 +32,8 @@ void intake_on_gate(struct core *c);
 void intake_on_config(struct core *c);
 /* All that was in the spool at `started` (clock_boot_ns) is stored, or cannot be now. */
 void intake_on_spool(struct core *c, int64_t started);
-/* What post-receive prints for these events: at most four lines, with what will stop them. free() it.
- */
+/* What post-receive prints for these events: at most four lines, with what will stop them. free()
+ * it. */
 char *intake_report_text(const struct core *c, const struct events *events,
 			 const struct pauses *pauses);
 

@@ -150,7 +150,8 @@ static const struct wire_project *read_pipeline(struct outlook *o, struct memo *
 						const struct memo_key *k)
 {
 	struct survey_project p = { .path = (char *)project };
-	struct survey_pipeline s = { .key = xstrdup(entry->key), .language = xstrdup(entry->language) };
+	struct survey_pipeline s = { .key = xstrdup(entry->key),
+				     .language = xstrdup(or_empty(entry->language)) };
 	const struct wire_project *value = NULL;
 
 	if (survey_look_pipeline(t, &p, &s, NULL) == 0) {

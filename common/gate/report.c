@@ -68,7 +68,8 @@ static void mapping_lines(struct lines *l, const struct gate_input *in, const st
 		else if (!projects[i] || !projects[i]->n)
 			add_note(l, ref, "no project in it, nothing to build");
 		for (size_t k = 0; in->config && projects[i] && k < projects[i]->n; k++)
-			if (add_mapping(l, in, ref, projects[i]->v[k]) && l->nmapped < GATE_LINES_MAX)
+			if (add_mapping(l, in, ref, projects[i]->v[k]) &&
+			    l->nmapped < GATE_LINES_MAX)
 				l->mapped[l->nmapped++] = (struct gate_mapped) { i, k, l->n - 1 };
 	}
 	if (!in->config) {

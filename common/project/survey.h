@@ -85,10 +85,10 @@ const struct survey_pipeline *survey_pipeline(const struct survey_project *p, co
 const struct survey_job *survey_job(const struct survey_project *p, const char *key);
 
 /*
- * The same in parts, for who remembers some of them (common/gate/outlook.h). survey_declared(): what
- * the project file names, in order of key, nothing of it looked at yet; the inputs are those that
- * may be there. The others fill in one entry, which has its key, language or provider. Clear also
- * after an error.
+ * The same in parts, for who remembers some of them (common/gate/outlook.h). survey_declared():
+ * what the project file names, in order of key, nothing of it looked at yet; the inputs are those
+ * that may be there. The others fill in one entry, which has its key, language or provider. Clear
+ * also after an error.
  */
 int survey_declared(struct tree *t, const char *path, struct survey_project *out,
 		    struct ps_err *err) PS_MUSTCHECK;

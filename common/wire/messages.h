@@ -194,8 +194,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, known, 0, "of those, as remembered")                                  \
 	F(U64, reads, 0, "files read for rules")                                     \
 	F(BOOL, skipped, 0, "accepted because of penstock.skip: to be held")         \
-	F(LIST, projects, project, "accepted: what refs that map hold, as far as there was time") \
-	F(LIST, outlook, outlook, "accepted: which refs hold which")
+	F(LIST, projects, project, "accepted, or would be: what refs that map hold, if there was time") \
+	F(LIST, outlook, outlook, "of these: which ref holds which")
 
 #define WIRE_look(F)                                                                 \
 	F(U64, id, 0, "asked by core")                                               \

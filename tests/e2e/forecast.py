@@ -136,8 +136,21 @@ def one_push_after_the_other():
         s.clone.git("rm", "-rq", "jobs/job_two")
         check("- job_two no longer in the project" in s.push("it is removed")[1][2], "an orphan")
         check(s.clone.push("HEAD:refs/heads/airflow").text.count("nothing to build (2 pipelines unchanged)") == 1, "again")
+        dry_run(s)
         two_refs(s)
         many_refs(s)
+
+
+def dry_run(s):
+    """The same forecast, and nothing has changed."""
+    s.clone.write(f"{ORDERS}/code/dry.txt", "x\n")
+    s.clone.commit("dry")
+    events = len(s.a.events())
+    p = s.clone.push("-o", "penstock.dry-run", "HEAD:" + MAIN, expect=1)
+    told = said(p, "main")
+    check(told and told[0] == (1, 2, 1, 0) and told[2] == {"~ job_development version"}, p.all)
+    check("nothing was changed" in p.text and len(s.a.events()) == events, p.all)
+    check(s.push("and in earnest")[1] == told, "it would have been the same")
 
 
 def two_refs(s):
@@ -156,7 +169,7 @@ def many_refs(s):
     s.clone.commit("many refs")
     p = s.clone.push(*[f"HEAD:refs/tags/v8.0.{i}" for i in range(20)])
     check(len(p.lines) <= 12, f"{len(p.lines)} lines\n{p.all}")
-    check("and 14 more" in p.text and ", and 17 more" in p.text, p.all)
+    check("and 19 more" in p.lines and ", and 17 more" in p.text, p.all)
     check(said(p, "v8.0.0"), p.all)
 
 
