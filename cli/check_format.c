@@ -4,6 +4,7 @@
 #include "cli/check_format.h"
 
 #include "cli/show.h"
+#include "common/base/escape.h"
 #include "common/gate/rules.h"
 
 enum check_format check_format_of(const char *word)
@@ -56,14 +57,15 @@ static json_t *sarif_rules(void)
 static json_t *sarif_result(const struct diag *d)
 {
 	/* unlike for people, columns of SARIF count UTF-16 units unless the run says otherwise */
-	json_t *o = json_pack("{s:s, s:s, s:{s:s}}", "ruleId", d->code, "level",
+	json_t *o = json_pack("{s:s, s:s, s:{s:o}}", "ruleId", d->code, "level",
 			      d->severity == DIAG_ERROR ? "error" : "warning", "message", "text",
-			      d->text);
+			      show_string(d->text));
 
 	if (*d->path)			/* else about the push as such */
-		json_object_set_new(o, "locations", json_pack("[{s:{s:{s:s}, s:{s:i, s:i}}}]",
+		json_object_set_new(o, "locations", json_pack("[{s:{s:{s:o}, s:{s:i, s:i}}}]",
 							      "physicalLocation",
-							      "artifactLocation", "uri", d->path,
+							      "artifactLocation", "uri",
+							      show_string(d->path),
 							      "region", "startLine", (int)d->line,
 							      "startColumn", (int)d->col));
 	return o;
@@ -85,15 +87,18 @@ static void print_sarif(const struct diag_list *l)
 
 /* ---- workflow commands ---- */
 
-/* In a value '%', CR and LF have codes; in a property ':' and ',' too. */
+/* In a value '%' has a code; in a property ':' and ',' too. */
 static void print_github_text(const char *text, bool property)
 {
-	for (; *text; text++)
-		if (*text == '%' || *text == '\r' || *text == '\n' ||
-		    (property && (*text == ':' || *text == ',')))
-			printf("%%%02X", (unsigned char)*text);
+	struct buf safe = BUF_INIT;
+
+	escape_buf(&safe, text, strlen(text), false);
+	for (const char *p = buf_str(&safe); *p; p++)
+		if (*p == '%' || (property && (*p == ':' || *p == ',')))
+			printf("%%%02X", (unsigned char)*p);
 		else
-			putchar(*text);
+			putchar(*p);
+	buf_clear(&safe);
 }
 
 static void print_github(const struct diag_list *l)

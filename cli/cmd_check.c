@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "cli/check_format.h"
+#include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/config/policy.h"
 #include "common/gate/gate.h"
@@ -78,14 +79,18 @@ static void print_summary(const struct gate_checked *c, const char *what)
 {
 	const struct diag_list *l = &c->found;
 	size_t warnings = l->n - l->errors;
+	const char *name = !c->nprojects ? what : c->against ? c->against : "";
+	struct buf safe = BUF_INIT;
 
+	escape_buf(&safe, name, strlen(name), false);
 	if (!c->nprojects)
-		fprintf(stderr, "hint: no pbt_project.yml in '%s'\n", what);
+		fprintf(stderr, "hint: no pbt_project.yml in '%s'\n", buf_str(&safe));
 	else
 		fprintf(stderr, "%zu project%s, %zu error%s, %zu warning%s%s%s\n", c->nprojects,
 			c->nprojects == 1 ? "" : "s", l->errors, l->errors == 1 ? "" : "s",
 			warnings, warnings == 1 ? "" : "s", c->against ? ", against " : "",
-			c->against ? c->against : "");
+			buf_str(&safe));
+	buf_clear(&safe);
 }
 
 static void print_timing(const struct gate_checked *c)

@@ -12,12 +12,26 @@ void show_json(const json_t *doc)
 	putchar('\n');
 }
 
+json_t *show_string(const char *text)
+{
+	struct buf b = BUF_INIT;
+	json_t *v;
+
+	if (utf8_valid(text, strlen(text)))
+		return json_string_nocheck(text);
+	escape_buf(&b, text, strlen(text), false);
+	v = json_string_nocheck(buf_str(&b));
+	buf_clear(&b);
+	return v;
+}
+
 json_t *show_finding(const struct diag *d)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:s*}", "id", d->code ? d->code : "",
+	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o*}", "id", d->code ? d->code : "",
 			 "state", d->severity == DIAG_ERROR ? "error" : "warning",
 			 "line", d->line ? (int)d->line : 1, "col", d->line ? (int)d->col : 1,
-			 "path", d->path, "text", d->text, "hint", d->hint);
+			 "path", show_string(d->path), "text", show_string(d->text), "hint",
+			 d->hint ? show_string(d->hint) : NULL);
 }
 
 const char *show_text(const json_t *item, const char *key)

@@ -12,6 +12,8 @@
 void show_json(const json_t *doc);
 /* A finding as an item of a list; its id is the rule's code. */
 json_t *show_finding(const struct diag *d);
+/* As a string of JSON: bytes that are no UTF-8 are escaped. */
+json_t *show_string(const char *text);
 /* Asks for a list and shows it. `nothing` goes to stderr when it is empty. Returns an exit code. */
 int show_list(struct cli *cli, const char *path, const struct column *cols, const char *nothing);
 /* Member `key` of an object as text; "" when it is not there. */

@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/fsutil.h"
+#include "common/project/project.h"
 #include "common/project/survey.h"
 
 static const uint64_t template_bytes_max = 256u << 20;	/* of one survey */
@@ -73,6 +74,8 @@ static int put_template(struct told *t, struct tree *root, const struct survey_p
 	if (rc == 0 && t->bytes > template_bytes_max)
 		rc = ps_err_set(&why, PS_ELIMIT, "the templates of all jobs are larger than %llu "
 				"bytes", (unsigned long long)template_bytes_max);
+	if (rc == 0 && project_is_pointer(&bytes))
+		rc = ps_err_set(&why, PS_EINVAL, PROJECT_POINTER);
 	if (rc < 0)
 		*problem = xasprintf("cannot take '%s': %s", full, ps_err_msg(&why, rc));
 	else

@@ -80,6 +80,13 @@ RULE(CONFIGURATION, "PS-PROJ-105", WARNING, "each of pipelineConfigurations has 
 RULE(NAME, "PS-PROJ-110", WARNING, "names of files can stand on a fabric",
      "the file system or object store of a fabric refuses them",
      "a name with a line feed, or of 300 bytes", "rename the file")
+RULE(POINTER, "PS-PROJ-111", WARNING, "files that are read are no Git LFS pointers",
+     "what stands in the pointer is not the file: it is not checked, and nothing is built of it",
+     "databricks-job.json under filter=lfs in .gitattributes",
+     "take the file out of Git LFS (git lfs untrack) and commit it itself")
+RULE(CASE_FILES, "PS-PROJ-112", WARNING, "no two names of a folder differ in case alone",
+     "a clone on Windows or macOS has room for one of them", "functions/a.py and functions/A.py",
+     "rename one of them")
 
 /* ---- pipelines ---- */
 RULE(FOLDER, "PS-PIPE-013", NEWLY, "a declared pipeline has its folder",

@@ -68,10 +68,25 @@ static int fold_below(struct fold *f, const char *path, const struct tree_entry 
 	return rc;
 }
 
+/* What a rule found since `before` was set aside becomes the folder's, seen from it. */
+static void take_found(struct fold *f, const char *dir, struct diag_list before,
+		       struct unit_result *u)
+{
+	size_t skip = *dir ? strlen(dir) + 1 : 0;
+
+	for (size_t i = 0; i < f->r->found.n; i++) {
+		const struct diag *d = &f->r->found.v[i];
+
+		diag_copy(&u->found, DIAG_ERROR, d, d->path + skip, NULL);
+	}
+	diag_clear(&f->r->found);
+	f->r->found = before;
+}
+
 static int fold_file(struct fold *f, const char *dir, const char *path, const struct tree_entry *e,
 		     struct unit_result *u, struct ps_err *err)
 {
-	struct diag_list found = f->r->found;
+	struct diag_list before = f->r->found;
 	int rc = 0;
 
 	if (!at_or_below(path, f->within))
@@ -81,14 +96,20 @@ static int fold_file(struct fold *f, const char *dir, const char *path, const st
 	f->r->found = (struct diag_list)DIAG_LIST_INIT;
 	if (rc == 0)
 		rc = rules_file(f->r, dir, e, err);
-	for (size_t i = 0; i < f->r->found.n; i++) {	/* seen from this folder */
-		const struct diag *d = &f->r->found.v[i];
-
-		diag_copy(&u->found, DIAG_ERROR, d, e->name, NULL);
-	}
-	diag_clear(&f->r->found);
-	f->r->found = found;
+	take_found(f, dir, before, u);
 	return rc;
+}
+
+static void fold_listing(struct fold *f, const char *dir, const struct tree_list *l,
+			 struct unit_result *u)
+{
+	struct diag_list before = f->r->found;
+
+	if (!at_or_below(dir, f->within))
+		return;
+	f->r->found = (struct diag_list)DIAG_LIST_INIT;
+	rules_folder(f->r, dir, l);
+	take_found(f, dir, before, u);
 }
 
 static int fold_entries(struct fold *f, const char *path, unsigned depth, struct unit_result *u,
@@ -100,6 +121,7 @@ static int fold_entries(struct fold *f, const char *path, unsigned depth, struct
 	f->r->counts.folders++;
 	if (rc < 0)
 		return rc;
+	fold_listing(f, path, &l, u);
 	for (size_t i = 0; i < l.n && rc == 0 && rules_in_time(f->r, path); i++) {
 		const struct tree_entry *e = &l.v[i];
 		char *sub = *path ? fs_join(path, e->name) : xstrdup(e->name);
@@ -152,6 +174,14 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A link by that name hides a project. */
+static bool is_project_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(slash ? slash + 1 : path, PROJECT_FILE) == 0;
+}
+
 static bool in_a_project(const struct project_paths *l, const char *path)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -176,7 +206,7 @@ int fold_tree(struct rules *r, const char *within, struct project_paths *project
 		const struct diag *d = &u.found.v[i];
 		char *key = xasprintf("%s %s", d->path, d->text);
 
-		if (in_a_project(&u.projects, d->path))
+		if (in_a_project(&u.projects, d->path) || is_project_file(d->path))
 			diag_copy(&r->found, DIAG_ERROR, d, NULL, key);
 		free(key);
 	}

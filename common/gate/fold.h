@@ -22,5 +22,7 @@ int fold_tree(struct rules *r, const char *within, struct project_paths *project
  */
 int rules_file(struct rules *r, const char *dir, const struct tree_entry *e,
 	       struct ps_err *err) PS_MUSTCHECK;
+/* The same of what the listing of the folder tells: its folders' names, and names side by side. */
+void rules_folder(struct rules *r, const char *dir, const struct tree_list *l);
 
 #endif

@@ -148,6 +148,9 @@ int rules_read(struct rules *r, const char *relative, size_t max, struct buf *by
 		rule_hit(r, RULE_UNCHECKED, path, (struct doc_pos) { 1, 1 }, relative,
 			 "larger than %zu bytes: not checked", max);
 		rc = 0;
+	} else if (rc == 0 && *is_there && project_is_pointer(bytes)) {
+		rule_hit(r, RULE_POINTER, path, (struct doc_pos) { 1, 1 }, relative,
+			 PROJECT_POINTER ": not checked");
 	} else if (rc == 0 && *is_there) {
 		at = rules_conflict(bytes);
 		*usable = !at.line;

@@ -112,7 +112,7 @@ bool rules_declares(struct rules *r, enum project_kind kind, const char *key);
 const char *rules_language(const struct rules *r);
 /*
  * Reads a project-relative file for a rule. *is_there is false when it is not a file. Too large a
- * file and conflict markers become findings; *usable is true when bytes holds what may be judged.
+ * file, a Git LFS pointer and conflict markers become findings; *usable is true when bytes holds what may be judged.
  */
 int rules_read(struct rules *r, const char *relative, size_t max, struct buf *bytes, bool *is_there,
 	       bool *usable, struct ps_err *err) PS_MUSTCHECK;

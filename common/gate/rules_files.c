@@ -1,9 +1,11 @@
-/* rules_files – rules 67 to 69 and 110: about single files, wherever they lie in a project. */
+/* rules_files – rules 67 to 69, 110 and 112: about single files, wherever they lie in a project. */
 #include "config.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "common/gate/fold.h"
+#include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/base/place.h"
 
@@ -153,11 +155,28 @@ static int look_for_secrets(struct rules *r, const char *path, struct ps_err *er
 
 /* ---- names ---- */
 
+/* Would a terminal be shown it as it is? */
+static bool is_printable(const char *name, size_t n)
+{
+	struct buf safe = BUF_INIT;
+	size_t plain = 0;
+	bool same;
+
+	while (name[plain] >= 0x20 && name[plain] < 0x7f)
+		plain++;
+	if (plain == n)
+		return true;
+	escape_buf(&safe, name, n, false);
+	same = strcmp(buf_str(&safe), name) == 0;
+	buf_clear(&safe);
+	return same;
+}
+
 static const char *bad_name(const char *name)
 {
 	size_t n = strlen(name);
 
-	if (!fs_is_clean_relative(name))
+	if (!fs_is_clean_relative(name) || !is_printable(name, n))
 		return "control characters, a backslash or bytes that are no UTF-8";
 	return n > PART_MAX ? "a name of more than 255 bytes" : NULL;
 }
@@ -165,6 +184,50 @@ static const char *bad_name(const char *name)
 static bool is_built(const char *name)
 {
 	return ps_ends(name, ".whl") || ps_ends(name, ".jar") || ps_ends(name, ".egg");
+}
+
+static int ignoring_case(const void *pa, const void *pb)
+{
+	const struct tree_entry *a = *(const struct tree_entry *const *)pa,
+				*b = *(const struct tree_entry *const *)pb;
+	int c = strcasecmp(a->name, b->name);
+
+	return c ? c : strcmp(a->name, b->name);
+}
+
+static void same_but_for_case(struct rules *r, const char *dir, const struct tree_list *l)
+{
+	const struct tree_entry **v = xcalloc(l->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < l->n; i++)
+		v[i] = &l->v[i];
+	qsort(v, l->n, sizeof(*v), ignoring_case);
+	for (size_t i = 1; i < l->n; i++) {
+		char *path;
+
+		if (strcasecmp(v[i - 1]->name, v[i]->name) != 0)
+			continue;
+		path = path_of(dir, v[i]);
+		rule_hit(r, RULE_CASE_FILES, path, (struct doc_pos){ 1, 1 }, path,
+			 "differs from '%s' in case alone", v[i - 1]->name);
+		free(path);
+	}
+	free(v);
+}
+
+void rules_folder(struct rules *r, const char *dir, const struct tree_list *l)
+{
+	same_but_for_case(r, dir, l);
+	for (size_t i = 0; i < l->n; i++) {
+		const char *bad = l->v[i].kind == TREE_DIR ? bad_name(l->v[i].name) : NULL;
+		char *path;
+
+		if (!bad)
+			continue;
+		path = path_of(dir, &l->v[i]);
+		rule_hit(r, RULE_NAME, path, (struct doc_pos){ 1, 1 }, path, "%s", bad);
+		free(path);
+	}
 }
 
 int rules_file(struct rules *r, const char *dir, const struct tree_entry *e, struct ps_err *err)
@@ -177,8 +240,9 @@ int rules_file(struct rules *r, const char *dir, const struct tree_entry *e, str
 	if (bad)
 		rule_hit(r, RULE_NAME, path, start, path, "%s", bad);
 	if (e->kind == TREE_LINK || e->kind == TREE_SUBMODULE)
-		rule_hit(r, RULE_LINK, path, start, path, "%s",
-			 e->kind == TREE_LINK ? "a symbolic link" : "a submodule");
+		rule_hit(r, RULE_LINK, path, start, path, "%s%s",
+			 e->kind == TREE_LINK ? "a symbolic link" : "a submodule",
+			 strcmp(e->name, PROJECT_FILE) == 0 ? "; no project is seen here" : "");
 	else if (is_built(e->name))
 		rule_hit(r, RULE_BUILT, path, start, path,
 			 "a built file; it is made from the source");

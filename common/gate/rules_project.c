@@ -123,6 +123,9 @@ static bool usable(struct rules *r)
 	else if (p->rc == PS_ELIMIT)
 		rule_hit(r, RULE_UNCHECKED, p->file, p->fault.at, PROJECT_FILE, "%s: not checked",
 			 p->fault.text);
+	else if (p->rc == PS_ENOTSUP)
+		rule_hit(r, RULE_POINTER, p->file, p->fault.at, PROJECT_FILE, "%s: not checked",
+			 p->fault.text);
 	else if (p->rc < 0)
 		rule_hit(r, RULE_YAML, p->file, p->fault.at, PROJECT_FILE, "not YAML: %s",
 			 p->fault.text);

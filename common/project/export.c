@@ -31,11 +31,6 @@ static int set_time(const char *path, struct ps_err *err)
 	return 0;
 }
 
-static bool is_lfs_pointer(const struct buf *b)
-{
-	return b->len < 1024 && ps_starts(buf_str(b), "version https://git-lfs.github.com/spec/");
-}
-
 static int write_file(struct export *x, const char *from, const char *to, bool exec,
 		      struct ps_err *err)
 {
@@ -43,9 +38,8 @@ static int write_file(struct export *x, const char *from, const char *to, bool e
 	size_t max = x->left < SIZE_MAX ? (size_t)x->left : SIZE_MAX - 1;
 	int fd = -1, rc = tree_read(x->t, from, max, &b, err);
 
-	if (rc == 0 && is_lfs_pointer(&b))
-		rc = ps_err_set(err, PS_EINVAL,
-				"'%s' is a Git LFS pointer, not the file itself; commit the file",
+	if (rc == 0 && project_is_pointer(&b))
+		rc = ps_err_set(err, PS_EINVAL, "'%s' is " PROJECT_POINTER "; commit the file",
 				from);
 	if (rc == 0) {
 		fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -69,6 +69,13 @@ char *project_at(const char *project, const char *relative)
 	return strcmp(project, ".") == 0 ? xstrdup(relative) : fs_join(project, relative);
 }
 
+bool project_is_pointer(const struct buf *bytes)
+{
+	/* the specification's limit; files that only begin so are longer */
+	return bytes->len < 1024 && ps_starts(buf_str(bytes),
+					      "version https://git-lfs.github.com/spec/");
+}
+
 int project_read(struct tree *t, const char *path, struct project *out, struct ps_err *err)
 {
 	int rc;
@@ -84,6 +91,11 @@ int project_read(struct tree *t, const char *path, struct project *out, struct p
 	if (rc < 0) {
 		project_clear(out);
 		return rc;
+	}
+	if (project_is_pointer(&out->bytes)) {
+		out->rc = PS_ENOTSUP;
+		out->fault = (struct doc_fault) { .at = { 1, 1 }, .text = PROJECT_POINTER };
+		return 0;
 	}
 	out->rc = doc_yaml(&out->doc, buf_str(&out->bytes), out->bytes.len, &out->fault);
 	return 0;

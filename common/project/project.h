@@ -28,7 +28,7 @@ struct project {
 	char *file;			/* its pbt_project.yml from the top of the tree */
 	struct buf bytes;
 	struct doc *doc;		/* NULL when rc is negative */
-	/* of doc_yaml(), or PS_ELIMIT for a file that is too large */
+	/* of doc_yaml(), PS_ELIMIT for a file that is too large, PS_ENOTSUP for a pointer */
 	int rc;
 	struct doc_fault fault;
 };
@@ -37,6 +37,9 @@ struct project {
 int project_read(struct tree *t, const char *path, struct project *out,
 		 struct ps_err *err) PS_MUSTCHECK;
 void project_clear(struct project *p);
+/* Did Git LFS put a pointer in the place of the file? Then these bytes are not what it holds. */
+bool project_is_pointer(const struct buf *bytes);
+#define PROJECT_POINTER "a Git LFS pointer, not the file itself"
 /* A project-relative path from the top of the tree; free() it. */
 char *project_at(const char *project, const char *relative);
 

@@ -123,6 +123,8 @@ static int read_setup(struct tree *t, struct survey_project *p, struct survey_pi
 		pl->problem = xasprintf("'%s' is not there", path);
 	else if (rc == PS_ELIMIT)
 		pl->problem = xasprintf("'%s' is larger than %d bytes", path, SETUP_MAX);
+	else if (rc == 0 && project_is_pointer(&b))
+		pl->problem = xasprintf("'%s' is " PROJECT_POINTER, path);
 	if (rc == PS_ENOENT || rc == PS_ELIMIT)
 		rc = 0;
 	if (rc == 0 && b.len) {

@@ -160,6 +160,14 @@ def formats_and_policy(w):
     p = w.check("--format", "github")
     assert p.stdout.startswith("::error file=pbt_project.yml,line=") and ",title=PS-PROJ-004::" in p.stdout, p
     assert w.check("--format", "xml").returncode == 2
+    odd = os.path.join(w.clone, "lib\033\udcff")      # every format has every finding, and none a raw byte of it
+    with open(odd, "w", encoding="utf-8"):
+        pass
+    for how, shown in (("text", r"lib\x1b\xff:"), ("json", r'"lib\\x1b\\xff"'), ("sarif", r'"lib\\x1b\\xff"'),
+                       ("github", r"lib\x1b\xff,line")):
+        text = w.check("--format", how).stdout
+        assert shown in text and "\033" not in text and "PS-PROJ-004" in text, (how, text)
+    os.unlink(odd)
     text = w.check().stdout.split("\n")
     assert text[1] == "    name: again" and text[2] == "    ^", text
     w.edit("pbt_project.yml", lambda t: t.replace("name: again\n", "").replace("fabricUID: 5005", "fabricUID: 99"))

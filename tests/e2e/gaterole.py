@@ -209,6 +209,15 @@ def survey(w):
     a = role.ask("survey", id=4, repository=w.repo, oid=bad, content=w.content)
     x = {x["key"]: x for x in a["projects"][0]["pipelines"]}
     assert "problem" in x["pipelines/sales_report"] and "problem" not in x["pipelines/customers_orders"], x
+    for path in ("pipelines/customers_orders/code/setup.py", "jobs/job_development/code/databricks-job.json"):
+        with open(f"{w.clone}/{path}", "w", encoding="ascii") as f:
+            f.write("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n")
+    bad = w.commit("pointers")
+    git(w.clone, "push", "-q", "origin", "main")
+    p = role.ask("survey", id=5, repository=w.repo, oid=bad, content=w.content)["projects"][0]
+    told = {x["key"]: x.get("problem", "") for x in p["pipelines"] + p["jobs"]}
+    assert "a Git LFS pointer" in told["pipelines/customers_orders"], told
+    assert "a Git LFS pointer" in told["jobs/job_development"] and not told["jobs/job_reports"], told
 
 
 def wanted(w, role):

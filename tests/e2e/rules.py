@@ -27,6 +27,7 @@ PJOB = "jobs/job_reports/code/prophecy-job.json"
 AIR = "jobs/airflow_orders/code/prophecy-job.json"
 SQL = "name: x\nversion: '1'\nlanguage: sql\npipelines: %s\njobs: {}\n"
 FIRST = None            # stands for line 1
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "1" * 64 + "\nsize 5\n"
 
 
 def edit(path, old, new):
@@ -114,6 +115,14 @@ MUTANTS = [
                           "    basePipeline: 1/pipelines/x\n    configurations:\n      pipelineConfigurations/P/x/prod: {}")],
      YML, "P/x/prod"),
     ("PS-PROJ-110", [write("functions/a\tb", "x")], "functions/a\tb", FIRST),
+    ("PS-PROJ-110", [write("lib/a\033b/c", "x")], "lib/a\033b", FIRST),
+    ("PS-PROJ-110", [write("lib/a\udcff", "x")], "lib/a\\xff", FIRST),
+    ("PS-PROJ-111", [write("sub/" + YML, POINTER)], "sub/" + YML, FIRST),
+    ("PS-PROJ-111", [write(JOB, POINTER)], JOB, FIRST),
+    ("PS-PROJ-111", [write(PJOB, POINTER)], PJOB, FIRST),
+    ("PS-PROJ-111", [write(FLOW, POINTER)], FLOW, FIRST),
+    ("PS-PROJ-111", [write(PROD, POINTER)], PROD, FIRST),
+    ("PS-PROJ-112", [write("lib/a.py", ""), write("lib/A.py", "")], "lib/a.py", FIRST),
     ("PS-PIPE-013", [edit(YML, "pipelines:\n", "pipelines:\n  pipelines/gone: {name: gone, language: python}\n")],
      YML, "pipelines/gone"),
     ("PS-PIPE-014", [write("sub/" + YML, PYTHON), FLOWS], "sub/" + YML, "pipelines/a"),

@@ -30,6 +30,9 @@ static struct ps_err err;
 #define GOOD_JOB JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\"}")
 #define PJOB "{\"metainfo\": {}, \"processes\": {}, \"connections\": []}"
 
+#define POINTER \
+	"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
+
 #define F_YML "pbt_project.yml"
 #define F_SETUP "pipelines/a/code/setup.py"
 #define F_WORKFLOW "pipelines/a/code/.prophecy/workflow.latest.json"
@@ -241,6 +244,10 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "[PS-PROJ-007]\n" },
 	{ "odd: file names", "pipelines/a/code/prophecy/tests/i$$x _1.json", "not json", "" },
 	{ "odd: vendored copy", ".prophecy/12/pbt_project.yml", "<<<<<<< x\n", "" },
+	{ "111 pointer", F_SETUP, POINTER, F_SETUP ":1:1: warning: a Git LFS pointer, not the file "
+	  "itself: not checked [PS-PROJ-111]\n" },
+	{ "112 folders, too", "Pipelines/a/x.txt", "",
+	  "pipelines:1:1: warning: differs from 'Pipelines' in case alone [PS-PROJ-112]\n" },
 	{ "nested project", "sub/pbt_project.yml", "name: x\n",
 	  "sub/pbt_project.yml:1:1: error: 'jobs' is missing [PS-PROJ-005]\n"
 	  "sub/pbt_project.yml:1:1: error: 'language' is missing [PS-PROJ-005]\n"
@@ -813,6 +820,66 @@ static void mutants_never_crash(void **state)
 	}
 }
 
+/* The findings of a push of this commit. */
+static char *found_in_push(const char *oid, const char *ref, enum gate_verdict want)
+{
+	struct gate_command c[] = { { ZERO, oid, ref } };
+	struct gate_result res;
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(push(c, 1, &res, 0), want);
+	diag_print(&b, &res.all, 0);
+	for (const char *p = buf_str(&res.text); *p; p++)
+		assert_true((unsigned char)*p >= 0x20 || *p == '\n');
+	assert_true(utf8_valid(buf_str(&res.text), res.text.len));
+	gate_result_clear(&res);
+	return buf_steal(&b);
+}
+
+#define ODD_NAME "control characters, a backslash or bytes that are no UTF-8 [PS-PROJ-110]\n"
+
+/* What only a repository can hold, or what people should not see raw. */
+static void odd_entries_are_told(void **state)
+{
+	char *found;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("cd r && mkdir x && ln -s ../pbt_project.yml x/ && "
+		  "printf x >\"$(printf 'a\\033[31m')\" && printf x >\"$(printf 'b\\377')\" && "
+		  "printf x >\"$(printf 'c\\342\\200\\256')\" && git add -A && "
+		  "git update-index --add --cacheinfo 160000,%s,lib/sub && git commit -qm odd",
+		  gitdir_out("git -C r rev-parse HEAD"));
+	found = found_in_push(gitdir_out("git -C r rev-parse HEAD"), "refs/heads/\xe2\x80\xae\xff\xc2\x9b", GATE_ACCEPT);
+	assert_string_equal(found,
+			    "a\\x1b[31m:1:1: warning: " ODD_NAME "b\\xff:1:1: warning: " ODD_NAME
+			    "c\\u{202e}:1:1: warning: " ODD_NAME
+			    "lib/sub:1:1: warning: a submodule [PS-PROJ-068]\n"
+			    "x/pbt_project.yml:1:1: warning: a symbolic link; no project is seen here "
+			    "[PS-PROJ-068]\n");
+	free(found);
+	/* without the project at the top the link is still told */
+	gitdir_sh("cd r && git rm -qr . && mkdir -p x && ln -s ../pbt_project.yml x/");
+	found = found_in_push(commit_all(), "refs/heads/a", GATE_ACCEPT);
+	assert_string_equal(found, "x/pbt_project.yml:1:1: warning: a symbolic link; no project is "
+			    "seen here [PS-PROJ-068]\n");
+	free(found);
+}
+
+/* Ours is the bound, so nobody is refused for it. */
+static void what_is_too_deep_is_let_in(void **state)
+{
+	char *found;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("cd r && d=$(printf 'd/%%.0s' $(seq 101)) && mkdir -p $d && echo x >$d/f && "
+		  "printf '<<<<<<< x\\n' >pbt_project.yml");
+	found = found_in_push(commit_all(), "refs/heads/a", GATE_ACCEPT);
+	assert_non_null(strstr(found, "is more than 100 folders deep [PS-PROJ-072]"));
+	free(found);
+}
+
 /* A key of 300,000 bytes, there twice, and a list that names its map 20,000 times. */
 static void findings_are_short(void **state)
 {
@@ -871,6 +938,7 @@ int main(int argc, char **argv)
 			CASE(check_of_work_tree_and_revision),
 		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
 		CASE(example_passes_without_a_warning), CASE(findings_are_short),
+		CASE(odd_entries_are_told), CASE(what_is_too_deep_is_let_in),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows) +
 			    PS_NELEM(right_rows)];
