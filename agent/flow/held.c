@@ -11,26 +11,6 @@
 #include "common/base/id.h"
 #include "common/config/mapping.h"
 
-/* May some project of the repository go by this rule, and does every one (that came so far)? */
-static bool may_reach(const struct conf_environment *env, const struct ref_event *e, bool *all)
-{
-	bool ref = false, project = false;
-
-	for (size_t i = 0; i < env->refs.n && !ref; i++)
-		ref = mapping_glob(env->refs.v[i], e->ref);
-	for (size_t i = 0; i < env->projects.n && ref; i++) {
-		const char *pattern = env->projects.v[i], *colon = strchr(pattern, ':');
-		char *repo = colon ? xstrndup(pattern, (size_t)(colon - pattern)) : NULL;
-
-		if (repo && mapping_glob(repo, e->repository_name)) {
-			project = true;
-			*all |= strcmp(colon + 1, "**") == 0;
-		}
-		free(repo);
-	}
-	return ref && project;
-}
-
 static void add_members(struct buf *b, const struct config *cfg, const char *team)
 {
 	size_t n = 0;
@@ -67,9 +47,11 @@ int held_may(const struct config *cfg, const struct ref_event *e, const struct h
 	for (size_t i = 0; i < cfg->nenvironments && !all; i++) {
 		const struct conf_environment *env = &cfg->environments[i];
 		const struct conf_fabric *f = config_fabric(cfg, env->fabric);
+		enum mapping_reach reach = mapping_reach(env, e->repository_name, e->ref);
 
-		if (!f || !may_reach(env, e, &all))
+		if (!f || reach == MAPPING_NONE)
 			continue;
+		all = reach == MAPPING_ALL;
 		fabrics++;
 		owner &= config_is_member(cfg, f->owner, who->login);
 		self &= f->self_approval;

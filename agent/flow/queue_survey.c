@@ -5,6 +5,7 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/survey_json.h"
+#include "agent/flow/survey_rights.h"
 #include "agent/store/event.h"
 #include "common/base/buf.h"
 #include "common/base/log.h"
@@ -77,12 +78,36 @@ static int map_projects(struct store_tx *tx, const struct surveying *s, const st
 	return rc;
 }
 
+/* Who may not move this ref has not started anything: held, and its commit may go meanwhile. */
+static int hold_without_right(struct store_tx *tx, const struct surveying *s,
+			      const struct ref_event *e, bool *held, struct ps_err *err)
+{
+	const struct wire_surveyed *a = &s->answer.u.surveyed;
+	const char **paths = xcalloc(a->projects.n + 1, sizeof(*paths));
+	char *why = NULL;
+	int rc;
+
+	for (size_t i = 0; i < a->projects.n; i++)
+		paths[i] = a->projects.v[i].path;
+	rc = survey_rights(tx, &(struct survey_moved) {
+		.config = s->policy->cfg, .repository = s->name, .e = e,
+		.commit = a->commit ? a->commit : e->new, .projects = paths,
+		.n = a->projects.n }, &why, err);
+	*held = why != NULL;
+	if (rc == 0 && why)
+		rc = event_end(tx, e->id, "held", why, err);
+	free(paths);
+	free(why);
+	return rc;
+}
+
 static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	const struct surveying *s = arg;
 	struct buf nowhere = BUF_INIT;
 	struct ref_event e = { 0 };
 	size_t demands = 0;
+	bool held = false;
 	char *why = NULL;
 	int rc = event_get(tx, s->event, &e, err);
 
@@ -97,9 +122,13 @@ static int write_survey(struct store_tx *tx, void *arg, struct ps_err *err)
 		goto out;
 	}
 	if (rc == 0 && !s->problem)
+		rc = hold_without_right(tx, s, &e, &held, err);
+	if (rc == 0 && !s->problem && !held)
 		rc = map_projects(tx, s, &e, &nowhere, &demands, err);
 	if (rc == 0)
 		rc = event_set_surveyed(tx, s->event, err);
+	if (held)
+		goto out;
 	if (s->problem)
 		why = xasprintf("its tree cannot be read: %s", s->problem);
 	else if (!s->answer.u.surveyed.projects.n)

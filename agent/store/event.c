@@ -273,7 +273,7 @@ int events_supersede(struct store_tx *tx, int64_t repository, const char *ref, i
 			 " (SELECT id FROM event AS t WHERE t.repository = ? AND t.ref = ? ORDER BY t.seq DESC LIMIT 1)"
 			 " WHERE repository = ? AND ref = ?"
 			 " AND seq < (SELECT seq FROM ref WHERE ref.repository = ? AND ref.name = ?)"
-			 " AND ((state IN ('open', 'held') AND surveyed = 0) OR id >= ?)",
+			 " AND (state = 'held' OR (state = 'open' AND surveyed = 0) OR id >= ?)",
 			 "itititi", repository, ref, repository, ref, repository, ref, first_new);
 
 	return rc < 0 ? rc : 0;
@@ -290,7 +290,7 @@ int events_to_unkeep(struct store_tx *tx, int64_t limit, struct events *out, str
 
 int event_kept_no_more(struct store_tx *tx, int64_t id, struct ps_err *err)
 {
-	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 2 WHERE id = ?", "i", id);
+	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 2 WHERE id = ? AND surveyed = 1", "i", id);
 
 	return rc < 0 ? rc : 0;
 }

@@ -102,6 +102,15 @@ int hold_is_his(struct store_tx *tx, const struct ref_event *e, const char *logi
 	return rc;
 }
 
+int hold_was_let_go(struct store_tx *tx, int64_t event, bool *was, struct ps_err *err)
+{
+	int64_t n = 0;
+	int rc = number_of(tx, "SELECT COUNT(*), 0 FROM event WHERE id = ? AND let_by IS NOT NULL", event, &n, err);
+
+	*was = n > 0;
+	return rc;
+}
+
 int hold_let_go(struct store_tx *tx, const struct ref_event *e, const char *who, const char *why, bool *acts,
 		struct ps_err *err)
 {
@@ -112,7 +121,7 @@ int hold_let_go(struct store_tx *tx, const struct ref_event *e, const char *who,
 	*acts = rc == 0 && r.seq == e->seq;
 	ref_clear(&r);
 	if (rc == 0)
-		rc = sql_run(tx, err, "UPDATE event SET let_by = ?, let_why = ?, let_ms = ? WHERE id = ?", "ttii", who, why,
+		rc = sql_run(tx, err, "UPDATE event SET let_by = ?, let_why = ?, let_ms = ?, surveyed = 0, lease_ms = 0 WHERE id = ?", "ttii", who, why,
 			     clock_wall_ms(), e->id);
 	if (rc >= 0 && *acts)
 		rc = event_end(tx, e->id, gone ? "done" : "open", gone ? "ref deleted: nothing is undeployed" : NULL, err);

@@ -31,9 +31,13 @@ int hold_get(struct store_tx *tx, int64_t id, bool alone, struct events *out,
 /* Has this person announced a push that may have made the movement? */
 int hold_is_his(struct store_tx *tx, const struct ref_event *e, const char *login, bool *his,
 		struct ps_err *err) PS_MUSTCHECK;
-/* Open (a deletion: done), or superseded when it is not its ref's tail; *acts tells which. */
+/* Open (a deletion: done), or superseded when it is not its ref's tail; *acts tells which. What its
+ * tree holds is looked at anew. */
 int hold_let_go(struct store_tx *tx, const struct ref_event *e, const char *who, const char *why,
 		bool *acts, struct ps_err *err) PS_MUSTCHECK;
+
+/* Did somebody let it go before? */
+int hold_was_let_go(struct store_tx *tx, int64_t event, bool *was, struct ps_err *err) PS_MUSTCHECK;
 
 /*
  * A ref that has its baseline alone gets an event on purpose: it begins now where there was no ref

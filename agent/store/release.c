@@ -53,6 +53,18 @@ int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err 
 	return rows_one(tx, &label_shape, out, err, "WHERE id = ?", "i", id);
 }
 
+int label_of_another(struct store_tx *tx, int64_t repository, const char *ref, const char *commit, bool *is,
+		     struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT 1 FROM label WHERE repository = ? AND ref = ? AND commit_oid <> ?"
+				    " LIMIT 1", "itt", repository, ref, commit);
+	int rc = sql_next(tx, q, err);
+
+	*is = rc > 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 void release_clear(struct release *r)
 {
 	rows_clear_one(&release_shape, r);

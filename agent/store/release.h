@@ -23,6 +23,9 @@ int release_get(struct store_tx *tx, const char *id, struct release *out,
 int label_put(struct store_tx *tx, struct label *l, struct ps_err *err) PS_MUSTCHECK;
 int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err *err) PS_MUSTCHECK;
 void release_clear(struct release *r);
+/* Was another commit than this one ever released by this ref? */
+int label_of_another(struct store_tx *tx, int64_t repository, const char *ref, const char *commit, bool *is,
+		     struct ps_err *err) PS_MUSTCHECK;
 void label_clear(struct label *l);
 
 #endif

@@ -224,6 +224,31 @@ const struct conf_environment *mapping_find(const struct config *c, const char *
 	return NULL;
 }
 
+static bool repository_matches(const char *pattern, const char *repo)
+{
+	char *alone = xasprintf("%.*s:**", (int)(strchr(pattern, ':') - pattern), pattern);
+	bool yes = repo ? mapping_project(alone, repo, ".") :
+		mapping_project_covers(alone, "**:**");
+
+	free(alone);
+	return yes;
+}
+
+enum mapping_reach mapping_reach(const struct conf_environment *e, const char *repo,
+				 const char *ref)
+{
+	enum mapping_reach reach = MAPPING_NONE;
+	bool refs = false;
+
+	for (size_t i = 0; i < e->refs.n && !refs; i++)
+		refs = mapping_glob(e->refs.v[i], ref);
+	for (size_t i = 0; refs && i < e->projects.n && reach != MAPPING_ALL; i++)
+		if (repository_matches(e->projects.v[i], repo))
+			reach = mapping_covers(strchr(e->projects.v[i], ':') + 1, "**") ?
+				MAPPING_ALL : MAPPING_SOME;
+	return reach;
+}
+
 void mapping_explain(const struct config *c, const char *repo, const char *project, const char *ref,
 		     struct mapping_step *steps)
 {

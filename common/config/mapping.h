@@ -35,6 +35,11 @@ bool mapping_project(const char *pattern, const char *repo, const char *project)
 /* The environment, or NULL. index (may be NULL) gets the rule's number from 1. */
 const struct conf_environment *mapping_find(const struct config *c, const char *repo,
 					    const char *project, const char *ref, size_t *index);
+/* May this rule take the ref for some project of the repository, or does it for every one that no
+ * earlier rule takes? repo NULL: whatever the repository is called. */
+enum mapping_reach { MAPPING_NONE, MAPPING_SOME, MAPPING_ALL };
+enum mapping_reach mapping_reach(const struct conf_environment *e, const char *repo,
+				 const char *ref);
 /* Every rule in order with what matched: for `which --all`. steps has c->nenvironments places. */
 void mapping_explain(const struct config *c, const char *repo, const char *project, const char *ref,
 		     struct mapping_step *steps);

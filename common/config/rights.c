@@ -32,45 +32,18 @@ bool rights_may(const struct config *c, const struct conf_environment *e, const 
 
 /* ---- which environments may take a ref, whatever is in its tree ---- */
 
-/* NO; for some projects; for every project of the repository. */
-enum reach { REACH_NO, REACH_SOME, REACH_ALL };
-
-static bool repository_matches(const char *pattern, const char *repo)
-{
-	char *alone = xasprintf("%.*s:**", (int)(strchr(pattern, ':') - pattern), pattern);
-	bool yes = repo ? mapping_project(alone, repo, ".") :
-		mapping_project_covers(alone, "**:**");
-
-	free(alone);
-	return yes;
-}
-
-static enum reach reach_of(const struct conf_environment *e, const struct rights_ask *q)
-{
-	enum reach reach = REACH_NO;
-	bool refs = false;
-
-	for (size_t i = 0; i < e->refs.n && !refs; i++)
-		refs = mapping_glob(e->refs.v[i], q->ref);
-	for (size_t i = 0; refs && i < e->projects.n && reach != REACH_ALL; i++)
-		if (repository_matches(e->projects.v[i], q->repo))
-			reach = mapping_covers(strchr(e->projects.v[i], ':') + 1, "**") ?
-				REACH_ALL : REACH_SOME;
-	return reach;
-}
-
 /* The environments that may take the ref, in their order; behind one that takes all, none does.
  * *i: where to go on, from 0. */
 static const struct conf_environment *next_that_may(const struct rights_ask *q, size_t *i,
-						    enum reach *reach)
+						    enum mapping_reach *reach)
 {
 	while (*i < q->config->nenvironments) {
 		const struct conf_environment *e = &q->config->environments[(*i)++];
 
-		*reach = reach_of(e, q);
-		if (*reach == REACH_ALL)
+		*reach = mapping_reach(e, q->repo, q->ref);
+		if (*reach == MAPPING_ALL)
 			*i = q->config->nenvironments;
-		if (*reach != REACH_NO)
+		if (*reach != MAPPING_NONE)
 			return e;
 	}
 	return NULL;
@@ -78,7 +51,7 @@ static const struct conf_environment *next_that_may(const struct rights_ask *q, 
 
 bool rights_is_mapped(const struct rights_ask *q)
 {
-	enum reach reach;
+	enum mapping_reach reach;
 	size_t i = 0;
 
 	return next_that_may(q, &i, &reach) != NULL;
@@ -87,7 +60,7 @@ bool rights_is_mapped(const struct rights_ask *q)
 bool rights_in_doubt(const struct rights_ask *q)
 {
 	const struct conf_environment *e;
-	enum reach reach;
+	enum mapping_reach reach;
 
 	for (size_t i = 0; (e = next_that_may(q, &i, &reach));)
 		if (!rights_may(q->config, e, q->login))
@@ -112,11 +85,11 @@ const struct conf_environment *rights_against(const struct rights_ask *q,
 					      const char *const *projects, size_t n)
 {
 	const struct conf_environment *e;
-	enum reach reach;
+	enum mapping_reach reach;
 
 	for (size_t i = 0; (e = next_that_may(q, &i, &reach));) {
 		bool takes = !projects || takes_one_of(e, q, projects, n) ||
-			(!n && reach == REACH_ALL && is_given(&e->push));
+			(!n && reach == MAPPING_ALL && is_given(&e->push));
 
 		if (takes && !rights_may(q->config, e, q->login))
 			return e;
@@ -127,7 +100,7 @@ const struct conf_environment *rights_against(const struct rights_ask *q,
 bool rights_takes(const struct rights_ask *q, const char *const *projects, size_t n)
 {
 	const struct conf_environment *e;
-	enum reach reach;
+	enum mapping_reach reach;
 
 	for (size_t i = 0; (e = next_that_may(q, &i, &reach));)
 		if (!projects || takes_one_of(e, q, projects, n))

@@ -13,6 +13,10 @@
 
 struct buf;
 
+/* Codes of rule_rows.h, for whoever holds what the gate would have refused. */
+#define RIGHTS_CODE "PS-PUSH-004"
+#define RIGHTS_RELEASED_CODE "PS-PUSH-005"
+
 /* What is asked: may login (NULL: unknown) move this ref of this repository? */
 struct rights_ask {
 	const struct config *config;

@@ -51,6 +51,9 @@ RULE(NO_FOLDER, "PS-PROJ-058", WARNING, "declared datasets and subgraphs have th
      "commit the folder, or remove the entry")
 RULE(SEMVER, "PS-PROJ-062", OFF, "the version is MAJOR.MINOR.PATCH",
      "Prophecy's versioning commands need it", "version: '1.0'", "version: '1.0.0'")
+RULE(RAISED, "PS-PROJ-064", OFF, "a project that changes on a branch raises its version",
+     "two releases have one version otherwise; for branches that people release from",
+     "a pipeline changes, and version: 1.0.0 stays", "raise the version in pbt_project.yml")
 RULE(DEPENDENCIES, "PS-PROJ-066", WARNING, "dependencies is a list",
      "what is in it is not found otherwise", "dependencies: {}", "dependencies: []")
 RULE(SECRET, "PS-PROJ-067", WARNING, "no credentials in files",

@@ -5,6 +5,7 @@
 
 #include "common/base/near.h"
 #include "common/gate/fold.h"
+#include "common/gate/version.h"
 
 static void judged_free(struct judged *j)
 {
@@ -131,7 +132,7 @@ void bench_clear(struct bench *b)
 bool bench_needs_old(const struct judged *now)
 {
 	const struct rules *r = &now->rules;
-	bool may_refuse = r->ndead > 0;
+	bool may_refuse = r->ndead > 0 || rule_wanted(r, RULE_RAISED);
 
 	for (size_t i = 0; i < r->found.n && !may_refuse; i++) {
 		const struct rule *rule = rule_of(&r->found.v[i]);
@@ -255,6 +256,46 @@ static void dead_references(const struct scale *s, const struct judged *now,
 	}
 }
 
+/* By object names; of a plain folder nobody knows. */
+static bool has_changed(const struct judged *now, const struct judged *old, const char *project)
+{
+	const char *path = strcmp(project, ".") == 0 ? "" : project;
+	struct tree_entry a, b;
+	struct ps_err err;
+
+	if (!*path)
+		return *now->name && *old->name && strcmp(now->name, old->name) != 0;
+	return tree_stat(now->t, path, &a, &err) == 0 && tree_stat(old->t, path, &b, &err) == 0 &&
+		*a.oid && *b.oid && strcmp(a.oid, b.oid) != 0;
+}
+
+/* Rule 64, for whoever wants it. */
+static void raised(const struct scale *s, const struct judged *now, const struct judged *old,
+		   struct diag_list *out)
+{
+	if (!old || !s->ref || !ps_starts(s->ref, "refs/heads/") ||
+	    rule_level(&rule_table[RULE_RAISED], s->config, s->ref) == CONF_LEVEL_OFF)
+		return;
+	for (size_t i = 0; i < now->rules.nprojects; i++) {
+		const struct rules_project *p = &now->rules.projects[i];
+		const struct outline *was = rules_outline(&old->rules, p->path);
+		bool known = false;
+		char *text;
+
+		if (!was || version_higher(p->outline.version, was->version, &known) || !known ||
+		    !has_changed(now, old, p->path))
+			continue;
+		text = xasprintf("the project has changed, and its version %s is not above %s",
+				 p->outline.version, was->version);
+		weigh(s, &(struct diag) { .key = p->path, .path = p->file,
+					  .line = p->outline.version_at.line,
+					  .col = p->outline.version_at.col,
+					  .code = rule_table[RULE_RAISED].code, .text = text },
+		      out);
+		free(text);
+	}
+}
+
 void bench_compare(const struct bench *b, const struct judged *now, const struct judged *old,
 		   const char *ref, struct diag_list *out)
 {
@@ -265,5 +306,6 @@ void bench_compare(const struct bench *b, const struct judged *now, const struct
 	for (size_t i = 0; i < now->rules.found.n; i++)
 		weigh(&s, &now->rules.found.v[i], out);
 	dead_references(&s, now, old, out);
+	raised(&s, now, old, out);
 	free(s.before);
 }

@@ -3,10 +3,9 @@
 
 #include "common/gate/rules_push.h"
 
-#include <ctype.h>
-
 #include "common/config/mapping.h"
 #include "common/config/rights.h"
+#include "common/gate/version.h"
 
 static const char tags[] = "refs/tags/";
 
@@ -127,35 +126,6 @@ static void released(const struct push_subject *s, const struct rights_ask *q,
 
 /* ---- what a tag says ---- */
 
-/* 1.4.0 of v1.4.0, NAME/1.4.0 and NAME/v1.4.0; NULL: no version. */
-static const char *version_of(const char *tag)
-{
-	const char *slash = strrchr(tag, '/'), *v = slash ? slash + 1 : tag;
-
-	v += *v == 'v';
-	return isdigit((unsigned char)*v) ? v : NULL;
-}
-
-/* Without a v before it and without .0 behind it. */
-static size_t core_length(const char **version)
-{
-	size_t n;
-
-	*version += **version == 'v';
-	n = strlen(*version);
-	while (n > 2 && strspn(*version, "0123456789.") >= n && (*version)[n - 1] == '0' &&
-	       (*version)[n - 2] == '.')
-		n -= 2;
-	return n;
-}
-
-static bool same_version(const char *a, const char *b)
-{
-	size_t n = core_length(&a), m = core_length(&b);
-
-	return n == m && memcmp(a, b, n) == 0;
-}
-
 /* Is the tag NAME/VERSION about this project? Of a name that no project has: about all. */
 static bool is_about(const struct rules *r, const struct outline *o, const char *tag)
 {
@@ -179,7 +149,7 @@ static void tag_version(const struct push_subject *s, const struct rights_ask *q
 	const char *tag = s->ref + strlen(tags), *version;
 	size_t others = 0;
 
-	if (!s->judged || !ps_starts(s->ref, tags) || !(version = version_of(tag)) ||
+	if (!s->judged || !ps_starts(s->ref, tags) || !(version = version_of_tag(tag)) ||
 	    !rights_is_mapped(q))
 		return;
 	for (size_t i = 0; i < s->judged->rules.nprojects; i++) {
@@ -189,7 +159,7 @@ static void tag_version(const struct push_subject *s, const struct rights_ask *q
 		if (!*p->outline.version || !is_about(&s->judged->rules, &p->outline, tag) ||
 		    !rights_takes(q, path, 1))
 			continue;
-		if (same_version(version, p->outline.version))
+		if (version_same(version, p->outline.version))
 			return;
 		if (first)
 			others++;

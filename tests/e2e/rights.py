@@ -147,6 +147,41 @@ def projects_of_their_own():
         bo.refused(f"bo (developers) may not move v2: {ONLY}", "+HEAD~1:refs/tags/v2")
 
 
+def core_has_the_last_word():
+    """What went past the gate (here a program of the pusher's own that says yes) is held, not released."""
+    a = Shared()
+    try:
+        a.start()
+        repo = a.shared()
+        clone = a.example(repo)
+        bo = Person(clone, "bo")
+        a.stop()
+        bearings = os.path.join(repo, "hooks", "penstock.hook")
+        with open(bearings, encoding="utf-8") as f:
+            true = f.read()
+        forged = os.path.join(a.base, "says-yes")
+        with open(forged, "w", encoding="utf-8") as f:
+            f.write(YES % os.path.join(HERE, "..", "support"))
+        os.chmod(forged, 0o755)
+        with open(bearings, "w", encoding="utf-8") as f:
+            f.write("\n".join(true.split("\n")[:2] + [forged, ""]))
+        bo.push(f"HEAD:{TAG}")
+        with open(bearings, "w", encoding="utf-8") as f:
+            f.write(true)
+        check(at(repo, TAG) != ZERO, "git let it in")
+        a.start()
+        e = a.wait_event(TAG, states=("held",))
+        check(e["reason"] == f"bo (developers) may not move {TAG}: environment production takes pushes of prod_support only",
+              f"held for want of the right: {e}")
+        check("toolchain" not in a.penstock("why", e["id"]).stdout, "nothing was asked for")
+        a.penstock("--as", "ana", "release-hold", e["id"], expect=1)
+        a.penstock("--as", "kim", "release-hold", e["id"], "-m", "it is right all the same")
+        wait("it waits for what builds", lambda: "toolchain" in a.penstock("why", e["id"]).stdout, limit=60)
+    finally:
+        a.stop()
+        a.remove()
+
+
 def people_by_name():
     with Shared(push="[kim, bo]") as a:
         repo = a.shared()
@@ -238,6 +273,14 @@ def tags_and_versions():
         check(at(repo, "refs/tags/v2.0.0") == ZERO, "refused where the admin wants it")
 
 
+YES = """#!/usr/bin/python3
+import socket, sys
+sys.path.insert(0, %r)
+sys.dont_write_bytecode = True
+import wire
+fd = int(sys.argv[sys.argv.index("--result-fd") + 1])
+wire.send(socket.socket(fileno=fd), "verdict", id=0, verdict="accept", text="", refs=[])
+"""
 DRY = "hint: penstock.dry-run: nothing is wrong and nothing was changed; git says declined because you asked for a dry run"
 
 
@@ -347,6 +390,7 @@ def check_says_it_before():
 if __name__ == "__main__":
     if not os.path.exists(os.path.join(BUILD, "penstock-hook")):
         raise Failed("cwd is no build folder")
-    main(who_may_move_what, one_ref_is_enough, the_tree_gives_no_right, projects_of_their_own, people_by_name, agent_down,
+    main(who_may_move_what, one_ref_is_enough, the_tree_gives_no_right, projects_of_their_own,
+         core_has_the_last_word, people_by_name, agent_down,
          unknown_pushers, released_tags_stay, tags_and_versions, dry_run, skip, nobody_skips_by_default,
          check_says_it_before)

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 #include "common/gate/gate.h"
+#include "common/gate/version.h"
 #include "common/project/survey.h"
 #include "tests/support/gitdir.h"
 #include "tests/support/kernel.h"
@@ -596,6 +597,68 @@ static void no_right_by_being_slow(void **state)
 	free(path);
 }
 
+static const struct { const char *now, *was; bool higher, known, same; } versions[] = {
+	{ "1.0.1", "1.0.0", true, true, false }, { "1.0.0", "1.0.1", false, true, false },
+	{ "1.10", "1.9", true, true, false }, { "1.0", "1.0.0", false, true, true },
+	{ "v2", "1.9.9", true, true, false }, { "v1.4.0", "1.4", false, true, true },
+	{ "1.0", "1.0-rc1", true, true, false }, { "1.0-rc1", "1.0", false, true, false },
+	{ "1.0-rc2", "1.0-rc1", false, false, false }, { "ver2", "ver1", false, false, false },
+	{ "10", "1", true, true, false }, { "", "1", false, false, false },
+};
+
+static void versions_are_compared(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(versions); i++) {
+		bool known, higher = version_higher(versions[i].now, versions[i].was, &known);
+
+		if (higher != versions[i].higher || known != versions[i].known ||
+		    version_same(versions[i].now, versions[i].was) != versions[i].same)
+			fail_msg("%s after %s", versions[i].now, versions[i].was);
+	}
+	assert_string_equal(version_of_tag("a/b/v1.4"), "1.4");
+	assert_null(version_of_tag("vacation"));
+}
+
+/* Rule 64, which is off: a project that changes on main, and one whose README changes beside it. */
+static void version_is_raised(void **state)
+{
+	char *yml = xasprintf("%srules: [{ rules: [PS-PROJ-064], refs: [refs/heads/main], "
+			      "severity: error }]\n", config_yml);
+	struct config *usual = config;
+	struct diag_list l = DIAG_LIST_INIT;
+	struct gate_result res;
+	const char *base, *changed, *raised;
+
+	(void)state;
+	make_repo();
+	base = gitdir_out("git -C r rev-parse base");
+	put("r", F_PROD, "{\"a\": 1}");
+	changed = commit_all();
+	put("r", F_YML, "name: demo\nversion: '1.0.1'\nlanguage: python\npipelines:" ONE_PIPELINE
+	    "\njobs:" ONE_JOB "\n");
+	raised = commit_all();
+	gitdir_sh("git -C r reset -q --hard base");
+	struct gate_command same = { base, changed, "refs/heads/main" };
+	struct gate_command topic = { ZERO, changed, "refs/heads/topic" };
+	struct gate_command up = { base, raised, "refs/heads/main" };
+	assert_int_equal(push(&same, 1, &res, 0), GATE_ACCEPT);		/* off */
+	gate_result_clear(&res);
+	assert_int_equal(config_parse(&config, "p", yml, strlen(yml), &l, &err), 0);
+	assert_int_equal(push(&same, 1, &res, 0), GATE_REFUSE);
+	assert_non_null(strstr(buf_str(&res.text), "pbt_project.yml:2:10: error: the project has "
+			       "changed, and its version 1.0 is not above 1.0 [PS-PROJ-064]\n"));
+	gate_result_clear(&res);
+	assert_int_equal(push(&topic, 1, &res, 0), GATE_ACCEPT);
+	gate_result_clear(&res);
+	assert_int_equal(push(&up, 1, &res, 0), GATE_ACCEPT);
+	gate_result_clear(&res);
+	config_free(config);
+	config = usual;
+	diag_clear(&l);
+	free(yml);
+}
+
 static void removed_pipeline_that_a_job_names(void **state)
 {
 	const char *base, *entry, *folder;
@@ -937,6 +1000,7 @@ int main(int argc, char **argv)
 		CASE(rules_of_the_push), CASE(mutants_never_crash), CASE(many_findings_are_cut),
 			CASE(check_of_work_tree_and_revision),
 		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
+		CASE(version_is_raised), cmocka_unit_test(versions_are_compared),
 		CASE(example_passes_without_a_warning), CASE(findings_are_short),
 		CASE(odd_entries_are_told), CASE(what_is_too_deep_is_let_in),
 	};
