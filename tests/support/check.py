@@ -334,7 +334,7 @@ def do_valgrind():
 
 def do_e2e():
     prefix = toolchain()
-    step("make e2e", make("e2e"), BUILD, 30 * MINUTE, {"PENSTOCK_TEST_TOOLCHAIN": prefix})
+    step("make e2e", make("e2e"), BUILD, 30 * MINUTE, {"PENSTOCK_TEST_TOOLCHAIN": prefix, **pbt()})
 
 
 def do_kill():
