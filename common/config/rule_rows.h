@@ -192,6 +192,10 @@ RULE(CONNECTION, "PS-JOB-046", WARNING, "connections lead from process to proces
 RULE(USES_INSTANCE, "PS-JOB-048", WARNING, "the config instance that a task picks exists",
      "the run fails at its start", "parameters [\"-i\", \"prod\"] and no prod.json",
      "add the instance to the pipeline, or pick another")
+RULE(DERIVED_INSTANCE, "PS-JOB-049", OFF,
+     "pipelines have the config instance that an environment derives a job with",
+     "the release cannot be planned there; for branches that people release from",
+     "derive: {from: jobs/j, config: prod} and no prod.json", "add the instance to the pipeline")
 RULE(SUBSTITUTED, "PS-JOB-052", WARNING, "artifact paths have their placeholders",
      "a deployment by hand was committed; the next release would use the old file",
      ".../artifacts/dev/execution/1/1.0/pipeline/x.whl", "take the file of the commit before")

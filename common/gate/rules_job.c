@@ -53,40 +53,94 @@ static void references(struct job_at *j, const struct job_view *v)
 	}
 }
 
+/* The instances of the pipeline of this project that a task runs. *ref stays NULL when it runs
+ * none, or one without folder (another rule's finding); else clear l. */
+static int instances_of(struct job_at *j, const struct job_view *v, const char *task_key,
+			const char **ref, struct pipeline_instances *l, struct ps_err *err)
+{
+	struct job_component c;
+	const char *local;
+	char *folder;
+	int rc = 0;
+
+	*ref = NULL;
+	if (!task_key || !job_component_of_task(&c, v, task_key))
+		return 0;
+	local = doc_string(c.reference);
+	if (!local || !job_reference_is_local(local) || !project_key_is_safe(c.reference))
+		return 0;
+	folder = project_at(j->r->p->path, local);
+	if (tree_is_dir(j->r->t, folder)) {
+		rc = pipeline_instances(j->r->t, folder, l, err);
+		*ref = rc == 0 ? local : NULL;
+	}
+	free(folder);
+	return rc;
+}
+
+static bool has_instance(const struct pipeline_instances *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->v[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 /* Rule 48 for one task. */
-static int uses_instance(struct job_at *j, const struct job_view *v, const struct doc_node *task,
-			 struct ps_err *err)
+static void uses_instance(struct job_at *j, const struct doc_node *task, const char *task_key,
+			  const char *ref, const struct pipeline_instances *l)
 {
 	const struct doc_node *at = job_task_instance(task);
-	const char *name = doc_string(at), *task_key = doc_string(doc_get(task, "task_key")), *ref;
-	struct pipeline_instances l;
-	struct job_component c;
-	bool found = false;
-	char *folder, *key;
-	int rc;
+	const char *name = doc_string(at);
+	char *key;
 
-	if (!name || !task_key || strcmp(name, "default") == 0 || strstr(name, "{{") ||
-	    !job_component_of_task(&c, v, task_key))
-		return 0;
-	ref = doc_string(c.reference);
-	if (!ref || !job_reference_is_local(ref) || !project_key_is_safe(c.reference))
-		return 0;
-	folder = project_at(j->r->p->path, ref);
-	rc = tree_is_dir(j->r->t, folder) ? pipeline_instances(j->r->t, folder, &l, err) : 1;
-	free(folder);
-	if (rc)
-		return rc < 0 ? rc : 0;	/* no folder: another rule's finding */
-	for (size_t i = 0; i < l.n; i++)
-		found = found || strcmp(l.v[i].name, name) == 0;
-	if (!found) {
-		key = xasprintf("%s %s", j->e->key, task_key);
-		rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
-			 "task '%s' picks config instance '%s', which '%s' "
-			 "does not have", task_key, name, ref);
-		for (size_t i = 0; i < l.n; i++)
-			rule_near(j->r, name, (const char *const *)&l.v[i].name, 1);
-		free(key);
-	}
+	if (!name || strcmp(name, "default") == 0 || strstr(name, "{{") || has_instance(l, name))
+		return;
+	key = xasprintf("%s %s", j->e->key, task_key);
+	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
+		 "task '%s' picks config instance '%s', which '%s' does not have", task_key, name,
+		 ref);
+	for (size_t i = 0; i < l->n; i++)
+		rule_near(j->r, name, (const char *const *)&l->v[i].name, 1);
+	free(key);
+}
+
+/* Rule 49: an environment makes a job of this one that runs with an instance of its own. */
+static void derived_instance(struct job_at *j, const struct doc_node *task, const char *task_key,
+			     const char *ref, const struct pipeline_instances *l)
+{
+	const struct config *c = j->r->config;
+
+	for (size_t i = 0; c && i < c->nenvironments; i++)
+		for (size_t k = 0; k < c->environments[i].nderive; k++) {
+			const struct conf_derive *d = &c->environments[i].derive[k];
+			char *key;
+
+			if (!d->config || strcmp(d->from, j->e->key) != 0 ||
+			    has_instance(l, d->config))
+				continue;
+			key = xasprintf("%s %s %s", j->e->key, task_key, d->config);
+			rule_hit(j->r, RULE_DERIVED_INSTANCE, j->file,
+				 doc_get(task, "task_key")->at, key,
+				 "environment %s derives '%s' with config instance '%s', which "
+				 "'%s' does not have", c->environments[i].name, d->as, d->config,
+				 ref);
+			free(key);
+		}
+}
+
+static int instances(struct job_at *j, const struct job_view *v, const struct doc_node *task,
+		     struct ps_err *err)
+{
+	const char *task_key = doc_string(doc_get(task, "task_key")), *ref;
+	struct pipeline_instances l;
+	int rc = instances_of(j, v, task_key, &ref, &l, err);
+
+	if (rc < 0 || !ref)
+		return rc;
+	uses_instance(j, task, task_key, ref, &l);
+	if (rule_wanted(j->r, RULE_DERIVED_INSTANCE))
+		derived_instance(j, task, task_key, ref, &l);
 	pipeline_instances_clear(&l);
 	return 0;
 }
@@ -106,7 +160,7 @@ static void fabric(struct job_at *j, const char *path, const struct doc_node *no
 	free(key);
 }
 
-/* Rules 21, 22, 23, 28, 33, 48. */
+/* Rules 21, 22, 23, 28, 33, 48, 49. */
 static int databricks(struct job_at *j, const struct doc_node *value, int64_t told,
 		      struct ps_err *err)
 {
@@ -127,7 +181,7 @@ static int databricks(struct job_at *j, const struct doc_node *value, int64_t to
 		fabric(j, j->file, v.fabric, told);
 		for (size_t i = 0; v.tasks && i < v.tasks->n && rc == 0 &&
 		     rules_in_time(r, j->file); i++)
-			rc = uses_instance(j, &v, v.tasks->items[i], err);
+			rc = instances(j, &v, v.tasks->items[i], err);
 		if (rc == 0)
 			rc = rules_request(r, j->e, value, j->file, &v, err);
 	}

@@ -8,12 +8,13 @@ The repositories are of a shared account (gitolite's variable says who), so that
 import json
 import os
 import re
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from agent import BUILD, Failed, Instance, Push, check, clean_env, main, run, wait  # noqa: E402
+from agent import BUILD, Failed, Instance, Push, check, clean_env, main, plain_toolchain, run, wait  # noqa: E402
 
 MAIN, TAG = "refs/heads/main", "refs/tags/v1.0.0"
 ZERO = "0" * 40
@@ -24,8 +25,8 @@ STAYS = "penstock releases what is tagged so, and a released tag stays as it is 
 class Shared(Instance):
     """init's configuration, with a root of gitolite's and what a test changes in it."""
 
-    def __init__(self, *changes, push="prod_support"):
-        super().__init__()
+    def __init__(self, *changes, push="prod_support", toolchain=None):
+        super().__init__(toolchain)
         root = "    - { path: shared, identity: gitolite, hook_users: ['%d'] }\n" % os.getuid()
         os.makedirs(os.path.join(self.dir, "shared"))
         self.change(("    - path: repos ", root + "    - path: repos "),
@@ -48,6 +49,29 @@ class Shared(Instance):
         run("git", "-c", "init.defaultBranch=main", "init", "-q", "--bare", path, env=clean_env())
         self.penstock("install", path)
         return path
+
+
+class YesSayer:
+    """The agent is down, and the repository's gate program says yes to everything: what the pusher's shell may do."""
+
+    def __init__(self, instance, repo):
+        self.instance, self.path = instance, os.path.join(repo, "hooks", "penstock.hook")
+
+    def __enter__(self):
+        self.instance.stop()
+        forged = os.path.join(self.instance.base, "says-yes")
+        with open(forged, "w", encoding="utf-8") as f:
+            f.write(YES % os.path.join(HERE, "..", "support"))
+        os.chmod(forged, 0o755)
+        with open(self.path, encoding="utf-8") as f:
+            self.true = f.read()
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.write("\n".join(self.true.split("\n")[:2] + [forged, ""]))
+
+    def __exit__(self, kind, value, trace):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.write(self.true)
+        self.instance.start()
 
 
 class Person:
@@ -148,28 +172,13 @@ def projects_of_their_own():
 
 
 def core_has_the_last_word():
-    """What went past the gate (here a program of the pusher's own that says yes) is held, not released."""
-    a = Shared()
-    try:
-        a.start()
+    """What went past the gate is held, not released."""
+    with Shared() as a:
         repo = a.shared()
-        clone = a.example(repo)
-        bo = Person(clone, "bo")
-        a.stop()
-        bearings = os.path.join(repo, "hooks", "penstock.hook")
-        with open(bearings, encoding="utf-8") as f:
-            true = f.read()
-        forged = os.path.join(a.base, "says-yes")
-        with open(forged, "w", encoding="utf-8") as f:
-            f.write(YES % os.path.join(HERE, "..", "support"))
-        os.chmod(forged, 0o755)
-        with open(bearings, "w", encoding="utf-8") as f:
-            f.write("\n".join(true.split("\n")[:2] + [forged, ""]))
-        bo.push(f"HEAD:{TAG}")
-        with open(bearings, "w", encoding="utf-8") as f:
-            f.write(true)
+        bo = Person(a.example(repo), "bo")
+        with YesSayer(a, repo):
+            bo.push(f"HEAD:{TAG}")
         check(at(repo, TAG) != ZERO, "git let it in")
-        a.start()
         e = a.wait_event(TAG, states=("held",))
         check(e["reason"] == f"bo (developers) may not move {TAG}: environment production takes pushes of prod_support only",
               f"held for want of the right: {e}")
@@ -177,9 +186,28 @@ def core_has_the_last_word():
         a.penstock("--as", "ana", "release-hold", e["id"], expect=1)
         a.penstock("--as", "kim", "release-hold", e["id"], "-m", "it is right all the same")
         wait("it waits for what builds", lambda: "toolchain" in a.penstock("why", e["id"]).stdout, limit=60)
-    finally:
-        a.stop()
-        a.remove()
+
+
+def a_tag_is_released_once():
+    """By core's own books, too: from another commit it is held, and a newer movement takes its place."""
+    with Shared(toolchain=plain_toolchain()) as a:
+        repo = a.shared()
+        clone = a.example(repo)
+        for pipeline in os.listdir(os.path.join(clone.path, "pipelines")):
+            shutil.rmtree(os.path.join(clone.path, "pipelines", pipeline, "code", "test"), ignore_errors=True)
+        clone.commit("No tests: nobody here could run them")
+        kim = Person(clone, "kim")
+        kim.push(f"HEAD:{TAG}")
+        one = at(repo, TAG)
+        wait("it is released", lambda: "approval" in a.penstock("why", TAG).stdout, every=0.2)
+        clone.commit("two")
+        with YesSayer(a, repo):
+            kim.push(f"+HEAD:{TAG}")
+        e = a.wait_event(TAG, new=at(repo, TAG), states=("held",))
+        check(e["reason"] == f"{TAG} was released before, from another commit", f"held: {e}")
+        with YesSayer(a, repo):
+            kim.push(f"+{one}:{TAG}")
+        wait("back where it was", lambda: [x["state"] for x in a.events(TAG)][1:] in (["superseded", "open"], ["superseded", "done"]))
 
 
 def people_by_name():
@@ -391,6 +419,6 @@ if __name__ == "__main__":
     if not os.path.exists(os.path.join(BUILD, "penstock-hook")):
         raise Failed("cwd is no build folder")
     main(who_may_move_what, one_ref_is_enough, the_tree_gives_no_right, projects_of_their_own,
-         core_has_the_last_word, people_by_name, agent_down,
+         core_has_the_last_word, a_tag_is_released_once, people_by_name, agent_down,
          unknown_pushers, released_tags_stay, tags_and_versions, dry_run, skip, nobody_skips_by_default,
          check_says_it_before)

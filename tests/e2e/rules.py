@@ -167,6 +167,9 @@ MUTANTS = [
     ("PS-JOB-043", [remove("jobs/airflow_orders/code/dag.py")], YML, "  jobs/airflow_orders:"),
     ("PS-JOB-044", [edit(AIR, '"dagName" : "sales_orders_due"', '"dagName" : ""')], AIR, '"dagName"'),
     ("PS-JOB-046", [edit(AIR, '\n  "connections" : [', '\n  "connections" : [ {"source": "nobody"},')], AIR, '"nobody"'),
+    ("PS-JOB-049", [remove("pipelines/customers_orders/code/configs/resources/config/prod.json"),
+                    edit("pipelines/customers_orders/pbt_aspects.yml", "- prod\n", "")],
+     "jobs/job_development/code/databricks-job.json", '"task_key" : "customers_orders"'),
     ("PS-JOB-048", [edit(JOB, '"-i", "prod"', '"-i", "live"')], JOB, '"live"'),
     ("PS-JOB-052", ["substitute"], JOB, '"path"'),
     ("PS-JOB-053", [edit(JOB, '"format" :', '"x" : "__PROJEKT_ID_PLACEHOLDER__",\n"format" :')], JOB, "__PROJEKT"),
@@ -189,7 +192,7 @@ MUTANTS = [
 # Of a push, or of what a push takes away: told by test_gate, hook.py and rights.py.
 ELSEWHERE = {"PS-PROJ-064", "PS-PUSH-001", "PS-PUSH-002", "PS-PUSH-003", "PS-PUSH-004", "PS-PUSH-005", "PS-PUSH-006", "PS-JOB-075"}
 # The example breaks these by itself, so they are on for their own mutants alone.
-OFF = {"PS-PIPE-020", "PS-PIPE-059", "PS-PIPE-063", "PS-JOB-060", "PS-PROJ-062"}
+OFF = {"PS-JOB-049", "PS-PIPE-020", "PS-PIPE-059", "PS-PIPE-063", "PS-JOB-060", "PS-PROJ-062"}
 
 
 def substitute(top):
