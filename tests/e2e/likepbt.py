@@ -146,12 +146,17 @@ def theirs(program, base, folders):
     return [got[f] for f in folders]
 
 
-def ours(folder):
-    p = subprocess.run([os.path.join(BUILD, "penstock"), "check", "--new", "--format", "json", folder], capture_output=True,
-                       text=True, timeout=60, env=clean_env())
+def checked(folder, *args):
+    p = subprocess.run([os.path.join(BUILD, "penstock"), "check", "--new", *args, folder], capture_output=True, text=True,
+                       timeout=60, env=clean_env())
     check(p.returncode in (0, 1), f"penstock check: exit {p.returncode}\n{p.stderr}")
-    # without its file it is no project, and that is what is said: a repository may hold anything else
-    return json.loads(p.stdout)["items"] or re.findall("no pbt_project.yml in", p.stderr)
+    return p
+
+
+def ours(folder):
+    # without its file it is no project, and a person is told so: a repository may hold anything else
+    return json.loads(checked(folder, "--format", "json").stdout)["items"] or \
+        re.findall("no pbt_project.yml in", checked(folder).stderr)
 
 
 def as_many(what, got, found):
