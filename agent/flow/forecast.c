@@ -175,8 +175,16 @@ static size_t without_old_orphans(struct deployed_jobs *known, const struct mani
 	return n;
 }
 
+static bool changes_jobs(const struct plan *p)
+{
+	for (size_t i = 0; i < p->njobs; i++)
+		if (p->jobs[i].change == PLAN_CHANGED)
+			return true;
+	return false;
+}
+
 /* *as_before: the plan if the version stayed the same, so that what differs by the version alone
- * can be told from what somebody changed. Without something deployed it is the same as *plan. */
+ * can be told from what somebody changed; empty when no job changes. */
 static int make_plans(struct making *m, const struct subject *s, struct manifest *r,
 		      struct plan *plan, struct plan *as_before, struct ps_err *err)
 {
@@ -206,12 +214,11 @@ static int make_plans(struct making *m, const struct subject *s, struct manifest
 	in.given = given;
 	if (rc == 0)
 		rc = planning_make(&in, plan, err);
-	if (last.version) {
+	if (rc == 0 && last.version && changes_jobs(plan)) {
 		in.version = last.version;
 		in.ref = last.ref;
-	}
-	if (rc == 0)
 		rc = planning_make(&in, as_before, err);
+	}
 	known.n = all;
 	deployed_jobs_clear(&known);
 	label_clear(&last);

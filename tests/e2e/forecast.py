@@ -124,6 +124,7 @@ def one_push_after_the_other():
         s.clone.write("README.md", "other words\n")
         _, told = s.push("README only")
         check(told[0] == (0, 2, 2, 0) and told[2] == {"~ job_development version"}, told)
+        check(s.push("the same tree")[1][2] == {"= 1 unchanged"}, "its release is known, to the last digit")
         s.clone.write(f"{REPORT}/code/more.txt", "x\n")
         check(s.push("one pipeline")[1][0] == (1, 2, 1, 0), "one of two")
         s.clone.edit(DEFINITION, '"max_retries" : 0', '"max_retries" : 3')
