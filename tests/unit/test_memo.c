@@ -13,6 +13,10 @@
 #include "common/base/fsutil.h"
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
+#include "common/gate/outlook.h"
+#include "common/project/survey.h"
+#include "common/base/digest.h"
+#include "common/base/clock.h"
 #include "tests/support/gitdir.h"
 #include "tests/support/kernel.h"
 
@@ -325,6 +329,143 @@ static void what_was_kept_outlives_the_process(void **state)
 }
 
 /* How many entries of this project file have a digest; *n is how many there are. */
+/* ---- the outlook: what a forecast needs ---- */
+
+/* A tree that counts the files that are read. */
+struct counting { struct tree t; struct tree *under; size_t reads; };
+
+static int count_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *e)
+{
+	return tree_list(((struct counting *)t)->under, path, out, e);
+}
+
+static int count_stat(struct tree *t, const char *path, struct tree_entry *out, struct ps_err *e)
+{
+	return tree_stat(((struct counting *)t)->under, path, out, e);
+}
+
+static int count_read(struct tree *t, const char *path, size_t max, struct buf *out,
+		      struct ps_err *e)
+{
+	((struct counting *)t)->reads++;
+	return tree_read(((struct counting *)t)->under, path, max, out, e);
+}
+
+static void count_close(struct tree *t)
+{
+	tree_close(((struct counting *)t)->under);
+}
+
+static const struct tree_ops counting_ops = { count_list, count_stat, count_read, count_close };
+
+static void same_pipelines(const struct wire_project *p, const struct survey_project *s)
+{
+	assert_int_equal(p->pipelines.n, s->npipelines);
+	for (size_t i = 0; i < s->npipelines; i++) {
+		const struct wire_pipeline *a = &p->pipelines.v[i];
+		char hex[DIGEST_HEX], *problem, *reduced = survey_reduced(s, a->key, &problem);
+
+		digest_bytes(hex, reduced, strlen(reduced));
+		assert_string_equal(a->reduced_digest, hex);
+		assert_string_equal(a->key, s->pipelines[i].key);
+		assert_string_equal(a->oid, s->pipelines[i].oid);
+		assert_string_equal(a->wheel ? a->wheel : "",
+				    s->pipelines[i].wheel ? s->pipelines[i].wheel : "");
+		assert_int_equal(a->instances.n, s->pipelines[i].ninstances);
+		free(reduced);
+		free(problem);
+	}
+}
+
+/* Templates go into the store, as a survey after the push would put them. */
+static void same_jobs(const struct wire_project *p, const struct survey_project *s)
+{
+	assert_int_equal(p->jobs.n, s->njobs);
+	for (size_t i = 0; i < s->njobs; i++) {
+		const struct wire_job *a = &p->jobs.v[i];
+		char hex[DIGEST_HEX];
+
+		assert_string_equal(a->key, s->jobs[i].key);
+		assert_int_equal(a->fabric_id, s->jobs[i].fabric);
+		assert_int_equal(a->files.n, s->jobs[i].ntemplates);
+		if (!a->files.v[0].bytes.n)
+			continue;
+		assert_int_equal(cas_put_bytes("content", a->files.v[0].bytes.p,
+					       a->files.v[0].bytes.n, hex, &err), 0);
+		assert_string_equal(hex, a->files.v[0].digest);
+	}
+}
+
+/* The outlook of a tree says what its survey says; how many files it read. */
+static size_t outlook_reads(const char *tree, struct memo *m)
+{
+	struct outlook o = { .content = "content", .until_ns = INT64_MAX };
+	struct counting c = { .t = { &counting_ops } };
+	struct survey s;
+	struct repo *repo;
+
+	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
+	assert_int_equal(repo_tree(&c.under, repo, tree, &err), 0);
+	outlook_add(&o, m, &c.t, tree, ".", "refs/heads/main", 1);
+	outlook_add(&o, m, &c.t, tree, ".", "refs/tags/v1", 2);
+	assert_false(o.gone);
+	assert_int_equal(o.nprojects, 1);
+	assert_int_equal(o.nrows, 2);
+	assert_int_equal(survey_tree(c.under, &s, &err), 0);
+	same_pipelines(&o.projects[0], &s.projects[0]);
+	same_jobs(&o.projects[0], &s.projects[0]);
+	survey_clear(&s);
+	outlook_clear(&o);
+	tree_close(&c.t);
+	repo_close(repo);
+	return c.reads;
+}
+
+static void an_outlook_reads_what_has_changed(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	const char *tree;
+
+	(void)state;
+	make_repo();
+	gitdir_sh("mkdir content");
+	tree = commit_all();
+	/* the project file; of a pipeline setup.py, of a job its definition, and that again to go along */
+	assert_int_equal(outlook_reads(tree, m), 1 + PIPELINES + 2 * JOBS);
+	assert_int_equal(outlook_reads(gitdir_out("git -C r rev-parse HEAD^{tree}"), m), 0);
+	put("pipelines/p3/code/main.py", "x = 2\n");
+	assert_int_equal(outlook_reads(commit_all(), m), 1);
+	put_job(2, "pipelines/p9");
+	assert_int_equal(outlook_reads(commit_all(), m), 2);
+	put("README.md", "outside of every unit\n");
+	assert_int_equal(outlook_reads(commit_all(), m), 0);
+	put_project("# a line more at the top\n", PIPELINES);
+	assert_int_equal(outlook_reads(commit_all(), m), 1);
+	memo_free(m);
+}
+
+static void an_outlook_has_its_time(void **state)
+{
+	struct outlook o = { .content = "content", .until_ns = clock_boot_ns() - 1 };
+	struct memo *m = memo_new("", NULL);
+	const char *tree;
+	struct repo *repo;
+	struct tree *t;
+
+	(void)state;
+	make_repo();
+	tree = commit_all();
+	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
+	assert_int_equal(repo_tree(&t, repo, tree, &err), 0);
+	outlook_add(&o, m, t, tree, ".", "refs/heads/main", 1);
+	assert_true(o.gone);
+	assert_int_equal(o.nrows, 0);
+	outlook_clear(&o);
+	tree_close(t);
+	repo_close(repo);
+	memo_free(m);
+}
+
 static size_t with_digest(const char *text, size_t *n)
 {
 	struct project p = { .path = (char *)"." };
@@ -382,6 +523,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest t[] = {
 		CASE(one_change_reads_one_unit), CASE(what_a_unit_asked_of_others_counts),
 		CASE(ten_thousand_pipelines_are_remembered),
+		CASE(an_outlook_reads_what_has_changed), CASE(an_outlook_has_its_time),
 		cmocka_unit_test(aliases_share_one_budget),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
