@@ -186,7 +186,8 @@ static size_t add_char(struct buf *out, const char *p, size_t n)
 /* A window of the line around the column: long lines are usual in JSON. */
 static void print_source(struct buf *out, const struct diag *d)
 {
-	unsigned first = d->col > SOURCE_WIDTH / 2 ? d->col - SOURCE_WIDTH / 2 : 1, col = 1;
+	unsigned first = d->col > SOURCE_WIDTH / 2 ? d->col - SOURCE_WIDTH / 2 : 1;
+	unsigned col = d->source_col ? d->source_col : 1;
 	const char *p = d->source, *lead = first > 1 ? "    ..." : "    ";
 	size_t width = strlen(lead), caret = 0;
 

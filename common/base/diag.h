@@ -24,7 +24,9 @@ struct diag {
 	char *text;
 	char *key;		/* what the finding is about, for "newly broken"; NULL: the path */
 	char *hint;		/* "the nearest is 'orders'"; NULL: none */
-	char *source;		/* the line of the file, for people; NULL: not told */
+	/* the line of the file, for people, or the part of it around col; NULL: not told */
+	char *source;
+	unsigned source_col;	/* the column at which that part begins; 0: at the first */
 };
 
 struct diag_list {

@@ -40,3 +40,12 @@ struct place place_of_char(struct place_cursor *c, const char *text, size_t n, s
 		step(c, text);
 	return c->at;
 }
+
+bool place_seek(struct place_cursor *c, const char *text, size_t n, struct place at)
+{
+	begin(c, at.line < c->at.line || (at.line == c->at.line && at.col < c->at.col));
+	while (c->byte < n && (c->at.line < at.line || is_continuation(text[c->byte]) ||
+			       (c->at.col < at.col && text[c->byte] != '\n')))
+		step(c, text);
+	return c->at.line == at.line;
+}

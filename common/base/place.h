@@ -19,5 +19,8 @@ struct place_cursor { size_t byte, chars; struct place at; };
 /* Past the end counts as the end. */
 struct place place_of_byte(struct place_cursor *c, const char *text, size_t n, size_t byte);
 struct place place_of_char(struct place_cursor *c, const char *text, size_t n, size_t chars);
+/* The other way: moves the cursor to that place, or to the end of its line where it has no such
+ * column. False when the text has no such line. */
+bool place_seek(struct place_cursor *c, const char *text, size_t n, struct place at);
 
 #endif

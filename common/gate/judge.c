@@ -4,6 +4,7 @@
 #include "common/gate/judge.h"
 
 #include "common/base/near.h"
+#include "common/base/place.h"
 #include "common/gate/fold.h"
 #include "common/gate/version.h"
 
@@ -48,27 +49,32 @@ struct judged *bench_find(const struct bench *b, const char *name)
 	return NULL;
 }
 
-enum { SOURCE_BEHIND = 400 };		/* bytes of a long line kept behind the column */
+enum { SOURCE_AROUND = 400 };		/* bytes of a long line kept before and behind the column */
 
-/* The line a finding is about; NULL when the file has no such line. */
-static char *line_of(const struct buf *b, const struct diag *d)
+/* The line a finding is about, or what of a long one is around its column; NULL when the file has
+ * no such line. *col: where that begins. */
+static char *line_of(const struct buf *b, struct place_cursor *c, const struct diag *d,
+		     unsigned *col)
 {
-	const char *p = buf_str(b), *end = p + b->len, *nl;
-	size_t n, most;
+	const char *text = buf_str(b), *from, *to, *end = text + b->len;
+	size_t left = SOURCE_AROUND;
 
-	for (unsigned line = 1; line < d->line; line++) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		if (!nl)
-			return NULL;
-		p = nl + 1;
+	if (!place_seek(c, text, b->len, (struct place) { d->line, d->col }))
+		return NULL;
+	from = to = text + c->byte;
+	*col = c->at.col;
+	/* to the start of a character: a continuation is not counted */
+	while (from > text && from[-1] != '\n' && (left || ((unsigned char)*from & 0xc0) == 0x80)) {
+		from--;
+		left -= left > 0;
+		*col -= ((unsigned char)*from & 0xc0) != 0x80;
 	}
-	nl = memchr(p, '\n', (size_t)(end - p));
-	n = (size_t)((nl ? nl : end) - p);
-	most = (size_t)d->col * 4 + SOURCE_BEHIND;	/* a character has at most four bytes */
-	n = n > most ? most : n;
-	if (n && p[n - 1] == '\r')
-		n--;
-	return n && !memchr(p, '\0', n) ? xstrndup(p, n) : NULL;
+	for (left = SOURCE_AROUND; to < end && *to != '\n' && left; left--)
+		to++;
+	if (to > from && to[-1] == '\r')
+		to--;
+	return to > from && !memchr(from, '\0', (size_t)(to - from)) ?
+		xstrndup(from, (size_t)(to - from)) : NULL;
 }
 
 /* Folders have no lines, and what cannot be read now is told without. */
@@ -83,6 +89,7 @@ static void read_source(const struct judged *now, const char *path, struct buf *
 
 void bench_sources(const struct judged *now, struct diag_list *l, size_t max)
 {
+	struct place_cursor cursor = { 0 };
 	struct buf b = BUF_INIT;
 	const char *file = "";
 	size_t n = 0;
@@ -93,11 +100,13 @@ void bench_sources(const struct judged *now, struct diag_list *l, size_t max)
 
 			if ((int)d->severity != pass || !*d->path)
 				continue;
-			if (strcmp(d->path, file) != 0)
+			if (strcmp(d->path, file) != 0) {
 				read_source(now, d->path, &b);
+				cursor = (struct place_cursor) { 0 };
+			}
 			file = d->path;
 			free(d->source);
-			d->source = b.len ? line_of(&b, d) : NULL;
+			d->source = b.len ? line_of(&b, &cursor, d, &d->source_col) : NULL;
 			n++;
 		}
 	buf_clear(&b);

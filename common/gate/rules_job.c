@@ -5,10 +5,15 @@
 #include "common/project/job_rules.h"
 #include "common/project/pipeline.h"
 
+/* Of tasks and of components, each looked for among the other; Databricks takes 1000 tasks. */
+enum { PARTS_MAX = 2000 };
+
 struct job_at {
 	struct rules *r;
 	const struct rules_entry *e;
 	char *file;			/* databricks-job.json from the top of the tree */
+	const char *listed;		/* the pipeline whose instances these are; NULL: none */
+	struct pipeline_instances instances;
 };
 
 static void on_job_rule(void *arg, enum job_rule rule, struct doc_pos at, const char *subject,
@@ -53,10 +58,11 @@ static void references(struct job_at *j, const struct job_view *v)
 	}
 }
 
-/* The instances of the pipeline of this project that a task runs. *ref stays NULL when it runs
- * none, or one without folder (another rule's finding); else clear l. */
+/* The instances of the pipeline of this project that a task runs, in j: listed once for tasks of it
+ * that follow each other. *ref stays NULL when it runs none, or one without folder (another rule's
+ * finding). */
 static int instances_of(struct job_at *j, const struct job_view *v, const char *task_key,
-			const char **ref, struct pipeline_instances *l, struct ps_err *err)
+			const char **ref, struct ps_err *err)
 {
 	struct job_component c;
 	const char *local;
@@ -69,10 +75,16 @@ static int instances_of(struct job_at *j, const struct job_view *v, const char *
 	local = doc_string(c.reference);
 	if (!local || !job_reference_is_local(local) || !project_key_is_safe(c.reference))
 		return 0;
+	if (ps_streq(j->listed, local)) {
+		*ref = local;
+		return 0;
+	}
+	pipeline_instances_clear(&j->instances);
+	j->listed = NULL;
 	folder = project_at(j->r->p->path, local);
 	if (tree_is_dir(j->r->t, folder)) {
-		rc = pipeline_instances(j->r->t, folder, l, err);
-		*ref = rc == 0 ? local : NULL;
+		rc = pipeline_instances(j->r->t, folder, &j->instances, err);
+		j->listed = *ref = rc == 0 ? local : NULL;
 	}
 	free(folder);
 	return rc;
@@ -133,15 +145,13 @@ static int instances(struct job_at *j, const struct job_view *v, const struct do
 		     struct ps_err *err)
 {
 	const char *task_key = doc_string(doc_get(task, "task_key")), *ref;
-	struct pipeline_instances l;
-	int rc = instances_of(j, v, task_key, &ref, &l, err);
+	int rc = instances_of(j, v, task_key, &ref, err);
 
 	if (rc < 0 || !ref)
 		return rc;
-	uses_instance(j, task, task_key, ref, &l);
+	uses_instance(j, task, task_key, ref, &j->instances);
 	if (rule_wanted(j->r, RULE_DERIVED_INSTANCE))
-		derived_instance(j, task, task_key, ref, &l);
-	pipeline_instances_clear(&l);
+		derived_instance(j, task, task_key, ref, &j->instances);
 	return 0;
 }
 
@@ -158,6 +168,30 @@ static void fabric(struct job_at *j, const char *path, const struct doc_node *no
 		 "job '%s' names fabric %lld, which no fabric of penstock.yml "
 		 "has as id", j->e->key, (long long)id);
 	free(key);
+}
+
+static bool has_too_many(const struct doc_node *list)
+{
+	return list && list->n > PARTS_MAX;
+}
+
+/* What tasks and components say of each other: rules 48, 49 and those of rules_request.c. */
+static int parts(struct job_at *j, const struct doc_node *value, struct job_view *v,
+		 struct ps_err *err)
+{
+	int rc = 0;
+
+	if (has_too_many(v->tasks) || has_too_many(v->components)) {
+		rule_hit(j->r, RULE_UNCHECKED, j->file, v->root->at, j->e->key,
+			 "more than %d tasks or components: not checked one by one", PARTS_MAX);
+		v->components = NULL;
+	}
+	for (size_t i = 0; v->components && v->tasks && i < v->tasks->n && rc == 0 &&
+	     rules_in_time(j->r, j->file); i++)
+		rc = instances(j, v, v->tasks->items[i], err);
+	pipeline_instances_clear(&j->instances);
+	j->listed = NULL;
+	return rc < 0 ? rc : rules_request(j->r, j->e, value, j->file, v, err);
 }
 
 /* Rules 21, 22, 23, 28, 33, 48, 49. */
@@ -179,11 +213,7 @@ static int databricks(struct job_at *j, const struct doc_node *value, int64_t to
 		job_rules_check(&v, on_job_rule, j);
 		references(j, &v);
 		fabric(j, j->file, v.fabric, told);
-		for (size_t i = 0; v.tasks && i < v.tasks->n && rc == 0 &&
-		     rules_in_time(r, j->file); i++)
-			rc = instances(j, &v, v.tasks->items[i], err);
-		if (rc == 0)
-			rc = rules_request(r, j->e, value, j->file, &v, err);
+		rc = parts(j, value, &v, err);
 	}
 	doc_free(d);
 	free(rel);

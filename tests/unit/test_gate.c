@@ -883,6 +883,48 @@ static void mutants_never_crash(void **state)
 	}
 }
 
+/* One line of 400,000 bytes with a finding in each task: only what is shown of it is kept, and past
+ * the bound tasks are not looked at one by one. */
+static void long_lines_are_cut_and_many_parts_are_told(void **state)
+{
+	struct gate_check c = { .path = "p", .config = config };
+	struct buf job = BUF_INIT, text = BUF_INIT;
+	struct gate_checked out;
+
+	(void)state;
+	gitdir_sh("git init -q p");
+	for (size_t n = 1999; n <= 2001; n += 2) {
+		make_good("p");
+		buf_reset(&job);
+		buf_addf(&job, "{\"fabric_id\": \"1174\", \"components\": [");
+		for (size_t i = 0; i < n; i++)
+			buf_addf(&job, "%s{\"PipelineComponent\": {\"nodeName\": \"t%zu\", \"id\": \"pipelines/a\", "
+				 "\"path\": \"dbfs:/a\"}}", i ? ", " : "", i);
+		buf_adds(&job, "], \"request\": {\"tasks\": [");
+		for (size_t i = 0; i < n; i++)
+			buf_addf(&job, "%s{\"task_key\": \"%s%zu\"}", i ? ", " : "", i % 2 ? "t" : "u", i);
+		buf_adds(&job, "]}}");
+		put("p", F_JOB, buf_str(&job));
+		assert_int_equal(gate_check(&c, &out, &err), 0);
+		assert_int_equal(out.found.n, n == 1999 ? 1 + 1000 : 2);
+		for (size_t i = 0; i < out.found.n; i++) {
+			const struct diag *d = &out.found.v[i];
+
+			assert_true(strlen(d->source) <= 801);
+			/* what is cut is cut at the finding's own column */
+			assert_memory_equal(d->source + (d->col - d->source_col),
+					    buf_str(&job) + d->col - 1, 20);
+		}
+		diag_print_source(&text, &out.found, 0);
+		if (n > 2000)
+			assert_non_null(strstr(buf_str(&text), F_JOB ":1:1: warning: more than 2000 tasks or "
+					       "components: not checked one by one [PS-PROJ-072]\n"));
+		gate_checked_clear(&out);
+	}
+	buf_clear(&job);
+	buf_clear(&text);
+}
+
 /* The findings of a push of this commit. */
 static char *found_in_push(const char *oid, const char *ref, enum gate_verdict want)
 {
@@ -1002,7 +1044,7 @@ int main(int argc, char **argv)
 		CASE(check_against_the_upstream), CASE(no_right_by_being_slow),
 		CASE(version_is_raised), cmocka_unit_test(versions_are_compared),
 		CASE(example_passes_without_a_warning), CASE(findings_are_short),
-		CASE(odd_entries_are_told), CASE(what_is_too_deep_is_let_in),
+		CASE(long_lines_are_cut_and_many_parts_are_told), CASE(odd_entries_are_told), CASE(what_is_too_deep_is_let_in),
 	};
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(pushes) + PS_NELEM(level_rows) +
 			    PS_NELEM(right_rows)];
