@@ -53,6 +53,7 @@ struct fx {
 	struct peer *gate;		/* the far end */
 	struct { const char *name, *value; } refs[REFS];
 	const char *verdict;		/* NULL: the gate says nothing */
+	bool outlook;			/* the gate tells what MAIN would hold */
 	int judged, looked;
 	pid_t pack;
 	int pidfd;
@@ -246,8 +247,16 @@ static void gate_judges(struct fx *f, const struct wire_judge *q)
 	struct wire_ref_line v[16];
 	struct wire_verdict a = { .id = q->id, .verdict = f->verdict, .text = "the verdict\n",
 				  .repository_id = "repo-1", .refs = { v, q->refs.n } };
+	const struct wire_project pr = { .path = ".", .oid = A, .name = "p", .version = "1.0",
+					 .language = "python" };
+	const struct wire_outlook ahead = { .ref = MAIN };
 	struct ps_err err;
 
+	if (f->outlook) {
+		a.projects.v = &pr;
+		a.outlook.v = &ahead;
+		a.projects.n = a.outlook.n = 1;
+	}
 	f->judged++;
 	for (size_t i = 0; i < q->refs.n; i++) {
 		v[i] = q->refs.v[i];
@@ -328,6 +337,9 @@ static void lose_gate(struct fx *f)
 static struct policy_now *make_policy(struct fx *f, const char *hook_user)
 {
 	char *yaml = xasprintf("teams:\n  developers: { members: [ana, bo] }\n"
+			       "fabrics:\n  dev: { id: 1, owner: developers, provider: local }\n"
+			       "environments:\n  - { name: development, refs: [" MAIN "], "
+			       "fabric: dev, deploy: auto }\n"
 			       "repositories:\n  roots:\n    - { path: repos, identity: uid, "
 			       "hook_users: ['%s'] }\n"
 			       "identity: { trusted_caller: true }\n", hook_user);
@@ -586,6 +598,39 @@ static void plain_push(void **state)
 	end_pack(f);
 	await(f, "0a sure open ME | used ended gate | 1 to do");
 	assert_true(f->kicks > 0);
+}
+
+static int stuck(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	char c;
+
+	(void)tx;
+	(void)err;
+	return read(*(int *)arg, &c, 1) == 1 ? 0 : PS_EIO;
+}
+
+/* The forecast takes the place of the gate's line; while nobody can read the store the push is
+ * answered without it. */
+static void forecast_in_time_or_not(void **state)
+{
+	struct fx *f = *state;
+	int pipes[2];
+
+	f->outlook = true;
+	connect_gate(f);
+	begin_push(f);
+	assert_string_equal(pre(f, MAIN, O, A), "accept: main: no pipelines to build; then "
+			    "development (auto)\n");
+	end_pack(f);
+	assert_int_equal(pipe(pipes), 0);
+	store_read(f->core.store, stuck, NULL, &pipes[0]);
+	begin_push(f);
+	assert_string_equal(pre(f, MAIN, O, A), "accept: the verdict\n");
+	assert_int_equal(write(pipes[1], "x", 1), 1);
+	end_pack(f);
+	await(f, " | void ended gate | void ended gate | 0 to do");
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 static void client_killed(void **state)
@@ -905,7 +950,7 @@ int main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(plain_push), CASE(client_killed), CASE(refused_by_git),
+		CASE(plain_push), CASE(forecast_in_time_or_not), CASE(client_killed), CASE(refused_by_git),
 			CASE(refused_by_the_gate),
 		CASE(alias_is_its_target), CASE(acting_as), CASE(judged_by_the_hook),
 		CASE(hung_up_while_judged), CASE(first_push_of_all_agent_down), CASE(gate_down),
