@@ -64,7 +64,8 @@ class Bench:
             self.emit("value", row=row, unit=self.units[row], median=self.median(row), values=values)
         for title, rounds, goal, most in self.ratios:
             median = statistics.median(rounds)
-            words = reached(median, goal, most, "x")
+            # a difference that is not there has no ratio, and reaches no goal
+            words = reached(median, goal, most, "x") if min(rounds) > 0 else "  nothing to tell: the rounds differ by more than this"
             print(f"  {title:<{width}} {number(median):>9}x       {spread(rounds)}{words}")
             self.emit("ratio", row=title, median=median, values=rounds, goal=goal, most=most)
         for text in self.notes:
