@@ -12,11 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
-#include "common/base/fsutil.h"
 
 struct tree_dir {
 	struct tree base;
@@ -50,6 +50,19 @@ static bool kind_of(const struct stat *st, enum tree_kind *kind)
 	else
 		return false;
 	return true;
+}
+
+/* Most file systems tell folders and links in the listing; only of files stat says if they may be
+ * executed. */
+static bool kind_of_entry(int dirfd, const struct dirent *de, enum tree_kind *kind)
+{
+	struct stat st;
+
+	if (de->d_type == DT_DIR || de->d_type == DT_LNK) {
+		*kind = de->d_type == DT_DIR ? TREE_DIR : TREE_LINK;
+		return true;
+	}
+	return fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && kind_of(&st, kind);
 }
 
 static bool has_git_part(const char *path)
@@ -104,13 +117,9 @@ static int dir_list(struct tree *t, const char *path, struct tree_list *out, str
 	}
 	while (rc == 0 && (de = readdir(dir))) {
 		enum tree_kind kind;
-		struct stat st;
 
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
-		    strcmp(de->d_name, ".git") == 0)
-			continue;
-		if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !kind_of(&st, &kind))
+		    strcmp(de->d_name, ".git") == 0 || !kind_of_entry(dirfd(dir), de, &kind))
 			continue;
 		if (out->n == TREE_ENTRIES_MAX)
 			rc = ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
@@ -122,35 +131,67 @@ static int dir_list(struct tree *t, const char *path, struct tree_list *out, str
 	return rc;
 }
 
+static int read_link(const struct tree_dir *d, const char *path, size_t max, struct buf *out,
+		     struct ps_err *err)
+{
+	int fd = open_below(d, path, O_PATH);
+	char target[4096];
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
+	int rc = 0;
+
+	if (n < 0)			/* a link on the way there */
+		rc = ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
+	else if ((size_t)n > max)
+		rc = ps_err_set(err, PS_ELIMIT, "link '%s' is too long", path);
+	else
+		buf_add(out, target, (size_t)n);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* As many bytes as the file has: it does not change while we look. */
+static int read_file(int fd, const char *path, size_t max, struct buf *out, struct ps_err *err)
+{
+	struct stat st;
+	size_t got = 0, size;
+
+	if (fstat(fd, &st) < 0)
+		return ps_err_errno(err, "cannot look at '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
+	if ((uint64_t)st.st_size > max)
+		return ps_err_set(err, PS_ELIMIT, "'%s': larger than %zu bytes", path, max);
+	size = (size_t)st.st_size;
+	while (got < size) {
+		ssize_t n = read(fd, buf_room(out, size - got), size - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? ps_err_errno(err, "cannot read '%s'", path) :
+				ps_err_set(err, PS_EIO, "'%s' got shorter while it was read", path);
+		buf_grew(out, (size_t)n);
+		got += (size_t)n;
+	}
+	return 0;
+}
+
 static int dir_read(struct tree *t, const char *path, size_t max, struct buf *out,
 		    struct ps_err *err)
 {
 	const struct tree_dir *d = (const struct tree_dir *)t;
-	struct tree_entry e;
-	int fd, rc = tree_stat(t, path, &e, err);
+	int fd = has_git_part(path) ? (errno = ENOENT, -1) :
+		open_below(d, path, O_RDONLY | O_NONBLOCK), rc;
 
-	if (rc < 0 || (e.kind != TREE_FILE && e.kind != TREE_EXEC && e.kind != TREE_LINK))
-		return ps_err_set(err, rc < 0 ? rc : PS_ENOENT, "'%s' is not a file", path);
-	if (e.kind == TREE_LINK) {
-		char target[4096];
-		ssize_t n;
-
-		fd = open_below(d, path, O_PATH);
-		n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
-		rc = n < 0 ? ps_err_errno(err, "cannot read link '%s'", path) : 0;
-		if (rc == 0 && (size_t)n <= max)
-			buf_add(out, target, (size_t)n);
-		else if (rc == 0)
-			rc = ps_err_set(err, PS_ELIMIT, "link '%s' is too long", path);
-	} else {
-		fd = open_below(d, path, O_RDONLY | O_NONBLOCK);
-		rc = fd < 0 ? ps_err_errno(err, "cannot read '%s'", path) :
-			fs_read_fd(out, fd, max, err);
-		if (rc < 0 && fd >= 0)
-			ps_err_prefix(err, "'%s'", path);
-	}
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0 && errno == ELOOP)
+		return read_link(d, path, max, out, err);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ENXIO))
+		return ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
+	if (fd < 0)
+		return ps_err_errno(err, "cannot read '%s'", path);
+	rc = read_file(fd, path, max, out, err);
+	close(fd);
 	return rc;
 }
 
