@@ -290,8 +290,10 @@ def two_agents():
             check(any(f"taken by another agent since" in w for w in two.json("status")["warnings"]), "a warning")
             check(one.dir in two.penstock("reconcile").stdout, "reconcile names it")
             main = "refs/heads/main"
-            git(repo, "update-ref", main, commit(repo, "next"))
-            wait("both have the event", lambda: pass_over(two) and one.events(main) and two.events(main))
+            new = commit(repo, "next")
+            git(repo, "update-ref", main, new)
+            wait("both have the event", lambda: pass_over(two) and all(
+                a.events(main) and a.events(main)[-1]["new"] == new for a in (one, two)))
             for agent in one, two:
                 agent.penstock("release-hold", agent.events(main)[-1]["id"])
             wait("it goes on in the first", lambda: one.events(main)[-1]["state"] == "done")
