@@ -227,11 +227,15 @@ class Instance:
         return self.json(*args)["items"]
 
     def events(self, ref=None):
-        """All in the order of their numbers; those of one ref in their places: a late report may get one before others."""
-        items = self.items("events")
+        """In the order of their numbers; those of one ref in their places: a late report may get one before others."""
+        items = sorted(self.items("events"), key=lambda e: int(e["id"][1:]))
         if ref is None:
-            return sorted(items, key=lambda e: int(e["id"][1:]))
-        return sorted((e for e in items if e["ref"] == ref), key=lambda e: e["seq"])
+            return items
+        items = [e for e in items if e["ref"] == ref]
+        places = {}
+        for e in sorted(items, key=lambda e: e["seq"]):
+            places.setdefault(e["repository"], []).append(e)
+        return [places[e["repository"]].pop(0) for e in items]
 
     def builds(self):
         return sorted(self.items("builds"), key=lambda b: int(b["id"][1:]))
