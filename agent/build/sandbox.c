@@ -411,8 +411,11 @@ static void probe_child(uid_t uid, int tell)
 	struct sandbox_spec spec = { .argv = argv,
 				     .cwd = "/tmp",
 				     .uid = uid,
-				     .limits = {
-					     .wall_ms = 20000, .disk = 1 << 20, .processes = 64 } };
+				     /* of all of this uid, other instances' too: they must not
+				      * make the machine look as if it had no sandbox */
+				     .limits = { .wall_ms = 20000,
+						 .disk = 1 << 20,
+						 .processes = 4096 } };
 	struct sandbox_result res;
 	struct ps_err err = { 0 };
 	int rc = sandbox_run(&spec, &res, &err);
