@@ -36,8 +36,9 @@ class Bench:
     def ratio(self, title, over, under, goal=None, most=None):
         """Medians over the rounds of what was measured side by side in each round: at least goal, or at most `most`."""
         rounds = [a / b for a, b in zip(self.rows[over], self.rows[under]) if b]
-        if rounds:
-            self.ratios.append((title, rounds, goal, most))
+        if rounds:		# a difference that is not there has no ratio, and reaches no goal
+            there = min(self.rows[over] + self.rows[under]) > 0
+            self.ratios.append((title, rounds, goal, most, there))
 
     def goal(self, row, most):
         """The median of a row is to be no more than this."""
@@ -62,10 +63,9 @@ class Bench:
             words = reached(self.median(row), None, self.goals.get(row), self.units[row])
             print(f"  {row:<{width}} {number(self.median(row)):>10} {self.units[row]:<5} {spread(values)}{words}")
             self.emit("value", row=row, unit=self.units[row], median=self.median(row), values=values)
-        for title, rounds, goal, most in self.ratios:
+        for title, rounds, goal, most, there in self.ratios:
             median = statistics.median(rounds)
-            # a difference that is not there has no ratio, and reaches no goal
-            words = reached(median, goal, most, "x") if min(rounds) > 0 else "  nothing to tell: the rounds differ by more than this"
+            words = reached(median, goal, most, "x") if there else "  nothing to tell: the rounds differ by more than this"
             print(f"  {title:<{width}} {number(median):>9}x       {spread(rounds)}{words}")
             self.emit("ratio", row=title, median=median, values=rounds, goal=goal, most=most)
         for text in self.notes:
