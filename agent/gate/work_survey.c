@@ -96,7 +96,7 @@ static int tell_job(struct told *t, struct tree *root, const struct survey_proje
 	*out = (struct wire_job) {
 		.key = s->key, .name = or_empty(s->name), .scheduler = s->scheduler,
 		.enabled = s->enabled,
-		.provider = s->provider == SURVEY_AIRFLOW ? "airflow" : "databricks",
+		.provider = survey_provider_word(s->provider),
 		.fabric_id = s->fabric, .problem = s->problem,
 	};
 	out->files.v = files;

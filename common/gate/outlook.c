@@ -24,11 +24,6 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
-static const char *provider_word(enum survey_provider p)
-{
-	return p == SURVEY_AIRFLOW ? "airflow" : "databricks";
-}
-
 /* A list of a value, as a copy that may be changed. */
 #define COPY_LIST(list)                                                                            \
 	((list).v = (void *)keep_text(o, xmemdup((list).v, (list).n * sizeof(*(list).v))))
@@ -102,7 +97,7 @@ static struct wire_job *declared_jobs(const struct survey_project *p)
 	for (size_t i = 0; i < p->njobs; i++)
 		v[i] = (struct wire_job) {
 			.key = p->jobs[i].key, .name = or_empty(p->jobs[i].name),
-			.provider = provider_word(p->jobs[i].provider),
+			.provider = survey_provider_word(p->jobs[i].provider),
 			.fabric_id = p->jobs[i].fabric,
 		};
 	return v;
@@ -244,7 +239,7 @@ static const struct wire_project *read_job(struct outlook *o, struct memo *m, st
 					   const char *project, const struct wire_job *entry,
 					   const struct memo_key *k)
 {
-	bool airflow = strcmp(entry->provider, provider_word(SURVEY_AIRFLOW)) == 0;
+	bool airflow = strcmp(entry->provider, survey_provider_word(SURVEY_AIRFLOW)) == 0;
 	struct survey_project p = { .path = (char *)project };
 	struct survey_job s = { .key = xstrdup(entry->key),
 				.provider = airflow ? SURVEY_AIRFLOW : SURVEY_DATABRICKS };

@@ -8,6 +8,11 @@
 #include "common/project/pipeline.h"
 #include "common/project/project.h"
 
+const char *survey_provider_word(enum survey_provider p)
+{
+	return p == SURVEY_AIRFLOW ? "airflow" : "databricks";
+}
+
 static char *text_of(const struct doc_node *node)
 {
 	const char *t = doc_text(node);

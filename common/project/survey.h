@@ -13,6 +13,8 @@
 #include "common/tree/tree.h"
 
 enum survey_provider { SURVEY_DATABRICKS, SURVEY_AIRFLOW };	/* by the job's scheduler */
+/* As messages call it. */
+const char *survey_provider_word(enum survey_provider p);
 
 struct survey_file {
 	/* relative to the project: "jobs/x/code/databricks-job.json" */
