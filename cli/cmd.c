@@ -2,26 +2,81 @@
 
 #include "cli/cmd.h"
 
-extern const struct cmd cmd_init, cmd_install, cmd_uninstall, cmd_stop, cmd_reload;
-extern const struct cmd cmd_check, cmd_rules, cmd_toolchain_make, cmd_config_check, cmd_which;
-extern const struct cmd cmd_reconcile, cmd_release_hold, cmd_adopt, cmd_policy_export;
-extern const struct cmd cmd_status, cmd_queue, cmd_why, cmd_events, cmd_builds, cmd_log;
-extern const struct cmd cmd_pause, cmd_resume, cmd_backup, cmd_restore;
+extern const struct cmd cmd_adopt;
+extern const struct cmd cmd_backup;
+extern const struct cmd cmd_build;
+extern const struct cmd cmd_builds;
+extern const struct cmd cmd_bump;
+extern const struct cmd cmd_cancel;
+extern const struct cmd cmd_check;
 extern const struct cmd cmd_clean;
-extern const struct cmd cmd_cancel, cmd_retry, cmd_bump, cmd_build, cmd_drain;
+extern const struct cmd cmd_config_check;
+extern const struct cmd cmd_drain;
+extern const struct cmd cmd_events;
+extern const struct cmd cmd_fabrics;
+extern const struct cmd cmd_history;
+extern const struct cmd cmd_init;
+extern const struct cmd cmd_install;
+extern const struct cmd cmd_log;
+extern const struct cmd cmd_pause;
+extern const struct cmd cmd_policy_export;
+extern const struct cmd cmd_queue;
+extern const struct cmd cmd_reconcile;
+extern const struct cmd cmd_release_hold;
+extern const struct cmd cmd_releases;
+extern const struct cmd cmd_reload;
+extern const struct cmd cmd_restore;
+extern const struct cmd cmd_resume;
+extern const struct cmd cmd_retry;
+extern const struct cmd cmd_rules;
+extern const struct cmd cmd_run;
+extern const struct cmd cmd_runs;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_stop;
 extern const struct cmd cmd_tests;
-extern const struct cmd cmd_releases, cmd_fabrics, cmd_history, cmd_run, cmd_runs;
+extern const struct cmd cmd_toolchain_make;
+extern const struct cmd cmd_uninstall;
+extern const struct cmd cmd_which;
+extern const struct cmd cmd_why;
 
+/* In the order of `penstock --help`. */
 const struct cmd *const cmd_table[] = {
-	&cmd_status, &cmd_queue, &cmd_why, &cmd_events, &cmd_builds, &cmd_log,
+	&cmd_status,
+	&cmd_queue,
+	&cmd_why,
+	&cmd_events,
+	&cmd_builds,
+	&cmd_log,
 	&cmd_tests,
-	&cmd_which, &cmd_check, &cmd_rules,
-	&cmd_releases, &cmd_fabrics, &cmd_history, &cmd_run, &cmd_runs,
-	&cmd_release_hold, &cmd_cancel, &cmd_retry, &cmd_bump, &cmd_build,
-	&cmd_pause, &cmd_resume, &cmd_drain,
-	&cmd_init, &cmd_install, &cmd_uninstall, &cmd_toolchain_make, &cmd_config_check,
-		&cmd_policy_export, &cmd_backup, &cmd_restore, &cmd_clean,
-		&cmd_adopt, &cmd_reconcile, &cmd_reload, &cmd_stop,
+	&cmd_which,
+	&cmd_check,
+	&cmd_rules,
+	&cmd_releases,
+	&cmd_fabrics,
+	&cmd_history,
+	&cmd_run,
+	&cmd_runs,
+	&cmd_release_hold,
+	&cmd_cancel,
+	&cmd_retry,
+	&cmd_bump,
+	&cmd_build,
+	&cmd_pause,
+	&cmd_resume,
+	&cmd_drain,
+	&cmd_init,
+	&cmd_install,
+	&cmd_uninstall,
+	&cmd_toolchain_make,
+	&cmd_config_check,
+	&cmd_policy_export,
+	&cmd_backup,
+	&cmd_restore,
+	&cmd_clean,
+	&cmd_adopt,
+	&cmd_reconcile,
+	&cmd_reload,
+	&cmd_stop,
 	NULL,
 };
 

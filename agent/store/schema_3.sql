@@ -1,0 +1,12 @@
+-- The store's tables, from version 2 to 3: releases that are promoted, approved, rolled back. Same rules
+-- as in schema.sql.
+
+-- ---- releases: signatures ----
+
+-- ---- demands and deployments that people ask for; approvals, freezes, locks ----
+
+-- ---- what a fabric has: verified, pinned, orphans ----
+
+-- ---- audit, tokens ----
+
+-- ---- outbox ----
