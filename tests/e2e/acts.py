@@ -118,7 +118,7 @@ class Agent(Instance):
         """No process below the build role, no folder of its work."""
         role = self.role("build")
         wait("the build role has no process below it", lambda: self.processes(role) == [role])
-        check(self.leftovers() == [], f"left: {self.leftovers()}")
+        wait("no folder of its work is left", lambda: self.leftovers() == [])
         for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/memory"):
             left = [p for p in glob.glob(top + "/**/penstock-*", recursive=True) if f"-{role}-" in p]
             check(left == [], f"cgroups left: {left}")

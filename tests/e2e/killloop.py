@@ -14,7 +14,7 @@ be left. A point that is compiled in and never hit fails the test: it would be a
 So does a message without a row in common/wire/route.h.
 
 PENSTOCK_KILL_ONLY=NAME,... tries these points, PENSTOCK_KILL_MODES=alone that mode, PENSTOCK_KILL_JOBS=N so
-many at once (default: as many as processors, at most 2).
+many at once (default: one more than processors, at most 3: each waits now and then).
 """
 import os
 import sys
@@ -111,7 +111,7 @@ def plan(seen):
 
 def try_all(prefix, seen, picture):
     """Number of kills, texts of what did not recover."""
-    jobs = int(os.environ.get("PENSTOCK_KILL_JOBS", min(2, os.cpu_count())))
+    jobs = int(os.environ.get("PENSTOCK_KILL_JOBS", min(3, os.cpu_count() + 1)))
     kills, bad = 0, []
 
     def one(what):

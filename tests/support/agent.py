@@ -34,7 +34,10 @@ class Failed(AssertionError):
 
 
 def wait(what, condition, limit=None, every=0.05):
-    """Returns the first true value of condition(); fails naming `what` when the limit runs out."""
+    """Returns the first true value of condition(); fails naming `what` when the limit runs out.
+
+    What takes long is asked more and more seldom: asking starts a program, and what we wait for needs the
+    processor too."""
     until = time.monotonic() + (limit or LIMIT)
     while True:
         value = condition()
@@ -43,6 +46,7 @@ def wait(what, condition, limit=None, every=0.05):
         if time.monotonic() > until:
             raise Failed(f"waited {limit or LIMIT:.0f} s in vain for: {what}")
         time.sleep(every)
+        every = max(every, min(every * 1.25, 0.4))
 
 
 def check(truth, text):
