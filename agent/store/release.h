@@ -28,4 +28,24 @@ int label_of_another(struct store_tx *tx, int64_t repository, const char *ref, c
 		     struct ps_err *err) PS_MUSTCHECK;
 void label_clear(struct label *l);
 
+/* What people type for a release: the beginning of its id (four digits or more), the version of a
+ * label, or a ref (v1.0.0, main, refs/tags/v1.0.0), of which the newest label counts. */
+struct release_ask {
+	const char *thing;
+	const char *repository, *project;	/* only labels of these; NULL: any */
+	bool place;	/* the place counts: the same content in two repositories is ambiguous */
+};
+
+struct release_found {
+	char id[65];
+	int64_t label;		/* the newest that fits */
+	int64_t repository;
+	char *project;
+};
+
+/* PS_ENOENT: nothing is called so; PS_EINVAL: more than one, and which. Clear after success. */
+int release_find(struct store_tx *tx, const struct release_ask *ask, struct release_found *out,
+		 struct ps_err *err) PS_MUSTCHECK;
+void release_found_clear(struct release_found *f);
+
 #endif

@@ -3,6 +3,9 @@
 
 -- ---- releases: signatures ----
 
+CREATE INDEX label_version ON label (version);	-- a release by what people type
+CREATE INDEX label_ref ON label (ref);
+
 -- ---- demands and deployments that people ask for; approvals, freezes, locks ----
 
 -- ---- what a fabric has: verified, pinned, orphans ----

@@ -9,7 +9,7 @@
 #include "agent/store/view_put.h"
 
 #include "agent/store/line.h"
-#include "common/base/digest.h"
+#include "agent/store/release.h"
 #include "common/base/id.h"
 
 static json_t *node_new(const char *what)
@@ -661,33 +661,6 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 
 /* ---- what was meant ---- */
 
-/* A release by the beginning of its id or by the version of a label: 1 and its id, or 0. */
-static int find_release(struct store_tx *tx, const char *thing, char id[DIGEST_HEX], struct ps_err *err)
-{
-	size_t len = strlen(thing);
-	json_t *found = json_array();
-	char *like = NULL;
-	int rc;
-
-	if (len >= 4 && len <= PS_DIGEST_HEX && digest_is_hex(thing, len)) {
-		like = xasprintf("%s%%", thing);
-		rc = view_rows(tx, sql_query(tx, err, "SELECT id FROM release WHERE id LIKE ? ORDER BY id LIMIT 2", "t", like),
-			       found, 2, NULL, view_first_text, err);
-		free(like);
-	} else {
-		rc = view_rows(tx, sql_query(tx, err, "SELECT release FROM label WHERE version = ? ORDER BY id DESC LIMIT 1",
-					     "t", thing), found, 1, NULL, view_first_text, err);
-	}
-	if (rc == 0 && json_array_size(found) > 1)
-		rc = ps_err_set(err, PS_EINVAL, "'%s' is the beginning of more than one release; give more of it", thing);
-	if (rc == 0 && json_array_size(found) == 1) {
-		snprintf(id, DIGEST_HEX, "%s", json_string_value(json_array_get(found, 0)));
-		rc = 1;
-	}
-	json_decref(found);
-	return rc;
-}
-
 /* The newest event of a ref as typed: its full name, else a branch, else a tag. 1: *row, or 0. */
 static int find_ref(struct store_tx *tx, const struct view_ask *a, json_t **row, struct ps_err *err)
 {
@@ -709,7 +682,9 @@ static int find_ref(struct store_tx *tx, const struct view_ask *a, json_t **row,
 
 int view_why(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
-	char kind = a->thing ? id_kind(a->thing) : 0, release[DIGEST_HEX];
+	struct release_ask ask = { .thing = a->thing, .repository = a->repository };
+	char kind = a->thing ? id_kind(a->thing) : 0;
+	struct release_found found;
 	json_t *row = NULL;
 	int64_t n;
 	int rc;
@@ -725,10 +700,13 @@ int view_why(struct store_tx *tx, const struct view_ask *a, json_t **out, struct
 		return rc;
 	}
 	if (rc == 0)
-		rc = find_release(tx, a->thing, release, err);
-	if (rc > 0)
-		return release_chain(tx, release, out, err);
-	if (rc == 0)
+		rc = release_find(tx, &ask, &found, err);
+	if (rc == 0) {
+		rc = release_chain(tx, found.id, out, err);
+		release_found_clear(&found);
+		return rc;
+	}
+	if (rc == PS_ENOENT)
 		rc = ps_err_set(err, PS_ENOENT, "nothing is known of '%s': no such ref has moved, and no event, build, "
 				"deployment, run or release is called so", a->thing);
 	return rc;
