@@ -41,6 +41,17 @@ static const struct plan_template *given(const struct planning *in, const char *
 	return NULL;
 }
 
+/* Does the plan render it, or derive another from it? */
+static bool is_wanted(const struct planning *in, const struct manifest_job *j)
+{
+	if (in->env->jobs_own && j->fabric_id == in->fabric->id)
+		return true;
+	for (size_t i = 0; i < in->env->nderive; i++)
+		if (strcmp(in->env->derive[i].from, j->key) == 0)
+			return true;
+	return false;
+}
+
 /* The definitions of the jobs that go there. */
 static int read_templates(const struct planning *in, struct material *m, struct ps_err *err)
 {
@@ -54,7 +65,7 @@ static int read_templates(const struct planning *in, struct material *m, struct 
 		const struct plan_template *there = f ? given(in, f->sha256) : NULL;
 		struct buf *b = &m->bytes[m->nbytes];
 
-		if (!f || r->jobs[i].fabric_id != in->fabric->id)
+		if (!f || !is_wanted(in, &r->jobs[i]))
 			continue;
 		if (there) {
 			m->templates[m->ntemplates++] = *there;
@@ -81,7 +92,8 @@ static void read_known(const struct planning *in, struct material *m)
 		m->known[i] = (struct plan_known) { .key = j->job, .name = j->name,
 						    .digest = j->digest,
 						    .bytes = there ? buf_str(b) : NULL,
-						    .n = b->len };
+						    .n = b->len,
+						    .orphan = strcmp(j->state, "orphan") == 0 };
 	}
 }
 
@@ -89,7 +101,6 @@ static int make(const struct planning *in, struct material *m, struct plan *out,
 {
 	const struct conf_environment *env = in->env;
 	const struct conf_project *pr = config_project(in->cfg, in->repository, in->project);
-	struct plan_derive *derive = xcalloc(env->nderive, sizeof(*derive));
 	struct plan_input to = {
 		.release = in->release, .release_id = in->release_id, .environment = env->name,
 		.repository = in->repository,
@@ -97,9 +108,8 @@ static int make(const struct planning *in, struct material *m, struct plan *out,
 		.fabric_id = in->fabric->id, .customer = pr ? pr->customer : NULL,
 		.control_plane = pr ? pr->control_plane : NULL, .templates = m->templates,
 		.ntemplates = m->ntemplates, .known = m->known, .nknown = m->nknown,
-		.jobs_own = env->jobs_own, .derive = derive, .nderive = env->nderive,
+		.jobs_own = env->jobs_own, .derive = env->derive, .nderive = env->nderive,
 	};
-	int rc;
 
 	m->fabric_dir = fs_join(in->paths->fabrics, in->fabric->name);
 	to.fabric_address = in->fabric->host ? in->fabric->host : m->fabric_dir;
@@ -108,12 +118,7 @@ static int make(const struct planning *in, struct material *m, struct plan *out,
 					     .release_version = in->version,
 					     .full_release_tag = m->full_tag,
 					     .prophecy_url = pr ? pr->url : NULL };
-	for (size_t i = 0; i < env->nderive; i++)
-		derive[i] = (struct plan_derive) { env->derive[i].from, env->derive[i].as,
-						   env->derive[i].config, env->derive[i].enabled };
-	rc = plan_make(out, &to, err);
-	free(derive);
-	return rc;
+	return plan_make(out, &to, err);
 }
 
 int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)

@@ -56,7 +56,14 @@ enum conf_deploy { CONF_DEPLOY_AUTO, CONF_DEPLOY_APPROVE, CONF_DEPLOY_MANUAL };
 /* Who may do something: a team, or the people named; neither: as the key's default says. */
 struct conf_who { char *team; struct conf_names people; };
 
-struct conf_derive { char *from, *as, *config; bool enabled; struct conf_pos pos; };
+/* A job made from another one (common/plan/derive.h says how). */
+struct conf_derive {
+	char *from, *as;
+	char *config;			/* the instance its tasks run with; NULL: as in the other */
+	bool enabled, enforce_schedule;
+	char *schedule, *patch;		/* JSON objects; NULL: none given */
+	struct conf_pos pos;
+};
 
 struct conf_environment {
 	char *name;

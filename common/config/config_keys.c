@@ -18,6 +18,7 @@ static const char *const rule_codes[] = {
 #undef RULE
 	NULL,
 };
+static const char *const schedule_words[] = { "quartz_cron_expression", "timezone_id", NULL };
 static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
 
 #define GB (1LL << 30)
@@ -93,7 +94,10 @@ static const struct conf_key derive_keys[] = {
 	{ .name = "as", .type = CONF_KEY, AT(as), .flags = CONF_REQUIRED },
 	{ .name = "config", .type = CONF_NAME, AT(config) },
 	{ .name = "enabled", .type = CONF_BOOL, AT(enabled), .fallback = "true" },
-	LATER("patch"),
+	{ .name = "enforce_schedule", .type = CONF_BOOL, AT(enforce_schedule),
+	  .fallback = "false" },
+	{ .name = "schedule", .type = CONF_JSON, AT(schedule), .words = schedule_words },
+	{ .name = "patch", .type = CONF_JSON, AT(patch) },
 	END,
 };
 #undef AT

@@ -207,6 +207,7 @@ static void free_key(const struct conf_key *k, char *base)
 	case CONF_PATH:
 	case CONF_URL:
 	case CONF_KEY:
+	case CONF_JSON:
 		PS_FREE(*(char **)at);
 		break;
 	case CONF_STRINGS:

@@ -29,6 +29,7 @@ enum conf_type {
 	CONF_EITHER,	/* bool: words[0] is true, words[1] is false */
 	CONF_IDENTITY,	/* struct conf_root: a word, or env:NAME */
 	CONF_SECRET,	/* struct conf_secret */
+	CONF_JSON,	/* char *; a map as JSON; its keys are of words, where the row has some */
 	CONF_TABLE,	/* further keys of the same struct, by table */
 	CONF_ROWS,	/* map of name to struct: pointer at offset, number at count */
 	CONF_ITEMS,	/* list of structs: the same */
@@ -102,6 +103,9 @@ const char *conf_nearest(char *buf, const char *word, const char *const *words, 
 bool conf_read_value(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
 		     void *at);
 bool conf_is_name(const char *s);
+/* config_json.c */
+bool conf_read_json(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,
+		    void *at);
 
 /* config_check.c: what can only be judged when all is read: references, circles, names twice.
  * conf_warn() is for a configuration without error. */

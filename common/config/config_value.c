@@ -431,6 +431,7 @@ static const struct {
 	[CONF_EITHER] = { CONF_TEXT, false, read_word },
 	[CONF_IDENTITY] = { CONF_TEXT, false, read_identity },
 	[CONF_SECRET] = { CONF_MAP, true, read_secret },
+	[CONF_JSON] = { CONF_MAP, true, conf_read_json },
 };
 
 bool conf_read_value(struct conf_reader *r, const struct conf_key *k, const struct conf_node *node,

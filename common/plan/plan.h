@@ -9,6 +9,7 @@
 #define PS_PLAN_H
 
 #include "common/base/err.h"
+#include "common/config/config.h"
 #include "common/plan/manifest.h"
 #include "common/plan/render.h"
 
@@ -27,12 +28,7 @@ struct plan_known { /* a job as last deployed there for this project */
 	const char *digest;
 	const char *bytes; /* rendered; NULL: not at hand, then no fields are shown */
 	size_t n;
-};
-
-/* A rule "make this job on that fabric from the other one": see plan_make(). */
-struct plan_derive {
-	const char *from, *as, *config;
-	bool enabled;
+	bool orphan; /* an earlier release left it behind */
 };
 
 struct plan_input {
@@ -50,7 +46,7 @@ struct plan_input {
 	const struct plan_known *known;
 	size_t nknown;
 	bool jobs_own;
-	const struct plan_derive *derive;
+	const struct conf_derive *derive;
 	size_t nderive;
 };
 
@@ -88,11 +84,12 @@ struct plan {
 };
 
 /*
- * Plans: every artifact of the release, and (jobs_own) each job whose fabric is this one, rendered.
- * A job is a problem when its definition names another fabric than the project file, when a library
- * below prophecy/artifacts is not of this release, when two have one name, or, on a local fabric,
- * when a task is no Python wheel. Derived jobs (a later version) are a problem as well. Negative
- * only for our own failure: a template whose bytes were not given. Free with plan_clear().
+ * Plans: every artifact of the release, (jobs_own) each job whose fabric is this one, and each that
+ * a rule derives (derive.h), rendered. A job is a problem when its definition names another fabric
+ * than the project file, when a library below prophecy/artifacts is not of this release, when two
+ * have one key or one name, or, on a local fabric, when a task is no Python wheel; a rule, when the
+ * project lacks its `from`, or what it makes breaks the rules for jobs. Negative only for our own
+ * failure: a template whose bytes were not given. Free with plan_clear().
  */
 int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err) PS_MUSTCHECK;
 void plan_clear(struct plan *p);

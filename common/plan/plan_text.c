@@ -191,3 +191,30 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	*out = p;
 	return 0;
 }
+
+void plan_clear(struct plan *p)
+{
+	for (size_t i = 0; i < p->nartifacts; i++) {
+		free(p->artifacts[i].pipeline);
+		free(p->artifacts[i].path);
+	}
+	for (size_t i = 0; i < p->njobs; i++) {
+		struct plan_job *j = &p->jobs[i];
+
+		for (size_t k = 0; k < j->nfields; k++) {
+			free(j->fields[k].path);
+			free(j->fields[k].was);
+			free(j->fields[k].is);
+		}
+		free(j->fields);
+		free(j->key);
+		free(j->name);
+		free(j->bytes);
+	}
+	for (size_t i = 0; i < p->nproblems; i++)
+		free(p->problems[i]);
+	free(p->artifacts);
+	free(p->jobs);
+	free(p->problems);
+	memset(p, 0, sizeof(*p));
+}

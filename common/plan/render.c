@@ -152,11 +152,9 @@ static json_t *render_value(const char *key, const json_t *v, const struct rende
 	return made;
 }
 
-int render_job(const char *key, const char *bytes, size_t n, const struct render_params *p,
-	       struct buf *out, struct ps_err *err)
+int render_read(json_t **doc, const char *key, const char *bytes, size_t n, struct ps_err *err)
 {
-	struct ps_err why = { 0 };
-	json_t *template = NULL, *made = NULL;
+	json_t *template = NULL;
 	int rc = canon_read(&template, bytes, n, "databricks-job.json", err);
 
 	if (rc < 0) {
@@ -164,13 +162,36 @@ int render_job(const char *key, const char *bytes, size_t n, const struct render
 		return rc;
 	}
 	if (!json_is_object(template) || !render_request(template)) {
-		rc = ps_err_set(err, PS_EINVAL, "job '%s': databricks-job.json has no request",
-				key);
-		goto out;
+		json_decref(template);
+		return ps_err_set(err, PS_EINVAL, "job '%s': databricks-job.json has no request",
+				  key);
 	}
-	made = render_value(key, template, p, &why);
-	rc = made ? canon_write_any(made, out, err) : ps_err_set(err, PS_EINVAL, "%s", why.msg);
-out:
+	*doc = template;
+	return 0;
+}
+
+int render_doc(const char *key, const json_t *doc, const struct render_params *p, json_t **out,
+	       struct ps_err *err)
+{
+	struct ps_err why = { 0 };
+	json_t *made = render_value(key, doc, p, &why);
+
+	if (!made)
+		return ps_err_set(err, PS_EINVAL, "%s", why.msg);
+	*out = made;
+	return 0;
+}
+
+int render_job(const char *key, const char *bytes, size_t n, const struct render_params *p,
+	       struct buf *out, struct ps_err *err)
+{
+	json_t *template = NULL, *made = NULL;
+	int rc = render_read(&template, key, bytes, n, err);
+
+	if (rc == 0)
+		rc = render_doc(key, template, p, &made, err);
+	if (rc == 0)
+		rc = canon_write_any(made, out, err);
 	json_decref(made);
 	json_decref(template);
 	return rc;

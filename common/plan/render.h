@@ -29,6 +29,12 @@ struct render_params {		      /* NULL: no value known */
 int render_job(const char *key, const char *bytes, size_t n, const struct render_params *p,
 	       struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 
+/* The same in two steps, for who changes the template in between; *doc and *out are his. */
+int render_read(json_t **doc, const char *key, const char *bytes, size_t n,
+		struct ps_err *err) PS_MUSTCHECK;
+int render_doc(const char *key, const json_t *doc, const struct render_params *p, json_t **out,
+	       struct ps_err *err) PS_MUSTCHECK;
+
 /* The request of either generation; NULL when doc has none. Borrowed from doc. */
 const json_t *render_request(const json_t *doc);
 /* fabric_id or fabricId as a number; 0 when there is none or it is not a number. */

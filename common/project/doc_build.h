@@ -1,5 +1,5 @@
-/* doc_build – what the two readers share while they make nodes. Nobody else includes it
- * but survey_yaml, which writes what they read. */
+/* doc_build – what the two readers share while they make nodes. Nobody else includes it but
+ * survey_yaml, which writes what they read, and common/plan/job_check, which has read it. */
 #ifndef PS_DOC_BUILD_H
 #define PS_DOC_BUILD_H
 

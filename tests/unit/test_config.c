@@ -161,7 +161,14 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "    deploy: auto\n    jobs:\n      derive:\n        - { from: job_a, patch: {} }\n",
 	  "p:10:11: error: a derived job has no 'as' [PS-CONF-008]\n"
 	  "p:10:19: error: 'from' must be a job like jobs/NAME, not 'job_a' [PS-CONF-020]\n"
-	  "p:10:26: error: 'patch' is not in this version [PS-CONF-006]\n" },
+	},
+	{ "derive's JSON", TEAMS FABRICS "environments:\n  - name: dev\n    refs: [refs/heads/main]\n    fabric: dev\n"
+	  "    deploy: auto\n    jobs:\n      derive:\n        - { from: jobs/a, as: jobs/b, patch: x, schedule: { timezone: UTC } }\n"
+	  "        - { from: jobs/a, as: jobs/c, patch: [], schedule: { timezone_id: [] } }\n",
+	  "p:10:46: error: 'patch' must be a map [PS-CONF-007]\n"
+	  "p:10:61: error: unknown key 'timezone' in 'schedule' [PS-CONF-005]\n"
+	  "p:11:46: error: 'patch' must be a map [PS-CONF-007]\n"
+	  "p:11:75: error: 'timezone_id' must be a text [PS-CONF-007]\n" },
 	{ "identity from what the pusher sets", GOOD "repositories: { roots: [\n"
 	  "  { path: a, identity: 'env:GIT_PUSH_OPTION_0', hook_users: [git] },\n"
 	  "  { path: b, identity: 'env:LC_WHO', hook_users: [git] },\n"
@@ -257,7 +264,9 @@ static const char full[] =
 	"    jobs:\n"
 	"      own: false\n"
 	"      derive:\n"
-	"        - { from: jobs/job_development, as: jobs/job_production, config: prod, enabled: false }\n"
+	"        - { from: jobs/job_development, as: jobs/job_production, config: prod, enabled: false,\n"
+	"            enforce_schedule: true, schedule: { timezone_id: UTC },\n"
+	"            patch: { a: [1, -0.5e3, '1', yes, 01, true, ~], \"b\\\"\": {} } }\n"
 	"  - { name: qa, refs: ['refs/heads/release/**'], fabric: qa, deploy: auto }\n"
 	"  - { name: development, refs: [refs/heads/main], fabric: development, deploy: auto }\n"
 	"projects:\n"
@@ -300,6 +309,10 @@ static void a_full_file_becomes_structs(void **state)
 	assert_string_equal(e->derive[0].config, "prod");
 	assert_false(e->derive[0].enabled);
 	assert_int_equal(e->derive[0].pos.line, 29);
+	assert_true(e->derive[0].enforce_schedule);
+	assert_string_equal(e->derive[0].schedule, "{\"timezone_id\":\"UTC\"}");
+	assert_string_equal(e->derive[0].patch, "{\"a\":[1,-0.5e3,\"1\",\"yes\",\"01\",true,null],"
+			    "\"b\\\"\":{}}");
 	e = config_environment(c, "qa");
 	assert_true(e->jobs_own);
 	assert_int_equal(e->approvals, 1);

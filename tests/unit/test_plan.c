@@ -133,6 +133,7 @@ static void the_example_is_planned(void **state)
 	"__PROJECT_ID_PLACEHOLDER__/__PROJECT_RELEASE_VERSION_PLACEHOLDER__/pipeline/"             \
 	"sales_report-1.0-py3-none-any.whl\"}]}"
 #define JOB(head, tasks) "{" head "\"request\":{\"name\":\"x\",\"tasks\":[" tasks "]}}"
+#define FULL JOB("\"fabric_id\":\"1174\",\"components\":[],", TASK(""))
 #define GOOD JOB("\"fabric_id\":\"1174\",", TASK(""))
 
 static void changes_are_told(void **state)
@@ -147,9 +148,9 @@ static void changes_are_told(void **state)
 		"sales_report-1.0-py3-none-any.whl\"}]}]}}";
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/other", "other", SHA, was, strlen(was) },
-		{ "jobs/gone", "gone", SHA, NULL, 0 },
-		{ "jobs/job_development", "job_development", NULL, NULL, 0 },
+		{ "jobs/other", "other", SHA, was, strlen(was), false },
+		{ "jobs/gone", "gone", SHA, NULL, 0, false },
+		{ "jobs/job_development", "job_development", NULL, NULL, 0, false },
 	};
 	struct plan p = { 0 };
 	struct buf b = BUF_INIT;
@@ -194,40 +195,57 @@ struct problem_row {
 	const char *name, *json, *problem;
 	char *provider;
 	enum plan_provider fabric;
-	bool no_customer, no_project_id, derive;
+	bool no_customer, no_project_id;
+	const struct conf_derive *derive;
 };
 
+static char t_production[] = "jobs/job_production", t_x[] = "jobs/x", t_none[] = "jobs/none",
+	    t_prod[] = "prod", t_patch[] = "{\"tasks\":[{\"task_key\":\"a\",\"depends_on\":[{\"task_key\":\"b\"}]}]}",
+	    t_named[] = "{\"name\":\"job_development\"}";
+static const struct conf_derive
+	to_production = { t_key, t_production, t_prod, true, false, NULL, NULL, { 29, 1 } },
+	patched = { t_key, t_production, NULL, true, false, NULL, t_patch, { 30, 1 } },
+	from_nothing = { t_none, t_x, NULL, true, false, NULL, NULL, { 31, 1 } },
+	own_key = { t_key, t_key, NULL, true, false, NULL, NULL, { 32, 1 } },
+	own_name = { t_key, t_production, NULL, true, false, NULL, t_named, { 33, 1 } };
+
 static const struct problem_row rows[] = {
-	{ "problem none", GOOD, NULL, t_db, PLAN_LOCAL, 0, 0, 0 },
+	{ "problem none", GOOD, NULL, t_db, PLAN_LOCAL, 0, 0, NULL },
 	{ "problem fabric differs", JOB("\"fabricId\":\"4004\",", TASK("")),
-	  "names fabric 4004, the project file 1174", t_db, PLAN_LOCAL, 0, 0, 0 },
+	  "names fabric 4004, the project file 1174", t_db, PLAN_LOCAL, 0, 0, NULL },
 	{ "problem task kind on a local fabric",
 	  JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"),
 	  "task 'n' is spark_jar_task: a local fabric runs python_wheel_task only", t_db,
-	  PLAN_LOCAL, 0, 0, 0 },
+	  PLAN_LOCAL, 0, 0, NULL },
 	{ "problem no task kind elsewhere", JOB("", "{\"task_key\":\"n\",\"spark_jar_task\":{}}"),
-	  NULL, t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	  NULL, t_db, PLAN_DATABRICKS, 0, 0, NULL },
 	{ "problem foreign wheel",
 	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/prophecy/"
 		  "artifacts/o/p.jar\"}]}"),
-	  "which is not an artifact of this release", t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	  "which is not an artifact of this release", t_db, PLAN_DATABRICKS, 0, 0, NULL },
 	{ "problem no user library",
 	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/jars/p.jar\"}]}"),
-	  NULL, t_db, PLAN_DATABRICKS, 0, 0, 0 },
+	  NULL, t_db, PLAN_DATABRICKS, 0, 0, NULL },
 	{ "problem placeholder unknown", JOB("\"x\":\"__X_PLACEHOLDER__\",", TASK("")),
-	  "unknown placeholder", t_db, PLAN_LOCAL, 0, 0, 0 },
-	{ "problem provider", "{}", "is for airflow", t_af, PLAN_LOCAL, 0, 0, 0 },
-	{ "problem customer", GOOD, "needs the project's customer", t_db, PLAN_LOCAL, true, 0, 0 },
-	{ "problem project id", GOOD, "needs the project's id", t_db, PLAN_LOCAL, 0, true, 0 },
-	{ "problem derive", GOOD,
-	  "derive 'jobs/job_production' from 'jobs/job_development': not in this version", t_db,
-	  PLAN_LOCAL, 0, 0, true },
+	  "unknown placeholder", t_db, PLAN_LOCAL, 0, 0, NULL },
+	{ "problem provider", "{}", "is for airflow", t_af, PLAN_LOCAL, 0, 0, NULL },
+	{ "problem customer", GOOD, "needs the project's customer", t_db, PLAN_LOCAL, true, 0, NULL },
+	{ "problem project id", GOOD, "needs the project's id", t_db, PLAN_LOCAL, 0, true, NULL },
+	{ "problem derive without the instance", FULL, "derive 'jobs/job_production' "
+	  "(penstock.yml:29): 'pipelines/sales_report' has no config instance 'prod', which task 'a' "
+	  "would run with", t_db, PLAN_LOCAL, 0, 0, &to_production },
+	{ "problem derive breaks a job rule", FULL, "derive 'jobs/job_production' (penstock.yml:30): "
+	  "task 'a' depends on 'b', which is no task of this job", t_db, PLAN_LOCAL, 0, 0, &patched },
+	{ "problem derive from nothing", FULL, "derive 'jobs/x' (penstock.yml:31): the project has no "
+	  "job 'jobs/none'", t_db, PLAN_LOCAL, 0, 0, &from_nothing },
+	{ "problem derive to an own key", FULL, "'jobs/job_development' is there twice", t_db,
+	  PLAN_LOCAL, 0, 0, &own_key },
+	{ "problem derive to an own name", FULL, "'jobs/job_development' and 'jobs/job_production' are "
+	  "both named 'job_development'", t_db, PLAN_LOCAL, 0, 0, &own_name },
 };
 
 static void check_problem(struct fx *f, const struct problem_row *r)
 {
-	static const struct plan_derive derive = { "jobs/job_development", "jobs/job_production",
-						   "prod", true };
 	struct plan p = { 0 };
 	struct ps_err err = { 0 };
 
@@ -237,8 +255,8 @@ static void check_problem(struct fx *f, const struct problem_row *r)
 		f->in.customer = NULL;
 	if (r->no_project_id)
 		f->in.params.project_id = NULL;
-	f->in.derive = &derive;
-	f->in.nderive = r->derive;
+	f->in.derive = r->derive;
+	f->in.nderive = r->derive != NULL;
 	assert_int_equal(plan_make(&p, &f->in, &err), 0);
 	if (r->problem) {
 		assert_true(p.nproblems > 0);

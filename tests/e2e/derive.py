@@ -1,0 +1,167 @@
+#!/usr/bin/python3
+"""A job that penstock.yml derives for production: what is said at the push, what is deployed, what its run reads.
+
+Pipelines' setup.py files here write their wheel by themselves, so a bare Python prefix is toolchain enough. Judged by
+the definitions in force on the fabric, by the printed JSON and by the run's log. Exit status 77 without a sandbox.
+"""
+import glob
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from agent import BUILD, Instance, check, main, run, wait  # noqa: E402
+
+MAIN = "refs/heads/main"
+JOB, FROM = "jobs/job_production", "jobs/job_development"
+PIPELINES = ("customers_orders", "sales_report")
+# A wheel with the config instances; its main prints what it finds in the one it is told.
+SETUP = """
+import glob, os, sys, zipfile
+name = os.environ.get("NAME") or os.path.basename(os.path.dirname(os.getcwd()))
+MAIN = '''
+import json, os, sys
+def main():
+    i = sys.argv[sys.argv.index("-i") + 1]
+    text = __loader__.get_data(os.path.join(os.path.dirname(__file__), i + ".json"))
+    print("instance", i, "values", json.dumps(json.loads(text), sort_keys=True))
+'''
+with zipfile.ZipFile(f"{sys.argv[-1]}/{name}-1.0-py3-none-any.whl", "w") as z:
+    def put(path, text):
+        i = zipfile.ZipInfo(path)
+        i.external_attr = 0o100644 << 16
+        z.writestr(i, text)
+    put(f"{name}/__init__.py", "")
+    put(f"{name}/pipeline.py", MAIN)
+    for path in sorted(glob.glob("configs/resources/config/*.json")):
+        with open(path) as f:
+            put(f"{name}/" + os.path.basename(path), f.read())
+    put(f"{name}-1.0.dist-info/METADATA", f"Name: {name}\\nVersion: 1.0\\n")
+    put(f"{name}-1.0.dist-info/entry_points.txt", f"[console_scripts]\\nmain = {name}.pipeline:main\\n")
+"""
+
+
+class Scene(Instance):
+    """An instance with a bare toolchain whose production is deployed to by itself."""
+
+    def __init__(self):
+        if run(os.path.join(BUILD, "sandbox_try"), "--probe", expect=None).returncode:
+            print("SKIP: no sandbox on this machine")
+            sys.exit(77)
+        super().__init__()
+        prefix = os.path.join(self.dir, "toolchains", "default")
+        run("/usr/bin/python3", "-m", "venv", "--without-pip", prefix)
+        with open(os.path.join(prefix, ".penstock-toolchain"), "w", encoding="utf-8") as f:
+            f.write("penstock-toolchain 1\n")
+        self.configure(("    deploy: approve  ", "    deploy: auto     "),
+                       ("    fabric: production\n", "    fabric: production\n    push: developers\n"))
+
+    def configure(self, *changes):
+        """Edits penstock.yml; what is running takes it with `reload`."""
+        path = os.path.join(self.dir, "penstock.yml")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        for old, new in changes:
+            check(text.count(old) == 1, f"penstock.yml has {old!r} {text.count(old)} times")
+            text = text.replace(old, new)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        if self.parent:
+            self.penstock("reload")
+
+    def project(self):
+        c = self.example(self.repository("sales"))
+        c.git("rm", "-rq", *glob.glob("pipelines/*/code/test", root_dir=c.path))
+        for p in PIPELINES:
+            c.write(f"pipelines/{p}/code/setup.py", SETUP + f"# setup(name='{p}', version='1.0')\n")
+        c.commit("wheels without Spark")
+        return c
+
+    def release(self, clone, tag):
+        """Tags HEAD; what production has of the project afterwards, and what the push said."""
+        clone.git("tag", tag)
+        p = clone.push(tag)
+        self.wait_event("refs/tags/" + tag)
+        return self.jobs("production", "sales"), p.text
+
+
+def instances(definition):
+    return [t["python_wheel_task"]["parameters"] for t in definition["request"]["tasks"]]
+
+
+def places_of_the_fabric(definition):
+    conf = definition["request"]["job_clusters"][0]["new_cluster"]["spark_conf"]
+    return [definition["fabric_id"], conf["spark.prophecy.metadata.fabric.id"]]
+
+
+def log_of(a, number):
+    return a.penstock("log", number).stdout
+
+
+def deployed_and_run_with_its_own_values():
+    with Scene() as a:
+        c = a.project()
+        c.push("HEAD:" + MAIN)
+        a.wait_event(MAIN)
+        dev = a.jobs("development", "sales")[FROM]
+        jobs, text = a.release(c, "v1.0.0")
+        check("+ job_production new" in text and "+ job_reports new" in text, text)
+        check(sorted(jobs) == [JOB, "jobs/job_reports"], sorted(jobs))
+        made = jobs[JOB]
+        check(places_of_the_fabric(dev) == ["1174"] * 2 and places_of_the_fabric(made) == ["4004"] * 2, made)
+        check(made["request"]["name"] == "job_production", made["request"]["name"])
+        check(instances(dev) == [["-i", "dev", "-O", "{}"]] * 2, instances(dev))
+        check(instances(made) == [["-i", "prod", "-O", "{}"]] * 2, instances(made))
+        check(made["request"]["schedule"]["pause_status"] == "UNPAUSED", made["request"]["schedule"])
+        check(dev["request"]["schedule"]["pause_status"] == "PAUSED", dev["request"]["schedule"])
+        for was, now in zip(dev["request"]["tasks"], made["request"]["tasks"]):
+            check(was.get("depends_on") == now.get("depends_on"), now)
+            check(now["libraries"][0]["whl"].endswith(os.path.basename(was["libraries"][0]["whl"])), now)
+        the_run(a)
+        rules_changed(a, c)
+
+
+def the_run(a):
+    a.penstock("--as", "kim", "run", "job_production", "--fabric", "production")
+    number = a.items("runs")[0]["id"]
+    text = log_of(a, number)
+    check(text.count("instance prod values") == 2 and '"customer_totals": "prod/customer_totals"' in text, text)
+    a.penstock("run", "job_development", "--fabric", "development")
+    text = log_of(a, a.items("runs")[0]["id"])
+    check(text.count("instance dev values") == 2 and "prod/customer_totals" not in text, text)
+
+
+def rules_changed(a, c):
+    """Each change of the rule is told at the push and done; what cannot be done is told with the rule's line."""
+    pause = lambda jobs: jobs[JOB]["request"]["schedule"]["pause_status"]
+    a.configure(("          enabled: true\n", "          enabled: false\n          schedule: { timezone_id: Europe/Paris }\n"
+                 "          patch: { max_concurrent_runs: 3, email_notifications: null }\n"))
+    jobs, text = a.release(c, "v1.0.1")
+    request = jobs[JOB]["request"]
+    check("~ job_production email_notifications, max_concurrent_runs, schedule" in text, text)
+    check((request["max_concurrent_runs"], "email_notifications" in request) == (3, False), request)
+    check(request["schedule"]["timezone_id"] == "Europe/Paris", request)
+    check(request["schedule"]["quartz_cron_expression"] == "0 0 6 * * ? *", request)
+    check(pause(jobs) == "UNPAUSED", "enabled is for the day the job is made")
+    a.configure(("          enabled: false\n", "          enabled: false\n          enforce_schedule: true\n"))
+    check(pause(a.release(c, "v1.0.2")[0]) == "PAUSED", "enforced")
+    for n, (old, new, why) in enumerate((
+            ("config: prod", "config: nowhere", "'pipelines/customers_orders' has no config instance 'nowhere'"),
+            (f"from: {FROM}", "from: jobs/none", "the project has no job 'jobs/none'"))):
+        before, tag = a.snapshot("production"), f"v1.1.{n}"
+        a.configure((old, new))
+        c.git("tag", tag)
+        said = c.push(tag).text
+        a.wait_event("refs/tags/" + tag)
+        line = re.search(r"derive 'jobs/job_production' \(penstock\.yml:(\d+)\): ", said)
+        check("production: cannot be deployed: " in said and why in said and line, said)
+        with open(os.path.join(a.dir, "penstock.yml"), encoding="utf-8") as f:
+            check("- from: " in f.read().split("\n")[int(line[1]) - 1], line[0])
+        told = a.penstock("why", a.events("refs/tags/" + tag)[-1]["id"]).stdout
+        check(line[0] in told and why in told, told)
+        check(a.snapshot("production") == before, "something was changed")
+        a.configure((new, old))
+
+
+if __name__ == "__main__":
+    main(deployed_and_run_with_its_own_values)
