@@ -20,6 +20,7 @@ extern const struct cmd cmd_install;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_policy_export;
+extern const struct cmd cmd_promote;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_reconcile;
 extern const struct cmd cmd_release_hold;
@@ -56,6 +57,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_history,
 	&cmd_run,
 	&cmd_runs,
+	&cmd_promote,
 	&cmd_release_hold,
 	&cmd_cancel,
 	&cmd_retry,

@@ -27,6 +27,8 @@ static void request_free(struct request *r)
 	free((char *)k->why);
 	free((char *)k->ref);
 	free((char *)k->repository);
+	free((char *)k->environment);
+	free((char *)k->project);
 	acting_clear(&r->acting);
 	policy_drop(r->policy);
 	free(r);
@@ -39,6 +41,7 @@ static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_RETRY] = acts_retry,
 		[ACTS_BUMP] = acts_bump,
 		[ACTS_CHECK] = acts_check_build,
+		[ACTS_PROMOTE] = acts_promote,
 	};
 	struct acting *a = &((struct request *)arg)->acting;
 
@@ -89,6 +92,7 @@ void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, 
 		.core = c, .policy = policy_take(c->policy), .reply = reply, .arg = arg
 	};
 	r->acting.cfg = r->policy->cfg;
+	r->acting.paths = c->paths;
 	r->acting.ask = *ask;
 	r->acting.ask.who.login = xstrdup(ask->who.login);
 	r->acting.ask.who.shown = xstrdup(ask->who.shown);
@@ -96,6 +100,8 @@ void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, 
 	r->acting.ask.why = xstrdup_null(ask->why);
 	r->acting.ask.ref = xstrdup_null(ask->ref);
 	r->acting.ask.repository = xstrdup_null(ask->repository);
+	r->acting.ask.environment = xstrdup_null(ask->environment);
+	r->acting.ask.project = xstrdup_null(ask->project);
 	acting_init(&r->acting);
 	store_write(c->store, STORE_FULL, write_act, written, r);
 }

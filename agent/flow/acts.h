@@ -1,5 +1,5 @@
 /*
- * acts – what people do to the queue: cancel, retry, bump, check.
+ * acts – what people do to the queue: cancel, retry, bump, check; and what they ask for: promote.
  *
  * Each is one transaction that asks first whether he may (acts_rights.h), then changes all that
  * belongs together or nothing, and names what it changed. Work under way is not ended here: its row
@@ -15,7 +15,7 @@
 
 #include "agent/flow/core.h"
 
-enum acts_verb { ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK };
+enum acts_verb { ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK, ACTS_PROMOTE };
 
 struct acts_person {
 	const char *login; /* who acts */
@@ -29,6 +29,8 @@ struct acts_ask {
 	const char *thing;            /* b31, e88, d12, x7; check: a key too; NULL: queued */
 	const char *why;              /* NULL: not said */
 	const char *ref, *repository; /* cancel what is queued: NULL means any */
+	const char *environment;      /* promote: where to */
+	const char *project;	      /* promote: with repository, which one is meant; NULL */
 	bool queued;
 	bool all_demands; /* cancel a build although several demands need it */
 	bool fresh;       /* retry: forget remembered passes of its tests */

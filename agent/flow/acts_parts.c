@@ -13,6 +13,7 @@ void acting_init(struct acting *a)
 		[ACTS_RETRY] = "retried",
 		[ACTS_BUMP] = "bumped",
 		[ACTS_CHECK] = "asked",
+		[ACTS_PROMOTE] = "promoted",
 	};
 	const char *why = a->ask.why;
 

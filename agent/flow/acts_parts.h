@@ -25,6 +25,7 @@ struct acts_keep { /* a commit that is needed again */
 
 struct acting {
 	const struct config *cfg;
+	const struct ps_paths *paths;
 	struct acts_ask ask; /* the strings are whoever's made it */
 	char *why;           /* "cancelled by kim: TEXT", "retried by kim" */
 	json_t *items;
@@ -35,13 +36,14 @@ struct acting {
 	size_t nkeeps, cap_keeps;
 };
 
-/* Everything in it but cfg and ask. */
+/* Everything in it but cfg, paths and ask. */
 void acting_init(struct acting *a);
 void acting_clear(struct acting *a);
 
 int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_retry(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_bump(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_promote(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 
 /* What was changed, for the answer; a thing that is in it already is not repeated. */

@@ -144,6 +144,9 @@ int pass_deploy_again(struct store_tx *tx, struct pass *p, const struct deployme
 int pass_demands(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const struct builds *builds,
 		 struct ps_err *err) PS_MUSTCHECK;
+/* What people asked for has its release from the beginning: it gets its deployment, unless one is
+ * open. */
+int pass_asked(struct store_tx *tx, struct demand *d, struct ps_err *err) PS_MUSTCHECK;
 /* Asks for the tests of a demand's builds that have passed, and weighs them. *go_on: nothing of
  * them keeps the release; else, when builds_done or when one failed, the demand says what does. */
 int pass_tests_of(struct store_tx *tx, struct pass *p, struct demand *d,

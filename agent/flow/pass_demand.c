@@ -194,8 +194,8 @@ static int advance(struct store_tx *tx, struct pass *p, struct demand *d, struct
 	bool keyed = d->toolchain != NULL;
 	int rc = demand_seen(tx, d->id, err);
 
-	if (rc == 0 && d->release)
-		return 0;	/* its deployment speaks for it */
+	if (rc == 0 && d->release)	/* its deployment speaks for it */
+		return d->asked ? pass_asked(tx, d, err) : 0;
 	if (rc == 0 && !keyed)
 		rc = key_demand(tx, p, d, &keyed, err);
 	return rc < 0 || !keyed ? rc : weigh_builds(tx, p, d, err);

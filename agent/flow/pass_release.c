@@ -11,13 +11,17 @@
 #include "common/base/buf.h"
 #include "common/base/id.h"
 
-/* A later event's deployment to the same place: this one came too late and would turn it back. */
+/* A later event's deployment to the same place: this one came too late and would turn it back. What
+ * a person asks for may do so. */
 static int check_order(struct store_tx *tx, const struct demand *d, bool *late, struct ps_err *err)
 {
 	int64_t newer = 0;
 	char id[ID_TEXT], *why;
-	int rc = deployment_newer(tx, d->repository, d->project, d->environment, d->event, &newer,
-				  err);
+	int rc = 0;
+
+	if (!d->asked)
+		rc = deployment_newer(tx, d->repository, d->project, d->environment, d->event,
+				      &newer, err);
 
 	*late = rc == 0 && newer;
 	if (rc < 0 || !newer)
@@ -29,12 +33,13 @@ static int check_order(struct store_tx *tx, const struct demand *d, bool *late, 
 }
 
 /* This one is the newer: what waits for the same place from earlier events will not be deployed. */
-static int supersede_older(struct store_tx *tx, const struct deployment *newer, int64_t event,
-			   struct ps_err *err)
+static int supersede_older(struct store_tx *tx, const struct deployment *newer,
+			   const struct demand *d, struct ps_err *err)
 {
 	struct deployments l = { NULL, 0 };
 	char id[ID_TEXT], *why = xasprintf("superseded by %s", id_text(id, 'd', newer->id));
-	int rc = deployments_older(tx, newer, event, &l, err);
+	int rc = deployments_older(tx, newer, d->asked ? d->asked_after : d->event, d->asked, &l,
+				   err);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		rc = deployment_set(tx, l.v[i].id, "superseded", why, NULL, newer->id, err);
@@ -46,18 +51,57 @@ static int supersede_older(struct store_tx *tx, const struct deployment *newer, 
 	return rc;
 }
 
+/* The release is there: its deployment enters the line, or nothing of it is wanted any more. */
+static int enter(struct store_tx *tx, const struct demand *d, const struct label *label,
+		 struct ps_err *err)
+{
+	struct deployment dep = { .demand = d->id, .release = label->release, .label = label->id,
+				  .repository = d->repository, .project = d->project,
+				  .environment = d->environment, .fabric = d->fabric };
+	bool late = false;
+	int rc = check_order(tx, d, &late, err);
+
+	if (rc == 0 && !late)
+		rc = deployment_insert(tx, &dep, err);
+	if (rc == 0 && !late)
+		rc = pass_enter(tx, LINE_DEPLOYMENT, d->fabric, dep.id, d->priority, d->repository,
+				err);
+	if (rc == 0 && !late && d->bumped_ms)
+		rc = line_bump(tx, LINE_DEPLOYMENT, dep.id, err);
+	if (rc == 0 && !late && !d->jobs)	/* a part takes nothing's place */
+		rc = supersede_older(tx, &dep, d, err);
+	if (rc == 0 && !late)	/* for its deployment now */
+		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
+	return rc;
+}
+
+int pass_asked(struct store_tx *tx, struct demand *d, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	struct label label = { 0 };
+	bool open = false;
+	int rc = deployments_of_demand(tx, d->id, &l, err);
+
+	for (size_t i = 0; i < l.n; i++)
+		open = open || strcmp(l.v[i].state, "waiting") == 0 ||
+			strcmp(l.v[i].state, "running") == 0;
+	if (rc == 0 && !open)
+		rc = label_of(tx, d->release, d->event, &label, err);
+	if (rc == 0 && !open)
+		rc = enter(tx, d, &label, err);
+	label_clear(&label);
+	deployments_clear(&l);
+	return rc;
+}
+
 static int put(struct store_tx *tx, struct demand *d, const struct wire_project *pr,
 	       struct manifest *m, struct ps_err *err)
 {
 	struct label label = { .repository = d->repository, .project = d->project, .ref = d->ref,
 			       .commit_oid = d->commit_oid, .event = d->event };
-	struct deployment dep = { .demand = d->id, .repository = d->repository,
-				  .project = d->project, .environment = d->environment,
-				  .fabric = d->fabric };
 	struct ref_event e = { 0 };
 	struct buf text = BUF_INIT;
 	char release_id[65];
-	bool late = false;
 	int rc = manifest_write(m, &text, release_id, err);
 
 	if (rc == 0)
@@ -66,26 +110,14 @@ static int put(struct store_tx *tx, struct demand *d, const struct wire_project 
 		rc = release_version(&label.version, d->ref, pr->version, release_id, err);
 	if (rc == 0)
 		rc = event_get(tx, d->event, &e, err);
-	label.release = dep.release = release_id;
+	label.release = release_id;
 	label.pusher = e.pusher;
 	if (rc == 0)
 		rc = label_put(tx, &label, err);
-	dep.label = label.id;
 	if (rc == 0)
 		rc = demand_set_release(tx, d->id, release_id, err);
 	if (rc == 0)
-		rc = check_order(tx, d, &late, err);
-	if (rc == 0 && !late)
-		rc = deployment_insert(tx, &dep, err);
-	if (rc == 0 && !late)
-		rc = pass_enter(tx, LINE_DEPLOYMENT, d->fabric, dep.id, d->priority, d->repository,
-				err);
-	if (rc == 0 && !late && d->bumped_ms)
-		rc = line_bump(tx, LINE_DEPLOYMENT, dep.id, err);
-	if (rc == 0 && !late)
-		rc = supersede_older(tx, &dep, d->event, err);
-	if (rc == 0 && !late)	/* for its deployment now */
-		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);
+		rc = enter(tx, d, &label, err);
 	free(label.version);
 	event_clear(&e);
 	buf_clear(&text);

@@ -24,10 +24,12 @@ int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err)
 	int64_t now = clock_wall_ms();
 	int rc = sql_run(tx, err,
 			 "INSERT INTO demand (event, repository, project, ref, commit_oid, environment, fabric,"
-			 " state, since_ms, survey, created_ms, priority)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
-			 "iittttt" "itii", d->event, d->repository, d->project, d->ref, d->commit_oid,
-			 d->environment, d->fabric, now, d->survey, now, d->priority);
+			 " state, since_ms, survey, created_ms, priority, toolchain, release, asked, asked_by, asked_why, jobs,"
+			 " asked_after) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+			 " CASE WHEN CAST(? AS TEXT) IS NULL THEN 0 ELSE (SELECT MAX(id) FROM event) END)",
+			 "iittttt" "itii" "ttttttt", d->event, d->repository, d->project, d->ref, d->commit_oid,
+			 d->environment, d->fabric, now, d->survey, now, d->priority, d->toolchain, d->release,
+			 d->asked, d->asked_by, d->asked_why, d->jobs, d->asked);
 
 	if (rc < 0)
 		return rc;
@@ -64,6 +66,13 @@ int demands_of_settling_events(struct store_tx *tx, int64_t limit, struct demand
 int demand_get(struct store_tx *tx, int64_t id, struct demand *out, struct ps_err *err)
 {
 	return rows_one(tx, &demand_shape, out, err, "WHERE id = ?", "i", id);
+}
+
+int demand_of_label(struct store_tx *tx, int64_t event, const char *project, const char *release,
+		    struct demand *out, struct ps_err *err)
+{
+	return rows_one(tx, &demand_shape, out, err, "WHERE event = ? AND project = ? AND release = ?"
+			" ORDER BY id LIMIT 1", "itt", event, project, release);
 }
 
 bool demand_is_open(const struct demand *d)
@@ -124,7 +133,8 @@ int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err)
 int demand_reopen(struct store_tx *tx, int64_t id, struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
-			 "UPDATE demand SET state = 'waiting', reason = NULL, detail = NULL, since_ms = ?, release = NULL,"
+			 "UPDATE demand SET state = 'waiting', reason = NULL, detail = NULL, since_ms = ?,"
+			 " release = CASE WHEN asked IS NULL THEN NULL ELSE release END,"
 			 " superseded_by = NULL, ended_ms = NULL, look = 1 WHERE id = ? AND state IN ('failed', 'cancelled')",
 			 "ii", clock_wall_ms(), id);
 

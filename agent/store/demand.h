@@ -10,10 +10,12 @@
 	X(i, id) X(i, event) X(i, repository) X(t, project) X(t, ref) X(t, commit_oid)       \
 	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
 	X(i, superseded_by) X(t, survey) X(t, toolchain) X(t, release) X(i, created_ms)      \
-	X(i, ended_ms) X(i, priority) X(i, bumped_ms) X(t, bumped_by)
+	X(i, ended_ms) X(i, priority) X(i, bumped_ms) X(t, bumped_by)                                    \
+	X(t, asked) X(t, asked_by) X(t, asked_why) X(i, asked_after) X(t, jobs)
 ROWS_STRUCT(demand, DEMAND_COLS)
 
-/* Inserts a waiting demand from the members that name it and its priority; sets d->id. */
+/* Inserts a waiting demand from the members that name it and its priority; sets d->id. One that people
+ * asked for has asked, asked_by, asked_why, jobs, toolchain and release from the beginning. */
 int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err) PS_MUSTCHECK;
 /* Open ones to which something happened that may let them go on, oldest first, at most limit; each is
  * asked about until demand_seen(). */
@@ -40,7 +42,7 @@ int demand_get(struct store_tx *tx, int64_t id, struct demand *out,
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err) PS_MUSTCHECK;
 /* failed or cancelled → waiting, without its release: builds and deployment come anew, with the
- * toolchain it was keyed with. */
+ * toolchain it was keyed with. One that people asked for keeps its release. */
 int demand_reopen(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
 /* Open ones only: what is queued for it from now on goes to the front of its line. */
 int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *err) PS_MUSTCHECK;
@@ -48,6 +50,9 @@ int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *
  * of theirs is built or being built for them yet. Tags are never superseded. d is the newer one. */
 int demand_supersede_older(struct store_tx *tx, const struct demand *d,
 			   struct ps_err *err) PS_MUSTCHECK;
+/* The demand that made this label: the first of its event and project with its release. */
+int demand_of_label(struct store_tx *tx, int64_t event, const char *project, const char *release,
+		    struct demand *out, struct ps_err *err) PS_MUSTCHECK;
 bool demand_is_open(const struct demand *d);
 /* Its builds and tests are looked for again: one of them was cancelled when nobody needed it. */
 int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;

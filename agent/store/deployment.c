@@ -59,13 +59,15 @@ int deployments_misplaced(struct store_tx *tx, const char *environment, const ch
 			   fabric ? fabric : "", limit);
 }
 
-int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,
+int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event, bool asked,
 		      struct deployments *out, struct ps_err *err)
 {
 	return rows_select(tx, &deployment_shape, out, err,
 			   "WHERE state = 'waiting' AND repository = ? AND project = ? AND environment = ?"
-			   " AND (SELECT event FROM demand WHERE demand.id = deployment.demand) < ? ORDER BY id", "itti",
-			   d->repository, d->project, d->environment, event);
+			   " AND id <> ? AND (SELECT CASE WHEN asked IS NULL THEN event <= ?"
+			   " ELSE asked_after < ? OR id < ? END FROM demand WHERE demand.id = deployment.demand) ORDER BY id",
+			   "itti" "iii", d->repository, d->project, d->environment, d->id, event,
+			   asked ? (int64_t)0 : event, asked ? d->demand : (int64_t)0);
 }
 
 int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out, struct ps_err *err)
@@ -79,7 +81,7 @@ int deployment_newer(struct store_tx *tx, int64_t repository, const char *projec
 	sqlite3_stmt *q = sql_query(tx, err,
 				    "SELECT deployment.id FROM deployment JOIN demand ON demand.id = deployment.demand"
 				    " WHERE deployment.repository = ? AND deployment.project = ? AND deployment.environment = ?"
-				    " AND demand.event > ? AND deployment.state IN ('waiting', 'running', 'deployed')"
+				    " AND demand.event > ? AND demand.asked IS NULL AND deployment.state IN ('waiting', 'running', 'deployed')"
 				    " ORDER BY demand.event DESC LIMIT 1", "itti", repository, project, environment, event);
 	int rc = sql_next(tx, q, err);
 

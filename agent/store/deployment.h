@@ -30,12 +30,14 @@ int deployments_in_state(struct store_tx *tx, const char *state, struct deployme
 /* Waiting for an environment that goes to another fabric now (fabric NULL: to none), at most limit. */
 int deployments_misplaced(struct store_tx *tx, const char *environment, const char *fabric,
 			  int64_t limit, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
-/* Waiting ones of an earlier event for the same project and environment. */
-int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event,
+/* Waiting ones for the same project and environment that are older than d, which is of this event, or
+ * was asked for when this event was the newest: of that event or one before, or asked for before. */
+int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event, bool asked,
 		      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out,
 			  struct ps_err *err) PS_MUSTCHECK;
-/* A later event's deployment of the same project to the same environment: its number, else 0. */
+/* A later event's deployment of the same project to the same environment: its number, else 0. What
+ * people asked for is none: it says nothing of what a push is worth. */
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer,
 		     struct ps_err *err) PS_MUSTCHECK;

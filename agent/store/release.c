@@ -48,6 +48,11 @@ int label_put(struct store_tx *tx, struct label *l, struct ps_err *err)
 	return 0;
 }
 
+int label_of(struct store_tx *tx, const char *release, int64_t event, struct label *out, struct ps_err *err)
+{
+	return rows_one(tx, &label_shape, out, err, "WHERE release = ? AND event = ?", "ti", release, event);
+}
+
 int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err *err)
 {
 	return rows_one(tx, &label_shape, out, err, "WHERE id = ?", "i", id);

@@ -21,6 +21,8 @@ int release_get(struct store_tx *tx, const char *id, struct release *out,
 		struct ps_err *err) PS_MUSTCHECK;
 /* One label per release and event; sets l->id also when it was there. */
 int label_put(struct store_tx *tx, struct label *l, struct ps_err *err) PS_MUSTCHECK;
+int label_of(struct store_tx *tx, const char *release, int64_t event, struct label *out,
+	     struct ps_err *err) PS_MUSTCHECK;
 int label_get(struct store_tx *tx, int64_t id, struct label *out, struct ps_err *err) PS_MUSTCHECK;
 void release_clear(struct release *r);
 /* Was another commit than this one ever released by this ref? */

@@ -78,6 +78,17 @@ int retention_forget(struct store_tx *tx, const char *digest, struct ps_err *err
 	return rc < 0 ? rc : 0;
 }
 
+int retention_has(struct store_tx *tx, const char *digest, bool *has, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT 1 FROM build WHERE digest = ? AND state = 'passed'"
+				    " AND gone_ms = 0 LIMIT 1", "t", digest);
+	int rc = sql_next(tx, q, err);
+
+	*has = rc > 0;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 int retention_rows(struct store_tx *tx, int64_t before_ms, int64_t *n, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "DELETE FROM intent WHERE state <> 'open' AND push IN"

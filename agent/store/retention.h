@@ -26,6 +26,9 @@ int retention_busy(struct store_tx *tx, struct texts *out, struct ps_err *err) P
 /* The artifact goes: no build stands for it any more. */
 int retention_forget(struct store_tx *tx, const char *digest, struct ps_err *err) PS_MUSTCHECK;
 /* Intents of pushes that ended before: nothing asks for them again. *n: how many rows. */
+/* Was an artifact of this digest built, and not forgotten since? */
+int retention_has(struct store_tx *tx, const char *digest, bool *has,
+		  struct ps_err *err) PS_MUSTCHECK;
 int retention_rows(struct store_tx *tx, int64_t before_ms, int64_t *n, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

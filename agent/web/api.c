@@ -37,6 +37,7 @@ static const struct route routes[] = {
 	{ .post = true, .path = "/retry", .act = act_thing },
 	{ .post = true, .path = "/bump", .act = act_thing },
 	{ .post = true, .path = "/check", .act = act_thing },
+	{ .post = true, .path = "/promote", .act = act_thing },
 	{ .path = "/drain", .view = view_drain },
 	{ .post = true, .path = "/drain", .act = act_drain },
 	{ .post = true, .path = "/adopt", .act = act_adopt },

@@ -1,5 +1,5 @@
-/* api_acts – cancel, retry, bump, check and drain: what is asked is read here; who may, and what it
- * changes, is flow's (acts.h, pause_request.c). */
+/* api_acts – cancel, retry, bump, check, promote, drain: what is asked is read here; who may, and
+ * what it changes, is flow's (acts.h, pause_request.c). */
 #include "config.h"
 
 #include "agent/flow/acts.h"
@@ -34,6 +34,7 @@ static const struct {
 	{ "/retry", ACTS_RETRY },
 	{ "/bump", ACTS_BUMP },
 	{ "/check", ACTS_CHECK },
+	{ "/promote", ACTS_PROMOTE },
 };
 
 static enum acts_verb verb_of(const struct request *r)
@@ -56,6 +57,8 @@ void act_thing(struct request *r)
 		.why = member(body, "why"),
 		.ref = member(body, "ref"),
 		.repository = member(body, "repository"),
+		.environment = member(body, "environment"),
+		.project = member(body, "project"),
 		.queued = json_is_true(json_object_get(body, "queued")),
 		.all_demands = json_is_true(json_object_get(body, "all_demands")),
 		.fresh = json_is_true(json_object_get(body, "fresh")),

@@ -201,6 +201,18 @@ static const struct row rows[] = {
 	{ "check: a comparison is not retried",
 	  .first = { "UPDATE build SET check_of = 1, key = 'k1', state = 'failed' WHERE id = 3" },
 	  .ask = { ACTS_RETRY, ADMIN, .thing = "b3" }, .rc = PS_EBUSY, .says = "only compares" },
+	{ "promote: not his to push", .ask = { ACTS_PROMOTE, WHO("eve"), .thing = "v1.0", .environment = "development" },
+	  .rc = PS_EPERM, .says = "may not promote to environment development: that is for developers" },
+	{ "promote: nowhere", .ask = { ACTS_PROMOTE, WHO("ana"), .thing = "v1.0", .environment = "staging" },
+	  .rc = PS_ENOENT, .says = "there is no environment 'staging'" },
+	{ "promote: no such release", .ask = { ACTS_PROMOTE, WHO("ana"), .thing = "v9", .environment = "development" },
+	  .rc = PS_ENOENT, .says = "no release is called 'v9'" },
+	{ "promote: two projects have it",
+	  .first = { "INSERT INTO release (id, project, manifest, created_ms) VALUES ('bb', 'sub', '{}', 1)",
+		     "INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, created_ms)"
+		     " VALUES (9, 'bb', 1, 'sub', 'refs/tags/v1.0', 'c', 'v1.0', 6, 1)" },
+	  .ask = { ACTS_PROMOTE, WHO("ana"), .thing = "v1.0", .environment = "development" }, .rc = PS_EINVAL,
+	  .says = "'v1.0' may be any of 2 releases: bb (v1.0" },
 };
 
 struct doing {
@@ -255,7 +267,7 @@ static int do_it(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	static int (*const acts[])(struct store_tx *tx, struct acting *a, struct ps_err *err) = {
 		[ACTS_CANCEL] = acts_cancel, [ACTS_RETRY] = acts_retry, [ACTS_BUMP] = acts_bump,
-		[ACTS_CHECK] = acts_check_build,
+		[ACTS_CHECK] = acts_check_build, [ACTS_PROMOTE] = acts_promote,
 	};
 	struct doing *d = arg;
 
