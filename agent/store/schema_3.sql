@@ -21,4 +21,21 @@ ALTER TABLE demand ADD COLUMN jobs TEXT;		-- only these (JSON list of keys); NUL
 
 -- ---- audit, tokens ----
 
+-- What people and core decided. A row is never changed and never removed; meta's audit_head is the
+-- number and hash of the last one, and the file audit.head beside the store knows it too.
+CREATE TABLE audit (
+	number INTEGER PRIMARY KEY,		-- from 1, without holes
+	at_ms BIGINT NOT NULL,
+	who TEXT NOT NULL,			-- as shown: "root (as kim)"; penstock: core by its own rules
+	what TEXT NOT NULL,			-- cancel, approve, pause, held, ...
+	outcome TEXT NOT NULL,			-- done, refused
+	thing TEXT,				-- as typed: e88, "fabric production"; NULL: none
+	why TEXT,				-- what he said, or the rule; NULL: nothing
+	policy TEXT,				-- digest of the configuration in force; NULL: not known yet
+	details TEXT NOT NULL,			-- an object, canonical JSON
+	prev TEXT NOT NULL,			-- hash of the row before; zeros: the first
+	hash TEXT NOT NULL			-- SHA-256 over the canonical JSON of the others
+);
+CREATE INDEX audit_thing ON audit (thing);
+
 -- ---- outbox ----

@@ -93,3 +93,27 @@ char *escape_line(char *out, size_t size, const char *text)
 	buf_clear(&b);
 	return out;
 }
+
+void escape_json(struct buf *out, const char *text, size_t n)
+{
+	static const char shorts[] = { '\b', 'b',  '\t', 't', '\n', 'n',  '\f',
+				       'f',  '\r', 'r',	 '"', '"',  '\\', '\\' };
+
+	buf_addch(out, '"');
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+		size_t at = 0;
+
+		while (at < sizeof(shorts) && shorts[at] != (char)c)
+			at += 2;
+		if (at < sizeof(shorts)) {
+			buf_addch(out, '\\');
+			buf_addch(out, shorts[at + 1]);
+		} else if (c < 0x20) {
+			buf_addf(out, "\\u%04x", c);
+		} else {
+			buf_addch(out, (char)c);
+		}
+	}
+	buf_addch(out, '"');
+}

@@ -17,6 +17,9 @@ struct buf;
 char *escape_line(char *out, size_t size, const char *text);
 /* Appends text of n bytes; keep_newlines lets \n and \t pass. */
 void escape_buf(struct buf *out, const char *text, size_t n, bool keep_newlines);
+/* Appends a text of JSON, quotes and all, with the shortest escapes: one value, one row of bytes.
+ * The n bytes must be UTF-8. */
+void escape_json(struct buf *out, const char *text, size_t n);
 /* Length in bytes of the UTF-8 sequence at p (1-4), 0 when it is not valid UTF-8. */
 size_t utf8_len(const unsigned char *p, size_t n);
 bool utf8_valid(const char *s, size_t n);

@@ -8,30 +8,7 @@
 #include <math.h>
 
 #include "common/base/buf.h"
-
-static void write_text(struct buf *out, const char *s, size_t n)
-{
-	static const char shorts[] = { '\b', 'b',  '\t', 't', '\n', 'n',  '\f',
-				       'f',  '\r', 'r',	 '"', '"',  '\\', '\\' };
-
-	buf_addch(out, '"');
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-		size_t at = 0;
-
-		while (at < sizeof(shorts) && shorts[at] != (char)c)
-			at += 2;
-		if (at < sizeof(shorts)) {
-			buf_addch(out, '\\');
-			buf_addch(out, shorts[at + 1]);
-		} else if (c < 0x20) {
-			buf_addf(out, "\\u%04x", c);
-		} else {
-			buf_addch(out, (char)c);
-		}
-	}
-	buf_addch(out, '"');
-}
+#include "common/base/escape.h"
 
 static int write_real(struct buf *out, double d, struct ps_err *err)
 {
@@ -80,7 +57,7 @@ static int write_object(const json_t *v, struct buf *out, bool reals, struct ps_
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (i)
 			buf_addch(out, ',');
-		write_text(out, keys[i], strlen(keys[i]));
+		escape_json(out, keys[i], strlen(keys[i]));
 		buf_addch(out, ':');
 		rc = write_value(json_object_get(v, keys[i]), out, reals, err);
 	}
@@ -110,7 +87,7 @@ static int write_value(const json_t *v, struct buf *out, bool reals, struct ps_e
 	switch (json_typeof(v)) {
 	case JSON_OBJECT: return write_object(v, out, reals, err);
 	case JSON_ARRAY: return write_array(v, out, reals, err);
-	case JSON_STRING: write_text(out, json_string_value(v), json_string_length(v)); return 0;
+	case JSON_STRING: escape_json(out, json_string_value(v), json_string_length(v)); return 0;
 	case JSON_INTEGER: buf_addf(out, "%" PRIdMAX, (intmax_t)json_integer_value(v)); return 0;
 	case JSON_REAL:
 		return reals ? write_real(out, json_real_value(v), err)

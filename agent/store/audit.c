@@ -1,0 +1,106 @@
+/* audit – see audit.h. The chain itself is common/base/chain.h. */
+#include "config.h"
+
+#include "agent/store/audit.h"
+
+#include <inttypes.h>
+
+#include "agent/store/sql.h"
+#include "common/base/buf.h"
+#include "common/base/chain.h"
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/id.h"
+
+struct head { int64_t number; char hash[DIGEST_HEX]; };
+
+static int head_get(struct store_tx *tx, struct head *h, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT value FROM meta WHERE name = 'audit_head'", "");
+	int rc = sql_next(tx, q, err);
+
+	*h = (struct head) { .number = 0 };
+	if (rc == 0)
+		memcpy(h->hash, chain_start, sizeof(h->hash));
+	else if (rc > 0 && sscanf(sql_text(q, 0), "%" SCNd64 " %64[0-9a-f]", &h->number, h->hash) != 2)
+		rc = ps_err_set(err, PS_ESTORE, "the store does not say where its audit ends");
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+static int head_set(struct store_tx *tx, const struct chain_row *r, struct ps_err *err)
+{
+	char *text = xasprintf("%" PRId64 " %s", r->number, r->hash);
+	int rc = sql_run(tx, err, "INSERT INTO meta (name, value) VALUES ('audit_head', ?)"
+			 " ON CONFLICT (name) DO UPDATE SET value = excluded.value", "t", text);
+
+	free(text);
+	return rc < 0 ? rc : 0;
+}
+
+/* Every row has one once core has said which is in force. */
+static int last_policy(struct store_tx *tx, char **policy, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT policy FROM audit ORDER BY number DESC LIMIT 1", "");
+	int rc = sql_next(tx, q, err);
+
+	*policy = rc > 0 ? xstrdup_null(sql_text(q, 0)) : NULL;
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
+static char *clean(const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	if (!text)
+		return NULL;
+	escape_buf(&b, text, strlen(text), true);
+	return buf_steal(&b);
+}
+
+static int insert(struct store_tx *tx, const struct chain_row *r, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "INSERT INTO audit (number, at_ms, who, what, outcome, thing, why, policy, details, prev, hash)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ii" "tttt" "tttt" "t", r->number, r->at_ms,
+			 r->who, r->what, r->outcome, r->thing, r->why, r->policy, r->details, r->prev, r->hash);
+
+	return rc < 0 ? rc : head_set(tx, r, err);
+}
+
+int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err)
+{
+	char hash[DIGEST_HEX], *who = clean(a->who), *thing = clean(a->thing), *why = clean(a->why);
+	char *policy = xstrdup_null(a->policy);
+	struct head head;
+	int rc = head_get(tx, &head, err);
+
+	if (rc == 0 && !policy)
+		rc = last_policy(tx, &policy, err);
+	if (rc == 0) {
+		struct chain_row r = {
+			.number = head.number + 1, .at_ms = clock_wall_ms(), .who = who, .what = a->what,
+			.outcome = a->refused ? "refused" : "done", .thing = thing, .why = why,
+			.policy = policy, .details = a->details ? a->details : "{}", .prev = head.hash,
+			.hash = hash,
+		};
+
+		chain_hash(&r, hash);
+		rc = insert(tx, &r, err);
+	}
+	free(policy);
+	free(who);
+	free(thing);
+	free(why);
+	return rc;
+}
+
+int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t id, struct ps_err *err)
+{
+	struct audit mine = *a;
+	char text[ID_TEXT];
+
+	mine.thing = id_text(text, kind, id);
+	return audit_put(tx, &mine, err);
+}

@@ -1,0 +1,31 @@
+/*
+ * audit – what people decided, what they were refused, and what core decided by its own rules; in
+ * order, for ever.
+ *
+ * audit_put() is called inside the transaction of the decision itself, so that neither is there
+ * without the other. A refusal changes nothing, so its row is a transaction of its own.
+ */
+#ifndef PS_STORE_AUDIT_H
+#define PS_STORE_AUDIT_H
+
+#include "agent/store/store.h"
+
+#define AUDIT_CORE "penstock"	/* who, where core decides by its own rules */
+
+struct audit {
+	const char *who;	/* as shown */
+	const char *what;	/* the command's word, or the rule's: cancel, approve, held */
+	const char *thing;	/* as typed: e88, "fabric production"; NULL: none */
+	const char *why;	/* NULL: not said */
+	const char *policy;	/* digest of the configuration he was judged by; NULL: the newest known */
+	const char *details;	/* an object as canonical JSON; NULL: {} */
+	bool refused;
+};
+
+/* Text of strangers may have any bytes: what is not UTF-8 or controls a terminal is escaped. */
+int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err) PS_MUSTCHECK;
+/* The same with thing "<kind><id>". */
+int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t id,
+		 struct ps_err *err) PS_MUSTCHECK;
+
+#endif

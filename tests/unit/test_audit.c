@@ -1,0 +1,271 @@
+/* Units of the audit: what a chain of rows says when somebody has changed it. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/store/audit.h"
+#include "agent/store/sql.h"
+#include "common/base/buf.h"
+#include "common/base/chain.h"
+#include "common/base/fsutil.h"
+
+/* ---- the chain, pure ---- */
+
+enum { ROWS = 5 };
+
+struct rows {
+	struct chain_row v[ROWS + 1];
+	char hashes[ROWS + 1][DIGEST_HEX];
+	char who[16];
+	size_t n;
+};
+
+static void rows_make(struct rows *l)
+{
+	l->n = ROWS;
+	snprintf(l->who, sizeof(l->who), "kim");
+	for (size_t i = 0; i < ROWS; i++) {
+		l->v[i] = (struct chain_row) {
+			.number = (int64_t)i + 1, .at_ms = 1000 + (int64_t)i, .who = l->who,
+			.what = "pause", .outcome = "done", .thing = i ? "e88" : NULL, .details = "{\"n\":1}",
+			.prev = i ? l->hashes[i - 1] : chain_start, .hash = l->hashes[i],
+		};
+		chain_hash(&l->v[i], l->hashes[i]);
+	}
+}
+
+static bool whole(const struct rows *l, struct chain_check *c)
+{
+	chain_init(c);
+	for (size_t i = 0; i < l->n; i++)
+		if (!chain_next(c, &l->v[i]))
+			return false;
+	return chain_expect(c, ROWS, l->hashes[ROWS - 1], "the head");
+}
+
+static void flip(struct rows *l) { l->v[2].who = "kin"; }
+static void flip_time(struct rows *l) { l->v[2].at_ms++; }
+static void flip_null(struct rows *l) { l->v[2].why = ""; }
+static void flip_hash(struct rows *l) { l->hashes[2][7] ^= 1; }
+static void cut(struct rows *l) { l->n--; }
+static void cut_all(struct rows *l) { l->n = 0; }
+
+static void drop(struct rows *l)
+{
+	memmove(&l->v[2], &l->v[3], 2 * sizeof(l->v[0]));
+	l->n--;
+}
+
+static void renumber(struct rows *l)
+{
+	drop(l);
+	for (size_t i = 2; i < l->n; i++)
+		l->v[i].number = (int64_t)i + 1;
+}
+
+static void swap(struct rows *l)
+{
+	struct chain_row was = l->v[2];
+
+	l->v[2] = l->v[3];
+	l->v[3] = was;
+	l->v[2].number = 3;
+	l->v[3].number = 4;
+}
+
+/* One more behind the end, made well. */
+static void insert_end(struct rows *l)
+{
+	l->v[ROWS] = l->v[ROWS - 1];
+	l->v[ROWS].number++;
+	l->v[ROWS].prev = l->hashes[ROWS - 1];
+	l->v[ROWS].hash = l->hashes[ROWS];
+	chain_hash(&l->v[ROWS], l->hashes[ROWS]);
+	l->n++;
+}
+
+static const struct row { const char *name; void (*change)(struct rows *l); int64_t bad; const char *why; } rows[] = {
+	{ "a letter changed",     flip,       3, "not what was written" },
+	{ "a time changed",       flip_time,  3, "not what was written" },
+	{ "nothing became empty", flip_null,  3, "not what was written" },
+	{ "a hash changed",       flip_hash,  3, "not what was written" },
+	{ "one taken out",        drop,       3, "missing; 4 comes after 2" },
+	{ "taken out, numbered",  renumber,   3, "does not follow" },
+	{ "two swapped",          swap,       3, "does not follow" },
+	{ "the end cut off",      cut,        5, "missing: by the head there are 5" },
+	{ "all cut off",          cut_all,    1, "missing: by the head there are 5" },
+	{ "one put behind",       insert_end, 6, "put behind the end" },
+};
+
+static void check_row(void **state)
+{
+	const struct row *r = *state;
+	struct chain_check c;
+	struct rows l;
+
+	rows_make(&l);
+	assert_true(whole(&l, &c));
+	assert_int_equal(c.last, ROWS);
+	r->change(&l);
+	assert_false(whole(&l, &c));
+	assert_int_equal(c.bad, r->bad);
+	if (!strstr(c.why, r->why))
+		fail_msg("says: %s", c.why);
+}
+
+static void text_is_canonical(void **state)
+{
+	static const char want[] =
+		"{\"at_ms\":7,\"details\":{},\"hash\":\"ff\",\"number\":1,\"outcome\":\"refused\",\"policy\":null,"
+		"\"prev\":\"00\",\"thing\":\"e1\",\"what\":\"cancel\",\"who\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\",\"why\":null}";
+	struct chain_row r = {
+		.number = 1, .at_ms = 7, .who = "a\"\\\n\x01\xc3\xa9", .what = "cancel", .outcome = "refused",
+		.thing = "e1", .details = "{}", .prev = "00", .hash = "ff",
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	chain_text(&r, true, &b);
+	assert_string_equal(buf_str(&b), want);
+	buf_clear(&b);
+}
+
+/* ---- in a store ---- */
+
+struct fx {
+	char dir[64], *path;
+	struct store *st;
+	int wake[2];
+};
+
+static void on_wake(void *arg)
+{
+	struct fx *f = arg;
+
+	assert_int_equal(write(f->wake[1], "x", 1), 1);
+}
+
+static int setup(void **state)
+{
+	struct fx *f = xcalloc(1, sizeof(*f));
+	struct ps_err err;
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/ps-audit-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(pipe(f->wake), 0);
+	f->path = fs_join(f->dir, "store.db");
+	assert_int_equal(store_open(&f->st, f->path, on_wake, f, &err), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fx *f = *state;
+	struct ps_err err;
+
+	store_close(f->st);
+	close(f->wake[0]);
+	close(f->wake[1]);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
+	free(f->path);
+	free(f);
+	return 0;
+}
+
+struct op { store_run_fn *run; int rc; bool done, fail; struct audit a; char *text; };
+
+static int run_op(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct op *o = arg;
+
+	return o->run(tx, o, err);
+}
+
+static void op_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct op *o = arg;
+
+	(void)err;
+	o->rc = rc;
+	o->done = true;
+}
+
+static int op(struct fx *f, struct op *o)
+{
+	o->done = false;
+	store_write(f->st, STORE_FULL, run_op, op_done, o);
+	while (!o->done) {
+		struct pollfd p = { f->wake[0], POLLIN, 0 };
+		char c;
+
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(read(f->wake[0], &c, 1), 1);
+		store_poll(f->st);
+	}
+	return o->rc;
+}
+
+static int run_put(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct op *o = arg;
+	int rc = audit_put(tx, &o->a, err);
+
+	return rc == 0 && o->fail ? ps_err_set(err, PS_EINVAL, "on purpose") : rc;
+}
+
+/* "number what outcome policy who" of each row. */
+static int run_list(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct op *o = arg;
+	struct buf b = BUF_INIT;
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT number, what, outcome, policy, who FROM audit ORDER BY number", "");
+	int rc;
+
+	while ((rc = sql_next(tx, q, err)) > 0)
+		buf_addf(&b, "%d %s %s %s %s\n", (int)sql_int(q, 0), sql_text(q, 1), sql_text(q, 2),
+			 sql_is_null(q, 3) ? "-" : sql_text(q, 3), sql_text(q, 4));
+	sql_done(q);
+	o->text = buf_steal(&b);
+	return rc;
+}
+
+static void a_row_is_of_its_transaction(void **state)
+{
+	struct fx *f = *state;
+	struct op put = { .run = run_put, .a = { .who = "kim", .what = "pause", .thing = "all", .why = "a rest" } };
+	struct op list = { .run = run_list };
+
+	assert_int_equal(op(f, &put), 0);
+	put.fail = true;
+	assert_int_equal(op(f, &put), PS_EINVAL);
+	put.fail = false;
+	put.a = (struct audit) { .who = "bo\x1b[1m\xff", .what = "resume", .policy = "abc", .refused = true };
+	assert_int_equal(op(f, &put), 0);
+	put.a = (struct audit) { .who = "bo", .what = "resume" };
+	assert_int_equal(op(f, &put), 0);
+	assert_int_equal(op(f, &list), 0);
+	assert_string_equal(list.text, "1 pause done - kim\n2 resume refused abc bo\\x1b[1m\\xff\n3 resume done abc bo\n");
+	free(list.text);
+}
+
+int main(int argc, char **argv)
+{
+	struct CMUnitTest t[PS_NELEM(rows) + 16];
+	size_t n = 0;
+
+	for (size_t i = 0; i < PS_NELEM(rows); i++)
+		t[n++] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
+					       .initial_state = (void *)&rows[i] };
+	t[n++] = (struct CMUnitTest) cmocka_unit_test(text_is_canonical);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(a_row_is_of_its_transaction, setup, teardown);
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	return _cmocka_run_group_tests("audit", t, n, NULL, NULL);
+}
