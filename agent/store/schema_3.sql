@@ -19,6 +19,33 @@ ALTER TABLE demand ADD COLUMN jobs TEXT;		-- only these (JSON list of keys); NUL
 
 -- ---- what a fabric has: verified, pinned, orphans ----
 
+-- Whether a fabric was as planned after a deployment's last step. That a release is verified is a fact of
+-- release, fabric and what was rendered for it: the newest row of the three that has ended says.
+CREATE TABLE verification (
+	deployment BIGINT PRIMARY KEY REFERENCES deployment (id),
+	fabric TEXT NOT NULL,
+	repository BIGINT NOT NULL,
+	project TEXT NOT NULL,
+	release TEXT NOT NULL,
+	digest TEXT NOT NULL,			-- of all that was rendered (common/plan/rendered.h)
+	whole BIGINT NOT NULL,			-- 1: all jobs of the release; part of it proves nothing
+	state TEXT NOT NULL,			-- looked, running, verified, failed
+	reason TEXT,				-- why it is not verified
+	run BIGINT NOT NULL DEFAULT 0,		-- that shall prove it; 0: looking is enough
+	until_ms BIGINT NOT NULL DEFAULT 0,	-- the run must have passed then
+	since_ms BIGINT NOT NULL		-- of this state
+);
+CREATE INDEX verification_state ON verification (state, deployment);
+CREATE INDEX verification_fact ON verification (fabric, repository, project, release, digest, deployment);
+
+-- Nothing but going back is deployed to a pinned fabric.
+CREATE TABLE pin (
+	fabric TEXT PRIMARY KEY,
+	who TEXT NOT NULL,			-- as shown
+	why TEXT NOT NULL,
+	since_ms BIGINT NOT NULL
+);
+
 -- ---- audit, tokens ----
 
 -- What people and core decided. A row is never changed and never removed; meta's audit_head is the
