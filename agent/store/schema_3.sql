@@ -46,6 +46,28 @@ CREATE TABLE pin (
 	since_ms BIGINT NOT NULL
 );
 
+-- ---- what a look found on a fabric ----
+
+-- The last look at the jobs that one project has on a fabric. Of it: observed_job.
+CREATE TABLE observation (
+	fabric TEXT NOT NULL,			-- name
+	repository BIGINT NOT NULL,
+	project TEXT NOT NULL,			-- path
+	asked_ms BIGINT NOT NULL,		-- the deploy role was asked
+	seen_ms BIGINT NOT NULL,		-- it has answered; 0: not yet
+	problem TEXT,				-- why it could not look
+	PRIMARY KEY (fabric, repository, project)
+);
+-- Where it differed from deployed_job, which is what we put there. Goes with the next deployment.
+CREATE TABLE observed_job (
+	fabric TEXT NOT NULL,
+	repository BIGINT NOT NULL,
+	project TEXT NOT NULL,
+	job TEXT NOT NULL,			-- key
+	digest TEXT NOT NULL,			-- of the definition in force; '': none
+	PRIMARY KEY (fabric, repository, project, job)
+);
+
 -- ---- audit, tokens ----
 
 -- What people and core decided. A row is never changed and never removed; meta's audit_head is the

@@ -10,14 +10,59 @@
 
 enum { DIFF_MAX = 200, DIFF_TEXT = 80 };
 
+/* Does a member of this name hold what nobody should read in a plan? What only names a place for
+ * it ({{secrets/scope/key}}) may be read. */
+static bool is_secret(const char *key, const json_t *v)
+{
+	static const char *const words[] = { "password", "secret",	"token",
+					     "credential", "access_key", "account.key",
+					     "private_key", "api_key" };
+	const char *text = json_string_value(v);
+
+	if (!text || ps_starts(text, "{{secrets/"))
+		return false;
+	for (size_t i = 0; i < PS_NELEM(words); i++)
+		if (strcasestr(key, words[i]))
+			return true;
+	return false;
+}
+
+/* A twin of v without secrets. */
+static json_t *without_secrets(const json_t *v)
+{
+	json_t *o = (json_t *)v, *made;
+
+	if (json_is_array(v)) {
+		made = json_array();
+		for (size_t i = 0; i < json_array_size(v); i++)
+			json_array_append_new(made, without_secrets(json_array_get(v, i)));
+		return made;
+	}
+	if (!json_is_object(v))
+		return json_incref(o);
+	made = json_object();
+	for (void *it = json_object_iter(o); it; it = json_object_iter_next(o, it)) {
+		const char *key = json_object_iter_key(it);
+		const json_t *value = json_object_iter_value(it);
+
+		json_object_set_new(made, key, is_secret(key, value)
+						       ? json_string("(not shown)")
+						       : without_secrets(value));
+	}
+	return made;
+}
+
 static char *brief(const json_t *v)
 {
 	struct buf b = BUF_INIT;
+	json_t *shown;
 
 	if (!v)
 		return xstrdup("");
-	if (canon_write_any(v, &b, NULL) < 0)
+	shown = without_secrets(v);
+	if (canon_write_any(shown, &b, NULL) < 0)
 		buf_adds(&b, "?");
+	json_decref(shown);
 	if (b.len > DIFF_TEXT) {
 		size_t n = DIFF_TEXT - 3;
 
@@ -29,12 +74,25 @@ static char *brief(const json_t *v)
 	return buf_steal(&b);
 }
 
+static void add_texts(struct plan_job *j, const char *path, char *was, char *is)
+{
+	if (j->nfields >= DIFF_MAX) {
+		free(was);
+		free(is);
+		return;
+	}
+	j->fields = xrealloc(j->fields, (j->nfields + 1) * sizeof(*j->fields));
+	j->fields[j->nfields++] = (struct plan_field) { xstrdup(path), was, is };
+}
+
 static void add_field(struct plan_job *j, const char *path, const json_t *was, const json_t *is)
 {
-	if (j->nfields >= DIFF_MAX)
-		return;
-	j->fields = xrealloc(j->fields, (j->nfields + 1) * sizeof(*j->fields));
-	j->fields[j->nfields++] = (struct plan_field) { xstrdup(path), brief(was), brief(is) };
+	add_texts(j, path, brief(was), brief(is));
+}
+
+static char *hidden(const json_t *v, const char *as)
+{
+	return xstrdup(v ? as : "");
 }
 
 static void diff_value(struct plan_job *j, const char *path, const json_t *was, const json_t *is);
@@ -50,8 +108,13 @@ static void diff_object(struct plan_job *j, const char *path, const char *open, 
 		int cmp = a == nwas ? 1 : b == nis ? -1 : strcmp(had[a], has[b]);
 		const char *key = cmp <= 0 ? had[a] : has[b];
 		char *sub = xasprintf("%s%s%s%s", path, *path ? open : "", key, close);
+		const json_t *from = json_object_get(was, key), *to = json_object_get(is, key);
 
-		diff_value(j, sub, json_object_get(was, key), json_object_get(is, key));
+		if (!is_secret(key, from) && !is_secret(key, to))
+			diff_value(j, sub, from, to);
+		else if (!from || !to || !json_equal(from, to))
+			add_texts(j, sub, hidden(from, "(not shown)"),
+				  hidden(to, "(changed, not shown)"));
 		free(sub);
 		a += cmp <= 0;
 		b += cmp >= 0;

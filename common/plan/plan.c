@@ -87,11 +87,35 @@ bool plan_has_artifact(const struct plan *p, const char *path)
 
 /* ---- the whole ---- */
 
-/* What an approval speaks of, and nothing that changes by itself (times, who asked, what was
- * there). */
-static int plan_digest(struct plan *p, const struct plan_input *in, struct ps_err *err)
+static int by_seen(const void *a, const void *b)
 {
-	json_t *artifacts = json_array(), *jobs = json_array(), *v;
+	return strcmp(((const struct plan_seen *)a)->key, ((const struct plan_seen *)b)->key);
+}
+
+/* What there is to lose: a job that we put there, as somebody saw it last. */
+static void plan_state(struct plan *p, const struct plan_input *in)
+{
+	p->release = xstrdup(in->release_id);
+	p->environment = xstrdup(in->environment);
+	p->address = xstrdup(in->fabric_address ? in->fabric_address : "");
+	p->fabric_id = in->fabric_id;
+	p->seen = xcalloc(in->nknown + 1, sizeof(*p->seen));
+	for (size_t i = 0; i < in->nknown; i++) {
+		const struct plan_known *k = &in->known[i];
+		struct plan_seen *s = &p->seen[p->nseen];
+
+		if (k->orphan)
+			continue;
+		s->key = xstrdup(k->key);
+		snprintf(s->digest, sizeof(s->digest), "%s", k->observed ? k->observed : k->digest);
+		p->nseen++;
+	}
+	qsort(p->seen, p->nseen, sizeof(*p->seen), by_seen);
+}
+
+static int plan_digest(struct plan *p, struct ps_err *err)
+{
+	json_t *artifacts = json_array(), *jobs = json_array(), *seen = json_array(), *v;
 	struct buf b = BUF_INIT;
 	int rc;
 
@@ -102,10 +126,12 @@ static int plan_digest(struct plan *p, const struct plan_input *in, struct ps_er
 		if (p->jobs[i].change != PLAN_ORPHAN)
 			json_array_append_new(jobs, json_pack("{ss ss}", "key", p->jobs[i].key,
 							      "sha256", p->jobs[i].digest));
-	v = json_pack("{si ss ss s{sI ss} so so}", "format", 1, "release", in->release_id,
-		      "environment", in->environment, "fabric", "id", (json_int_t)in->fabric_id,
-		      "address", in->fabric_address ? in->fabric_address : "", "artifacts",
-		      artifacts, "jobs", jobs);
+	for (size_t i = 0; i < p->nseen; i++)
+		json_array_append_new(seen, json_pack("{ss ss}", "key", p->seen[i].key, "sha256",
+						      p->seen[i].digest));
+	v = json_pack("{si ss ss s{sI ss} so so so}", "format", 2, "release", p->release,
+		      "environment", p->environment, "fabric", "id", (json_int_t)p->fabric_id,
+		      "address", p->address, "artifacts", artifacts, "jobs", jobs, "seen", seen);
 	rc = canon_write(v, &b, err);
 	digest_bytes(p->digest, buf_str(&b), b.len);
 	buf_clear(&b);
@@ -118,10 +144,11 @@ int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err)
 	struct plan p = { 0 };
 	int rc;
 
+	plan_state(&p, in);
 	plan_artifacts(&p, in);
 	rc = plan_jobs(&p, in, err);
 	if (rc == 0)
-		rc = plan_digest(&p, in, err);
+		rc = plan_digest(&p, err);
 	if (rc < 0)
 		plan_clear(&p);
 	else

@@ -29,6 +29,8 @@ struct plan_known { /* a job as last deployed there for this project */
 	const char *bytes; /* rendered; NULL: not at hand, then no fields are shown */
 	size_t n;
 	bool orphan; /* an earlier release left it behind */
+	/* digest of what a look found in force; "": nothing; NULL: nobody has looked since */
+	const char *observed;
 };
 
 struct plan_input {
@@ -69,18 +71,34 @@ struct plan_job {
 	char *bytes; /* rendered; NULL for an orphan */
 	size_t n;
 	char digest[65];	   /* of bytes; of an orphan: as last deployed */
+	bool drifted;		   /* a look found other than what was deployed */
 	struct plan_field *fields; /* of a changed one, in order of path */
 	size_t nfields;
 };
 
+struct plan_seen { /* a job that we manage there, and what is in force: "" for nothing */
+	char *key;
+	char digest[65];
+};
+
 struct plan {
+	char *release, *environment, *address; /* of the fabric; "" in plans of older versions */
+	int64_t fabric_id;
+	struct plan_seen *seen; /* by key; not what an earlier release left behind */
+	size_t nseen;
 	struct plan_artifact *artifacts; /* by path */
 	size_t nartifacts;
 	struct plan_job *jobs; /* by key; orphans too */
 	size_t njobs;
 	char **problems;
 	size_t nproblems;
-	char digest[65]; /* what an approval is bound to */
+	/*
+	 * What an approval is bound to: the release, environment, fabric's id and address, every
+	 * rendered definition, artifact paths, and what is in force there of the jobs that we
+	 * manage (as observed, else as deployed). Nothing else: times, runs and foreign jobs are
+	 * out, or no approval would last.
+	 */
+	char digest[65];
 };
 
 /*
@@ -107,6 +125,9 @@ const char *plan_change_word(enum plan_change c); /* new, changed, unchanged, or
 /* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts". */
 void plan_summary(const struct plan *p, struct buf *out);
 bool plan_changes(const struct plan *p);
+/* What of all that the digest stands for differs, a line each, escaped: "the fabric's address: a →
+ * b", "jobs/x was changed on the fabric". Nothing when the digests are equal. */
+void plan_differs(const struct plan *was, const struct plan *is, struct buf *out);
 
 /* Where an artifact lies below FileStore. free() the result. */
 char *plan_artifact_path(const char *customer, const char *control_plane, const char *project_id,

@@ -73,6 +73,17 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 	run_tasks_clear(&runs);
 }
 
+static const char *in_force(const struct plan_known *k)
+{
+	return k->observed ? k->observed : k->digest;
+}
+
+/* What an earlier release left behind is not looked after. */
+static bool has_drifted(const struct plan_known *k)
+{
+	return !k->orphan && k->observed && !ps_streq(k->observed, k->digest);
+}
+
 /* Takes the rendered bytes over. */
 static void add_job(struct plan *p, const struct plan_input *in, const char *key, const char *name,
 		    struct buf *bytes)
@@ -87,7 +98,10 @@ static void add_job(struct plan *p, const struct plan_input *in, const char *key
 	digest_bytes(j->digest, j->bytes, j->n);
 	if (!known) {
 		j->change = PLAN_NEW;
-	} else if (ps_streq(known->digest, j->digest)) {
+		return;
+	}
+	j->drifted = has_drifted(known);
+	if (ps_streq(in_force(known), j->digest)) {
 		j->change = PLAN_SAME;
 	} else {
 		j->change = PLAN_CHANGED;
@@ -256,6 +270,7 @@ static void add_orphans(struct plan *p, const struct plan_input *in)
 		p->jobs[p->njobs].change = PLAN_ORPHAN;
 		p->jobs[p->njobs].key = xstrdup(k->key);
 		p->jobs[p->njobs].name = xstrdup(k->name ? k->name : "");
+		p->jobs[p->njobs].drifted = has_drifted(k);
 		snprintf(p->jobs[p->njobs].digest, sizeof(p->jobs[0].digest), "%s", k->digest);
 		p->njobs++;
 	}

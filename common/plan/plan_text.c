@@ -44,7 +44,8 @@ void plan_print(const struct plan *p, struct buf *out)
 	for (size_t i = 0; i < p->njobs; i++) {
 		const struct plan_job *j = &p->jobs[i];
 
-		print_line(out, "%c %s", changes[j->change].sign, j->key);
+		print_line(out, "%c %s%s", changes[j->change].sign, j->key,
+			   j->drifted ? "  (changed on the fabric since it was deployed)" : "");
 		for (size_t k = 0; k < j->nfields; k++)
 			print_line(out, "    ~ %s  %s → %s", j->fields[k].path,
 				   *j->fields[k].was ? j->fields[k].was : "(none)",
@@ -83,13 +84,15 @@ static json_t *job_json(const struct plan_job *j)
 		json_array_append_new(fields,
 				      json_pack("{ss ss ss}", "path", j->fields[i].path, "was",
 						j->fields[i].was, "is", j->fields[i].is));
-	return json_pack("{ss ss ss ss so}", "key", j->key, "name", j->name, "change",
-			 changes[j->change].word, "sha256", j->digest, "fields", fields);
+	return json_pack("{ss ss ss ss sb so}", "key", j->key, "name", j->name, "change",
+			 changes[j->change].word, "sha256", j->digest, "drifted", j->drifted,
+			 "fields", fields);
 }
 
 int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 {
-	json_t *artifacts = json_array(), *jobs = json_array(), *problems = json_array(), *v;
+	json_t *artifacts = json_array(), *jobs = json_array(), *problems = json_array(),
+	       *seen = json_array(), *v;
 	int rc;
 
 	for (size_t i = 0; i < p->nartifacts; i++) {
@@ -103,8 +106,13 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 		json_array_append_new(jobs, job_json(&p->jobs[i]));
 	for (size_t i = 0; i < p->nproblems; i++)
 		json_array_append_new(problems, json_string(p->problems[i]));
-	v = json_pack("{si ss so so so}", "format", 1, "digest", p->digest, "artifacts", artifacts,
-		      "jobs", jobs, "problems", problems);
+	for (size_t i = 0; i < p->nseen; i++)
+		json_array_append_new(seen, json_pack("{ss ss}", "key", p->seen[i].key, "sha256",
+						      p->seen[i].digest));
+	v = json_pack("{si ss ss ss s{sI ss} so so so so}", "format", 2, "digest", p->digest,
+		      "release", p->release, "environment", p->environment, "fabric", "id",
+		      (json_int_t)p->fabric_id, "address", p->address, "artifacts", artifacts,
+		      "jobs", jobs, "problems", problems, "seen", seen);
 	rc = canon_write(v, out, err);
 	json_decref(v);
 	return rc;
@@ -133,6 +141,7 @@ static bool read_job(struct plan_job *j, const json_t *o)
 
 	j->key = dup_text(o, "key");
 	j->name = dup_text(o, "name");
+	j->drifted = json_is_true(json_object_get(o, "drifted"));
 	for (size_t i = 0; i < PS_NELEM(changes); i++)
 		if (ps_streq(changes[i].word, word)) {
 			j->change = (enum plan_change)i;
@@ -151,7 +160,7 @@ static bool read_job(struct plan_job *j, const json_t *o)
 
 int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 {
-	const json_t *artifacts, *jobs, *problems;
+	const json_t *artifacts, *jobs, *problems, *seen, *fabric;
 	struct plan p = { 0 };
 	json_t *v = NULL;
 	bool good;
@@ -162,6 +171,13 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	artifacts = json_object_get(v, "artifacts");
 	jobs = json_object_get(v, "jobs");
 	problems = json_object_get(v, "problems");
+	seen = json_object_get(v, "seen");
+	fabric = json_object_get(v, "fabric");
+	p.release = dup_text(v, "release");
+	p.environment = dup_text(v, "environment");
+	p.address = dup_text(fabric, "address");
+	p.fabric_id = json_integer_value(json_object_get(fabric, "id"));
+	p.seen = xcalloc(json_array_size(seen) + 1, sizeof(*p.seen));
 	p.artifacts = xcalloc(json_array_size(artifacts) + 1, sizeof(*p.artifacts));
 	p.jobs = xcalloc(json_array_size(jobs) + 1, sizeof(*p.jobs));
 	p.problems = xcalloc(json_array_size(problems) + 1, sizeof(*p.problems));
@@ -177,6 +193,14 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	}
 	for (; p.njobs < json_array_size(jobs); p.njobs++)
 		good &= read_job(&p.jobs[p.njobs], json_array_get(jobs, p.njobs));
+	for (; p.nseen < json_array_size(seen); p.nseen++) {
+		const json_t *o = json_array_get(seen, p.nseen);
+		const char *digest = json_string_value(json_object_get(o, "sha256"));
+
+		p.seen[p.nseen].key = dup_text(o, "key");
+		snprintf(p.seen[p.nseen].digest, sizeof(p.seen[0].digest), "%s",
+			 digest ? digest : "");
+	}
 	for (; p.nproblems < json_array_size(problems); p.nproblems++) {
 		const char *s = json_string_value(json_array_get(problems, p.nproblems));
 
@@ -213,6 +237,12 @@ void plan_clear(struct plan *p)
 	}
 	for (size_t i = 0; i < p->nproblems; i++)
 		free(p->problems[i]);
+	for (size_t i = 0; i < p->nseen; i++)
+		free(p->seen[i].key);
+	free(p->seen);
+	free(p->release);
+	free(p->environment);
+	free(p->address);
 	free(p->artifacts);
 	free(p->jobs);
 	free(p->problems);

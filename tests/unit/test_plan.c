@@ -148,9 +148,9 @@ static void changes_are_told(void **state)
 		"sales_report-1.0-py3-none-any.whl\"}]}]}}";
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/other", "other", SHA, was, strlen(was), false },
-		{ "jobs/gone", "gone", SHA, NULL, 0, false },
-		{ "jobs/job_development", "job_development", NULL, NULL, 0, false },
+		{ "jobs/other", "other", SHA, was, strlen(was), false, NULL },
+		{ "jobs/gone", "gone", SHA, NULL, 0, false, NULL },
+		{ "jobs/job_development", "job_development", NULL, NULL, 0, false, NULL },
 	};
 	struct plan p = { 0 };
 	struct buf b = BUF_INIT;
@@ -174,8 +174,9 @@ static void changes_are_told(void **state)
 					 "    ~ request.tasks[a].python_wheel_task.parameters  "
 					 "[\"-i\",\"dev\"] → [\"-i\",\"qa\"]\n"
 					 "    ~ request.tasks[z]  {\"task_key\":\"z\"} → (none)\n");
-	/* What was there before is no part of what an approval speaks of. */
-	assert_string_equal(p.digest, first);
+	/* What is there is a part of what an approval speaks of. */
+	assert_string_not_equal(p.digest, first);
+	memcpy(first, p.digest, 65);
 	assert_true(plan_changes(&p));
 	plan_clear(&p);
 
@@ -191,14 +192,6 @@ static void changes_are_told(void **state)
 	buf_clear(&b);
 }
 
-struct problem_row {
-	const char *name, *json, *problem;
-	char *provider;
-	enum plan_provider fabric;
-	bool no_customer, no_project_id;
-	const struct conf_derive *derive;
-};
-
 static char t_production[] = "jobs/job_production", t_x[] = "jobs/x", t_none[] = "jobs/none",
 	    t_prod[] = "prod", t_patch[] = "{\"tasks\":[{\"task_key\":\"a\",\"depends_on\":[{\"task_key\":\"b\"}]}]}",
 	    t_named[] = "{\"name\":\"job_development\"}";
@@ -207,7 +200,110 @@ static const struct conf_derive
 	patched = { t_key, t_production, NULL, true, false, NULL, t_patch, { 30, 1 } },
 	from_nothing = { t_none, t_x, NULL, true, false, NULL, NULL, { 31, 1 } },
 	own_key = { t_key, t_key, NULL, true, false, NULL, NULL, { 32, 1 } },
+	derived = { t_key, t_production, NULL, true, false, NULL, NULL, { 34, 1 } },
 	own_name = { t_key, t_production, NULL, true, false, NULL, t_named, { 33, 1 } };
+
+/* The digest of the plan, with what differs from the first one told. */
+static void digest_of(struct fx *f, const struct plan *first, char digest[65], struct buf *why)
+{
+	struct plan p = { 0 };
+	struct ps_err err = { 0 };
+
+	buf_reset(why);
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	memcpy(digest, p.digest, 65);
+	if (first)
+		plan_differs(first, &p, why);
+	plan_clear(&p);
+}
+
+#define OTHER_SHA "f3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static void digest_speaks_of_what_counts(void **state)
+{
+	struct fx *f = *state;
+	struct plan_known known[] = {
+		{ "jobs/job_development", "job_development", SHA, NULL, 0, false, NULL },
+		{ "jobs/left", "left", SHA, NULL, 0, true, NULL },
+	};
+	struct plan first = { 0 };
+	struct buf why = BUF_INIT;
+	struct ps_err err = { 0 };
+	char d[65];
+
+	add(f, t_key, t_db, 1174, FULL);
+	f->in.known = known;
+	f->in.nknown = 2;
+	assert_int_equal(plan_make(&first, &f->in, &err), 0);
+	/* a look that finds what was deployed, and what an earlier release left: no difference */
+	known[0].observed = SHA;
+	known[1].observed = OTHER_SHA;
+	digest_of(f, &first, d, &why);
+	assert_string_equal(d, first.digest);
+	assert_string_equal(buf_str(&why), "");
+	known[0].observed = OTHER_SHA;
+	digest_of(f, &first, d, &why);
+	assert_string_not_equal(d, first.digest);
+	assert_string_equal(buf_str(&why), "jobs/job_development was changed on the fabric\n");
+	known[0].observed = "";
+	digest_of(f, &first, d, &why);
+	assert_string_equal(buf_str(&why), "jobs/job_development is not on the fabric any more\n");
+	known[0].observed = NULL;
+	f->in.fabric_address = "fabrics/other";
+	f->in.fabric_id = 1174;
+	f->in.environment = "qa";
+	digest_of(f, &first, d, &why);
+	assert_string_equal(buf_str(&why), "the environment: development → qa\n"
+			    "the fabric's address: fabrics/development → fabrics/other\n");
+	f->in.fabric_address = "fabrics/development";
+	f->in.environment = "development";
+	f->in.derive = &derived;
+	f->in.nderive = 1;
+	digest_of(f, &first, d, &why);
+	assert_string_equal(buf_str(&why), "jobs/job_production is deployed as well\n");
+	f->in.nderive = 0;
+	f->in.nknown = 1;
+	digest_of(f, &first, d, &why);
+	assert_string_equal(d, first.digest);
+	plan_clear(&first);
+	buf_clear(&why);
+}
+
+static void secrets_are_not_shown(void **state)
+{
+	static const char was[] =
+		"{\"fabric_id\":\"1174\",\"components\":[],\"request\":{\"name\":\"x\",\"db_password\":\"hunter1\","
+		"\"conf\":{\"a.token\":\"{{secrets/s/one}}\"},\"tasks\":[]}}";
+	struct fx *f = *state;
+	struct plan_known known[] = {
+		{ "jobs/job_development", "job_development", SHA, was, strlen(was), false, NULL } };
+	struct plan p = { 0 };
+	struct buf b = BUF_INIT;
+	struct ps_err err = { 0 };
+
+	add(f, t_key, t_db, 1174, "{\"fabric_id\":\"1174\",\"components\":[],\"request\":{\"name\":\"x\","
+	    "\"db_password\":\"hunter2\",\"conf\":{\"a.token\":\"{{secrets/s/two}}\"},\"new\":{\"apiToken\":\"hunter3\"},"
+	    "\"tasks\":[]}}");
+	f->in.provider = PLAN_DATABRICKS;
+	f->in.known = known;
+	f->in.nknown = 1;
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	plan_print(&p, &b);
+	assert_string_equal(buf_str(&b), "~ jobs/job_development\n"
+			    "    ~ request.conf.a.token  \"{{secrets/s/one}}\" → \"{{secrets/s/two}}\"\n"
+			    "    ~ request.db_password  (not shown) → (changed, not shown)\n"
+			    "    ~ request.new  (none) → {\"apiToken\":\"(not shown)\"}\n");
+	plan_clear(&p);
+	buf_clear(&b);
+}
+
+struct problem_row {
+	const char *name, *json, *problem;
+	char *provider;
+	enum plan_provider fabric;
+	bool no_customer, no_project_id;
+	const struct conf_derive *derive;
+};
 
 static const struct problem_row rows[] = {
 	{ "problem none", GOOD, NULL, t_db, PLAN_LOCAL, 0, 0, NULL },
@@ -290,7 +386,7 @@ static void a_missing_template_is_our_failure(void **state)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[PS_NELEM(rows) + 3];
+	struct CMUnitTest tests[PS_NELEM(rows) + 5];
 	size_t n = 0;
 
 	for (; n < PS_NELEM(rows); n++)
@@ -301,6 +397,10 @@ int main(int argc, char **argv)
 									fx_init, fx_clear);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(changes_are_told, fx_init,
 									fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		digest_speaks_of_what_counts, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(secrets_are_not_shown,
+									fx_init, fx_clear);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
 		a_missing_template_is_our_failure, fx_init, fx_clear);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
