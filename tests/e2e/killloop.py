@@ -60,8 +60,8 @@ def small_toolchain(folder):
     return os.path.join(a.dir, "toolchains", "small")
 
 
-def undisturbed(prefix, kind):
-    """What was hit, and the fabric."""
+def undisturbed(prefix, kind, memo):
+    """What was hit, and the fabric; keeps what the build role remembers of the toolchain in memo."""
     scene = Scene(prefix, kind)
     scene.calm = False			# it writes the log
     try:
@@ -69,6 +69,7 @@ def undisturbed(prefix, kind):
         scene.play()
         check(not scene.line("unlisted"), f"no row in common/wire/route.h: {scene.line('unlisted')}")
         hits, picture = scene.hits(), scene.a.snapshot("development")
+        scene.keep_memo(memo)
         scene.calm = True
         scene.judge(None)
         return hits, picture
@@ -76,11 +77,13 @@ def undisturbed(prefix, kind):
         scene.close()
 
 
-def disturb(prefix, kind, who, point, nth, mode, picture):
+def disturb(prefix, kind, who, point, nth, mode, picture, memo):
     """True when it was killed and all is well, False when nobody came by: where two race for an end."""
     scene = Scene(prefix, kind, f"{who}/{point}=once@{nth}")
     try:
         scene.prepare()
+        if not point.startswith("fs."):		# writing it down is one of those
+            scene.give_memo(memo)
         if scene.play():
             return False
         scene.kill(mode)
@@ -109,7 +112,7 @@ def plan(seen):
                     yield kind, who, point, nth, mode
 
 
-def try_all(prefix, seen, picture):
+def try_all(prefix, seen, picture, memo):
     """Number of kills, texts of what did not recover."""
     jobs = int(os.environ.get("PENSTOCK_KILL_JOBS", min(3, os.cpu_count() + 1)))
     kills, bad = 0, []
@@ -118,7 +121,7 @@ def try_all(prefix, seen, picture):
         kind, who, point, nth, mode = what
         began = time.monotonic()
         try:
-            if not any(disturb(prefix, kind, who, point, nth, mode, picture) for _ in range(5 if nth == 1 else 1)):
+            if not any(disturb(prefix, kind, who, point, nth, mode, picture, memo) for _ in range(5 if nth == 1 else 1)):
                 return None if nth > 1 else f"{who}/{point}@{nth} {mode}: was hit before and is not now"
         except Exception as e:
             return str(e) if isinstance(e, Failed) else f"{who}/{point}@{nth} {mode}: {type(e).__name__}: {e}"
@@ -137,16 +140,16 @@ def try_all(prefix, seen, picture):
 def every_point():
     with tempfile.TemporaryDirectory(prefix="penstock-kill.") as folder:
         os.chmod(folder, 0o755)
-        prefix = small_toolchain(folder)
+        prefix, memo = small_toolchain(folder), os.path.join(folder, "memo")
         seen, pictures = {}, []
         for kind in KINDS:
-            hits, picture = undisturbed(prefix, kind)
+            hits, picture = undisturbed(prefix, kind, memo)
             pictures.append(picture)
             for pair in hits:
                 seen.setdefault(pair, kind)
         check(pictures[0] and all(p == pictures[0] for p in pictures), "undisturbed runs differ")
         points = compiled()
-        kills, bad = try_all(prefix, seen, pictures[0])
+        kills, bad = try_all(prefix, seen, pictures[0], memo)
         never = sorted(points - {point for _, point in seen})
         print(f"points compiled in: {len(points)}, hit: {len(points) - len(never)}, by somebody: {len(seen)}, "
               f"kills: {kills}, lost 0, doubled 0" if not bad else f"{len(bad)} did not recover")
