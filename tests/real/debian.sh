@@ -144,17 +144,26 @@ from=$(mirror)
 echo "---- debootstrap"
 debootstrap --variant=minbase bookworm "$work/base" "$from" >"$work/debootstrap.log" 2>&1 ||
 	{ tail -n 20 "$work/debootstrap.log"; exit 1; }
-# a machine has procps, and its admin gave the user sudo before
 make_root "$work/root"
-try root /root
-rm -rf "$work/root"
-
 make_root "$work/tester"
+# a machine has an admin who gave the user sudo before
 "$enter" "$work/tester" /bin/sh -ec '
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends sudo >/dev/null 2>&1
 	useradd -m -s /bin/bash tester
 	echo "tester ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/tester'
-try tester /home/tester
+rm -rf "$work/base"
+
+# Side by side: one waits for its packages while the other compiles.
+try root /root >"$work/root.log" 2>&1 &
+root=$!
+try tester /home/tester >"$work/tester.log" 2>&1 &
+tester=$!
+failed=no
+wait $root || failed=yes
+cat "$work/root.log"
+wait $tester || failed=yes
+cat "$work/tester.log"
+[ $failed = no ]
 rm -rf "$work"
 echo "quickstart works on a fresh Debian 12, as root and with sudo, twice each"
