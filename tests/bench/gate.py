@@ -59,6 +59,12 @@ class Place:
 
     def __init__(self, pipelines, **project):
         self.a, self.pipelines = Instance(), pipelines
+        if pipelines > PIPELINES:       # how long it takes is measured, not cut off
+            yml = os.path.join(self.a.dir, "penstock.yml")
+            with open(yml, encoding="utf-8") as f:
+                text = f.read()
+            with open(yml, "w", encoding="utf-8") as f:
+                f.write(text.replace("budget: 4s ", "budget: 60s", 1))
         self.repo = self.a.repository("load")
         self.clone = self.a.clone(self.repo)
         bigproject.write(self.clone.path, pipelines, **project)
