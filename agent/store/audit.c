@@ -5,28 +5,13 @@
 
 #include <inttypes.h>
 
-#include "agent/store/sql.h"
+#include "agent/store/audit_head.h"
+#include "agent/store/tx.h"
 #include "common/base/buf.h"
 #include "common/base/chain.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 #include "common/base/id.h"
-
-struct head { int64_t number; char hash[DIGEST_HEX]; };
-
-static int head_get(struct store_tx *tx, struct head *h, struct ps_err *err)
-{
-	sqlite3_stmt *q = sql_query(tx, err, "SELECT value FROM meta WHERE name = 'audit_head'", "");
-	int rc = sql_next(tx, q, err);
-
-	*h = (struct head) { .number = 0 };
-	if (rc == 0)
-		memcpy(h->hash, chain_start, sizeof(h->hash));
-	else if (rc > 0 && sscanf(sql_text(q, 0), "%" SCNd64 " %64[0-9a-f]", &h->number, h->hash) != 2)
-		rc = ps_err_set(err, PS_ESTORE, "the store does not say where its audit ends");
-	sql_done(q);
-	return rc < 0 ? rc : 0;
-}
 
 static int head_set(struct store_tx *tx, const struct chain_row *r, struct ps_err *err)
 {
@@ -73,8 +58,8 @@ int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err)
 {
 	char hash[DIGEST_HEX], *who = clean(a->who), *thing = clean(a->thing), *why = clean(a->why);
 	char *policy = xstrdup_null(a->policy);
-	struct head head;
-	int rc = head_get(tx, &head, err);
+	struct audit_head head;
+	int rc = audit_head_get(tx, &head, err);
 
 	if (rc == 0 && !policy)
 		rc = last_policy(tx, &policy, err);
@@ -88,6 +73,7 @@ int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err)
 
 		chain_hash(&r, hash);
 		rc = insert(tx, &r, err);
+		tx->audited = true;
 	}
 	free(policy);
 	free(who);

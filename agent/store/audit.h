@@ -28,4 +28,12 @@ int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err) PS
 int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t id,
 		 struct ps_err *err) PS_MUSTCHECK;
 
+/*
+ * A run function's work, for store_read(): c says whether all that was ever put is there as it was
+ * put (c->last: how many; c->bad: the first that is not). file: audit.head (audit_head.h) of this
+ * store; NULL: a store without one.
+ */
+struct chain_check;
+int audit_check(struct store_tx *tx, const char *file, struct chain_check *c, struct ps_err *err) PS_MUSTCHECK;
+
 #endif

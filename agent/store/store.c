@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/store/audit_head.h"
 #include "agent/store/recovery.h"
 #include "agent/store/reserve.h"
 #include "agent/store/seal.h"
@@ -54,7 +55,8 @@ struct store {
 	struct lane writer, reader;
 	int sync_now;			/* PRAGMA synchronous of the writer; the writer's own */
 	size_t batch_max;
-	struct seal seal;		/* the writer's own */
+	struct seal seal;		/* the writer's own, and so is: */
+	struct audit_file audit;
 	char *path, *reserve;		/* of the database; of the file beside it */
 	int64_t reserve_want;		/* written by the loop while none is asked for */
 	bool reserve_asked;		/* one is on its way; the loop's */
@@ -157,6 +159,14 @@ static void make_room(struct store *st)
 	st->writer.tx.full = false;
 }
 
+/* Only what is durable: the file must never be ahead. */
+static void write_audit_head(struct store *st)
+{
+	if (st->writer.tx.audited)
+		audit_file_write(&st->audit, &st->writer.tx);
+	st->writer.tx.audited = false;
+}
+
 /* An empty one is for the seal alone. */
 static void write_batch(struct store *st, struct op_list *batch)
 {
@@ -181,6 +191,8 @@ static void write_batch(struct store *st, struct op_list *batch)
 		rc = commit(tx, &err);
 	if (rc == 0 && raised)
 		seal_write(&st->seal);
+	if (rc == 0 && sync == STORE_FULL)
+		write_audit_head(st);
 	if (rc == 0 && tx->full)		/* one of them failed by it, alone */
 		make_room(st);
 	if (rc == 0)
@@ -448,7 +460,7 @@ static int find_restored(struct store_tx *tx, char **why, struct ps_err *err)
 }
 
 /* Before any thread runs. What a copy must forget, it forgets in the transaction that seals it. */
-static int open_seal(struct store *st, const char *file, char **why, struct ps_err *err)
+static int open_seal(struct store *st, const char *file, const char *audit, char **why, struct ps_err *err)
 {
 	struct store_tx *tx = &st->writer.tx;
 	int rc = seal_open(&st->seal, tx, file, why, err);
@@ -464,14 +476,19 @@ static int open_seal(struct store *st, const char *file, char **why, struct ps_e
 	if (*why)
 		rc = recovery_enter(tx, *why, err);
 	if (rc == 0)
+		rc = audit_file_open(&st->audit, tx, audit, *why, err);
+	if (rc == 0)
 		rc = seal_raise(&st->seal, tx, err);
 	tx_release_all(tx);
 	if (rc == 0)
 		rc = tx_exec(tx, "COMMIT", err);
-	if (rc == 0)
+	if (rc == 0) {
 		seal_write(&st->seal);
-	else if (!sqlite3_get_autocommit(tx->db))
+		st->writer.tx.audited = true;	/* a crash may have kept the last from the file */
+		write_audit_head(st);
+	} else if (!sqlite3_get_autocommit(tx->db)) {
 		sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL);	/* the first error counts */
+	}
 	return rc;
 }
 
@@ -488,6 +505,13 @@ static size_t batch_max(void)
 	return n;
 }
 
+static char *beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return xasprintf("%.*s%s", (int)(slash ? slash - path + 1 : 0), path, name);
+}
+
 int store_open(struct store **out, const char *path, store_wake_fn *wake, void *wake_arg,
 	       struct ps_err *err)
 {
@@ -498,7 +522,7 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 		      void *wake_arg, char **restored, struct ps_err *err)
 {
 	struct store *st = xcalloc(1, sizeof(*st));
-	const char *slash = strrchr(path, '/');
+	char *audit = beside(path, "audit.head");
 	int rc;
 
 	pthread_mutex_init(&st->lock, NULL);
@@ -508,7 +532,7 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 	st->wake = wake;
 	st->wake_arg = wake_arg;
 	st->path = xstrdup(path);
-	st->reserve = xasprintf("%.*sreserve", (int)(slash ? slash - path + 1 : 0), path);
+	st->reserve = beside(path, "reserve");
 	st->sync_now = -1;
 	st->batch_max = batch_max();
 	tx_enter(&st->writer.tx);
@@ -518,7 +542,8 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 	if (rc == 0)
 		rc = store_migrate(&st->writer.tx, path, err);
 	if (rc == 0 && seal)
-		rc = open_seal(st, seal, restored, err);
+		rc = open_seal(st, seal, audit, restored, err);
+	free(audit);
 	if (rc == 0)
 		rc = lane_connect(&st->reader, path, SQLITE_OPEN_READONLY, err);
 	if (rc == 0)
@@ -547,6 +572,7 @@ void store_close(struct store *st)
 	while (store_poll(st))
 		;
 	seal_close(&st->seal);
+	audit_file_close(&st->audit);
 	free(st->path);
 	free(st->reserve);
 	pthread_mutex_destroy(&st->lock);

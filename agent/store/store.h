@@ -37,7 +37,8 @@ int store_open(struct store **out, const char *path, store_wake_fn *wake, void *
 	       struct ps_err *err) PS_MUSTCHECK;
 /*
  * The same with the seal file (seal.h) that tells whether this store is the newest. *restored (free
- * it) says why it is not: then it has entered recovery (recovery.h) before anything else.
+ * it) says why it is not: then it has entered recovery (recovery.h) before anything else. Beside it is
+ * the file that knows where the audit ends (audit_head.h).
  */
 int store_open_sealed(struct store **out, const char *path, const char *seal, store_wake_fn *wake,
 		      void *wake_arg, char **restored, struct ps_err *err) PS_MUSTCHECK;

@@ -21,6 +21,7 @@ struct store_tx {
 	struct stmt_slot *slots;
 	size_t n, cap;
 	bool full;		/* a statement found the disk full; the writer's to look at */
+	bool audited;		/* rows for the audit came: audit.head is behind */
 	struct sql_cost cost;
 };
 

@@ -63,12 +63,19 @@ PS_PRINTF(3, 4) static bool broken(struct chain_check *c, int64_t number, const 
 	return false;
 }
 
+bool chain_break(struct chain_check *c, int64_t number, const char *why)
+{
+	return broken(c, number, "%s", why);
+}
+
 bool chain_next(struct chain_check *c, const struct chain_row *r)
 {
 	char hex[DIGEST_HEX];
 
 	if (c->bad)
 		return false;
+	if (!r->who || !r->what || !r->outcome || !r->details || !r->prev)
+		return broken(c, r->number, "something of it is missing");
 	if (r->number != c->last + 1)
 		return broken(c, c->last + 1, "it is missing; %" PRId64 " comes after %" PRId64,
 			      r->number, c->last);

@@ -41,6 +41,8 @@ struct chain_check {
 void chain_init(struct chain_check *c);
 /* The next row, in order. False from the first bad one on. */
 bool chain_next(struct chain_check *c, const struct chain_row *r);
+/* Something else is wrong with this one. Always false. */
+bool chain_break(struct chain_check *c, int64_t number, const char *why);
 /* The chain must end here. whose: who says so. */
 bool chain_expect(struct chain_check *c, int64_t number, const char *hash, const char *whose);
 

@@ -1,6 +1,7 @@
 /* Units of the audit: what a chain of rows says when somebody has changed it. */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -9,11 +10,13 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "agent/store/audit.h"
 #include "agent/store/sql.h"
 #include "common/base/buf.h"
 #include "common/base/chain.h"
+#include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 
 /* ---- the chain, pure ---- */
@@ -140,7 +143,7 @@ static void text_is_canonical(void **state)
 /* ---- in a store ---- */
 
 struct fx {
-	char dir[64], *path;
+	char dir[64], *path, *seal, *head;
 	struct store *st;
 	int wake[2];
 };
@@ -152,16 +155,33 @@ static void on_wake(void *arg)
 	assert_int_equal(write(f->wake[1], "x", 1), 1);
 }
 
+static void fx_open(struct fx *f, bool restored)
+{
+	struct ps_err err;
+	char *why = NULL;
+
+	assert_int_equal(store_open_sealed(&f->st, f->path, f->seal, on_wake, f, &why, &err), 0);
+	assert_int_equal(why != NULL, restored);
+	free(why);
+}
+
+static void fx_close(struct fx *f)
+{
+	store_close(f->st);
+	f->st = NULL;
+}
+
 static int setup(void **state)
 {
 	struct fx *f = xcalloc(1, sizeof(*f));
-	struct ps_err err;
 
 	snprintf(f->dir, sizeof(f->dir), "/tmp/ps-audit-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	assert_int_equal(pipe(f->wake), 0);
 	f->path = fs_join(f->dir, "store.db");
-	assert_int_equal(store_open(&f->st, f->path, on_wake, f, &err), 0);
+	f->seal = fs_join(f->dir, "boot");
+	f->head = fs_join(f->dir, "audit.head");
+	fx_open(f, false);
 	*state = f;
 	return 0;
 }
@@ -171,16 +191,27 @@ static int teardown(void **state)
 	struct fx *f = *state;
 	struct ps_err err;
 
-	store_close(f->st);
+	failpoint_reset();
+	fx_close(f);
 	close(f->wake[0]);
 	close(f->wake[1]);
 	assert_int_equal(fs_remove_tree(AT_FDCWD, f->dir, &err), 0);
 	free(f->path);
+	free(f->seal);
+	free(f->head);
 	free(f);
 	return 0;
 }
 
-struct op { store_run_fn *run; int rc; bool done, fail; struct audit a; char *text; };
+struct op {
+	store_run_fn *run;
+	int rc;
+	bool done, fail;
+	struct audit a;
+	char *text;
+	const char *file;
+	struct chain_check c;
+};
 
 static int run_op(struct store_tx *tx, void *arg, struct ps_err *err)
 {
@@ -256,16 +287,215 @@ static void a_row_is_of_its_transaction(void **state)
 	free(list.text);
 }
 
+/* ---- somebody was at the files ---- */
+
+static int run_check(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct op *o = arg;
+
+	return audit_check(tx, o->file, &o->c, err);
+}
+
+static void puts_rows(struct fx *f, int n)
+{
+	struct op put = { .run = run_put, .a = { .who = "kim", .what = "pause", .thing = "all" } };
+
+	for (int i = 0; i < n; i++)
+		assert_int_equal(op(f, &put), 0);
+}
+
+static void expect(struct fx *f, int64_t bad, const char *why)
+{
+	struct op o = { .run = run_check, .file = f->head };
+
+	assert_int_equal(op(f, &o), 0);
+	if (o.c.bad != bad || (bad && !strstr(o.c.why, why)))
+		fail_msg("bad %d: %s", (int)o.c.bad, o.c.why);
+}
+
+static void change(struct fx *f, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	struct buf b = BUF_INIT;
+	struct ps_err err;
+
+	assert_int_equal(fs_read(&b, AT_FDCWD, from, 1 << 24, &err), 0);
+	assert_int_equal(fs_write_file(AT_FDCWD, to, b.data, b.len, 0600, &err), 0);
+	buf_clear(&b);
+}
+
+static size_t lines(const char *path, struct buf *out)
+{
+	struct ps_err err;
+	size_t n = 0;
+
+	buf_reset(out);
+	assert_int_equal(fs_read(out, AT_FDCWD, path, 1 << 20, &err), 0);
+	for (size_t i = 0; i < out->len; i++)
+		n += out->data[i] == '\n';
+	return n;
+}
+
+static const struct tamper { const char *name, *sql; int64_t bad; const char *why; } tampers[] = {
+	{ "store: a byte", "UPDATE audit SET why = 'x' WHERE number = 2", 2, "not what was written" },
+	{ "store: a row gone", "DELETE FROM audit WHERE number = 2", 2, "missing" },
+	{ "store: the end gone", "DELETE FROM audit WHERE number = 4", 4, "the store's own count" },
+	{ "store: end and count gone", "DELETE FROM audit WHERE number > 2;"
+	  " UPDATE meta SET value = (SELECT '2 ' || hash FROM audit WHERE number = 2) WHERE name = 'audit_head'",
+	  3, "audit.head has it" },
+	{ "store: swapped", "UPDATE audit SET number = -2 WHERE number = 2; UPDATE audit SET number = 2 WHERE number = 3;"
+	  " UPDATE audit SET number = 3 WHERE number = -2", 2, "does not follow" },
+};
+
+/* Told at once, after a start, and still when more was written behind it. */
+static void check_tamper(void **state)
+{
+	const struct tamper *t = *state;
+	struct fx *f;
+	void *own = NULL;
+
+	setup(&own);
+	f = own;
+	puts_rows(f, 4);
+	expect(f, 0, NULL);
+	change(f, t->sql);
+	expect(f, t->bad, t->why);
+	fx_close(f);
+	fx_open(f, false);
+	expect(f, t->bad, t->why);
+	puts_rows(f, 3);
+	expect(f, t->bad, strstr(t->why, "count") ? "missing" : strstr(t->why, "has it") ? "audit.head" : t->why);
+	teardown(&own);
+}
+
+/* Written anew from 2 on, count and hashes and all: only the file knows. */
+static void another_history(void **state)
+{
+	struct fx *f = *state;
+	struct op put = { .run = run_put, .a = { .who = "bo", .what = "pause" } };
+
+	puts_rows(f, 3);
+	change(f, "DELETE FROM audit WHERE number > 1;"
+	       " UPDATE meta SET value = (SELECT '1 ' || hash FROM audit WHERE number = 1) WHERE name = 'audit_head'");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(op(f, &put), 0);
+	expect(f, 2, "audit.head knows another one");
+}
+
+static void a_copy_put_back_is_said(void **state)
+{
+	struct fx *f = *state;
+	char *copy = fs_join(f->dir, "copy.db"), *was = fs_join(f->dir, "was.db");
+	struct op list = { .run = run_list };
+
+	puts_rows(f, 2);
+	fx_close(f);
+	copy_file(f->path, copy);
+	fx_open(f, false);
+	puts_rows(f, 3);
+	fx_close(f);
+	copy_file(f->path, was);
+	copy_file(copy, f->path);
+	fx_open(f, true);
+	expect(f, 0, NULL);		/* openly */
+	assert_int_equal(op(f, &list), 0);
+	assert_non_null(strstr(list.text, "3 recovery done - penstock"));
+	free(list.text);
+	puts_rows(f, 4);
+	expect(f, 0, NULL);
+	/* the row that says so is written anew by somebody: who was it? */
+	change(f, "UPDATE audit SET details = '{}' WHERE number = 3");
+	expect(f, 3, "not what was written");
+	free(copy);
+	free(was);
+}
+
+static void the_file_may_be_behind(void **state)
+{
+	struct fx *f = *state;
+	struct buf was = BUF_INIT, now = BUF_INIT;
+
+	puts_rows(f, 1);
+	assert_int_equal(lines(f->head, &was), 2);
+	failpoint_arm("audit.head", 1, EIO);
+	puts_rows(f, 1);
+	assert_int_equal(lines(f->head, &was), 2);
+	expect(f, 0, NULL);
+	fx_close(f);
+	fx_open(f, false);		/* catches up */
+	assert_int_equal(lines(f->head, &now), 3);
+	expect(f, 0, NULL);
+	fx_close(f);
+	buf_adds(&now, "3 abc");	/* a crash in the middle of a line */
+	assert_int_equal(truncate(f->head, 0), 0);
+	{
+		struct ps_err err;
+
+		assert_int_equal(fs_write_file(AT_FDCWD, f->head, now.data, now.len, 0600, &err), 0);
+	}
+	fx_open(f, false);
+	puts_rows(f, 1);
+	expect(f, 0, NULL);
+	buf_clear(&was);
+	buf_clear(&now);
+}
+
+static void the_file_may_not_be_gone(void **state)
+{
+	struct fx *f = *state;
+	struct op list = { .run = run_list };
+
+	puts_rows(f, 2);
+	assert_int_equal(unlink(f->head), 0);
+	expect(f, 2, "audit.head is gone");
+	puts_rows(f, 1);
+	expect(f, 3, "audit.head is gone");
+	fx_close(f);
+	fx_open(f, false);
+	expect(f, 0, NULL);
+	assert_int_equal(op(f, &list), 0);
+	assert_non_null(strstr(list.text, "4 audit done - penstock"));
+	free(list.text);
+	fx_close(f);
+	/* begun anew by somebody else: no row says so */
+	{
+		struct buf b = BUF_INIT;
+		struct ps_err err;
+
+		lines(f->head, &b);
+		assert_int_equal(fs_write_file(AT_FDCWD, f->head, strchr(buf_str(&b), '\n') + 1,
+					       b.len - (size_t)(strchr(buf_str(&b), '\n') + 1 - buf_str(&b)), 0600, &err), 0);
+		buf_clear(&b);
+	}
+	fx_open(f, false);
+	expect(f, 4, "begins only there");
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + 16];
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(tampers) + 16];
 	size_t n = 0;
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[n++] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
 					       .initial_state = (void *)&rows[i] };
+	for (size_t i = 0; i < PS_NELEM(tampers); i++)
+		t[n++] = (struct CMUnitTest) { .name = tampers[i].name, .test_func = check_tamper,
+					       .initial_state = (void *)&tampers[i] };
 	t[n++] = (struct CMUnitTest) cmocka_unit_test(text_is_canonical);
 	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(a_row_is_of_its_transaction, setup, teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(another_history, setup, teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(a_copy_put_back_is_said, setup, teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(the_file_may_be_behind, setup, teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(the_file_may_not_be_gone, setup, teardown);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("audit", t, n, NULL, NULL);
 }
