@@ -5,9 +5,12 @@
 
 #include "agent/flow/acts_parts.h"
 #include "agent/flow/queue_parts.h"
+#include "agent/store/audit.h"
+#include "common/base/buf.h"
 #include "common/base/log.h"
+#include "common/plan/canon.h"
 
-enum { KEEP_LIMIT_MS = 30000 };
+enum { KEEP_LIMIT_MS = 30000, AUDIT_THINGS = 200 };
 
 struct request {
 	struct core *core;
@@ -34,6 +37,39 @@ static void request_free(struct request *r)
 	free(r);
 }
 
+/* {"changed": 3, "things": ["b31", ...]}; of very many the first. */
+static int details(const struct acting *a, struct buf *out, struct ps_err *err)
+{
+	size_t n = json_array_size(a->items), most = n < AUDIT_THINGS ? n : AUDIT_THINGS;
+	json_t *things = json_array(), *doc;
+	int rc;
+
+	for (size_t i = 0; i < most; i++)
+		json_array_append(things, json_object_get(json_array_get(a->items, i), "id"));
+	doc = json_pack("{s:I, s:o}", "changed", (json_int_t)n, "things", things);
+	rc = canon_write(doc, out, err);
+	json_decref(doc);
+	return rc;
+}
+
+static int tell_audit(struct store_tx *tx, const struct acting *a, struct ps_err *err)
+{
+	struct buf b = BUF_INIT;
+	int rc = details(a, &b, err);
+
+	if (rc == 0)
+		rc = audit_put(tx,
+			       &(struct audit){ .who = a->ask.who.shown,
+						.what = acts_word(a->ask.verb),
+						.thing = a->ask.thing ? a->ask.thing : "queued",
+						.why = a->ask.why,
+						.policy = a->cfg->digest,
+						.details = buf_str(&b) },
+			       err);
+	buf_clear(&b);
+	return rc;
+}
+
 static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	static int (*const acts[])(struct store_tx * tx, struct acting * a, struct ps_err * err) = {
@@ -44,8 +80,10 @@ static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_PROMOTE] = acts_promote,
 	};
 	struct acting *a = &((struct request *)arg)->acting;
+	int rc;
 
-	return acts[a->ask.verb](tx, a, err);
+	rc = acts[a->ask.verb](tx, a, err);
+	return rc == 0 ? tell_audit(tx, a, err) : rc;
 }
 
 static void on_kept(void *arg, struct msg *m, const char *problem)

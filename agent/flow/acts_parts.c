@@ -6,19 +6,25 @@
 #include "agent/flow/acts_rights.h"
 #include "common/base/id.h"
 
+static const struct { const char *verb, *past; } words[] = {
+	[ACTS_CANCEL] = { "cancel", "cancelled" },
+	[ACTS_RETRY] = { "retry", "retried" },
+	[ACTS_BUMP] = { "bump", "bumped" },
+	[ACTS_CHECK] = { "check", "asked" },
+	[ACTS_PROMOTE] = { "promote", "promoted" },
+};
+
+const char *acts_word(enum acts_verb verb)
+{
+	return words[verb].verb;
+}
+
 void acting_init(struct acting *a)
 {
-	static const char *const words[] = {
-		[ACTS_CANCEL] = "cancelled",
-		[ACTS_RETRY] = "retried",
-		[ACTS_BUMP] = "bumped",
-		[ACTS_CHECK] = "asked",
-		[ACTS_PROMOTE] = "promoted",
-	};
 	const char *why = a->ask.why;
 
 	a->items = json_array();
-	a->why = xasprintf("%s by %s%s%s", words[a->ask.verb], a->ask.who.shown, why ? ": " : "",
+	a->why = xasprintf("%s by %s%s%s", words[a->ask.verb].past, a->ask.who.shown, why ? ": " : "",
 			   why ? why : "");
 }
 

@@ -39,6 +39,8 @@ struct acting {
 /* Everything in it but cfg, paths and ask. */
 void acting_init(struct acting *a);
 void acting_clear(struct acting *a);
+/* As the audit names it: the command's own word. */
+const char *acts_word(enum acts_verb verb);
 
 int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_retry(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;

@@ -18,6 +18,7 @@
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/queue.h"
+#include "agent/store/audit.h"
 #include "agent/web/api.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
@@ -87,6 +88,7 @@ static void on_config(struct role *r)
 	c->policy = fresh;
 	if (publish_policy(c, &err) < 0)
 		log_error("config", NULL, "hooks still read the old policy: %s", err.msg);
+	audit_policy(c->store, c->policy->cfg->digest);
 	intake_on_config(c);
 	core_ask_toolchain(c);
 	core_kick(c);
@@ -364,6 +366,8 @@ static int start(struct role *r, struct ps_err *err)
 		log_warn("store", NULL,
 			 "recovery: %s; nothing deploys until: penstock resume --all", restored);
 	free(restored);
+	if (rc == 0)
+		audit_policy(c->store, c->policy->cfg->digest);
 	if (rc == 0)
 		rc = publish_policy(c, err);
 	if (rc == 0)

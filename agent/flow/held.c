@@ -5,6 +5,7 @@
 
 #include "agent/flow/intake.h"
 #include "agent/flow/reconcile.h"
+#include "agent/store/audit.h"
 #include "agent/store/hold.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
@@ -84,6 +85,18 @@ struct letting {
 	void *arg;
 };
 
+static int tell_audit(struct store_tx *tx, const struct letting *l, struct ps_err *err)
+{
+	char *details = xasprintf("{\"open\":%zu,\"superseded\":%zu}", l->open, l->superseded);
+	int rc = audit_put_id(tx, &(struct audit) { .who = l->shown, .what = "release-hold",
+						    .why = l->why,
+						    .policy = l->policy->cfg->digest,
+						    .details = details }, 'e', l->id, err);
+
+	free(details);
+	return rc;
+}
+
 static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct letting *l = arg;
@@ -102,6 +115,8 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 		if (rc == 0)
 			acts ? l->open++ : l->superseded++;
 	}
+	if (rc == 0)
+		rc = tell_audit(tx, l, err);
 	events_clear(&v);
 	return rc;
 }
@@ -159,9 +174,11 @@ static void adopt_end(struct adopting *a, int rc, const char *problem, const cha
 static int run_adopt(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct adopting *a = arg;
+	int rc = hold_adopt(tx, a->path, a->ref, a->who, clock_boot_id(), clock_boot_ns(), &a->id,
+			    err);
 
-	return hold_adopt(tx, a->path, a->ref, a->who, clock_boot_id(), clock_boot_ns(), &a->id,
-			  err);
+	return rc < 0 ? rc : audit_put_id(tx, &(struct audit) { .who = a->who, .what = "adopt",
+								.why = a->ref }, 'e', a->id, err);
 }
 
 static void on_adopt(void *arg, int rc, const struct ps_err *err)

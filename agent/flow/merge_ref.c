@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "agent/flow/merge_ref.h"
+#include "agent/store/audit.h"
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
@@ -229,6 +230,16 @@ static int put_makers(struct merge *m, int64_t event, const struct rule_step *s,
 	return rc;
 }
 
+/* Whoever may let it go asks the audit why it did not act by itself. */
+static int tell_held(struct merge *m, int64_t event, const struct birth *b, const char *was,
+		     struct ps_err *err)
+{
+	if (!b->held || ps_streq(was, "held"))
+		return 0;
+	return audit_put_id(m->tx, &(struct audit) { .who = AUDIT_CORE, .what = "held",
+						     .why = b->held }, 'e', event, err);
+}
+
 /* One that is not sure names all that may have made it; the first is who is taken for its push. */
 static int make_event(struct merge *m, const char *ref, const struct known *k,
 		      const struct rule_step *s, int64_t *first, struct ps_err *err)
@@ -254,6 +265,9 @@ static int make_event(struct merge *m, const char *ref, const struct known *k,
 	}
 	if (rc == 0)
 		rc = put_makers(m, e.id, s, err);
+	if (rc == 0)
+		rc = tell_held(m, e.id, &b, s->what == RULE_CHANGE ? k->events.v[s->at].state :
+			       NULL, err);
 	if (rc == 0 && s->what != RULE_CHANGE && !*first)
 		*first = e.id;
 	buf_clear(&b.who);
@@ -276,6 +290,8 @@ static int do_maker(struct merge *m, const struct ref_event *is, const struct ru
 	born(&e, &b);
 	if (rc == 0)
 		rc = event_set_pusher(m->tx, is->id, e.pusher, e.state, e.reason, err);
+	if (rc == 0)
+		rc = tell_held(m, is->id, &b, is->state, err);
 	buf_clear(&b.who);
 	free(l.v);
 	return rc;

@@ -7,6 +7,7 @@
 #include "agent/flow/pass.h"
 
 #include "agent/flow/planning.h"
+#include "agent/store/audit.h"
 #include "agent/store/release.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
@@ -154,6 +155,16 @@ static struct target target_of(const struct pass *p, const char *environment)
 	return (struct target) { env, env ? config_fabric(cfg, env->fabric) : NULL };
 }
 
+static int cancel_by_rule(struct store_tx *tx, const struct pass *p, const struct deployment *d,
+			  const char *why, struct ps_err *err)
+{
+	int rc = both(tx, d, "cancelled", why, NULL, 0, err);
+
+	return rc < 0 ? rc : audit_put_id(tx, &(struct audit) {
+		.who = AUDIT_CORE, .what = "cancelled", .why = why,
+		.policy = p->view.policy->cfg->digest }, 'd', d->id, err);
+}
+
 /* Those whose rule is gone, or sends to another fabric now. */
 static int cancel_misplaced(struct store_tx *tx, struct pass *p, const char *environment,
 			    const char *fabric, struct ps_err *err)
@@ -163,7 +174,7 @@ static int cancel_misplaced(struct store_tx *tx, struct pass *p, const char *env
 	char *why = xasprintf("rule removed by configuration %.12s", p->view.policy->cfg->digest);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = both(tx, &l.v[i], "cancelled", why, NULL, 0, err);
+		rc = cancel_by_rule(tx, p, &l.v[i], why, err);
 	p->again = p->again || l.n == PASS_BATCH;
 	free(why);
 	deployments_clear(&l);

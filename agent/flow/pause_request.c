@@ -3,6 +3,7 @@
 
 #include "agent/flow/queue_parts.h"
 
+#include "agent/store/audit.h"
 #include "agent/store/recovery.h"
 
 struct request {
@@ -27,15 +28,41 @@ static int leave_recovery(struct store_tx *tx, struct request *r, struct ps_err 
 	return rc;
 }
 
-static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
+static int change(struct store_tx *tx, struct request *r, struct ps_err *err)
 {
-	struct request *r = arg;
 	int rc;
 
 	if (!r->lifts)
 		return pause_put(tx, &r->pause, err);
 	rc = pause_lift(tx, r->pause.scope, r->pause.name, &r->lifted, err);
 	return rc < 0 || r->pause.scope ? rc : leave_recovery(tx, r, err);
+}
+
+static int tell_audit(struct store_tx *tx, const struct request *r, struct ps_err *err)
+{
+	const struct pause *p = &r->pause;
+	char *subject = p->scope ? pause_subject(p) : xstrdup("everything");
+	char *details = xasprintf("{\"lifted\":%lld,\"recovery\":%s}", (long long)r->lifted,
+				  r->recovered ? "true" : "false");
+	int rc = audit_put(tx,
+			   &(struct audit){ .who = p->who,
+					    .what = r->lifts ? "resume" : p->kind,
+					    .thing = subject,
+					    .why = p->why,
+					    .details = r->lifts ? details : NULL },
+			   err);
+
+	free(details);
+	free(subject);
+	return rc;
+}
+
+static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct request *r = arg;
+	int rc = change(tx, r, err);
+
+	return rc < 0 ? rc : tell_audit(tx, r, err);
 }
 
 static char *outcome(const struct request *r)
@@ -97,8 +124,10 @@ void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, voi
 	ask(c, p, false, reply, arg);
 }
 
-void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
-		 void *arg)
+void flow_resume(struct core *c, const char *scope, const char *name, const char *who,
+		 core_reply_fn *reply, void *arg)
 {
-	ask(c, &(struct pause){ .scope = (char *)scope, .name = (char *)name }, true, reply, arg);
+	ask(c,
+	    &(struct pause){ .scope = (char *)scope, .name = (char *)name, .who = (char *)who },
+	    true, reply, arg);
 }

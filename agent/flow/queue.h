@@ -31,8 +31,8 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 /* Stops what would begin in p's scope, or lets it go on (scope NULL: everything). The caller has
  * checked the scope and who asks. reply gets a sentence. */
 void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, void *arg);
-void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
-		 void *arg);
+void flow_resume(struct core *c, const char *scope, const char *name, const char *who,
+		 core_reply_fn *reply, void *arg);
 /* Copies the store to this file (absolute, not there yet). reply gets its size in bytes as text. */
 void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *arg);
 

@@ -6,6 +6,7 @@
 
 #include "agent/flow/survey_json.h"
 #include "agent/flow/survey_rights.h"
+#include "agent/store/audit.h"
 #include "agent/store/event.h"
 #include "common/base/buf.h"
 #include "common/base/log.h"
@@ -96,6 +97,11 @@ static int hold_without_right(struct store_tx *tx, const struct surveying *s,
 	*held = why != NULL;
 	if (rc == 0 && why)
 		rc = event_end(tx, e->id, "held", why, err);
+	if (rc == 0 && why)
+		rc = audit_put_id(tx, &(struct audit) { .who = AUDIT_CORE, .what = "held",
+							.why = why,
+							.policy = s->policy->cfg->digest },
+				  'e', e->id, err);
 	free(paths);
 	free(why);
 	return rc;

@@ -4,6 +4,7 @@
 
 #include "agent/flow/queue_parts.h"
 
+#include "agent/store/audit.h"
 #include "agent/store/release.h"
 #include "common/base/buf.h"
 #include "common/base/fsutil.h"
@@ -200,6 +201,10 @@ static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	if (rc == 0)
 		rc = queue_it(tx, r, &l.v[0], err);
+	if (rc == 0)
+		rc = audit_put_id(tx, &(struct audit) { .who = r->who, .what = "run",
+							.policy = r->policy->cfg->digest },
+				  'x', r->id, err);
 	deployed_jobs_clear(&l);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 #include "common/base/id.h"
+#include "common/base/log.h"
 
 static int head_set(struct store_tx *tx, const struct chain_row *r, struct ps_err *err)
 {
@@ -89,4 +90,66 @@ int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t 
 
 	mine.thing = id_text(text, kind, id);
 	return audit_put(tx, &mine, err);
+}
+
+/* ---- without a transaction ---- */
+
+struct told { struct audit a; };
+
+static int run_tell(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct told *t = arg;
+
+	return audit_put(tx, &t->a, err);
+}
+
+static int run_policy(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct told *t = arg;
+	char *was = NULL;
+	int rc = last_policy(tx, &was, err);
+
+	if (rc == 0 && !ps_streq(was, t->a.policy))
+		rc = audit_put(tx, &t->a, err);
+	free(was);
+	return rc;
+}
+
+static void told(void *arg, int rc, const struct ps_err *err)
+{
+	struct told *t = arg;
+
+	if (rc < 0)
+		log_error("audit", t->a.thing, "'%s' by %s is not in the audit: %s", t->a.what, t->a.who,
+			  ps_err_msg(err, rc));
+	free((char *)t->a.who);
+	free((char *)t->a.what);
+	free((char *)t->a.thing);
+	free((char *)t->a.why);
+	free((char *)t->a.policy);
+	free((char *)t->a.details);
+	free(t);
+}
+
+static void tell(struct store *st, store_run_fn *run, const struct audit *a)
+{
+	struct told *t = xcalloc(1, sizeof(*t));
+
+	t->a = (struct audit) {
+		.who = xstrdup(a->who), .what = xstrdup(a->what), .thing = xstrdup_null(a->thing),
+		.why = xstrdup_null(a->why), .policy = xstrdup_null(a->policy),
+		.details = xstrdup_null(a->details), .refused = a->refused,
+	};
+	store_write(st, STORE_FULL, run, told, t);
+}
+
+void audit_tell(struct store *st, const struct audit *a)
+{
+	tell(st, run_tell, a);
+}
+
+void audit_policy(struct store *st, const char *digest)
+{
+	tell(st, run_policy, &(struct audit) { .who = AUDIT_CORE, .what = "policy", .thing = "penstock.yml",
+					       .why = "this configuration is in force now", .policy = digest });
 }

@@ -3,7 +3,9 @@
  * order, for ever.
  *
  * audit_put() is called inside the transaction of the decision itself, so that neither is there
- * without the other. A refusal changes nothing, so its row is a transaction of its own.
+ * without the other. A refusal changes nothing, so its row is a transaction of its own. Two doors do it
+ * for whoever comes through them: flow_act() for what people do (acts.h), the API for each request that
+ * would change something and is not for him who asks (request_fail()).
  */
 #ifndef PS_STORE_AUDIT_H
 #define PS_STORE_AUDIT_H
@@ -27,6 +29,12 @@ int audit_put(struct store_tx *tx, const struct audit *a, struct ps_err *err) PS
 /* The same with thing "<kind><id>". */
 int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t id,
 		 struct ps_err *err) PS_MUSTCHECK;
+
+/* For what has no transaction of its own, and for refusals: a write that nobody waits for. The strings
+ * are copied. A failure is logged. */
+void audit_tell(struct store *st, const struct audit *a);
+/* From now on this configuration is in force; a row when that is news. */
+void audit_policy(struct store *st, const char *digest);
 
 /*
  * A run function's work, for store_read(): c says whether all that was ever put is there as it was

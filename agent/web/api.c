@@ -3,6 +3,7 @@
 
 #include "agent/web/api.h"
 
+#include "agent/store/audit.h"
 #include "agent/web/api_parts.h"
 
 #define PREFIX "/api/v1"
@@ -89,8 +90,43 @@ void request_done(struct request *r, int status, const json_t *doc)
 	request_free(r);
 }
 
+/* "b31", "fabric production", of the body of a request that would change something. free() it. */
+static char *asked_for(struct request *r)
+{
+	static const char *const names[] = { "thing", "scope", "repository", "fabric" };
+	json_t *body = NULL;
+	const char *what = NULL, *name;
+	char *text = NULL;
+
+	if (r->id)
+		return xstrdup(r->id);
+	if (http_body(r->call, &body, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < PS_NELEM(names) && !what; i++)
+		what = json_string_value(json_object_get(body, names[i]));
+	name = json_string_value(json_object_get(body, "name"));
+	if (what)
+		text = xasprintf("%s%s%s", what, name && *name ? " " : "", name ? name : "");
+	json_decref(body);
+	return text;
+}
+
+static void tell_refused(struct request *r, const char *detail)
+{
+	char *thing = asked_for(r);
+
+	audit_tell(r->core->store, &(struct audit) { .who = r->who.shown,
+						     .what = strrchr(r->route->path, '/') + 1,
+						     .thing = thing, .why = detail,
+						     .policy = r->policy->cfg->digest,
+						     .refused = true });
+	free(thing);
+}
+
 void request_fail(struct request *r, int rc, const char *detail, const char *next)
 {
+	if (rc == PS_EPERM && r->route->post && r->known)
+		tell_refused(r, detail);
 	http_reply_problem(r->call, http_status(rc, r->route->post), detail, next);
 	request_free(r);
 }
@@ -213,6 +249,7 @@ static void on_call(struct http_call *call, void *arg)
 	*r = (struct request) { .core = a->core, .call = call, .route = route, .id = id,
 				.policy = policy_take(a->core->policy) };
 	rc = identify(r, &err);
+	r->known = rc == 0;
 	if (rc == 0)
 		rc = take_params(r, &err);
 	if (rc < 0)

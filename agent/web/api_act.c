@@ -3,6 +3,7 @@
 
 #include "agent/flow/clean.h"
 #include "agent/flow/queue.h"
+#include "agent/store/audit.h"
 #include "agent/web/api_parts.h"
 
 static const char *member(const json_t *body, const char *name)
@@ -84,6 +85,14 @@ static bool admin_only(struct request *r)
 	return rc == 0;
 }
 
+/* For what core itself does not write into the store. */
+static void tell_audit(struct request *r, const char *what, const char *thing)
+{
+	audit_tell(r->core->store, &(struct audit) { .who = r->who.shown, .what = what,
+						     .thing = thing,
+						     .policy = r->policy->cfg->digest });
+}
+
 void act_adopt(struct request *r)
 {
 	struct ps_err err = { 0 };
@@ -95,13 +104,15 @@ void act_adopt(struct request *r)
 	rc = http_body(r->call, &body, &err);
 	if (rc == 0 && !member(body, "repository"))
 		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
-	if (rc < 0)
+	if (rc < 0) {
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	else if (member(body, "ref"))
+	} else if (member(body, "ref")) {
 		flow_adopt_ref(r->core, member(body, "repository"), member(body, "ref"),
 			       r->who.shown, plain_reply, r);
-	else
+	} else {
+		tell_audit(r, "adopt", member(body, "repository"));
 		flow_adopt(r->core, member(body, "repository"), plain_reply, r);
+	}
 	json_decref(body);
 }
 
@@ -116,10 +127,12 @@ void act_backup(struct request *r)
 	rc = http_body(r->call, &body, &err);
 	if (rc == 0 && !member(body, "path"))
 		rc = ps_err_set(&err, PS_EINVAL, "the body must name a path");
-	if (rc < 0)
+	if (rc < 0) {
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	else
+	} else {
+		tell_audit(r, "backup", member(body, "path"));
 		flow_backup(r->core, member(body, "path"), plain_reply, r);
+	}
 	json_decref(body);
 }
 
@@ -147,6 +160,8 @@ void act_clean(struct request *r)
 	if (!admin_only(r))
 		return;
 	rc = http_body(r->call, &body, &err);
+	if (rc == 0 && !json_is_true(json_object_get(body, "dry")))
+		tell_audit(r, "clean", NULL);
 	if (rc < 0)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
@@ -156,12 +171,16 @@ void act_clean(struct request *r)
 
 void act_reload(struct request *r)
 {
-	if (admin_only(r))
-		flow_ask_parent(r->core, "reload", plain_reply, r);
+	if (!admin_only(r))
+		return;
+	tell_audit(r, "reload", "penstock.yml");
+	flow_ask_parent(r->core, "reload", plain_reply, r);
 }
 
 void act_stop(struct request *r)
 {
-	if (admin_only(r))
-		flow_ask_parent(r->core, "stop", plain_reply, r);
+	if (!admin_only(r))
+		return;
+	tell_audit(r, "stop", "agent");
+	flow_ask_parent(r->core, "stop", plain_reply, r);
 }

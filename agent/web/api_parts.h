@@ -25,6 +25,7 @@ struct request {
 	const struct route *route;
 	struct policy_now *policy;	/* the one in force when it came */
 	struct person who;
+	bool known;			/* he may look: what he is refused is for the audit */
 	char *id, *thing, *state, *repository, *ref, *task;	/* owned; ask points to them */
 	struct view_ask ask;
 	json_t *out;
@@ -35,7 +36,7 @@ struct request {
 	char *logs;			/* folder or file of the log */
 };
 
-/* Each ends the request. */
+/* Each ends the request. A change that is not for him who asks (PS_EPERM) goes into the audit. */
 void request_done(struct request *r, int status, const json_t *doc);
 void request_fail(struct request *r, int rc, const char *detail, const char *next);
 void request_bytes(struct request *r, const char *type);	/* r->bytes */

@@ -88,9 +88,10 @@ void act_resume(struct request *r)
 	} else if (all) {
 		free(r->thing);
 		r->thing = xstrdup("everything");
-		flow_resume(r->core, NULL, NULL, reply, r);
+		flow_resume(r->core, NULL, NULL, r->who.shown, reply, r);
 	} else {
-		flow_resume(r->core, member(body, "scope"), member(body, "name"), reply, r);
+		flow_resume(r->core, member(body, "scope"), member(body, "name"), r->who.shown,
+			    reply, r);
 	}
 	json_decref(body);
 }

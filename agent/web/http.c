@@ -139,8 +139,8 @@ int http_peer(const struct http_call *c, uint32_t *uid, struct ps_err *err)
 
 int http_body(struct http_call *c, json_t **out, struct ps_err *err)
 {
-	struct evbuffer *in = evhttp_request_get_input_buffer(c->req);
-	size_t n = evbuffer_get_length(in);
+	struct evbuffer *in = c->req ? evhttp_request_get_input_buffer(c->req) : NULL;
+	size_t n = in ? evbuffer_get_length(in) : 0;
 	const unsigned char *bytes = n ? evbuffer_pullup(in, -1) : (const unsigned char *)"{}";
 	json_error_t why;
 

@@ -73,12 +73,12 @@ void flow_pause(struct core *c, const struct pause *p, core_reply_fn *reply, voi
 	reply(arg, 0, NULL, "is paused");
 }
 
-void flow_resume(struct core *c, const char *scope, const char *name, core_reply_fn *reply,
-		 void *arg)
+void flow_resume(struct core *c, const char *scope, const char *name, const char *who,
+		 core_reply_fn *reply, void *arg)
 {
 	(void)c;
-	snprintf(fx.asked, sizeof(fx.asked), "resume|%s|%s", scope ? scope : "everything",
-		 scope ? name : "");
+	snprintf(fx.asked, sizeof(fx.asked), "resume|%s|%s|%s", scope ? scope : "everything",
+		 scope ? name : "", who);
 	reply(arg, 0, NULL, "goes on");
 }
 
