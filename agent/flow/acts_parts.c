@@ -24,8 +24,8 @@ void acting_init(struct acting *a)
 	const char *why = a->ask.why;
 
 	a->items = json_array();
-	a->why = xasprintf("%s by %s%s%s", words[a->ask.verb].past, a->ask.who.shown, why ? ": " : "",
-			   why ? why : "");
+	a->why = xasprintf("%s by %s%s%s", words[a->ask.verb].past, a->ask.who.shown,
+			   why ? ": " : "", why ? why : "");
 }
 
 void acting_clear(struct acting *a)
