@@ -54,7 +54,7 @@ static struct deployment *find(uint64_t id)
 static void tell_end(struct role *r, uint64_t id, uint64_t fence, const char *state,
 		     const char *reason)
 {
-	struct wire_deploy_end end = { id, fence, state, reason };
+	struct wire_deploy_end end = { id, fence, state, reason, NULL };
 
 	role_tell_core(r, MSG_deploy_end, &end);
 }
@@ -86,6 +86,7 @@ static void note(struct deployment *d, unsigned what)
 static void on_child_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct deployment *d = arg;
+	const char *why;
 
 	(void)p;
 	if (m->type == MSG_step_begin) {
@@ -96,9 +97,9 @@ static void on_child_msg(struct peer *p, struct msg *m, void *arg)
 		role_tell_core(d->role, m->type, &m->u.step_done);
 	} else if (m->type == MSG_deploy_end) {
 		d->ended = true;
-		log_info("deploy", d->text, "%s%s%s", m->u.deploy_end.state,
-			 m->u.deploy_end.reason ? ": " : "",
-			 m->u.deploy_end.reason ? m->u.deploy_end.reason : "");
+		why = m->u.deploy_end.reason ? m->u.deploy_end.reason : m->u.deploy_end.unverified;
+		log_info("deploy", d->text, "%s%s%s", m->u.deploy_end.state, why ? ": " : "",
+			 why ? why : "");
 		role_tell_core(d->role, m->type, &m->u.deploy_end);
 	}
 }

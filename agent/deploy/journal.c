@@ -53,9 +53,10 @@ int journal_done(struct journal *j, const char *outcome, const char *detail, str
 	return frame_send(j->sock, MSG_step_done, &m, -1, 0, err);
 }
 
-int journal_end(struct journal *j, const char *state, const char *reason, struct ps_err *err)
+int journal_end(struct journal *j, const char *state, const char *reason, const char *unverified,
+		struct ps_err *err)
 {
-	struct wire_deploy_end m = { j->deployment, j->fence, state, reason };
+	struct wire_deploy_end m = { j->deployment, j->fence, state, reason, unverified };
 
 	if (FAIL_AT("deploy.end"))
 		return ps_err_errno(err, "cannot tell the end");

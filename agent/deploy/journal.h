@@ -22,8 +22,9 @@ int journal_begin(struct journal *j, const char *what, struct ps_err *err) PS_MU
 /* Tells what became of the step: done, failed, unknown. detail may be NULL. */
 int journal_done(struct journal *j, const char *outcome, const char *detail,
 		 struct ps_err *err) PS_MUSTCHECK;
-/* The last word: deployed, failed, unknown, stopped. */
-int journal_end(struct journal *j, const char *state, const char *reason,
+/* The last word: deployed, failed, unknown, stopped. unverified: why what is deployed is not as
+ * planned; NULL: it is. */
+int journal_end(struct journal *j, const char *state, const char *reason, const char *unverified,
 		struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -19,7 +19,8 @@ struct run {
 	const struct fabric_driver *driver;
 	struct fabric_target target;
 	struct fabric_set set;
-	struct fabric_file *files;
+	struct fabric_file *files, *orphans;
+	char **gone;
 	struct buf stamp, owner;
 	char *place;
 	char digest[65];
@@ -32,6 +33,14 @@ struct run {
 static bool is_path(const char *s)
 {
 	return fs_is_clean_relative(s) && !ps_starts(s, ".tmp-") && !strstr(s, "/.tmp-");
+}
+
+static int check_jobs(const struct wire_rendered *v, size_t n, struct ps_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_path(v[i].key) || !digest_is_hex(v[i].digest, PS_DIGEST_HEX))
+			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", v[i].key);
+	return 0;
 }
 
 static int check(const struct wire_deploy_start *d, struct ps_err *err)
@@ -48,17 +57,29 @@ static int check(const struct wire_deploy_start *d, struct ps_err *err)
 		    !digest_is_hex(d->artifacts.v[i].digest, PS_DIGEST_HEX))
 			return ps_err_set(err, PS_EPROTO, "'%s' is not an artifact",
 					  d->artifacts.v[i].path);
-	for (size_t i = 0; i < d->jobs.n; i++)
-		if (!is_path(d->jobs.v[i].key) ||
-		    !digest_is_hex(d->jobs.v[i].digest, PS_DIGEST_HEX))
-			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", d->jobs.v[i].key);
-	return 0;
+	for (size_t i = 0; i < d->gone.n; i++)
+		if (!is_path(d->gone.v[i]))
+			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", d->gone.v[i]);
+	if (check_jobs(d->jobs.v, d->jobs.n, err) < 0)
+		return PS_EPROTO;
+	return check_jobs(d->orphans.v, d->orphans.n, err);
+}
+
+static json_t *jobs_json(const struct wire_rendered *v, size_t n)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_pack("{ss ss}", "key", v[i].key, "sha256",
+						   v[i].digest));
+	return a;
 }
 
 int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65],
 		 struct ps_err *err)
 {
-	json_t *artifacts = json_array(), *jobs = json_array(), *v;
+	json_t *artifacts = json_array(), *jobs = jobs_json(d->jobs.v, d->jobs.n);
+	json_t *orphans = jobs_json(d->orphans.v, d->orphans.n), *v;
 	size_t from = out->len;
 	int rc;
 
@@ -66,22 +87,34 @@ int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest
 		json_array_append_new(artifacts,
 				      json_pack("{ss ss}", "path", d->artifacts.v[i].path, "sha256",
 						d->artifacts.v[i].digest));
-	for (size_t i = 0; i < d->jobs.n; i++)
-		json_array_append_new(jobs, json_pack("{ss ss}", "key", d->jobs.v[i].key, "sha256",
-						      d->jobs.v[i].digest));
 	/* jansson takes no text that is not UTF-8, and a set must list all that is in it. */
-	if (json_array_size(artifacts) != d->artifacts.n || json_array_size(jobs) != d->jobs.n) {
+	if (json_array_size(artifacts) != d->artifacts.n || json_array_size(jobs) != d->jobs.n ||
+	    json_array_size(orphans) != d->orphans.n) {
 		json_decref(artifacts);
 		json_decref(jobs);
+		json_decref(orphans);
 		return ps_err_set(err, PS_EPROTO, "a path or a job key is not UTF-8");
 	}
 	v = json_pack("{si ss ss ss so so}", "format", 1, "repository", d->repository, "project",
 		      d->project, "release", d->release, "artifacts", artifacts, "jobs", jobs);
+	if (d->orphans.n)
+		json_object_set_new(v, "orphans", orphans);
+	else
+		json_decref(orphans);
 	rc = canon_write(v, out, err);
 	json_decref(v);
 	if (rc == 0)
 		digest_bytes(digest, buf_str(out) + from, out->len - from);
 	return rc;
+}
+
+static struct fabric_file *definitions(const struct wire_rendered *v, size_t n)
+{
+	struct fabric_file *files = xcalloc(n + 1, sizeof(*files));
+
+	for (size_t i = 0; i < n; i++)
+		files[i] = (struct fabric_file) { xasprintf("%s.json", v[i].key), v[i].digest };
+	return files;
 }
 
 static int prepare(struct run *r, struct ps_err *err)
@@ -103,11 +136,15 @@ static int prepare(struct run *r, struct ps_err *err)
 	json_decref(owner);
 	r->place = strcmp(d->project, ".") == 0 ? xstrdup(d->repository)
 						: fs_join(d->repository, d->project);
-	r->files = xcalloc(d->jobs.n + 1, sizeof(*r->files));
-	for (size_t i = 0; i < d->jobs.n; i++)
-		r->files[i] = (struct fabric_file) { xasprintf("%s.json", d->jobs.v[i].key),
-						     d->jobs.v[i].digest };
-	r->set = (struct fabric_set) { r->digest, buf_str(&r->stamp), r->files, d->jobs.n };
+	r->files = definitions(d->jobs.v, d->jobs.n);
+	r->orphans = definitions(d->orphans.v, d->orphans.n);
+	r->gone = xcalloc(d->gone.n + 1, sizeof(*r->gone));
+	for (size_t i = 0; i < d->gone.n; i++)
+		r->gone[i] = xasprintf("%s.json", d->gone.v[i]);
+	r->set = (struct fabric_set) {
+		r->digest, buf_str(&r->stamp), r->files, d->jobs.n, r->orphans, d->orphans.n,
+		(const char *const *)r->gone, d->gone.n,
+	};
 	r->target =
 		(struct fabric_target) { d->fabric_dir, d->content, r->place, buf_str(&r->owner) };
 	return rc;
@@ -207,6 +244,27 @@ static int look_first(struct run *r, struct ps_err *err)
 	return rc;
 }
 
+/*
+ * The last step changes nothing: is the fabric as planned? When it is not, what was deployed stays
+ * deployed; *unverified says why it is not verified (free it).
+ */
+static int verify(struct run *r, char **unverified, struct ps_err *err)
+{
+	struct ps_err why = { 0 }, *told = &why;
+	char what[128];
+	int rc;
+
+	snprintf(what, sizeof(what), "verify %s", r->digest);
+	rc = journal_begin(&r->journal, what, err);
+	if (rc < 0)
+		return rc;
+	rc = r->driver->check(&r->target, &r->set, told);
+	if (rc < 0)
+		*unverified = xasprintf("the fabric is not as planned: %s", ps_err_msg(told, rc));
+	return journal_done(&r->journal, rc < 0 ? "failed" : "done",
+			    rc < 0 ? *unverified : "as planned", err);
+}
+
 static int all_steps(struct run *r, bool *unknown, struct ps_err *err)
 {
 	char what[128];
@@ -232,7 +290,13 @@ static void run_clear(struct run *r)
 {
 	for (size_t i = 0; r->files && i < r->d->jobs.n; i++)
 		free((char *)r->files[i].path);
+	for (size_t i = 0; r->orphans && i < r->d->orphans.n; i++)
+		free((char *)r->orphans[i].path);
+	for (size_t i = 0; r->gone && i < r->d->gone.n; i++)
+		free(r->gone[i]);
 	free(r->files);
+	free(r->orphans);
+	free(r->gone);
 	free(r->place);
 	buf_clear(&r->stamp);
 	buf_clear(&r->owner);
@@ -245,6 +309,7 @@ int deploy_run(int sock, const struct wire_deploy_start *d)
 	};
 	struct ps_err err = { 0 }, told = { 0 };
 	const char *state = "deployed";
+	char *unverified = NULL;
 	bool unknown = false;
 	int rc;
 
@@ -252,14 +317,16 @@ int deploy_run(int sock, const struct wire_deploy_start *d)
 	rc = prepare(&r, &err);
 	if (rc == 0)
 		rc = all_steps(&r, &unknown, &err);
+	if (rc == 0)
+		rc = verify(&r, &unverified, &err);
 	if (rc == PS_ESTALE)
 		state = "stopped";
 	else if (rc < 0)
 		state = unknown ? "unknown" : "failed";
 	run_clear(&r);
-	if (journal_end(&r.journal, state, rc < 0 ? err.msg : NULL, &told) < 0) {
+	rc = journal_end(&r.journal, state, rc < 0 ? err.msg : NULL, unverified, &told);
+	free(unverified);
+	if (rc < 0)
 		log_error("deploy", NULL, "the end '%s' did not reach core: %s", state, told.msg);
-		return 1;
-	}
-	return 0;
+	return rc < 0;
 }

@@ -9,9 +9,10 @@
 
 /*
  * Carries the plan out: each artifact, then all definitions as one set, then the switch to that
- * set, then a look whether it is in force. Each step stands in the journal; the first that fails
- * ends it. What was done before by a child that died is found and left as it is. The end is told
- * through sock too. Returns the exit code of the process: 0 when core has been told how it ended.
+ * set, then a look whether all is as planned. Each step stands in the journal; the first that
+ * fails ends it, but what that last look finds only leaves the deployment unverified. What was
+ * done before by a child that died is found and left as it is. The end is told through sock too.
+ * Returns the exit code of the process: 0 when core has been told how it ended.
  */
 int deploy_run(int sock, const struct wire_deploy_start *d);
 

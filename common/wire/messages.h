@@ -397,6 +397,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, content, WIRE_PATH, "content store")                                  \
 	F(LIST, artifacts, artifact, "put first")                                    \
 	F(LIST, jobs, rendered, "put as one set, then switched to")                  \
+	F(LIST, orphans, rendered, "of the set too: not wanted any more, paused")     \
+	F(STRS, gone, 0, "keys of orphans of before that go away")                   \
 	F(BOOL, careful, 0, "asked for before the store was restored: look at the fabric first") \
 	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none")
 
@@ -404,7 +406,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, deployment, 0, "number")                                              \
 	F(U64, fence, 0, "claim")                                                    \
 	F(U64, step, 0, "from 1")                                                    \
-	F(STR, what, WIRE_PATH, "artifact PATH, jobs DIGEST, switch DIGEST")
+	F(STR, what, WIRE_PATH, "artifact PATH, jobs DIGEST, switch DIGEST, verify DIGEST")
 
 /* core has the step on disk: go on. */
 #define WIRE_step_ok(F)                                                              \
@@ -423,7 +425,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, deployment, 0, "number")                                              \
 	F(U64, fence, 0, "claim")                                                    \
 	F(STR, state, 32, "deployed, failed, unknown, stopped")                      \
-	F(OSTR, reason, WIRE_TEXT, "first cause")
+	F(OSTR, reason, WIRE_TEXT, "first cause")                                    \
+	F(OSTR, unverified, WIRE_TEXT, "deployed: why the fabric is not as planned; absent: it is")
 
 /* ---- parent ↔ roles ---- */
 

@@ -84,7 +84,7 @@ def a_deployment_from_first_to_last(c):
     os.umask(old)
     c.deploy(12)
     seen = c.follow(12)
-    assert [m["type"] for m in seen] == ["step_begin", "step_done"] * 3 + ["deploy_end"], seen
+    assert [m["type"] for m in seen] == ["step_begin", "step_done"] * 4 + ["deploy_end"], seen
     assert seen[-1]["state"] == "deployed", seen
     assert [m["what"].split()[0] for m in seen if "what" in m] == ["artifact", "jobs", "switch"]
     path = os.path.join(c.fabric, "FileStore", ARTIFACT)

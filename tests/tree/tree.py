@@ -73,6 +73,25 @@ def check_text(path, text, bad):
         bad.append(f"{path}: no newline at the end")
 
 
+# A fabric's file carries out what was decided; it knows neither who decided it nor why.
+DECIDED = re.compile(r"\b(team|approval|window|label|ref)s?\b", re.I)
+
+
+def check_fabric(path, text, bad):
+    if os.path.dirname(path) != "agent/deploy/fabric" or path.endswith(("/fabric.c", "/fabric.h")):
+        return
+    provider = re.match(r"[a-z0-9]+", os.path.basename(path))[0]
+    bare = re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
+    for n, line in enumerate(bare.split("\n"), 1):
+        m = DECIDED.search(line)
+        if m:
+            bad.append(f"{path}:{n}: a driver does not know what a {m[0]} is")
+        m = re.match(r'#include "([^"]+/[^"]+)"', line)
+        if m and not m[1].startswith(("common/base/", f"agent/deploy/fabric/{provider}_")) \
+                and m[1] != "agent/deploy/fabric/fabric.h":
+            bad.append(f"{path}:{n}: a driver includes its own headers and common/base alone, not {m[1]}")
+
+
 def sources():
     for top in ("common", "hooks", "agent", "cli", "tests"):
         for folder, subs, names in os.walk(os.path.join(SRC, top)):
@@ -89,6 +108,7 @@ def main():
             text = f.read()
         check_includes(path, text, bad)
         check_text(path, text, bad)
+        check_fabric(path, text, bad)
         n += 1
     print("\n".join(bad))
     print(f"{n} files, {len(bad)} against the rules")

@@ -29,7 +29,7 @@
 static char dir[64];	       /* of the test */
 static char *content, *fabric; /* absolute */
 static struct wire_artifact artifacts[2];
-static struct wire_rendered jobs[2];
+static struct wire_rendered jobs[2], orphan;
 static char digests[4][65];
 
 static const char *put(size_t i, const char *text)
@@ -162,9 +162,13 @@ static void empty_fabric(void)
 struct played {
 	struct buf steps; /* one line a message */
 	char state[32];	  /* of deploy_end; "" when the child died */
-	char reason[512];
+	char reason[512], unverified[512];
 	int status;
 };
+
+/* A file that goes while core is asked for this step. */
+static unsigned remove_at_step;
+static const char *remove_what;
 
 static void answer(int sock, struct played *p, struct msg *m, unsigned stop_at)
 {
@@ -176,6 +180,8 @@ static void answer(int sock, struct played *p, struct msg *m, unsigned stop_at)
 		buf_addf(&p->steps, "%u begin %.20s\n", (unsigned)m->u.step_begin.step,
 			 m->u.step_begin.what);
 		ok.step = m->u.step_begin.step;
+		if (ok.step == remove_at_step)
+			assert_int_equal(unlink(remove_what), 0);
 		ok.stop = ok.step == stop_at;
 		/* the child may be dead already: then the answer has nobody */
 		if (frame_send(sock, MSG_step_ok, &ok, -1, 0, &err) < 0)
@@ -189,6 +195,8 @@ static void answer(int sock, struct played *p, struct msg *m, unsigned stop_at)
 		snprintf(p->state, sizeof(p->state), "%s", m->u.deploy_end.state);
 		snprintf(p->reason, sizeof(p->reason), "%s",
 			 m->u.deploy_end.reason ? m->u.deploy_end.reason : "");
+		snprintf(p->unverified, sizeof(p->unverified), "%s",
+			 m->u.deploy_end.unverified ? m->u.deploy_end.unverified : "");
 	}
 }
 
@@ -233,6 +241,7 @@ static void undisturbed(void **state)
 	assert_non_null(strstr(buf_str(&p.steps),
 			       "2 begin artifact prophecy/ar\n2 done: done\n3 begin jobs "));
 	assert_non_null(strstr(buf_str(&p.steps), "\n3 done: done\n4 begin switch "));
+	assert_non_null(strstr(buf_str(&p.steps), "\n5 done: as planned\n"));
 	buf_clear(&p.steps);
 	first = shown();
 	play(&p, &d, NULL, 0);
@@ -281,6 +290,11 @@ static void at_every_point(const char *action, const char *reason)
 	struct played p;
 
 	before.artifacts.n = 1; /* one is there already, one is not */
+	before.jobs.n = before.orphans.n = 1; /* one is wanted again, one not any more */
+	before.orphans.v = &jobs[1];
+	orphan = jobs[0];
+	d.jobs = (__typeof__(d.jobs)) { &jobs[1], 1 };
+	d.orphans = (__typeof__(d.orphans)) { &orphan, 1 };
 	assert_true(n >= 10);
 	play(&p, &before, NULL, 0);
 	buf_clear(&p.steps);
@@ -455,6 +469,29 @@ static void what_is_no_order(void **state)
 	assert_false(fs_exists(fabric));
 }
 
+/* What the last look finds leaves it deployed, and says why it is not verified. */
+static void looked_at_in_the_end(void **state)
+{
+	struct wire_deploy_start d = order(".", "r1");
+	struct played p;
+	char *gone = xasprintf("%s/jobs/sales/etl/current/jobs/a.json", fabric);
+
+	(void)state;
+	play(&p, &d, NULL, 0);
+	buf_clear(&p.steps);
+	assert_string_equal(p.unverified, "");
+	remove_at_step = 5;
+	remove_what = gone;
+	play(&p, &d, NULL, 0);
+	remove_at_step = 0;
+	assert_string_equal(p.state, "deployed");
+	assert_non_null(strstr(p.unverified, "the fabric is not as planned"));
+	assert_non_null(strstr(p.unverified, "jobs/a.json"));
+	assert_non_null(strstr(buf_str(&p.steps), "\n5 failed: "));
+	buf_clear(&p.steps);
+	free(gone);
+}
+
 static void core_may_stop_it(void **state)
 {
 	struct wire_deploy_start d = order(".", "r1");
@@ -512,6 +549,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_place_has_one_owner, make, drop),
 		cmocka_unit_test_setup_teardown(what_hands_changed, make, drop),
 		cmocka_unit_test_setup_teardown(what_is_no_order, make, drop),
+		cmocka_unit_test_setup_teardown(looked_at_in_the_end, make, drop),
 		cmocka_unit_test_setup_teardown(core_may_stop_it, make, drop),
 		cmocka_unit_test_setup_teardown(sets_stay_and_are_seen, make, drop),
 	};

@@ -26,13 +26,23 @@ struct fabric_file {
 	const char *sha256; /* bytes in the content store */
 };
 
-/* All jobs of one project at once. The set's name is the digest of its stamp, which lists
- * everything. */
+/*
+ * All jobs of one project at once. The set's name is the digest of its stamp, which lists
+ * everything. An orphan is a job that is there and that nothing wants any more: it stays, paused,
+ * until it is among `gone`.
+ *
+ * A job that somebody paused on the fabric itself is never woken by any of this. One that was
+ * paused as an orphan, and by nobody else, is woken when it is wanted again.
+ */
 struct fabric_set {
 	const char *digest;
 	const char *stamp; /* bytes of release.json */
 	const struct fabric_file *files;
 	size_t nfiles;
+	const struct fabric_file *orphans;
+	size_t norphans;
+	const char *const *gone; /* paths: nothing of them is there afterwards */
+	size_t ngone;
 };
 
 struct fabric_target {
@@ -51,12 +61,16 @@ struct fabric_driver {
 	 * another's. */
 	int (*put_jobs)(const struct fabric_target *t, const struct fabric_set *s,
 			enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
-	/* From now on the set is what runs. */
+	/* From now on the set is what runs; orphans are paused before, others woken after. */
 	int (*switch_jobs)(const struct fabric_target *t, const struct fabric_set *s,
 			   enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* Appends the stamp of the set that is in force. PS_ENOENT: none is. */
 	int (*observe)(const struct fabric_target *t, struct buf *stamp,
 		       struct ps_err *err) PS_MUSTCHECK;
+	/* Is the set in force as it was meant: each definition byte for byte, orphans paused?
+	 * Changes nothing. PS_ECONFLICT names the first thing that is not so. */
+	int (*check)(const struct fabric_target *t, const struct fabric_set *s,
+		     struct ps_err *err) PS_MUSTCHECK;
 };
 
 extern const struct fabric_driver fabric_local;

@@ -6,6 +6,7 @@
  *	DIR/jobs/<place>/sets/<16 digits>/release.json	the stamp of a set of definitions
  *	DIR/jobs/<place>/sets/<16 digits>/jobs/x.json
  *	DIR/jobs/<place>/current -> sets/<16 digits>	renamed once per switch
+ *	DIR/jobs/<place>/paused/jobs/x.json		that job is paused, whoever did it
  *
  * Nothing here depends on when or how often it was done: after a crash anywhere, doing it again
  * gives the same bytes. Leftovers have names that begin with .tmp-, and whoever writes to a folder
@@ -13,7 +14,7 @@
  */
 #include "config.h"
 
-#include "agent/deploy/fabric/fabric.h"
+#include "agent/deploy/fabric/local_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,9 +41,7 @@ static int make_folder(int dfd, const char *name, struct ps_err *err)
 	return 0;
 }
 
-/* Opens path (clean, relative) below dfd part by part, making what is missing when make. An fd or
- * PS_E*. */
-static int open_below(int dfd, const char *path, bool make, struct ps_err *err)
+int local_open(int dfd, const char *path, bool make, struct ps_err *err)
 {
 	char *parts = xstrdup(path), *save = NULL;
 	int at = fcntl(dfd, F_DUPFD_CLOEXEC, 0), rc = 0;
@@ -98,7 +97,7 @@ static int lock_fabric(int *fd, const struct fabric_target *t, bool make, struct
 static int open_place(int fd, const struct fabric_target *t, bool make, struct ps_err *err)
 {
 	char *path = xasprintf("jobs/%s", t->place);
-	int place = open_below(fd, path, make, err);
+	int place = local_open(fd, path, make, err);
 
 	free(path);
 	return place;
@@ -111,8 +110,7 @@ static void close_all(const int *fds, size_t n)
 			close(fds[i]);
 }
 
-/* Removes what a crash left in this folder. */
-static int sweep(int dfd, struct ps_err *err)
+int local_sweep(int dfd, struct ps_err *err)
 {
 	int copy = openat(dfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -190,9 +188,9 @@ static int local_put_artifact(const struct fabric_target *t, const struct fabric
 	*name++ = '\0';
 	*outcome = FABRIC_NOT_DONE;
 	if (rc == 0)
-		rc = dfd = open_below(fd, folder, true, err);
+		rc = dfd = local_open(fd, folder, true, err);
 	if (rc >= 0)
-		rc = sweep(dfd, err);
+		rc = local_sweep(dfd, err);
 	if (rc == 0)
 		rc = look_at(dfd, name, f->sha256, f->path, err);
 	if (rc == 1) {
@@ -234,7 +232,7 @@ static int write_definition(int set, const struct fabric_target *t, const struct
 
 	if (slash)
 		*slash = '\0';
-	dfd = open_below(set, slash ? folder : "", true, err);
+	dfd = local_open(set, slash ? folder : "", true, err);
 	rc = dfd < 0 ? dfd : cas_read(&b, t->content, f->sha256, PS_JSON_MAX, err);
 	if (rc == 0)
 		rc = fs_write_file(dfd, f->path + (slash ? slash - folder + 1 : 0), buf_str(&b),
@@ -254,10 +252,12 @@ static int write_set(int sfd, const char *name, const struct fabric_target *t,
 	int dfd, rc;
 
 	fs_tmp_name(tmp, sizeof(tmp));
-	dfd = open_below(sfd, tmp, true, err);
+	dfd = local_open(sfd, tmp, true, err);
 	rc = dfd < 0 ? dfd : 0;
 	for (size_t i = 0; rc == 0 && i < s->nfiles; i++)
 		rc = write_definition(dfd, t, &s->files[i], err);
+	for (size_t i = 0; rc == 0 && i < s->norphans; i++)
+		rc = write_definition(dfd, t, &s->orphans[i], err);
 	if (rc == 0)
 		rc = fs_write_file(dfd, "release.json", s->stamp, strlen(s->stamp), 0444, err);
 	if (rc == 0 && (FAIL_AT("local.set") || renameat(sfd, tmp, sfd, name) < 0 ||
@@ -268,31 +268,36 @@ static int write_set(int sfd, const char *name, const struct fabric_target *t,
 	return rc;
 }
 
+static int look_at_definition(int dfd, const struct fabric_file *f, struct ps_err *err)
+{
+	int fd = openat(dfd, f->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc;
+	char got[DIGEST_HEX];
+
+	if (fd < 0)
+		return ps_err_errno(err, "cannot open '%s'", f->path);
+	rc = digest_fd(got, fd, NULL, err);
+	if (rc == 0 && strcmp(got, f->sha256) != 0)
+		rc = ps_err_set(err, PS_ECONFLICT, "'%s' has other bytes", f->path);
+	close(fd);
+	return rc;
+}
+
 /* 1 when the set is there as it must be, 0 when it is not there. */
 static int look_at_set(int sfd, const char *name, const struct fabric_set *s, struct ps_err *err)
 {
 	int dfd = openat(sfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc;
 	struct buf b = BUF_INIT;
 	struct ps_err why = { 0 };
-	char got[DIGEST_HEX];
 
 	if (dfd < 0)
 		return errno == ENOENT
 			       ? 0
 			       : ps_err_errno(err, "cannot open the definitions '%s'", name);
 	rc = fs_read(&b, dfd, "release.json", STAMP_MAX, &why);
-	for (size_t i = 0; rc == 0 && i < s->nfiles; i++) {
-		int fd = openat(dfd, s->files[i].path,
-				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-		rc = fd < 0 ? ps_err_errno(&why, "cannot open '%s'", s->files[i].path)
-			    : digest_fd(got, fd, NULL, &why);
-		if (rc == 0 && strcmp(got, s->files[i].sha256) != 0)
-			rc = ps_err_set(&why, PS_ECONFLICT, "'%s' has other bytes",
-					s->files[i].path);
-		if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; rc == 0 && i < s->nfiles; i++)
+		rc = look_at_definition(dfd, &s->files[i], &why);
+	for (size_t i = 0; rc == 0 && i < s->norphans; i++)
+		rc = look_at_definition(dfd, &s->orphans[i], &why);
 	if (rc == 0 && strcmp(buf_str(&b), s->stamp) != 0)
 		rc = ps_err_set(&why, PS_ECONFLICT, "'release.json' has other bytes");
 	/* A set was renamed whole: what differs now was done by somebody else. */
@@ -319,13 +324,13 @@ static int local_put_jobs(const struct fabric_target *t, const struct fabric_set
 	if (rc == 0)
 		rc = pfd = open_place(fd, t, true, err);
 	if (rc >= 0)
-		rc = sweep(pfd, err);
+		rc = local_sweep(pfd, err);
 	if (rc == 0)
 		rc = take_place(pfd, t, err);
 	if (rc == 0)
-		rc = sfd = open_below(pfd, "sets", true, err);
+		rc = sfd = local_open(pfd, "sets", true, err);
 	if (rc >= 0)
-		rc = sweep(sfd, err);
+		rc = local_sweep(sfd, err);
 	if (rc == 0)
 		rc = look_at_set(sfd, name, s, err);
 	if (rc == 1) {
@@ -383,7 +388,7 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 	if (rc == 0)
 		rc = pfd = open_place(fd, t, false, err);
 	if (rc >= 0)
-		rc = sweep(pfd, err);
+		rc = local_sweep(pfd, err);
 	if (rc == 0)
 		rc = take_place(pfd, t, err);
 	if (rc == 0) {
@@ -392,6 +397,8 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 			rc = ps_err_errno(err, "the definitions '%s' are not ready", target);
 	}
 	if (rc == 0)
+		rc = local_pause_orphans(pfd, s, err);
+	if (rc == 0)
 		rc = read_current(pfd, now, sizeof(now), err);
 	if (rc > 0 && strcmp(now, target) == 0) {
 		*outcome = FABRIC_ALREADY;
@@ -399,6 +406,11 @@ static int local_switch_jobs(const struct fabric_target *t, const struct fabric_
 	} else if (rc >= 0) {
 		rc = write_current(pfd, target, err);
 		*outcome = rc == 0 ? FABRIC_DONE : FABRIC_UNKNOWN;
+	}
+	if (rc == 0) {
+		rc = local_wake_wanted(pfd, s, err);
+		if (rc < 0)
+			*outcome = FABRIC_UNKNOWN;
 	}
 	close_all((const int[]) { pfd, fd }, 2);
 	free(stamp);
@@ -417,10 +429,45 @@ static int local_observe(const struct fabric_target *t, struct buf *stamp, struc
 	return rc;
 }
 
+/* In force is this set, and each part of it is as it was put there. */
+static int check_place(int pfd, const struct fabric_set *s, struct ps_err *err)
+{
+	char target[64], now[64];
+	int sfd = -1, rc = read_current(pfd, now, sizeof(now), err);
+
+	snprintf(target, sizeof(target), "sets/%.*s", SET_DIGITS, s->digest);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || strcmp(now, target) != 0)
+		return ps_err_set(err, PS_ECONFLICT, "other definitions than ours are in force");
+	rc = sfd = local_open(pfd, "sets", false, err);
+	if (rc >= 0)
+		rc = look_at_set(sfd, target + strlen("sets/"), s, err);
+	if (rc == 0)
+		rc = ps_err_set(err, PS_ECONFLICT, "the definitions '%s' are gone", target);
+	if (sfd >= 0)
+		close(sfd);
+	return rc < 0 ? rc : local_check_pauses(pfd, s, err);
+}
+
+static int local_check(const struct fabric_target *t, const struct fabric_set *s,
+		       struct ps_err *err)
+{
+	int fd, pfd = -1, rc = lock_fabric(&fd, t, false, err);
+
+	if (rc == 0)
+		rc = pfd = open_place(fd, t, false, err);
+	if (rc >= 0)
+		rc = check_place(pfd, s, err);
+	close_all((const int[]) { pfd, fd }, 2);
+	return rc;
+}
+
 const struct fabric_driver fabric_local = {
 	.name = "local",
 	.put_artifact = local_put_artifact,
 	.put_jobs = local_put_jobs,
 	.switch_jobs = local_switch_jobs,
 	.observe = local_observe,
+	.check = local_check,
 };
