@@ -18,6 +18,7 @@
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/base/spawn.h"
+#include "common/config/keys.h"
 
 enum role_no { ROLE_CORE, ROLE_GATE, ROLE_BUILD, ROLE_DEPLOY, ROLE_COUNT };
 
@@ -78,15 +79,32 @@ static void tell(struct one *o, enum msg_type type, const void *body, int fd)
 
 /* ---- configuration ---- */
 
+/* The signing key's file is opened here and read by core: it comes with each configuration, so a
+ * reload takes a new one. Without it core keeps the one it has. */
+static int open_key(struct one *o)
+{
+	struct ps_err err = { 0 };
+	int fd = keys_open(o->rs->paths->keys, &err);
+
+	if (fd < 0)
+		log_warn("role", table[o->no].name, "%s", err.msg);
+	return fd;
+}
+
 static void offer_to(struct one *o, const struct buf *yaml)
 {
 	char digest[DIGEST_HEX];
 	struct wire_config_offer offer = { .id = o->rs->offer, .yaml = { yaml->data, yaml->len },
 					   .digest = digest };
+	int key = -1;
 
 	digest_bytes(digest, buf_str(yaml), yaml->len);
 	o->answered = false;
-	tell(o, MSG_config_offer, &offer, -1);
+	if (o->no == ROLE_CORE)
+		key = open_key(o);
+	tell(o, MSG_config_offer, &offer, key);
+	if (key >= 0)
+		close(key);
 }
 
 static void reload_end(struct roles *rs, const char *problem)

@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -18,6 +16,7 @@
 #include "cli/show.h"
 #include "common/base/fsutil.h"
 #include "common/config/config.h"
+#include "common/config/keys.h"
 #include "common/config/policy.h"
 
 enum { STOP_MS = 60000 };
@@ -45,51 +44,6 @@ static int check_place(const char *dir, struct ps_err *err)
 					e->d_name);
 	}
 	closedir(d);
-	return rc;
-}
-
-static int key_pem(EVP_PKEY *key, bool private, struct buf *out)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data;
-	long n = 0;
-	int ok = bio &&
-		(private ? PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
-				 : PEM_write_bio_PUBKEY(bio, key));
-
-	if (ok && (n = BIO_get_mem_data(bio, &data)) > 0)
-		buf_add(out, data, (size_t)n);
-	BIO_free(bio);
-	return ok && n > 0 ? 0 : PS_EIO;
-}
-
-/* The pair that signs releases; a pair that is there stays. The public half is written first, so a
- * private key never lacks it. */
-static int make_keys(const struct ps_paths *p, struct ps_err *err)
-{
-	int dir = open(p->keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	struct buf pem = BUF_INIT, pub = BUF_INIT;
-	EVP_PKEY *key = NULL;
-
-	if (dir < 0)
-		return ps_err_errno(err, "cannot open '%s'", p->keys);
-	if (faccessat(dir, "release.key", F_OK, 0) == 0)
-		goto out;
-	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	if (!key || key_pem(key, true, &pem) < 0 || key_pem(key, false, &pub) < 0) {
-		rc = ps_err_set(err, PS_EIO, "cannot make an Ed25519 key");
-		goto out;
-	}
-	rc = fs_write_file(dir, "release.pub", pub.data, pub.len, 0644, err);
-	if (rc == 0)
-		rc = fs_write_file(dir, "release.key", pem.data, pem.len, 0600, err);
-out:
-	if (pem.data)
-		explicit_bzero(pem.data, pem.len);
-	buf_clear(&pem);
-	buf_clear(&pub);
-	EVP_PKEY_free(key);
-	close(dir);
 	return rc;
 }
 
@@ -198,7 +152,7 @@ static int init_exec(struct cli *cli, const struct cmd_args *a)
 	if (rc == 0)
 		rc = ps_paths_make(&p, &err);
 	if (rc == 0)
-		rc = make_keys(&p, &err);
+		rc = keys_make(p.keys, &err);
 	if (rc == 0 && !exists)
 		rc = write_config(&p, toolchain, &err);
 	rc = rc < 0 ? cli_fail_err(cli, &err, NULL) :

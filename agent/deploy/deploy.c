@@ -127,7 +127,8 @@ static void on_child_exit(struct child *c, int status, void *arg)
 /* ---- the child's start ---- */
 
 /* In the child: nothing of the role is used any more but the message. */
-static void PS_NORETURN be_child(int sock, pid_t parent, const struct wire_deploy_start *start)
+static void PS_NORETURN be_child(int sock, pid_t parent, const struct wire_deploy_start *start,
+				 const char *keys)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
@@ -136,7 +137,7 @@ static void PS_NORETURN be_child(int sock, pid_t parent, const struct wire_deplo
 		_exit(1);
 	failpoint_reopen();
 	route_as(SPEAKER_deploying);
-	_exit(deploy_run(3, start));
+	_exit(deploy_run(3, start, keys));
 }
 
 static int start_child(struct deployment *d, const struct wire_deploy_start *start,
@@ -156,7 +157,7 @@ static int start_child(struct deployment *d, const struct wire_deploy_start *sta
 		return rc;
 	}
 	if (pid == 0)
-		be_child(fds[1], parent, start);
+		be_child(fds[1], parent, start, d->role->paths.keys);
 	close(fds[1]);
 	rc = child_watch(&d->child, d->role->loop, pid, on_child_exit, d, err);
 	if (rc < 0) {

@@ -9,6 +9,7 @@
 
 #include "agent/deploy/fabric/fabric.h"
 #include "agent/deploy/journal.h"
+#include "agent/deploy/trust.h"
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
@@ -302,7 +303,7 @@ static void run_clear(struct run *r)
 	buf_clear(&r->owner);
 }
 
-int deploy_run(int sock, const struct wire_deploy_start *d)
+int deploy_run(int sock, const struct wire_deploy_start *d, const char *keys)
 {
 	struct run r = {
 		.d = d, .journal = { .sock = sock, .deployment = d->deployment, .fence = d->fence }
@@ -315,6 +316,8 @@ int deploy_run(int sock, const struct wire_deploy_start *d)
 
 	umask(022); /* drivers make folders that another user's runs read */
 	rc = prepare(&r, &err);
+	if (rc == 0)
+		rc = deploy_trust(d, keys, &err);
 	if (rc == 0)
 		rc = all_steps(&r, &unknown, &err);
 	if (rc == 0)

@@ -18,11 +18,13 @@
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/queue.h"
+#include "agent/flow/signing.h"
 #include "agent/store/audit.h"
 #include "agent/web/api.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
+#include "common/config/keys.h"
 #include "common/config/policy.h"
 
 enum { TOOLCHAIN_LIMIT_MS = 600000 };
@@ -42,8 +44,64 @@ void policy_drop(struct policy_now *p)
 	if (!p || --p->refs > 0)
 		return;
 	config_free(p->cfg);
+	if (p->key)
+		sign_key_clear(p->key);
+	free(p->key);
 	free(p->base);
 	free(p);
+}
+
+/* ---- the key that signs releases ---- */
+
+struct catch_up { struct policy_now *policy; size_t n; };
+
+static int run_catch_up(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct catch_up *u = arg;
+
+	return signing_run(tx, u->policy->key, &u->n, err);
+}
+
+static void catch_up_done(void *arg, int rc, const struct ps_err *err)
+{
+	struct catch_up *u = arg;
+
+	if (rc < 0)
+		log_error("release", NULL, "releases were not signed: %s", ps_err_msg(err, rc));
+	else if (u->n)
+		log_info("release", NULL, "%zu without signature signed with the key %s", u->n,
+			 u->policy->key->pub.id);
+	policy_drop(u->policy);
+	free(u);
+}
+
+/* What the writer does after it finds every release signed. */
+static void sign_the_rest(struct core *c)
+{
+	struct catch_up *u;
+
+	if (!c->policy->key)
+		return;
+	u = xcalloc(1, sizeof(*u));
+	u->policy = policy_take(c->policy);
+	store_write(c->store, STORE_FULL, run_catch_up, catch_up_done, u);
+}
+
+/* The key that came with this configuration, else the one we have. */
+static int policy_take_key(struct core *c, struct policy_now *p, struct ps_err *err)
+{
+	const struct sign_key *have = c->policy ? c->policy->key : NULL;
+	struct sign_key k = { .secret = { 0 } };
+	int rc = c->role->handed >= 0 ? keys_read(&k, c->role->handed, err) : 0;
+
+	if (rc < 0 || (c->role->handed < 0 && !have))
+		return rc;
+	p->key = xcalloc(1, sizeof(*p->key));
+	*p->key = c->role->handed >= 0 ? k : *have;
+	sign_key_clear(&k);
+	if (!have || strcmp(have->pub.id, p->key->pub.id) != 0)
+		log_info("key", p->key->pub.id, "signs releases from now on");
+	return 0;
 }
 
 /* Our own copy: the role's is freed at the next reload, ours when its last reader is done. */
@@ -59,6 +117,8 @@ static int policy_make(struct core *c, struct policy_now **out, struct ps_err *e
 	diag_clear(&diags);
 	if (rc == 0 && !p->cfg)
 		rc = ps_err_set(err, PS_ECONFIG, "the configuration is not valid any more");
+	if (rc == 0)
+		rc = policy_take_key(c, p, err);
 	if (rc < 0)
 		policy_drop(p);
 	else
@@ -89,6 +149,7 @@ static void on_config(struct role *r)
 	if (publish_policy(c, &err) < 0)
 		log_error("config", NULL, "hooks still read the old policy: %s", err.msg);
 	audit_policy(c->store, c->policy->cfg->digest);
+	sign_the_rest(c);
 	intake_on_config(c);
 	core_ask_toolchain(c);
 	core_kick(c);
@@ -370,6 +431,8 @@ static int start(struct role *r, struct ps_err *err)
 		audit_policy(c->store, c->policy->cfg->digest);
 	if (rc == 0)
 		rc = publish_policy(c, err);
+	if (rc == 0)			/* before any pass */
+		sign_the_rest(c);
 	if (rc == 0)
 		rc = disk_open(&c->disk, c, err);
 	if (rc == 0)

@@ -13,12 +13,14 @@
 #include "agent/flow/ask.h"
 #include "agent/loop/role.h"
 #include "agent/store/store.h"
+#include "common/base/sign.h"
 
 /* The configuration in force, kept alive by whoever works with it on another thread. Counted on the
  * loop's thread only: take it before handing it to a thread, drop it in the done function. */
 struct policy_now {
 	struct config *cfg;
 	char *base;			/* instance folder, for relative paths */
+	struct sign_key *key;		/* signs releases; NULL: there is none */
 	int refs;
 };
 

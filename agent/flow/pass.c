@@ -35,6 +35,7 @@ static void act_clear(struct act *a)
 	test_clear(&a->test);
 	deployment_clear(&a->deployment);
 	free(a->known);
+	release_clear(&a->release);
 	run_clear(&a->run);
 }
 

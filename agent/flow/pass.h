@@ -23,6 +23,7 @@
 #include "agent/store/line.h"
 #include "agent/store/pause.h"
 #include "agent/store/recovery.h"
+#include "agent/store/release.h"
 #include "agent/store/run.h"
 #include "agent/store/test.h"
 
@@ -47,6 +48,7 @@ struct act {
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan */
 	bool careful;			/* asked for before the store was restored */
 	char *known;			/* then: the release that the store knows to be there */
+	struct release release;		/* ACT_DEPLOY: with manifest and signature */
 	struct run run;		/* ACT_RUN */
 };
 
@@ -102,7 +104,7 @@ void standstill_clear(struct standstill *s);
 int pass_stand(struct store_tx *tx, enum line line, const char *place, struct standstill *s,
 	       struct ps_err *err) PS_MUSTCHECK;
 
-/* Fills careful and known of an act for this deployment. */
+/* Fills release, careful and known of an act for this deployment. */
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* pass_stop.c: what stops work of this kind whatever its own gates say. */

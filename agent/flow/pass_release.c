@@ -94,18 +94,26 @@ int pass_asked(struct store_tx *tx, struct demand *d, struct ps_err *err)
 	return rc;
 }
 
-static int put(struct store_tx *tx, struct demand *d, const struct wire_project *pr,
-	       struct manifest *m, struct ps_err *err)
+static int put(struct store_tx *tx, const struct sign_key *key, struct demand *d,
+	       const struct wire_project *pr, struct manifest *m, struct ps_err *err)
 {
 	struct label label = { .repository = d->repository, .project = d->project, .ref = d->ref,
 			       .commit_oid = d->commit_oid, .event = d->event };
 	struct ref_event e = { 0 };
 	struct buf text = BUF_INIT;
-	char release_id[65];
+	struct release release = { .project = d->project };
+	char release_id[65], signature[SIGN_HEX];
 	int rc = manifest_write(m, &text, release_id, err);
 
+	release.id = release_id;
+	release.manifest = text.data;
+	if (rc == 0 && key) {	/* without a key now, core signs it when it has one */
+		rc = sign_bytes(key, buf_str(&text), text.len, signature, err);
+		release.signature = signature;
+		release.signed_by = (char *)key->pub.id;
+	}
 	if (rc == 0)
-		rc = release_put(tx, release_id, d->project, buf_str(&text), err);
+		rc = release_put(tx, &release, err);
 	if (rc == 0)
 		rc = release_version(&label.version, d->ref, pr->version, release_id, err);
 	if (rc == 0)
@@ -133,11 +141,10 @@ int pass_release(struct store_tx *tx, struct pass *p, struct demand *d, const st
 	json_t *doc;
 	int rc = survey_from_json(&pr, &doc, d->survey, err);
 
-	(void)p;
 	if (rc < 0)
 		return rc;
 	content_manifest(&m, &pr, builds, d->toolchain ? d->toolchain : "");
-	rc = put(tx, d, &pr, &m, &why);
+	rc = put(tx, p->view.policy->key, d, &pr, &m, &why);
 	/* the content cannot be a release: its own fault, and it stays so */
 	if (rc == PS_EINVAL)
 		rc = demand_set(tx, d->id, "failed", why.msg, NULL, 0, err);

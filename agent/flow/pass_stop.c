@@ -36,8 +36,10 @@ int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a
 		    struct ps_err *err)
 {
 	struct demand d = { 0 };
-	int rc = r->event ? demand_get(tx, a->deployment.demand, &d, err) : 0;
+	int rc = release_get(tx, a->deployment.release, &a->release, err);
 
+	if (rc == 0 && r->event)
+		rc = demand_get(tx, a->deployment.demand, &d, err);
 	a->careful = rc == 0 && r->event && d.event <= r->event;
 	if (a->careful)
 		rc = deployment_live(tx, &a->deployment, &a->known, err);

@@ -176,7 +176,9 @@ void queue_deploy_start(struct core *c, const struct act *a)
 			  .release = d->release,
 			  .content = c->paths->artifacts,
 				  .artifacts = { artifacts, plan.nartifacts },
-			  .jobs = { jobs, njobs }, .careful = a->careful, .known = a->known });
+			  .jobs = { jobs, njobs }, .careful = a->careful, .known = a->known,
+			  .manifest = { a->release.manifest, strlen(a->release.manifest) },
+			  .signature = a->release.signature, .signed_by = a->release.signed_by });
 	free(artifacts);
 	free(jobs);
 	plan_clear(&plan);

@@ -59,11 +59,19 @@ static void tell_parent(struct role *r, enum msg_type type, const void *body)
 		log_warn("role", r->ops->name, "'%s' did not reach the parent", msg_name(type));
 }
 
+static void drop_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 static void drop_offer(struct role *r)
 {
 	config_free(r->offered);
 	r->offered = NULL;
 	buf_reset(&r->offered_yaml);
+	drop_fd(&r->offered_fd);
 }
 
 static void take_offer(struct role *r, const struct wire_config_offer *o)
@@ -75,6 +83,7 @@ static void take_offer(struct role *r, const struct wire_config_offer *o)
 	int rc;
 
 	drop_offer(r);
+	r->offered_fd = peer_take_fd(r->parent);
 	r->offer_id = o->id;
 	buf_add(&r->offered_yaml, o->yaml.p, o->yaml.n);
 	rc = config_parse(&r->offered, r->paths.config, buf_str(&r->offered_yaml),
@@ -135,6 +144,9 @@ static void use_offer(struct role *r, const struct wire_config_take *t)
 	}
 	r->cfg = r->offered;
 	r->offered = NULL;
+	drop_fd(&r->handed);
+	r->handed = r->offered_fd;
+	r->offered_fd = -1;
 	buf_reset(&r->yaml);
 	buf_add(&r->yaml, buf_str(&r->offered_yaml), r->offered_yaml.len);
 	if (!old && r->ops->start(r, &err) < 0) {
@@ -207,7 +219,7 @@ static int setup(struct role *r, int argc, char **argv, struct ps_err *err)
 
 int role_main(int argc, char **argv, const struct role_ops *ops)
 {
-	struct role r = { .ops = ops };
+	struct role r = { .ops = ops, .handed = -1, .offered_fd = -1 };
 	struct ps_err err = { 0 };
 	int rc;
 
@@ -239,6 +251,7 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	if (ops->on_end && r.self)
 		ops->on_end(&r);
 	drop_offer(&r);
+	drop_fd(&r.handed);
 	r.stopping = true;
 	use_early(&r);
 	config_free(r.cfg);

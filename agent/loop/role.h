@@ -46,6 +46,7 @@ struct role {
 	struct config *cfg;		/* in force; NULL before the first */
 	struct config *offered;
 	struct buf yaml, offered_yaml;	/* their bytes */
+	int handed, offered_fd;		/* the descriptor that came with each; -1: none */
 	uint64_t offer_id;
 	struct msg *early;		/* what core sent before the first configuration */
 	size_t nearly, cap_early;

@@ -11,13 +11,30 @@ ROWS_SHAPE(release, "release", RELEASE_COLS)
 #define ROWS_COL_label(kind, name) ROWS_COL(label, kind, name)
 ROWS_SHAPE(label, "label", LABEL_COLS)
 
-int release_put(struct store_tx *tx, const char *id, const char *project, const char *manifest, struct ps_err *err)
+int release_put(struct store_tx *tx, const struct release *r, struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
-			 "INSERT INTO release (id, project, manifest, created_ms) VALUES (?, ?, ?, ?)"
-			 " ON CONFLICT (id) DO NOTHING", "ttti", id, project, manifest, clock_wall_ms());
+			 "INSERT INTO release (id, project, manifest, created_ms, signature, signed_by)"
+			 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", "tttitt", r->id, r->project,
+			 r->manifest, clock_wall_ms(), r->signature, r->signed_by);
+
+	if (rc != 0 || !r->signature)
+		return rc < 0 ? rc : 0;
+	return release_sign(tx, r->id, r->signature, r->signed_by, err);
+}
+
+int release_sign(struct store_tx *tx, const char *id, const char *signature, const char *signed_by, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE release SET signature = ?, signed_by = ? WHERE id = ? AND signature IS NULL",
+			 "ttt", signature, signed_by, id);
 
 	return rc < 0 ? rc : 0;
+}
+
+int releases_unsigned(struct store_tx *tx, size_t n, struct releases *out, struct ps_err *err)
+{
+	*out = (struct releases) { NULL, 0 };
+	return rows_select(tx, &release_shape, out, err, "WHERE signature IS NULL ORDER BY id LIMIT ?", "i", (int64_t)n);
 }
 
 int release_get(struct store_tx *tx, const char *id, struct release *out, struct ps_err *err)
@@ -68,6 +85,11 @@ int label_of_another(struct store_tx *tx, int64_t repository, const char *ref, c
 	*is = rc > 0;
 	sql_done(q);
 	return rc < 0 ? rc : 0;
+}
+
+void releases_clear(struct releases *l)
+{
+	rows_clear(&release_shape, l);
 }
 
 void release_clear(struct release *r)

@@ -6,7 +6,8 @@
 
 #include "agent/store/rows.h"
 
-#define RELEASE_COLS(X) X(t, id) X(t, project) X(t, manifest) X(i, created_ms)
+#define RELEASE_COLS(X)                                                                      \
+	X(t, id) X(t, project) X(t, manifest) X(i, created_ms) X(t, signature) X(t, signed_by)
 ROWS_STRUCT(release, RELEASE_COLS)
 
 #define LABEL_COLS(X)                                                                        \
@@ -14,9 +15,15 @@ ROWS_STRUCT(release, RELEASE_COLS)
 	X(t, version) X(i, event) X(t, pusher) X(i, created_ms)
 ROWS_STRUCT(label, LABEL_COLS)
 
-/* Puts the manifest unless it is there already: the id is its digest. */
-int release_put(struct store_tx *tx, const char *id, const char *project, const char *manifest,
-		struct ps_err *err) PS_MUSTCHECK;
+/* Puts r (id, project, manifest; signature and signed_by or NULL) unless it is there already: the id is
+ * the manifest's digest. One that is there without signature gets this one. */
+int release_put(struct store_tx *tx, const struct release *r, struct ps_err *err) PS_MUSTCHECK;
+/* Releases without signature, at most n. Clear after success. */
+int releases_unsigned(struct store_tx *tx, size_t n, struct releases *out,
+		      struct ps_err *err) PS_MUSTCHECK;
+int release_sign(struct store_tx *tx, const char *id, const char *signature, const char *signed_by,
+		 struct ps_err *err) PS_MUSTCHECK;
+void releases_clear(struct releases *l);
 int release_get(struct store_tx *tx, const char *id, struct release *out,
 		struct ps_err *err) PS_MUSTCHECK;
 /* One label per release and event; sets l->id also when it was there. */

@@ -3,6 +3,10 @@
 
 -- ---- releases: signatures ----
 
+ALTER TABLE release ADD COLUMN signature TEXT;	-- Ed25519 over the manifest, hex; NULL: not signed yet (version 2)
+ALTER TABLE release ADD COLUMN signed_by TEXT;	-- id of the key
+CREATE INDEX release_unsigned ON release (id) WHERE signature IS NULL;
+
 CREATE INDEX label_version ON label (version);	-- a release by what people type
 CREATE INDEX label_ref ON label (ref);
 

@@ -43,7 +43,7 @@ static int make(const char *path, mode_t mode, struct ps_err *err)
 int ps_paths_make(const struct ps_paths *p, struct ps_err *err)
 {
 	const struct { const char *path; mode_t mode; } dirs[] = {
-		{ p->base, 0755 }, { p->keys, 0700 }, { p->state, 0755 }, { p->spool, 03773 },
+		{ p->base, 0755 }, { p->keys, 0755 }, { p->state, 0755 }, { p->spool, 03773 },
 		{ p->verdicts, 0700 }, { p->run, 0755 }, { p->artifacts, 0755 }, { p->logs, 0755 },
 		{ p->work_export, 0755 }, { p->work_build, 0755 }, { p->work_run, 0755 },
 		{ p->fabrics, 0755 }, { p->repos, 0755 }, { p->toolchains, 0755 },

@@ -6,7 +6,7 @@
  *	penstock.yml
  *	state/     store.db, policy, spool/, boot: must be there after a reboot before the agent is
  *	run/       hook.sock, api.sock, pid: sockets and pids only
- *	keys/      the signing key
+ *	keys/      the key that signs releases, and its public halves (keys.h)
  *	verdicts/  what the gate has judged: may be removed, costs time only
  *	artifacts/ sealed bytes by digest
  *	logs/      of builds and runs
@@ -57,7 +57,7 @@ struct ps_paths {
 
 /* dir NULL: the system's places. PS_ENOENT when the folder is not there. Clear after success. */
 int ps_paths_init(struct ps_paths *p, const char *dir, struct ps_err *err) PS_MUSTCHECK;
-/* Makes the folders (not the files) that are missing: 0700 for keys, 3773 for the spool (hooks of
+/* Makes the folders (not the files) that are missing: 3773 for the spool (hooks of
  * other users write there and nothing else), 0755 for the rest. */
 int ps_paths_make(const struct ps_paths *p, struct ps_err *err) PS_MUSTCHECK;
 /* The log file of a build, of tests; the folder of a run's logs (one <task key>.log each). free()

@@ -400,7 +400,10 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(LIST, orphans, rendered, "of the set too: not wanted any more, paused")     \
 	F(STRS, gone, 0, "keys of orphans of before that go away")                   \
 	F(BOOL, careful, 0, "asked for before the store was restored: look at the fabric first") \
-	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none")
+	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none") \
+	F(BIN, manifest, 8 << 20, "of the release: its digest is the id")            \
+	F(OSTR, signature, 128, "Ed25519 over the manifest, hex; absent: refused")   \
+	F(OSTR, signed_by, 16, "id of the key")
 
 #define WIRE_step_begin(F)                                                           \
 	F(U64, deployment, 0, "number")                                              \
@@ -440,7 +443,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 /* Its work has begun with the first configuration: the agent is ready when all have said so. */
 #define WIRE_started(F) F(STR, role, 32, "core, gate, build, deploy")
 
-/* Reload: offered to every role; taken by all or by none. */
+/* Reload: offered to every role; taken by all or by none. To core the key that signs releases comes
+ * with it, as a descriptor. */
 #define WIRE_config_offer(F)                                                         \
 	F(U64, id, 0, "number of the offer")                                         \
 	F(BIN, yaml, 4 << 20, "bytes of penstock.yml")                               \

@@ -66,7 +66,7 @@ try "init" 0 "made the instance '$top/one'" "next: penstockd --detach $top/one" 
 try "init again" 0 "there is an instance already" -- init one
 try "init as JSON" 0 '"state": "exists"' -- init one --json
 must "the key is ours alone" test "$(stat -c %a one/keys/release.key)" = 600
-must "the keys' folder is ours alone" test "$(stat -c %a one/keys)" = 700
+must "its public half is everybody's" test "$(stat -c %a one/keys/release.pub)" = 644
 must "the spool takes, and shows nothing" test "$(stat -c %a one/state/spool)" = 3773
 key=$(cat one/keys/release.key)
 rm -r one/logs one/penstock.yml

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """The deploy role as core sees it: hello, one child per deployment, its death, the end of the role."""
 import hashlib
+import json
 import os
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +16,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import wire  # noqa: E402
 
 PROGRAM = os.path.abspath("penstock-deploy")
+PENSTOCK = os.path.abspath("penstock")
 YAML = """teams: { dev: { members: [ana] } }
 fabrics: { development: { id: 1174, owner: dev, provider: local } }
 environments: [{ name: development, refs: [refs/heads/main], fabric: development, deploy: auto }]
@@ -29,6 +32,8 @@ class Case:
         os.makedirs(self.content)
         self.wheel = self.put(b"wheel")
         self.job = self.put(b'{"request":{}}')
+        subprocess.run([PENSTOCK, "init", self.dir + "/keys-of"], check=True, stdout=subprocess.DEVNULL)
+        os.symlink("keys-of/keys", os.path.join(self.dir, "keys"))
         self.role = None
 
     def put(self, data):
@@ -43,10 +48,28 @@ class Case:
         return self.role
 
     def deploy(self, n, project=".", provider="local"):
-        self.role.send("deploy_start", deployment=n, fence=1, provider=provider, fabric="development",
-                       fabric_dir=self.fabric, repository="sales", project=project, release="ab" * 32,
+        manifest, signature = self.signed(project)
+        self.role.send("deploy_start", manifest=manifest, signature=signature, signed_by=self.key_id(), deployment=n, fence=1, provider=provider, fabric="development",
+                       fabric_dir=self.fabric, repository="sales", project=project, release=hashlib.sha256(manifest).hexdigest(),
                        content=self.content, artifacts=[{"path": ARTIFACT, "digest": self.wheel}],
                        jobs=[{"key": "jobs/a", "digest": self.job}])
+
+    def key_id(self):
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-in", self.dir + "/keys/release.pub", "-outform", "DER"],
+                             check=True, capture_output=True).stdout
+        return hashlib.sha256(der).hexdigest()[:16]
+
+    def signed(self, project):
+        """A manifest that names our wheel, and what another program than ours signs it with."""
+        manifest = json.dumps({"format": 1, "project": project, "tree": "1" * 40, "toolchain": "", "inputs": [], "jobs": [],
+                               "artifacts": [{"pipeline": "pipelines/a", "file": os.path.basename(ARTIFACT),
+                                              "sha256": self.wheel, "size": 5, "instances": []}]},
+                              sort_keys=True, separators=(",", ":")).encode()
+        path = os.path.join(self.dir, "manifest")
+        with open(path, "wb") as f:
+            f.write(manifest)
+        return manifest, subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.dir + "/keys/release.key",
+                                         "-in", path], check=True, capture_output=True).stdout.hex()
 
     def follow(self, n, ok=True):
         """Acknowledges each step; the messages of deployment n until its end."""

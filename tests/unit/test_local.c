@@ -22,6 +22,8 @@
 #include "common/base/digest.h"
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
+#include "common/config/keys.h"
+#include "common/plan/manifest.h"
 #include "common/wire/frame.h"
 
 #define PATH "prophecy/artifacts/dev/execution/7234/1.0-abc/pipeline/"
@@ -31,6 +33,8 @@ static char *content, *fabric; /* absolute */
 static struct wire_artifact artifacts[2];
 static struct wire_rendered jobs[2], orphan;
 static char digests[4][65];
+static char *keys; /* the folder of the keys */
+static struct sign_key key;
 
 static const char *put(size_t i, const char *text)
 {
@@ -38,6 +42,18 @@ static const char *put(size_t i, const char *text)
 
 	assert_int_equal(cas_put_bytes(content, text, strlen(text), digests[i], &err), 0);
 	return digests[i];
+}
+
+/* Makes the pair and reads it as core does. */
+static int take_key(struct ps_err *err)
+{
+	int rc = keys_make(keys, err), fd = rc < 0 ? rc : keys_open(keys, err);
+
+	if (fd < 0)
+		return fd;
+	rc = keys_read(&key, fd, err);
+	close(fd);
+	return rc;
 }
 
 static int make(void **state)
@@ -52,8 +68,11 @@ static int make(void **state)
 		return -1;
 	content = xasprintf("%s/%s/content", cwd, dir);
 	fabric = xasprintf("%s/%s/fabrics/development", cwd, dir);
+	keys = xasprintf("%s/%s/keys", cwd, dir);
 	free(cwd);
 	if (fs_mkdirs(content, 0755, &err) < 0)
+		return -1;
+	if (fs_mkdirs(keys, 0755, &err) < 0 || take_key(&err) < 0)
 		return -1;
 	artifacts[0] = (struct wire_artifact) { put(0, "wheel a"), PATH "a-1.whl" };
 	artifacts[1] = (struct wire_artifact) { put(1, "wheel b"), PATH "b-1.whl" };
@@ -70,6 +89,7 @@ static int drop(void **state)
 	failpoint_reset();
 	free(content);
 	free(fabric);
+	free(keys);
 	return fs_remove_tree(AT_FDCWD, dir, &err);
 }
 
@@ -92,6 +112,37 @@ static struct wire_deploy_start order(const char *project, const char *release)
 	d.jobs.v = jobs;
 	d.jobs.n = 2;
 	return d;
+}
+
+/* ---- the release of an order, signed ---- */
+
+struct sealed { struct wire_deploy_start d; struct buf manifest; char id[65], signature[SIGN_HEX]; };
+
+/* A manifest that names what d puts, whose tree is d's release ("r1"). */
+static void seal(struct sealed *s, const struct wire_deploy_start *d, const struct sign_key *by)
+{
+	struct manifest_artifact *named = xcalloc(d->artifacts.n + 1, sizeof(*named));
+	struct manifest m = { .project = (char *)d->project, .toolchain = (char *)"",
+			      .artifacts = named, .nartifacts = d->artifacts.n };
+	struct ps_err err = { 0 };
+
+	*s = (struct sealed) { .d = *d };
+	m.tree = xasprintf("%038d%02x", 0, d->release[1]);
+	for (size_t i = 0; i < d->artifacts.n; i++) {
+		named[i].pipeline = xasprintf("pipelines/%zu", i);
+		named[i].file = (char *)strrchr(d->artifacts.v[i].path, '/') + 1;
+		snprintf(named[i].sha256, 65, "%s", d->artifacts.v[i].digest);
+	}
+	assert_int_equal(manifest_write(&m, &s->manifest, s->id, &err), 0);
+	assert_int_equal(sign_bytes(by, s->manifest.data, s->manifest.len, s->signature, &err), 0);
+	for (size_t i = 0; i < d->artifacts.n; i++)
+		free(named[i].pipeline);
+	free(named);
+	free(m.tree);
+	s->d.release = s->id;
+	s->d.manifest = (struct wire_bin) { s->manifest.data, s->manifest.len };
+	s->d.signature = s->signature;
+	s->d.signed_by = by->pub.id;
 }
 
 /* ---- what a folder holds, as text ---- */
@@ -201,7 +252,7 @@ static void answer(int sock, struct played *p, struct msg *m, unsigned stop_at)
 }
 
 /* Deploys in a child as the role does; failpoints: what PENSTOCK_FAILPOINTS says in it, or NULL. */
-static void play(struct played *p, const struct wire_deploy_start *d, const char *failpoints,
+static void play_as_it_is(struct played *p, const struct wire_deploy_start *d, const char *failpoints,
 		 unsigned stop_at)
 {
 	struct ps_err err = { 0 };
@@ -218,7 +269,7 @@ static void play(struct played *p, const struct wire_deploy_start *d, const char
 			setenv("PENSTOCK_FAILPOINTS", failpoints, 1);
 			failpoint_main(0, NULL);
 		}
-		_exit(deploy_run(fds[1], d));
+		_exit(deploy_run(fds[1], d, keys));
 	}
 	close(fds[1]);
 	while (frame_recv(fds[0], &m, MSG_ROLE_MAX, NULL, 0, &err) == 0) {
@@ -227,6 +278,16 @@ static void play(struct played *p, const struct wire_deploy_start *d, const char
 	}
 	close(fds[0]);
 	assert_int_equal(waitpid(pid, &p->status, 0), pid);
+}
+
+static void play(struct played *p, const struct wire_deploy_start *d, const char *failpoints,
+		 unsigned stop_at)
+{
+	struct sealed s;
+
+	seal(&s, d, &key);
+	play_as_it_is(p, &s.d, failpoints, stop_at);
+	buf_clear(&s.manifest);
 }
 
 static void undisturbed(void **state)
@@ -492,6 +553,70 @@ static void looked_at_in_the_end(void **state)
 	free(gone);
 }
 
+/* Whatever is wrong with the release: it ends failed, says what, and nothing is there. */
+static void only_what_was_signed(void **state)
+{
+	struct wire_deploy_start d = order(".", "r1");
+	char digest[65], id[SIGN_ID];
+	struct sign_key foreign;
+	struct ps_err err = { 0 };
+	struct sealed s;
+
+	(void)state;
+	assert_int_equal(sign_key_make(&foreign, &err), 0);
+	for (int i = 0; i < 9; i++) {
+		const char *reason = NULL;
+		struct played p;
+
+		seal(&s, &d, i == 1 ? &foreign : &key);
+		switch (i) {
+		case 0: s.d.signature = NULL; reason = "has no signature"; break;
+		case 1: reason = "which is not among the public keys"; break;
+		case 2: s.signature[5] ^= 1; reason = "does not fit the key"; break;
+		case 3: s.manifest.data[s.manifest.len - 5] ^= 1; reason = "does not fit the key"; break;
+		case 4: s.d.signature = "zz"; reason = "does not fit the key"; break;
+		case 5: s.id[0] ^= 1; reason = "has other bytes"; break;
+		case 6: s.d.project = "nested"; reason = "is one of project ., not of nested"; break;
+		case 7:		/* other bytes under the signed name */
+			snprintf(digest, 65, "%s", digests[0]);
+			snprintf(digests[0], 65, "%s", digests[1]);
+			reason = "is not in the signed manifest, which says";
+			break;
+		case 8:		/* a file that was not signed */
+			artifacts[0].path = PATH "c-1.whl";
+			reason = "'c-1.whl' with the digest";
+			break;
+		}
+		play_as_it_is(&p, &s.d, NULL, 0);
+		assert_string_equal(p.state, "failed");
+		if (!strstr(p.reason, reason))
+			fail_msg("%d: reason is '%s', not '%s'", i, p.reason, reason);
+		assert_int_equal(p.steps.len, 0);
+		assert_false(fs_exists(fabric));
+		buf_clear(&p.steps);
+		buf_clear(&s.manifest);
+		if (i == 7)
+			snprintf(digests[0], 65, "%s", digest);
+		artifacts[0].path = PATH "a-1.whl";
+	}
+	/* after a rotation the earlier key's releases stay good */
+	seal(&s, &d, &key);
+	assert_int_equal(keys_rotate(keys, id, &err), 0);
+	assert_string_not_equal(id, key.pub.id);
+	for (int i = 0; i < 2; i++) {
+		struct played p;
+
+		play_as_it_is(&p, &s.d, NULL, 0);
+		buf_clear(&p.steps);
+		assert_string_equal(p.state, "deployed");
+		assert_int_equal(take_key(&err), 0);
+		assert_string_equal(key.pub.id, id);
+		buf_clear(&s.manifest);
+		seal(&s, &d, &key);
+	}
+	buf_clear(&s.manifest);
+}
+
 static void core_may_stop_it(void **state)
 {
 	struct wire_deploy_start d = order(".", "r1");
@@ -512,6 +637,7 @@ static void sets_stay_and_are_seen(void **state)
 {
 	struct wire_deploy_start d = order(".", "r1"), none = order(".", "r2");
 	struct fabric_target t = { fabric, content, "sales/etl", "" };
+	struct sealed s;
 	struct buf stamp = BUF_INIT, want = BUF_INIT;
 	struct ps_err err = { 0 };
 	char digest[65], *all, *set;
@@ -524,10 +650,14 @@ static void sets_stay_and_are_seen(void **state)
 	none.jobs.n = 0;
 	expect(&none, "deployed", NULL);
 	assert_int_equal(fabric_local.observe(&t, &stamp, &err), 0);
-	assert_int_equal(deploy_stamp(&none, &want, digest, &err), 0);
+	seal(&s, &none, &key);
+	assert_int_equal(deploy_stamp(&s.d, &want, digest, &err), 0);
+	buf_clear(&s.manifest);
 	assert_string_equal(buf_str(&stamp), buf_str(&want));
 	buf_reset(&want);
-	assert_int_equal(deploy_stamp(&d, &want, digest, &err), 0);
+	seal(&s, &d, &key);
+	assert_int_equal(deploy_stamp(&s.d, &want, digest, &err), 0);
+	buf_clear(&s.manifest);
 	set = xasprintf("jobs/sales/etl/sets/%.16s/jobs/a.json", digest);
 	all = shown();
 	assert_non_null(strstr(all, set));
@@ -550,6 +680,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(what_hands_changed, make, drop),
 		cmocka_unit_test_setup_teardown(what_is_no_order, make, drop),
 		cmocka_unit_test_setup_teardown(looked_at_in_the_end, make, drop),
+		cmocka_unit_test_setup_teardown(only_what_was_signed, make, drop),
 		cmocka_unit_test_setup_teardown(core_may_stop_it, make, drop),
 		cmocka_unit_test_setup_teardown(sets_stay_and_are_seen, make, drop),
 	};

@@ -2,6 +2,7 @@
  * the view that each row gives; no loop and no process. */
 #include "config.h"
 
+#include "agent/flow/signing.h"
 #include "tests/support/pass_fx.h"
 
 static void waits_for_a_toolchain(void **state)
@@ -66,6 +67,69 @@ static void builds_releases_deploys(void **state)
 	p = do_pass(f, DIGEST, NULL, NULL);
 	assert_int_equal(p->nacts, 0);		/* idempotent: nothing is said twice */
 	pass_free(p);
+}
+
+/* ---- signatures ---- */
+
+static size_t signed_now;
+static struct release seen;
+
+static int sign_the_rest(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	return signing_run(tx, ((struct fx *)arg)->policy.key, &signed_now, err);
+}
+
+static int read_release(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	release_clear(&seen);
+	return release_get(tx, ((struct fx *)arg)->demand.release, &seen, err);
+}
+
+/* Another manifest under a name that is not its own, as somebody writes it into the store. */
+static int forge_release(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return release_put(tx, &(struct release) { .id = (char *)DIGEST, .project = (char *)".",
+						   .manifest = (char *)"{}" }, err);
+}
+
+/* Made without a key: signed as soon as there is one. Made with it: signed at once. */
+static void releases_are_signed(void **state)
+{
+	struct fx *f = *state;
+	struct ps_err err = { 0 };
+	struct sign_key key;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, read_release), 0);
+	assert_null(seen.signature);
+	assert_int_equal(do_write(f, forge_release), 0);
+	assert_int_equal(sign_key_make(&key, &err), 0);
+	f->policy.key = &key;
+	assert_int_equal(do_write(f, sign_the_rest), 0);
+	assert_int_equal(signed_now, 1);	/* and not the forged one */
+	assert_int_equal(do_write(f, read_release), 0);
+	assert_string_equal(seen.signed_by, key.pub.id);
+	assert_true(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
+	f->tree = "3333333333333333333333333333333333333333";
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(do_write(f, read_release), 0);
+	assert_true(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
+	seen.manifest[0] = ' ';
+	assert_false(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
+	for (size_t i = 0; i < p->nacts; i++)	/* the deployer gets both */
+		if (p->acts[i].kind == ACT_DEPLOY)
+			assert_string_equal(p->acts[i].release.signature, seen.signature);
+	pass_free(p);
+	release_clear(&seen);
+	f->policy.key = NULL;
 }
 
 static void second_demand_shares_the_build(void **state)
@@ -636,7 +700,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(waits_for_a_toolchain), CASE(asks_again_for_a_newer_demand), CASE(waits_for_a_sandbox),
-			CASE(builds_releases_deploys),
+			CASE(builds_releases_deploys), CASE(releases_are_signed),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
 			CASE(gates_of_a_deployment), CASE(stands_with_its_repository),
