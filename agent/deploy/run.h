@@ -8,12 +8,13 @@
 #include "common/wire/msg.h"
 
 /*
- * First proves that the release is what somebody signed whose public key lies in the folder `keys`, and
- * that nothing else is put than it names (trust.h). Then carries the plan out: each artifact, then all
- * definitions as one set, then the switch to that set, then a look whether all is as planned. Each step
- * stands in the journal; the first that fails ends it, but what that last look finds only leaves the
- * deployment unverified. What was done before by a child that died is found and left as it is. The end
- * is told through sock too. Returns the exit code of the process: 0 when core has been told how it ended.
+ * First proves that the release is what somebody signed whose public key lies in the folder
+ * `keys`, and that nothing else is put than it names (trust.h). Then carries the plan out: each
+ * artifact, then all definitions as one set, then the switch to that set, then a look whether all
+ * is as planned. Each step stands in the journal; the first that fails ends it, but what that last
+ * look finds only leaves the deployment unverified. What was done before by a child that died is
+ * found and left as it is. The end is told through sock too. Returns the exit code of the process:
+ * 0 when core has been told how it ended.
  */
 int deploy_run(int sock, const struct wire_deploy_start *d, const char *keys);
 

@@ -129,7 +129,8 @@ int sign_bytes(const struct sign_key *k, const void *p, size_t n, char hex[SIGN_
 		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(pkey);
-	return ok ? 0 : ps_err_set(err, PS_EIO, "libcrypto cannot sign with the key '%s'", k->pub.id);
+	return ok ? 0
+		  : ps_err_set(err, PS_EIO, "libcrypto cannot sign with the key '%s'", k->pub.id);
 }
 
 static unsigned nibble(char c)

@@ -1,9 +1,9 @@
 /*
  * sign – Ed25519 signatures and the two halves of a key. Wraps libcrypto.
  *
- * A key's id is the first 16 digits of the SHA-256 of its public half as DER, so that others get it too:
- * openssl pkey -pubin -in KEY -outform DER | sha256sum. A signature is over the bytes themselves, not
- * over a digest of them (openssl pkeyutl -verify -rawin).
+ * A key's id is the first 16 digits of the SHA-256 of its public half as DER, so that others get it
+ * too: openssl pkey -pubin -in KEY -outform DER | sha256sum. A signature is over the bytes
+ * themselves, not over a digest of them (openssl pkeyutl -verify -rawin).
  */
 #ifndef PS_SIGN_H
 #define PS_SIGN_H

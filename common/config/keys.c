@@ -1,5 +1,5 @@
-/* keys – see keys.h. The rename of release.key is the moment at which a rotation counts: before it all
- * that the new key needs is there, behind it only copies are missing. */
+/* keys – see keys.h. The rename of release.key is the moment at which a rotation counts: before it
+ * all that the new key needs is there, behind it only copies are missing. */
 #include <config.h>
 
 #include "common/config/keys.h"
@@ -41,7 +41,7 @@ int keys_read_public(struct key_known *k, int dirfd, const char *path, struct ps
 	struct stat st;
 	int rc = fs_read(&text, dirfd, path, SIGN_PEM_MAX, err);
 
-	*k = (struct key_known) { .in_force = false };
+	*k = (struct key_known){ .in_force = false };
 	if (rc == 0)
 		rc = sign_public_read(&k->pub, buf_str(&text), text.len, err);
 	if (rc == 0) {
@@ -73,8 +73,10 @@ int keys_open(const char *dir, struct ps_err *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 && errno == ENOENT)
-		fd = ps_err_set(err, PS_ENOENT, "there is no key that signs releases ('%s'); make one by: "
-				"penstock key rotate", path);
+		fd = ps_err_set(err, PS_ENOENT,
+				"there is no key that signs releases ('%s'); make one by: "
+				"penstock key rotate",
+				path);
 	else if (fd < 0)
 		fd = ps_err_errno(err, "cannot open '%s'", path);
 	free(path);
@@ -113,8 +115,9 @@ static int newest_first(const void *a, const void *b)
 {
 	const struct key_known *x = a, *y = b;
 
-	return x->made_ms == y->made_ms ? strcmp(x->pub.id, y->pub.id)
-					: x->made_ms < y->made_ms ? 1 : -1;
+	return x->made_ms == y->made_ms  ? strcmp(x->pub.id, y->pub.id)
+	       : x->made_ms < y->made_ms ? 1
+					 : -1;
 }
 
 static bool is_public(const char *name)
@@ -148,7 +151,7 @@ int keys_list(struct keys_known *out, const char *dir, struct ps_err *err)
 		keys_clear(&l);
 		return rc;
 	}
-	for (size_t i = 0; i < l.n; i++)	/* a rotation began, and did not happen */
+	for (size_t i = 0; i < l.n; i++) /* a rotation began, and did not happen */
 		if (l.v[i].in_force)
 			l.v[i].retired_ms = 0;
 	if (l.n)
@@ -202,7 +205,8 @@ static int follow(int dir, int fd, struct ps_err *err)
 	if (keys_read_public(&there, dir, name, NULL) == 0 && strcmp(there.pub.id, now.pub.id) == 0)
 		now.made_ms = there.made_ms;
 	free(name);
-	if (keys_read_public(&there, dir, PUBLIC, NULL) == 0 && strcmp(there.pub.id, now.pub.id) == 0)
+	if (keys_read_public(&there, dir, PUBLIC, NULL) == 0 &&
+	    strcmp(there.pub.id, now.pub.id) == 0)
 		return 0;
 	return write_public(dir, PUBLIC, &now, err);
 }
@@ -283,10 +287,11 @@ int keys_make(const char *path, struct ps_err *err)
 
 int keys_rotate(const char *path, char id[SIGN_ID], struct ps_err *err)
 {
-	int rc = fs_exists(path) ? 0 : ps_err_set(err, PS_ENOENT, "there is no folder '%s'", path), dir;
+	int rc = fs_exists(path) ? 0 : ps_err_set(err, PS_ENOENT, "there is no folder '%s'", path),
+	    dir;
 	char *key = fs_join(path, KEY);
 
-	if (rc == 0 && fs_exists(key))		/* what one before left unfinished */
+	if (rc == 0 && fs_exists(key)) /* what one before left unfinished */
 		rc = keys_make(path, err);
 	free(key);
 	dir = rc < 0 ? rc : open_locked(path, err);

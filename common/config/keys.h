@@ -5,7 +5,8 @@
  *	release.pub	its public half, for everybody
  *	ID.pub		every public half there ever was, with its time: what they signed stays good
  *
- * A public file begins with lines for people ("made 2026-11-27T23:00:00Z", "retired ..."), then PEM.
+ * A public file begins with lines for people ("made 2026-11-27T23:00:00Z", "retired ..."), then
+ *PEM.
  */
 #ifndef PS_KEYS_H
 #define PS_KEYS_H
@@ -14,11 +15,14 @@
 
 struct key_known {
 	struct sign_public pub;
-	bool in_force;			/* as release.pub says */
-	int64_t made_ms, retired_ms;	/* retired: 0 while in force */
+	bool in_force;               /* as release.pub says */
+	int64_t made_ms, retired_ms; /* retired: 0 while in force */
 };
 
-struct keys_known { struct key_known *v; size_t n, cap; };
+struct keys_known {
+	struct key_known *v;
+	size_t n, cap;
+};
 
 /* Makes the pair unless there is one; makes good what a rotation that was cut short has left. */
 int keys_make(const char *dir, struct ps_err *err) PS_MUSTCHECK;
