@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/fsutil.h"
+#include "common/plan/select.h"
 
 /* Bytes that the plan is made from, and is not there without. */
 struct material {
@@ -121,6 +122,32 @@ static int make(const struct planning *in, struct material *m, struct plan *out,
 	return plan_make(out, &to, err);
 }
 
+/* Cuts the plan down to what was asked for. */
+static int cut(const struct planning *in, const struct material *m, struct plan *out,
+	       struct ps_err *err)
+{
+	json_t *a = json_loads(in->jobs, 0, NULL);
+	size_t n = json_array_size(a);
+	const char **keys = xcalloc(n + 1, sizeof(*keys));
+	int rc = json_is_array(a) ? 0
+		 : ps_err_set(err, PS_ESTORE, "a stored list of jobs is not what was written");
+
+	for (size_t i = 0; i < n; i++) {
+		const char *key = json_string_value(json_array_get(a, i));
+
+		keys[i] = key ? key : "";
+	}
+	if (rc == 0 && in->prune)
+		plan_prune(out, m->known, m->nknown, keys, n);
+	else if (rc == 0)
+		plan_select(out, m->known, m->nknown, keys, n);
+	if (rc < 0)
+		plan_clear(out);
+	free(keys);
+	json_decref(a);
+	return rc;
+}
+
 int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
 {
 	struct material m = { .nbytes = 0 };
@@ -131,6 +158,8 @@ int planning_make(const struct planning *in, struct plan *out, struct ps_err *er
 	if (rc == 0) {
 		read_known(in, &m);
 		rc = make(in, &m, out, err);
+		if (rc == 0 && in->jobs)
+			rc = cut(in, &m, out, err);
 	}
 	material_drop(&m);
 	return rc;

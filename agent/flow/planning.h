@@ -23,6 +23,8 @@ struct planning {
 	/* templates that may not be in the content store yet */
 	const struct plan_template *given;
 	size_t ngiven;
+	const char *jobs;			/* JSON list of keys: only these; NULL: all */
+	bool prune;				/* these are orphans, and shall go away */
 };
 
 /* See plan_make(); plan_clear() the plan. */

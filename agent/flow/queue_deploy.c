@@ -4,10 +4,11 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/note.h"
+#include "agent/store/verified.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
-#include "common/plan/plan.h"
+#include "common/plan/rendered.h"
 
 static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
 {
@@ -56,23 +57,39 @@ void queue_step_done(struct core *c, const struct wire_step_done *m)
 	store_write(c->store, STORE_FULL, write_step, step_done, n);
 }
 
-/* What the fabric has now, by the plan that was carried out. */
-static int put_deployed(struct store_tx *tx, const struct deployment *d, struct ps_err *err)
+static int put_job(struct store_tx *tx, const struct deployment *d, const struct plan_job *j,
+		   struct ps_err *err)
+{
+	if (j->change == PLAN_KEPT)
+		return 0;
+	if (j->change == PLAN_ORPHAN)
+		return deployed_job_orphan(tx, d, j->key, err);
+	if (j->change == PLAN_GONE)
+		return deployed_job_gone(tx, d, j->key, err);
+	return deployed_job_put(tx, &(struct deployed_job) {
+		.fabric = d->fabric, .repository = d->repository, .project = d->project,
+		.job = j->key, .name = j->name, .release = d->release,
+		.digest = (char *)j->digest, .deployment = d->id, .fence = d->fence,
+		.state = (char *)"live" }, err);
+}
+
+/* What the fabric has now, by the plan that was carried out, and what the last look said of it. */
+static int put_deployed(struct store_tx *tx, const struct deployment *d, const char *unverified,
+			struct ps_err *err)
 {
 	struct plan plan = { 0 };
+	char rendered[65];
 	int rc = plan_read(&plan, d->plan, strlen(d->plan), err);
 
-	for (size_t i = 0; i < plan.njobs && rc == 0; i++) {
-		const struct plan_job *j = &plan.jobs[i];
-		struct deployed_job row = {
-			.fabric = d->fabric, .repository = d->repository, .project = d->project,
-				.job = j->key,
-			.name = j->name, .release = d->release, .digest = (char *)j->digest,
-			.deployment = d->id, .fence = d->fence,
-			.state = (char *)(j->change == PLAN_ORPHAN ? "orphan" : "live"),
-		};
-
-		rc = deployed_job_put(tx, &row, err);
+	for (size_t i = 0; i < plan.njobs && rc == 0; i++)
+		rc = put_job(tx, d, &plan.jobs[i], err);
+	if (rc == 0) {
+		plan_rendered(&plan, rendered);
+		rc = verification_insert(tx, &(struct verification) {
+			.deployment = d->id, .fabric = d->fabric, .repository = d->repository,
+			.project = d->project, .release = d->release, .digest = rendered,
+			.whole = !plan.part, .reason = (char *)unverified,
+			.state = (char *)(unverified ? "failed" : "looked") }, err);
 	}
 	plan_clear(&plan);
 	return rc;
@@ -96,7 +113,7 @@ static int write_deploy_end(struct store_tx *tx, void *arg, struct ps_err *err)
 		goto out;
 	}
 	if (rc == 0 && good)
-		rc = put_deployed(tx, &d, err);
+		rc = put_deployed(tx, &d, n->text, err);
 	if (rc == 0)
 		rc = deployment_set(tx, n->id, n->state, n->reason, NULL, 0, err);
 	if (rc == 0)
@@ -119,12 +136,13 @@ static void deploy_end_done(void *arg, int rc, const struct ps_err *err)
 }
 
 static void end_deployment(struct core *c, uint64_t id, uint64_t fence, const char *state,
-			   const char *reason)
+			   const char *reason, const char *unverified)
 {
 	struct note *n = note_new(c, id, fence);
 
 	n->state = xstrdup(state);
 	n->reason = xstrdup_null(reason);
+	n->text = xstrdup_null(unverified);
 	store_write(c->store, STORE_FULL, write_deploy_end, deploy_end_done, n);
 }
 
@@ -132,7 +150,7 @@ void queue_deploy_end(struct core *c, const struct wire_deploy_end *m)
 {
 	if (strcmp(m->state, "stopped") == 0)
 		return;		/* another claim has it */
-	end_deployment(c, m->deployment, m->fence, m->state, m->reason);
+	end_deployment(c, m->deployment, m->fence, m->state, m->reason, m->unverified);
 }
 
 void queue_deploy_start(struct core *c, const struct act *a)
@@ -141,10 +159,11 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	const struct conf_fabric *f = config_fabric(c->policy->cfg, d->fabric);
 	char *dir = fs_join(c->paths->fabrics, d->fabric);
 	struct wire_artifact *artifacts = NULL;
-	struct wire_rendered *jobs = NULL;
+	struct wire_rendered *jobs = NULL, *orphans = NULL;
+	const char **gone = NULL;
 	struct plan plan = { 0 };
 	struct ps_err err = { 0 };
-	size_t njobs = 0;
+	size_t njobs = 0, norphans = 0, ngone = 0;
 	int rc = 0;
 
 	if (!f)
@@ -154,7 +173,7 @@ void queue_deploy_start(struct core *c, const struct act *a)
 	if (rc == 0)
 		rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
 	if (rc < 0) {
-		end_deployment(c, (uint64_t)d->id, (uint64_t)a->fence, "failed", err.msg);
+		end_deployment(c, (uint64_t)d->id, (uint64_t)a->fence, "failed", err.msg, NULL);
 		free(dir);
 		return;
 	}
@@ -163,10 +182,19 @@ void queue_deploy_start(struct core *c, const struct act *a)
 		artifacts[i] = (struct wire_artifact) { plan.artifacts[i].sha256,
 							plan.artifacts[i].path };
 	jobs = xcalloc(plan.njobs, sizeof(*jobs));
-	for (size_t i = 0; i < plan.njobs; i++)
-		if (plan.jobs[i].change != PLAN_ORPHAN)
-			jobs[njobs++] = (struct wire_rendered) { plan.jobs[i].key,
-								 plan.jobs[i].digest };
+	orphans = xcalloc(plan.njobs, sizeof(*orphans));
+	gone = xcalloc(plan.njobs, sizeof(*gone));
+	for (size_t i = 0; i < plan.njobs; i++) {
+		const struct plan_job *j = &plan.jobs[i];
+		struct wire_rendered row = { j->key, j->digest };
+
+		if (j->change == PLAN_GONE)
+			gone[ngone++] = j->key;
+		else if (j->change == PLAN_ORPHAN)
+			orphans[norphans++] = row;
+		else
+			jobs[njobs++] = row;
+	}
 	/* not connected: its hello starts what is running again */
 	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
 		  &(struct wire_deploy_start) {
@@ -176,11 +204,14 @@ void queue_deploy_start(struct core *c, const struct act *a)
 			  .release = d->release,
 			  .content = c->paths->artifacts,
 				  .artifacts = { artifacts, plan.nartifacts },
-			  .jobs = { jobs, njobs }, .careful = a->careful, .known = a->known,
+			  .jobs = { jobs, njobs }, .orphans = { orphans, norphans },
+			  .gone = { gone, ngone }, .careful = a->careful, .known = a->known,
 			  .manifest = { a->release.manifest, strlen(a->release.manifest) },
 			  .signature = a->release.signature, .signed_by = a->release.signed_by });
 	free(artifacts);
 	free(jobs);
+	free(orphans);
+	free(gone);
 	plan_clear(&plan);
 	free(dir);
 }

@@ -217,9 +217,29 @@ int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct p
 			 " fence, remote_id, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			 " ON CONFLICT (fabric, repository, project, job) DO UPDATE SET name = excluded.name,"
 			 " release = excluded.release, digest = excluded.digest, deployment = excluded.deployment,"
-			 " fence = excluded.fence, remote_id = excluded.remote_id, state = excluded.state",
+			 " fence = excluded.fence, remote_id = excluded.remote_id, state = excluded.state,"
+			 " orphan_of = 0",
 			 "titttttiitt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
 			 j->digest, j->deployment, j->fence, j->remote_id, j->state);
+
+	return rc < 0 ? rc : 0;
+}
+
+int deployed_job_orphan(struct store_tx *tx, const struct deployment *by, const char *job, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "UPDATE deployed_job SET state = 'orphan', orphan_of = ?, fence = ? WHERE fabric = ? AND repository = ?"
+			 " AND project = ? AND job = ? AND state = 'live'", "iititt", by->id, by->fence, by->fabric,
+			 by->repository, by->project, job);
+
+	return rc < 0 ? rc : 0;
+}
+
+int deployed_job_gone(struct store_tx *tx, const struct deployment *by, const char *job, struct ps_err *err)
+{
+	int rc = sql_run(tx, err,
+			 "DELETE FROM deployed_job WHERE fabric = ? AND repository = ? AND project = ? AND job = ?"
+			 " AND state = 'orphan'", "titt", by->fabric, by->repository, by->project, job);
 
 	return rc < 0 ? rc : 0;
 }

@@ -72,6 +72,12 @@ int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job
 			struct ps_err *err) PS_MUSTCHECK;
 int deployed_job_put(struct store_tx *tx, const struct deployed_job *j,
 		     struct ps_err *err) PS_MUSTCHECK;
+/* The release does not want it any more: it keeps what it is of, paused; by: that deployment. */
+int deployed_job_orphan(struct store_tx *tx, const struct deployment *by, const char *job,
+			struct ps_err *err) PS_MUSTCHECK;
+/* It is not there any more. */
+int deployed_job_gone(struct store_tx *tx, const struct deployment *by, const char *job,
+		      struct ps_err *err) PS_MUSTCHECK;
 void deployment_clear(struct deployment *d);
 void deployments_clear(struct deployments *l);
 void deployed_jobs_clear(struct deployed_jobs *l);

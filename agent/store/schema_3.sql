@@ -23,6 +23,9 @@ ALTER TABLE demand ADD COLUMN jobs TEXT;		-- only these (JSON list of keys); NUL
 
 -- ---- what a fabric has: verified, pinned, orphans ----
 
+-- the deployment whose release did not yield it any more; 0: it is live
+ALTER TABLE deployed_job ADD COLUMN orphan_of BIGINT NOT NULL DEFAULT 0;
+
 -- Whether a fabric was as planned after a deployment's last step. That a release is verified is a fact of
 -- release, fabric and what was rendered for it: the newest row of the three that has ended says.
 CREATE TABLE verification (

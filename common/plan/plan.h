@@ -59,7 +59,8 @@ struct plan_artifact {
 	int64_t size;
 };
 
-enum plan_change { PLAN_NEW, PLAN_CHANGED, PLAN_SAME, PLAN_ORPHAN };
+/* Kept and gone: of a plan that is about a part (select.h). */
+enum plan_change { PLAN_NEW, PLAN_CHANGED, PLAN_SAME, PLAN_ORPHAN, PLAN_KEPT, PLAN_GONE };
 
 struct plan_field { /* was and is: canonical JSON, cut to a line; "" when not there */
 	char *path, *was, *is;
@@ -92,6 +93,7 @@ struct plan {
 	size_t njobs;
 	char **problems;
 	size_t nproblems;
+	bool part; /* not of all jobs of the release: proves nothing of it */
 	/*
 	 * What an approval is bound to: the release, environment, fabric's id and address, every
 	 * rendered definition, artifact paths, and what is in force there of the jobs that we
@@ -121,7 +123,7 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 
 /* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` and its fields, `= jobs/x`, `- jobs/x`. */
 void plan_print(const struct plan *p, struct buf *out);
-const char *plan_change_word(enum plan_change c); /* new, changed, unchanged, orphan */
+const char *plan_change_word(enum plan_change c); /* new, unchanged, orphan, kept, ... */
 /* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts". */
 void plan_summary(const struct plan *p, struct buf *out);
 bool plan_changes(const struct plan *p);

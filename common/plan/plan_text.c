@@ -16,6 +16,8 @@ static const struct {
 	[PLAN_CHANGED] = { '~', "changed" },
 	[PLAN_SAME] = { '=', "unchanged" },
 	[PLAN_ORPHAN] = { '-', "orphan" },
+	[PLAN_KEPT] = { '.', "kept" },
+	[PLAN_GONE] = { 'x', "pruned" },
 };
 
 const char *plan_change_word(enum plan_change c)
@@ -57,7 +59,7 @@ void plan_print(const struct plan *p, struct buf *out)
 
 void plan_summary(const struct plan *p, struct buf *out)
 {
-	size_t n[PLAN_ORPHAN + 1] = { 0 };
+	size_t n[PLAN_GONE + 1] = { 0 };
 
 	for (size_t i = 0; i < p->njobs; i++)
 		n[p->jobs[i].change]++;
@@ -69,7 +71,7 @@ void plan_summary(const struct plan *p, struct buf *out)
 bool plan_changes(const struct plan *p)
 {
 	for (size_t i = 0; i < p->njobs; i++)
-		if (p->jobs[i].change != PLAN_SAME)
+		if (p->jobs[i].change != PLAN_SAME && p->jobs[i].change != PLAN_KEPT)
 			return true;
 	return false;
 }
@@ -113,6 +115,8 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 		      "release", p->release, "environment", p->environment, "fabric", "id",
 		      (json_int_t)p->fabric_id, "address", p->address, "artifacts", artifacts,
 		      "jobs", jobs, "problems", problems, "seen", seen);
+	if (p->part)
+		json_object_set_new(v, "part", json_true());
 	rc = canon_write(v, out, err);
 	json_decref(v);
 	return rc;
@@ -182,6 +186,7 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	p.jobs = xcalloc(json_array_size(jobs) + 1, sizeof(*p.jobs));
 	p.problems = xcalloc(json_array_size(problems) + 1, sizeof(*p.problems));
 	good = copy_digest(p.digest, v, "digest");
+	p.part = json_is_true(json_object_get(v, "part"));
 	for (; p.nartifacts < json_array_size(artifacts); p.nartifacts++) {
 		const json_t *o = json_array_get(artifacts, p.nartifacts);
 		struct plan_artifact *a = &p.artifacts[p.nartifacts];

@@ -109,7 +109,7 @@ def a_deployment_from_first_to_last(c):
     seen = c.follow(12)
     assert [m["type"] for m in seen] == ["step_begin", "step_done"] * 4 + ["deploy_end"], seen
     assert seen[-1]["state"] == "deployed", seen
-    assert [m["what"].split()[0] for m in seen if "what" in m] == ["artifact", "jobs", "switch"]
+    assert [m["what"].split()[0] for m in seen if "what" in m] == ["artifact", "jobs", "switch", "verify"]
     path = os.path.join(c.fabric, "FileStore", ARTIFACT)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o444
     # whoever runs the wheel may be another user, whatever our umask was

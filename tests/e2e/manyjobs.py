@@ -19,11 +19,11 @@ from agent import BUILD, Instance, check, main, plain_toolchain, run, wait, zomb
 MAIN = "refs/heads/main"
 YML, MODEL = "pbt_project.yml", "jobs/job_development"
 JOBS = [f"job_{n:02}" for n in range(20)]
-# Who, where, and how often: two wheels, the set, the switch; core says that it has both their begin and their end.
+# Who, where, and how often: two wheels, the set, the switch, the look; core says that it has both their begin and their end.
 POINTS = (
-    ("deploying", "deploy.begin", 4), ("deploying", "deploy.begun", 4), ("deploying", "deploy.done", 4),
-    ("deploying", "deploy.end", 1), ("core", "frame.recv.step_begin.core", 4), ("core", "frame.send.step_ok.core", 8),
-    ("core", "frame.recv.step_done.core", 4), ("core", "frame.recv.deploy_end.core", 1),
+    ("deploying", "deploy.begin", 5), ("deploying", "deploy.begun", 5), ("deploying", "deploy.done", 5),
+    ("deploying", "deploy.end", 1), ("core", "frame.recv.step_begin.core", 5), ("core", "frame.send.step_ok.core", 10),
+    ("core", "frame.recv.step_done.core", 5), ("core", "frame.recv.deploy_end.core", 1),
 )
 
 
