@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/deploy/fabric/fabric.h"
+#include "agent/deploy/looks.h"
 #include "agent/deploy/run.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
@@ -217,6 +218,8 @@ static void deploy_on_core(struct role *r, struct msg *m)
 		d = find(m->u.step_ok.deployment);
 		if (d && d->peer && peer_send(d->peer, MSG_step_ok, &m->u.step_ok, &err) < 0)
 			log_warn("deploy", d->text, "%s", err.msg);
+	} else if (m->type == MSG_observe) {
+		looks_start(r, &m->u.observe);
 	}
 }
 
@@ -224,6 +227,7 @@ static void deploy_on_core(struct role *r, struct msg *m)
 static void deploy_on_stop(struct role *r)
 {
 	(void)r;
+	looks_stop();
 	while (all) {
 		struct deployment *d = all;
 		struct peer *p = d->peer;

@@ -44,6 +44,11 @@ void pass_free(struct pass *p)
 	for (size_t i = 0; i < p->nacts; i++)
 		act_clear(&p->acts[i]);
 	free(p->acts);
+	for (size_t i = 0; i < p->nunseen; i++) {
+		free(p->unseen[i].fabric);
+		standstill_clear(&p->unseen[i].why);
+	}
+	free(p->unseen);
 	pauses_clear(&p->pauses);
 	recovery_clear(&p->recovery);
 	policy_drop(p->view.policy);

@@ -33,6 +33,7 @@ enum act_kind {
 	ACT_BUILD,		/* export and start a claimed build */
 	ACT_CANCEL_BUILD,	/* the build role shall end this claim of it; name: why */
 	ACT_TEST,		/* export and start claimed tests */
+	ACT_OBSERVE,		/* look at what a deployment would change */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */
 };
@@ -45,7 +46,7 @@ struct act {
 	char *oid;		/* what to survey */
 	struct build build;	/* ACT_BUILD; ACT_TEST: the one that is tested */
 	struct test test;	/* ACT_TEST */
-	struct deployment deployment;	/* ACT_DEPLOY: with its plan */
+	struct deployment deployment;	/* ACT_DEPLOY: with its plan; ACT_OBSERVE */
 	bool careful;			/* asked for before the store was restored */
 	char *known;			/* then: the release that the store knows to be there */
 	struct release release;		/* ACT_DEPLOY: with manifest and signature */
@@ -68,6 +69,9 @@ struct pass_view {
 	int64_t now_ms;
 };
 
+/* Why a place stands: as struct wait, with texts of its own; reason NULL: it does not. */
+struct standstill { const char *reason; char *detail, *blocked_by, *lift; };
+
 struct pass {
 	struct core *core;	/* for the loop's side only: the writer never touches it */
 	int64_t only;		/* recover_deployments(): this one; 0: all */
@@ -75,6 +79,8 @@ struct pass {
 	/* in force, read at the begin of the pass */
 	struct pauses pauses;
 	struct recovery recovery;
+	struct unseen { char *fabric; struct standstill why; } *unseen;
+	size_t nunseen, cap_unseen;	/* fabrics of which it is not known what is in force */
 	struct act *acts;
 	size_t nacts, cap_acts;
 	bool again;
@@ -97,12 +103,19 @@ void pass_free(struct pass *p);
 /* The lowest slot that is free, taken from now on; -1 when all are (or there is none at all). */
 int64_t pass_take_slot(bool *taken, unsigned slots);
 
-/* Why a place stands: as struct wait, with texts of its own; reason NULL: it does not. */
-struct standstill { const char *reason; char *detail, *blocked_by, *lift; };
 void standstill_clear(struct standstill *s);
 /* Stores it for the place (clears the place when it does not stand) and frees the texts. */
 int pass_stand(struct store_tx *tx, enum line line, const char *place, struct standstill *s,
 	       struct ps_err *err) PS_MUSTCHECK;
+
+/*
+ * pass_observe.c: before a deployment is planned for the last time, somebody looks at what it would
+ * change. True in *now: it was just done (or nothing of ours is there), so deployed_jobs() with
+ * observed_jobs() is what is in force. Else a look is under way, or could not be made: s says so,
+ * and a pass runs when there is an answer.
+ */
+int pass_observe(struct store_tx *tx, struct pass *p, const struct deployment *d, bool *now,
+		 struct standstill *s, struct ps_err *err) PS_MUSTCHECK;
 
 /* Fills release, careful and known of an act for this deployment. */
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,

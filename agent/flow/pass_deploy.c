@@ -40,11 +40,13 @@ struct plan_view {
 	struct repository repository;
 	struct manifest manifest;
 	struct deployed_jobs known;
+	struct observed_jobs observed;
 };
 
 static void view_drop(struct plan_view *v)
 {
 	deployed_jobs_clear(&v->known);
+	observed_jobs_clear(&v->observed);
 	manifest_clear(&v->manifest);
 	release_clear(&v->release);
 	label_clear(&v->label);
@@ -63,8 +65,11 @@ static int gather(struct store_tx *tx, const struct deployment *d, struct plan_v
 	if (rc == 0)
 		rc = manifest_read(&v->manifest, v->release.manifest, strlen(v->release.manifest),
 				   d->release, err);
-	return rc < 0 ? rc : deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known,
-					   err);
+	if (rc == 0)
+		rc = deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known, err);
+	return rc < 0 ? rc : observed_jobs(tx, &(struct observed_place) { d->fabric, d->repository,
+									  d->project },
+					   &v->observed, err);
 }
 
 static int make_plan(const struct pass *p, const struct deployment *d,
@@ -75,7 +80,7 @@ static int make_plan(const struct pass *p, const struct deployment *d,
 		.cfg = p->view.policy->cfg, .paths = p->view.paths, .env = env, .fabric = f,
 		.repository = v->repository.name, .project = d->project, .ref = v->label.ref,
 		.version = v->label.version, .release = &v->manifest, .release_id = d->release,
-		.known = &v->known,
+		.known = &v->known, .observed = &v->observed,
 	}, plan, err);
 }
 
@@ -227,10 +232,36 @@ static const struct deployment *busy_with(const struct deployments *running, con
 	return NULL;
 }
 
+static const struct unseen *unseen_of(const struct pass *p, const char *fabric)
+{
+	for (size_t i = 0; i < p->nunseen; i++)
+		if (strcmp(p->unseen[i].fabric, fabric) == 0)
+			return &p->unseen[i];
+	return NULL;
+}
+
+/* Is it known what this one would change? Else its fabric takes nothing in this pass. */
+static int see(struct store_tx *tx, struct pass *p, int64_t id, bool *seen, struct ps_err *err)
+{
+	struct unseen u = { .fabric = NULL };
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, id, &d, err);
+
+	if (rc == 0)
+		rc = pass_observe(tx, p, &d, seen, &u.why, err);
+	if (rc == 0 && !*seen) {
+		u.fabric = xstrdup(d.fabric);
+		p->unseen = xgrow(p->unseen, p->nunseen, &p->cap_unseen, sizeof(*p->unseen));
+		p->unseen[p->nunseen++] = u;
+	}
+	deployment_clear(&d);
+	return rc;
+}
+
 /* The first in line that its fabric takes; one pass starts one after the other, so that each sees
- * what the one before it took. false: none. */
+ * what the one before it took. 0: none; seen: it may start. */
 static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *places,
-		int64_t *id, struct ps_err *err)
+		int64_t *id, bool *seen, struct ps_err *err)
 {
 	struct deployments running = { NULL, 0 };
 	struct pass_candidates c = { .limit_of = NULL };
@@ -242,7 +273,7 @@ static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *p
 		struct target t = target_of(p, places->v[i]);
 		struct standstill s;
 
-		if (!t.f || busy_with(&running, t.f->name))
+		if (!t.f || busy_with(&running, t.f->name) || unseen_of(p, t.f->name))
 			continue;
 		s = blocked(p, &t);
 		if (!s.reason)
@@ -253,6 +284,8 @@ static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *p
 	picked = xcalloc(c.rows.n, sizeof(*picked));
 	*id = rc == 0 && pass_pick(p, &c, 1, &one, picked) ? picked[0]->id : 0;
 	if (*id)
+		rc = see(tx, p, *id, seen, err);
+	if (*id && rc == 0 && *seen)
 		rc = pass_served(tx, LINE_DEPLOYMENT, picked[0]->group, picked[0], p->view.now_ms,
 				 err);
 	free(picked);
@@ -282,10 +315,16 @@ static int say(struct store_tx *tx, struct pass *p, const char *place,
 	struct target t = target_of(p, place);
 	struct standstill s = { .reason = NULL };
 	const struct deployment *other;
+	const struct unseen *u;
 	char id[ID_TEXT];
 
 	if (t.f)
 		s = blocked(p, &t);
+	u = t.f && !s.reason ? unseen_of(p, t.f->name) : NULL;
+	if (u)
+		s = (struct standstill) { .reason = u->why.reason,
+					  .detail = xstrdup(u->why.detail),
+					  .blocked_by = xstrdup(u->why.blocked_by) };
 	other = t.f && !s.reason ? busy_with(running, t.f->name) : NULL;
 	if (other) {
 		id_text(id, 'd', other->id);
@@ -345,6 +384,7 @@ static int end_leases(struct store_tx *tx, struct pass *p, struct ps_err *err)
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	struct pass_places places = { .v = NULL };
+	bool seen = false;
 	int64_t id = 0;
 	int rc = end_leases(tx, p, err);
 
@@ -356,10 +396,11 @@ int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		rc = cancel_misplaced(tx, p, places.v[i], t.f ? t.f->name : NULL, err);
 	}
 	for (int n = 0; n < PASS_BATCH && rc == 0; n++) {
-		rc = pick(tx, p, &places, &id, err);
+		rc = pick(tx, p, &places, &id, &seen, err);
 		if (rc < 0 || !id)
 			break;
-		rc = begin(tx, p, id, err);
+		if (seen)
+			rc = begin(tx, p, id, err);
 	}
 	p->again = p->again || id;
 	pass_places_clear(&places);

@@ -80,6 +80,14 @@ static int read_templates(const struct planning *in, struct material *m, struct 
 	return rc;
 }
 
+static const char *observed(const struct planning *in, const char *job)
+{
+	for (size_t i = 0; in->observed && i < in->observed->n; i++)
+		if (strcmp(in->observed->v[i].job, job) == 0)
+			return in->observed->v[i].digest;
+	return NULL;
+}
+
 static void read_known(const struct planning *in, struct material *m)
 {
 	m->nknown = in->known->n;
@@ -94,6 +102,7 @@ static void read_known(const struct planning *in, struct material *m)
 						    .digest = j->digest,
 						    .bytes = there ? buf_str(b) : NULL,
 						    .n = b->len,
+						    .observed = observed(in, j->job),
 						    .orphan = strcmp(j->state, "orphan") == 0 };
 	}
 }

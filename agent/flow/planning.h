@@ -5,7 +5,7 @@
 #ifndef PS_PLANNING_H
 #define PS_PLANNING_H
 
-#include "agent/store/deployment.h"
+#include "agent/store/observation.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
 #include "common/plan/plan.h"
@@ -20,6 +20,7 @@ struct planning {
 	const struct manifest *release;
 	const char *release_id;
 	const struct deployed_jobs *known;	/* of this project there */
+	const struct observed_jobs *observed;	/* where other is in force; NULL: unknown */
 	/* templates that may not be in the content store yet */
 	const struct plan_template *given;
 	size_t ngiven;

@@ -129,6 +129,9 @@ static void carry_out(struct queue *q, struct act *a)
 	case ACT_TEST:
 		queue_test_start(q->core, a);
 		break;
+	case ACT_OBSERVE:
+		queue_observe(q->core, a);
+		break;
 	case ACT_DEPLOY:
 		queue_deploy_start(q->core, a);
 		break;

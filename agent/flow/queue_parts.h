@@ -26,6 +26,9 @@ void queue_test_start(struct core *c, struct act *a);
 void queue_test_end(struct core *c, const struct wire_test_end *m);
 int recover_tests(struct store_tx *tx, void *arg, struct ps_err *err);
 
+/* observe.c */
+void queue_observe(struct core *c, const struct act *a);
+
 /* queue_deploy.c */
 void queue_deploy_start(struct core *c, const struct act *a);
 void queue_step_begin(struct core *c, const struct wire_step_begin *m);

@@ -5,6 +5,7 @@
 
 #include "agent/flow/note.h"
 #include "agent/store/event.h"
+#include "agent/store/observation.h"
 
 /* A gate that came or went knows nothing of what was asked before. */
 int recover_surveys(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -45,6 +46,8 @@ int recover_deployments(struct store_tx *tx, void *arg, struct ps_err *err)
 
 	if (rc == 0)
 		rc = deployments_running(tx, &l, err);
+	if (rc == 0 && !p->only)
+		rc = observation_recover(tx, err);
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		struct deployment *d = &l.v[i];
 

@@ -222,6 +222,10 @@ int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct p
 			 "titttttiitt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
 			 j->digest, j->deployment, j->fence, j->remote_id, j->state);
 
+	/* what a look found before says nothing any more */
+	if (rc >= 0)
+		rc = sql_run(tx, err, "DELETE FROM observed_job WHERE fabric = ? AND repository = ? AND project = ? AND job = ?",
+			     "titt", j->fabric, j->repository, j->project, j->job);
 	return rc < 0 ? rc : 0;
 }
 

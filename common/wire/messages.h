@@ -405,6 +405,21 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, signature, 128, "Ed25519 over the manifest, hex; absent: refused")   \
 	F(OSTR, signed_by, 16, "id of the key")
 
+/* What is in force there? Changes nothing. */
+#define WIRE_observe(F)                                                              \
+	F(U64, id, 0, "asked by core")                                               \
+	F(STR, provider, 64, "driver")                                               \
+	F(STR, fabric, WIRE_ID, "name")                                              \
+	F(STR, fabric_dir, WIRE_PATH, "folder of a local fabric")                    \
+	F(STR, repository, WIRE_PATH, "name")                                        \
+	F(STR, project, WIRE_PATH, "path; '.' for the top")                          \
+	F(STRS, jobs, 0, "keys: jobs/X")
+
+#define WIRE_observed(F)                                                             \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why it could not be seen")                      \
+	F(STRS, digests, 0, "of the definition in force, one for each job asked for; empty: none")
+
 #define WIRE_step_begin(F)                                                           \
 	F(U64, deployment, 0, "number")                                              \
 	F(U64, fence, 0, "claim")                                                    \
@@ -478,7 +493,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
 	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
 	X(run_start) X(task_state) X(run_end) X(cancel)                              \
-	X(deploy_start) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
+	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
 	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
 	X(ask_parent) X(told)
 

@@ -58,6 +58,8 @@
 	R(run_end, job, build) R(run_end, build, core)                                \
 	R(cancel, core, build)                                                        \
 	R(deploy_start, core, deploy)                                                 \
+	R(observe, core, deploy)                                                      \
+	R(observed, deploying, deploy) R(observed, deploy, core)                      \
 	R(step_begin, deploying, deploy) R(step_begin, deploy, core)                  \
 	R(step_ok, core, deploy) R(step_ok, deploy, deploying)                        \
 	R(step_done, deploying, deploy) R(step_done, deploy, core)                    \

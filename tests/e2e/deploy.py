@@ -172,8 +172,47 @@ def children_end_with_the_role(c):
         os.close(child)
 
 
+def a_look_tells_what_is_in_force(c):
+    def look(n, **other):
+        c.role.send("observe", **{**dict(id=n, provider="local", fabric="development", fabric_dir=c.fabric,
+                                         repository="sales", project=".", jobs=["jobs/a", "jobs/none"]), **other})
+        m = c.role.recv()
+        assert m["type"] == "observed" and m["id"] == n, m
+        return m.get("problem") or m["digests"]
+    c.start()
+    assert look(1) == ["", ""], "there is no fabric yet"
+    c.deploy(8)
+    assert c.follow(8)[-1]["state"] == "deployed"
+    before = sorted(p for p, _, _ in os.walk(c.fabric))
+    assert look(2) == [c.job, ""]
+    path = os.path.join(c.fabric, "jobs/sales/current/jobs/a.json")
+    os.chmod(path, 0o644)
+    with open(path, "w") as f:
+        f.write("{}")
+    assert look(3) == [hashlib.sha256(b"{}").hexdigest(), ""], "it was changed by hand"
+    os.unlink(path)
+    assert look(4) == ["", ""]
+    os.symlink("/etc/passwd", path)
+    assert "cannot open 'jobs/a.json'" in look(5)
+    assert "no driver for airflow" in look(6, provider="airflow")
+    assert "cannot be a place" in look(7, repository="../sales")
+    assert "is not a job" in look(8, jobs=["../../owner"])
+    assert before == sorted(p for p, _, _ in os.walk(c.fabric)), "it left something"
+    until(lambda: not c.role.children())
+
+
+def a_look_that_dies_is_answered(c):
+    c.start(PENSTOCK_FAILPOINTS="deploy.look=kill")
+    c.role.send("observe", id=9, provider="local", fabric="development", fabric_dir=c.fabric, repository="sales",
+                project=".", jobs=["jobs/a"])
+    m = c.role.recv()
+    assert m["type"] == "observed" and "killed by signal 9" in m["problem"], m
+    assert c.role.stop() == 0
+
+
 CASES = [hello_lists_drivers, a_deployment_from_first_to_last, two_at_once_are_kept_apart,
-         a_provider_without_driver_fails, a_child_that_dies_is_told, children_end_with_the_role]
+         a_provider_without_driver_fails, a_child_that_dies_is_told, children_end_with_the_role,
+         a_look_tells_what_is_in_force, a_look_that_dies_is_answered]
 
 if __name__ == "__main__":
     for case in CASES:

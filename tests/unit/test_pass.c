@@ -5,6 +5,8 @@
 #include "agent/flow/signing.h"
 #include "tests/support/pass_fx.h"
 
+#include "agent/store/observation.h"
+
 static void waits_for_a_toolchain(void **state)
 {
 	struct fx *f = *state;
@@ -223,6 +225,93 @@ static void stands_with_its_repository(void **state)
 	p = do_pass(f, DIGEST, NULL, NULL);
 	assert_int_equal(count(p, ACT_DEPLOY), 1);
 	pass_free(p);
+}
+
+/* ---- what is in force is looked at before it is changed ---- */
+
+static const char *found;		/* what the look finds; NULL: it fails */
+
+static int run_deployed(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	static char fabric[] = "dev", project[] = ".", key[] = "jobs/j", name[] = "j",
+		    digest[] = DIGEST, live[] = "live";
+	struct fx *f = arg;
+	struct deployed_job j = { .fabric = fabric, .repository = f->demand.repository,
+				  .project = project, .job = key, .name = name, .release = digest,
+				  .digest = digest, .state = live };
+
+	return deployed_job_put(tx, &j, err);
+}
+
+static int run_found(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	struct observed_place at = { "dev", f->demand.repository, "." };
+	struct deployed_jobs asked = { NULL, 0 };
+	int rc = deployed_jobs(tx, at.fabric, at.repository, at.project, &asked, err);
+
+	if (rc == 0)
+		rc = found ? observation_put(tx, &at, &asked, &found, f->now_ms, err) :
+			observation_fail(tx, &at, "it is away", f->now_ms, err);
+	deployed_jobs_clear(&asked);
+	return rc;
+}
+
+static char plan_text[4096];
+
+static int run_read_plan(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct deployment d = { 0 };
+	int rc = deployment_get(tx, 1, &d, err);
+
+	(void)arg;
+	snprintf(plan_text, sizeof(plan_text), "%s", rc == 0 && d.plan ? d.plan : "");
+	deployment_clear(&d);
+	return rc;
+}
+
+static void assert_acts(struct fx *f, size_t looks, size_t deploys)
+{
+	struct pass *p = do_pass(f, DIGEST, NULL, NULL);
+
+	assert_int_equal(count(p, ACT_OBSERVE), looks);
+	assert_int_equal(count(p, ACT_DEPLOY), deploys);
+	pass_free(p);
+}
+
+static void looks_before_it_deploys(void **state)
+{
+	static char other[] = "f3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	struct fx *f = *state;
+
+	f->now_ms = 1000000;
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	assert_int_equal(do_write(f, run_deployed), 0);
+	assert_acts(f, 1, 0);
+	assert_waits(f, "fabric", "looking at what fabric dev has");
+	assert_acts(f, 0, 0);		/* it is asked for once */
+	found = NULL;
+	assert_int_equal(do_write(f, run_found), 0);
+	assert_acts(f, 0, 0);
+	assert_waits(f, "fabric", "cannot see what fabric dev has: it is away; next try at 1970-01-01T00:17:10Z");
+	f->now_ms += 31000;
+	assert_acts(f, 1, 0);
+	f->now_ms += 61000;		/* nobody answers: asked again */
+	assert_acts(f, 1, 0);
+	found = other;
+	assert_int_equal(do_write(f, run_found), 0);
+	f->now_ms += 11000;		/* that was too long ago */
+	assert_acts(f, 1, 0);
+	assert_int_equal(do_write(f, run_found), 0);
+	assert_acts(f, 0, 1);
+	assert_int_equal(do_write(f, run_read_plan), 0);
+	assert_non_null(strstr(plan_text, "\"seen\":[{\"key\":\"jobs/j\",\"sha256\":\"f3b0c4"));
+	assert_non_null(strstr(plan_text, "\"drifted\":true"));
+	/* what is deployed next is not compared with what was seen before */
+	assert_int_equal(do_write(f, run_deployed), 0);
+	assert_acts(f, 0, 0);
 }
 
 static void gates_of_a_deployment(void **state)
@@ -700,7 +789,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(waits_for_a_toolchain), CASE(asks_again_for_a_newer_demand), CASE(waits_for_a_sandbox),
-			CASE(builds_releases_deploys), CASE(releases_are_signed),
+			CASE(builds_releases_deploys), CASE(looks_before_it_deploys), CASE(releases_are_signed),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
 			CASE(gates_of_a_deployment), CASE(stands_with_its_repository),

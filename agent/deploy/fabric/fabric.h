@@ -71,9 +71,16 @@ struct fabric_driver {
 	 * Changes nothing. PS_ECONFLICT names the first thing that is not so. */
 	int (*check)(const struct fabric_target *t, const struct fabric_set *s,
 		     struct ps_err *err) PS_MUSTCHECK;
+	/* Digests of these definitions as they are in force, "" for one that is not there. Waits
+	 * for nobody who is changing something meanwhile. */
+	int (*look)(const struct fabric_target *t, const char *const *paths, size_t n,
+		    char (*sha256)[65], struct ps_err *err) PS_MUSTCHECK;
 };
 
 extern const struct fabric_driver fabric_local;
+/* local_look.c */
+int fabric_local_look(const struct fabric_target *t, const char *const *paths, size_t n,
+		      char (*sha256)[65], struct ps_err *err) PS_MUSTCHECK;
 
 /* The driver of a provider; NULL: this version has none. */
 const struct fabric_driver *fabric_driver_find(const char *provider);

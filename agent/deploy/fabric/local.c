@@ -470,4 +470,5 @@ const struct fabric_driver fabric_local = {
 	.switch_jobs = local_switch_jobs,
 	.observe = local_observe,
 	.check = local_check,
+	.look = fabric_local_look,
 };
