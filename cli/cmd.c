@@ -3,6 +3,9 @@
 #include "cli/cmd.h"
 
 extern const struct cmd cmd_adopt;
+extern const struct cmd cmd_audit;
+extern const struct cmd cmd_audit_export;
+extern const struct cmd cmd_audit_verify;
 extern const struct cmd cmd_backup;
 extern const struct cmd cmd_build;
 extern const struct cmd cmd_builds;
@@ -59,6 +62,9 @@ const struct cmd *const cmd_table[] = {
 	&cmd_runs,
 	&cmd_promote,
 	&cmd_release_hold,
+	&cmd_audit_verify,
+	&cmd_audit_export,
+	&cmd_audit,
 	&cmd_cancel,
 	&cmd_retry,
 	&cmd_bump,

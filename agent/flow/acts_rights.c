@@ -4,6 +4,7 @@
 #include "agent/flow/acts_rights.h"
 
 #include "common/base/buf.h"
+#include "common/config/rights.h"
 
 bool acts_may(const struct config *cfg, const struct acts_person *who, const char *pusher,
 	      const char *fabric)
@@ -12,26 +13,6 @@ bool acts_may(const struct config *cfg, const struct acts_person *who, const cha
 
 	return who->admin || (pusher && strcmp(pusher, who->login) == 0) ||
 	       (f && config_is_member(cfg, f->owner, who->login));
-}
-
-static void add_name(struct buf *b, bool *first, const char *kind, const char *name)
-{
-	buf_addf(b, "%s%s%s", *first ? "" : ", ", kind, name);
-	*first = false;
-}
-
-/* "team prod_support (kim, lee)" */
-static void add_team(struct buf *b, const struct config *cfg, const char *name)
-{
-	const struct conf_team *t = config_team(cfg, name);
-	bool first = true;
-
-	buf_addf(b, "team %s (", name);
-	for (size_t i = 0; t && i < t->members.n; i++)
-		add_name(b, &first, "", t->members.v[i]);
-	for (size_t i = 0; t && i < t->includes.n; i++)
-		add_name(b, &first, "team ", t->includes.v[i]);
-	buf_adds(b, first ? "nobody)" : ")");
 }
 
 int acts_check(const struct config *cfg, const struct acts_person *who, const char *verb,
@@ -46,7 +27,7 @@ int acts_check(const struct config *cfg, const struct acts_person *who, const ch
 	if (pusher)
 		buf_addf(&could, "its pusher %s, ", pusher);
 	if (f)
-		add_team(&could, cfg, f->owner);
+		rights_team_text(&could, cfg, f->owner);
 	rc = ps_err_set(err, PS_EPERM,
 			"'%s' may not %s %s: that is for %s%sroot or the agent's own user",
 			who->shown, verb, what, buf_str(&could), f ? ", " : "");

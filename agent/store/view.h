@@ -25,6 +25,10 @@ struct view_ask {
 	const char *thing;		/* why: as typed */
 	const char *state, *repository, *ref;	/* filters; NULL: all */
 	size_t limit;			/* of items; 0: VIEW_LIMIT */
+	const char *who, *what;		/* audit: filters; NULL: all */
+	bool from;			/* audit: those behind `after`, oldest first */
+	int64_t after;
+	const char *audit_head;		/* path of the file (audit_head.h) */
 };
 
 typedef int view_fn(struct store_tx *tx, const struct view_ask *a, json_t **out,
@@ -44,6 +48,9 @@ view_fn view_line;		/* the same as {"items"}, with totals: running, waiting, old
 view_fn view_failing;		/* array of what failed and was not made good since */
 view_fn view_pauses;		/* array of what people have stopped */
 view_fn view_recovery;		/* since, why, lift; null when the store was not restored */
+view_fn view_audit;		/* id is its number; state done or refused */
+/* one object: state whole or broken, entries, hash of the last; bad: number of the first bad one */
+view_fn view_audit_check;
 /* what is under way; state draining when somebody drains */
 view_fn view_drain;
 /* a tree: what, state, reason, lines, children; and the next command */

@@ -5,6 +5,7 @@
 
 #include "agent/store/audit.h"
 #include "agent/web/api_parts.h"
+#include "common/base/fsutil.h"
 
 #define PREFIX "/api/v1"
 
@@ -33,6 +34,8 @@ static const struct route routes[] = {
 	{ .path = "/runs/*/log", .act = log_run },
 	{ .path = "/queue", .view = view_line },
 	{ .path = "/why", .view = view_why },
+	{ .path = "/audit", .view = view_audit },
+	{ .path = "/audit/verify", .view = view_audit_check },
 	{ .post = true, .path = "/runs", .act = act_run },
 	{ .post = true, .path = "/cancel", .act = act_thing },
 	{ .post = true, .path = "/retry", .act = act_thing },
@@ -45,7 +48,8 @@ static const struct route routes[] = {
 	{ .post = true, .path = "/pause", .act = act_pause },
 	{ .post = true, .path = "/resume", .act = act_resume },
 	{ .post = true, .path = "/backup", .act = act_backup },
-	{ .post = true, .path = "/events/*/release", .act = act_release_hold },
+	{ .post = true, .path = "/events/*/release", .act = act_release_hold,
+	  .word = "release-hold" },
 	{ .post = true, .path = "/reconcile", .act = act_reconcile },
 	{ .post = true, .path = "/clean", .act = act_clean },
 	{ .post = true, .path = "/reload", .act = act_reload },
@@ -80,6 +84,9 @@ static void request_free(struct request *r)
 	free(r->repository);
 	free(r->ref);
 	free(r->task);
+	free(r->who_asked);
+	free(r->what);
+	free(r->audit_head);
 	free(r->logs);
 	free(r);
 }
@@ -113,10 +120,10 @@ static char *asked_for(struct request *r)
 
 static void tell_refused(struct request *r, const char *detail)
 {
+	const char *word = r->route->word ? r->route->word : strrchr(r->route->path, '/') + 1;
 	char *thing = asked_for(r);
 
-	audit_tell(r->core->store, &(struct audit) { .who = r->who.shown,
-						     .what = strrchr(r->route->path, '/') + 1,
+	audit_tell(r->core->store, &(struct audit) { .who = r->who.shown, .what = word,
 						     .thing = thing, .why = detail,
 						     .policy = r->policy->cfg->digest,
 						     .refused = true });
@@ -159,13 +166,15 @@ static int number_param(const struct http_call *c, const char *name, int64_t *ou
 
 static int take_params(struct request *r, struct ps_err *err)
 {
-	int64_t limit;
+	int64_t limit, after = 0;
 	int rc = number_param(r->call, "limit", &limit, err);
 
 	if (rc == 0)
 		rc = number_param(r->call, "offset", &r->offset, err);
 	if (rc == 0)
 		rc = number_param(r->call, "tail", &r->tail, err);
+	if (rc == 0)
+		rc = number_param(r->call, "after", &after, err);
 	if (rc < 0)
 		return rc;
 	r->thing = copy_param(r->call, "thing");
@@ -173,9 +182,14 @@ static int take_params(struct request *r, struct ps_err *err)
 	r->repository = copy_param(r->call, "repository");
 	r->ref = copy_param(r->call, "ref");
 	r->task = copy_param(r->call, "task");
+	r->who_asked = copy_param(r->call, "who");
+	r->what = copy_param(r->call, "what");
+	r->audit_head = fs_join(r->core->paths->state, "audit.head");
 	r->ask = (struct view_ask) {
 		.cfg = r->policy->cfg, .id = r->id, .thing = r->thing, .state = r->state,
 		.repository = r->repository, .ref = r->ref, .limit = (size_t)limit,
+		.who = r->who_asked, .what = r->what, .after = after,
+		.from = http_param(r->call, "after") != NULL, .audit_head = r->audit_head,
 	};
 	return 0;
 }

@@ -17,6 +17,7 @@ struct route {
 	view_fn *view;
 	void (*finish)(struct request *r);	/* on the loop, completes r->out; NULL */
 	void (*act)(struct request *r);	/* everything else: answers by itself */
+	const char *word;		/* in the audit; NULL: the last part of path */
 };
 
 struct request {
@@ -27,6 +28,7 @@ struct request {
 	struct person who;
 	bool known;			/* he may look: what he is refused is for the audit */
 	char *id, *thing, *state, *repository, *ref, *task;	/* owned; ask points to them */
+	char *who_asked, *what, *audit_head;	/* the same */
 	struct view_ask ask;
 	json_t *out;
 	int64_t offset, next, tail, elided, length;	/* logs */

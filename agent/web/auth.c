@@ -6,6 +6,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
+#include "common/config/rights.h"
+
 static bool in_any_team(const struct config *cfg, const char *login)
 {
 	for (size_t i = 0; i < cfg->nteams; i++)
@@ -39,6 +42,7 @@ int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const 
 		return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml", as);
 	snprintf(p->shown, sizeof(p->shown), "%.255s (as %.255s)", p->login, as);
 	snprintf(p->login, sizeof(p->login), "%s", as);
+	p->admin = false;		/* the member's rights, not his own */
 	return 0;
 }
 
@@ -53,13 +57,18 @@ int auth_may_run(const struct person *p, const struct config *cfg, const char *f
 		 struct ps_err *err)
 {
 	const struct conf_fabric *f = config_fabric(cfg, fabric);
+	struct buf could = BUF_INIT;
+	int rc;
 
 	if (!f)
 		return ps_err_set(err, PS_ENOENT, "the configuration has no fabric '%s'", fabric);
 	if (config_is_member(cfg, f->owner, p->login))
 		return 0;
-	return ps_err_set(err, PS_EPERM, "fabric '%s' belongs to team '%s' and '%s' is not in it",
-			  fabric, f->owner, p->login);
+	rights_team_text(&could, cfg, f->owner);
+	rc = ps_err_set(err, PS_EPERM, "fabric '%s' belongs to team '%s' and '%s' is not in it; "
+			"it is for %s", fabric, f->owner, p->login, buf_str(&could));
+	buf_clear(&could);
+	return rc;
 }
 
 int auth_may_pause(const struct person *p, const struct config *cfg, const char *scope,

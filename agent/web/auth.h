@@ -15,7 +15,7 @@ struct person {
 	uint32_t uid;
 	char login[PS_NAME_MAX + 1];	/* who acts: the member spoken as, else the caller */
 	char shown[PS_NAME_MAX * 2 + 8];
-	bool admin;			/* root or the agent's own user */
+	bool admin;			/* root or the agent's own user, speaking for himself */
 };
 
 /* as: value of Penstock-As or NULL. PS_EPERM says why not. */

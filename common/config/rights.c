@@ -149,3 +149,22 @@ void rights_who_text(struct buf *out, const struct config *c, const char *login)
 		buf_addf(out, " and %zu more", n - TEAMS_SHOWN);
 	buf_adds(out, n ? ")" : "in no team)");
 }
+
+static void add_name(struct buf *b, bool *first, const char *kind, const char *name)
+{
+	buf_addf(b, "%s%s%s", *first ? "" : ", ", kind, name);
+	*first = false;
+}
+
+void rights_team_text(struct buf *out, const struct config *c, const char *team)
+{
+	const struct conf_team *t = config_team(c, team);
+	bool first = true;
+
+	buf_addf(out, "team %s (", team);
+	for (size_t i = 0; t && i < t->members.n; i++)
+		add_name(out, &first, "", t->members.v[i]);
+	for (size_t i = 0; t && i < t->includes.n; i++)
+		add_name(out, &first, "team ", t->includes.v[i]);
+	buf_adds(out, first ? "nobody)" : ")");
+}

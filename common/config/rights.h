@@ -46,6 +46,8 @@ bool rights_takes(const struct rights_ask *q, const char *const *projects, size_
 void rights_whom_text(struct buf *out, const struct config *c, const struct conf_environment *e);
 /* The same of a key that is nobody's by default. */
 void rights_these_text(struct buf *out, const struct conf_who *who);
+/* "team prod_support (kim, lee)": whom a team has; what it includes stays a team. Not escaped. */
+void rights_team_text(struct buf *out, const struct config *c, const char *team);
 /* "bo (developers)", "eve (in no team)", "an unknown pusher". Not escaped. */
 void rights_who_text(struct buf *out, const struct config *c, const char *login);
 

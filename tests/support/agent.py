@@ -132,7 +132,7 @@ class Instance:
     def __exit__(self, kind, value, trace):
         if kind:
             self.tell_logs()
-        self.stop()
+        self.stop(audit=kind is None)
         self.remove()
 
     # ---- life ----
@@ -196,9 +196,18 @@ class Instance:
             return not any(os.path.exists(f"/proc/{p}") and not zombie(p) for p in pids)
         wait("all processes of the agent are gone", gone)
 
-    def stop(self):
+    def check_audit(self):
+        """Whatever the test did: the audit is whole. Not asked while something of the agent stands still."""
+        if "PENSTOCK_FAILPOINTS" in {**os.environ, **self.env} or any(stands_still(p) for p in self.processes()):
+            return
+        p = self.penstock("audit", "verify", expect=None, limit=20)
+        check(p.returncode in (0, 3), f"the audit is not whole: {p.stdout}{p.stderr}")
+
+    def stop(self, audit=True):
         if not self.parent:
             return
+        if audit and self.parent.poll() is None:
+            self.check_audit()
         if self.parent.poll() is None:
             self.parent.send_signal(signal.SIGCONT)
             self.parent.terminate()
@@ -326,6 +335,14 @@ class Instance:
             found += [os.path.join(top, n) for n in (os.listdir(top) if os.path.isdir(top) else [])
                       if not n.startswith("toolchain-")]	# the digest, remembered
         return found
+
+
+def stands_still(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
 
 
 def zombie(pid):

@@ -1,0 +1,74 @@
+/* view_audit – the audit for people, and whether it is whole. */
+#include "config.h"
+
+#include "agent/store/audit.h"
+#include "agent/store/view_put.h"
+#include "common/base/buf.h"
+#include "common/base/chain.h"
+
+static json_t *audit_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+	char *id = xasprintf("%lld", (long long)sql_int(q, 0));
+
+	put_text(o, "id", id);
+	put_text(o, "state", sql_text(q, 1));
+	put_time(o, "at", q, 2);
+	put_text(o, "who", sql_text(q, 3));
+	put_text(o, "what", sql_text(q, 4));
+	put_text(o, "thing", sql_text(q, 5));
+	put_text(o, "why", sql_text(q, 6));
+	put_text(o, "policy", sql_text(q, 7));
+	json_object_set_new(o, "details", json_loads(sql_text(q, 8), 0, NULL));
+	json_object_set_new(o, "at_ms", json_integer(sql_int(q, 2)));
+	put_text(o, "prev", sql_text(q, 9));
+	put_text(o, "hash", sql_text(q, 10));
+	free(id);
+	return o;
+}
+
+/* Whoever acted, by himself or spoken for: "kim", "root (as kim)". */
+static char *spoken_for(const char *who)
+{
+	struct buf b = BUF_INIT;
+
+	if (!who)
+		return NULL;
+	buf_adds(&b, "% (as ");
+	for (; *who; who++)
+		buf_addf(&b, "%s%c", strchr("%_\\", *who) ? "\\" : "", *who);
+	buf_addch(&b, ')');
+	return buf_steal(&b);
+}
+
+#define AUDIT_SQL                                                                                          \
+	"SELECT number, outcome, at_ms, who, what, thing, why, policy, details, prev, hash FROM audit"     \
+	" WHERE (CAST(? AS TEXT) IS NULL OR who = ? OR who LIKE ? ESCAPE '\\')"                            \
+	" AND (CAST(? AS TEXT) IS NULL OR what = ?) AND (CAST(? AS TEXT) IS NULL OR thing = ?)"            \
+	" AND number > ? ORDER BY number "
+
+/* Newest first; behind a number that was named, oldest first: so somebody may read all of it. */
+int view_audit(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	char *as = spoken_for(a->who);
+	sqlite3_stmt *q = sql_query(tx, err, a->from ? AUDIT_SQL "ASC LIMIT ?" : AUDIT_SQL "DESC LIMIT ?",
+				    "ttt" "tt" "tt" "ii", a->who, a->who, as, a->what, a->what, a->thing, a->thing,
+				    a->from ? a->after : 0, (int64_t)view_limit(a) + 1);
+	int rc = view_list(tx, q, a, audit_row, out, err);
+
+	free(as);
+	return rc;
+}
+
+int view_audit_check(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	struct chain_check c;
+	int rc = audit_check(tx, a->audit_head, &c, err);
+
+	if (rc == 0)
+		*out = json_pack("{s:s, s:s, s:I, s:s, s:o, s:o}", "id", "audit", "state", c.bad ? "broken" : "whole",
+				 "entries", (json_int_t)c.last, "hash", c.hash, "bad",
+				 c.bad ? json_integer(c.bad) : json_null(), "problem",
+				 c.bad ? json_string(c.why) : json_null());
+	return rc;
+}
