@@ -18,6 +18,7 @@
 #include "agent/flow/disk.h"
 #include "agent/flow/sched.h"
 #include "agent/store/build.h"
+#include "agent/store/closure.h"
 #include "agent/store/demand.h"
 #include "agent/store/deployment.h"
 #include "agent/store/line.h"
@@ -78,6 +79,7 @@ struct pass {
 	struct pass_view view;
 	/* in force, read at the begin of the pass */
 	struct pauses pauses;
+	struct closures closures;
 	struct recovery recovery;
 	struct unseen { char *fabric; struct standstill why; } *unseen;
 	size_t nunseen, cap_unseen;	/* fabrics of which it is not known what is in force */

@@ -1,29 +1,19 @@
-/* pass_deploy – deployments go through their gates in order: the rule still exists → `deploy:` of
- * the environment → not paused → a driver is there → fabric free → plan → steps. The gates are the
- * environment's, so they are asked once for all that wait there; that nothing newer exists was seen
- * to when the newer one came (pass_release.c). */
+/* pass_deploy – deployments that have passed the gates of their own (pass_gate.c) stand in the line
+ * of their environment: not paused → a driver is there → lock → window and freeze → seen what is
+ * there → fabric free; who comes first goes through its own gates once more and starts. What keeps
+ * an environment is asked once for all that wait there; that nothing newer exists was seen to when
+ * the newer one came (pass_release.c). */
 #include "config.h"
 
 #include "agent/flow/pass.h"
 
-#include "agent/flow/planning.h"
-#include "agent/store/audit.h"
-#include "agent/store/release.h"
+#include "agent/flow/pass_gate.h"
+#include "agent/store/gate.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
-#include "common/base/fsutil.h"
+#include "common/base/clock.h"
 #include "common/base/id.h"
-#include "common/plan/manifest.h"
-#include "common/plan/plan.h"
-
-/* State of the deployment and of the demand behind it move together. */
-static int both(struct store_tx *tx, const struct deployment *d, const char *state,
-		const char *reason, const char *detail, int64_t by, struct ps_err *err)
-{
-	int rc = deployment_set(tx, d->id, state, reason, detail, by, err);
-
-	return rc < 0 ? rc : demand_set(tx, d->demand, state, reason, detail, by, err);
-}
+#include "common/config/window.h"
 
 static bool has_driver(const struct pass *p, enum conf_provider provider)
 {
@@ -31,69 +21,6 @@ static bool has_driver(const struct pass *p, enum conf_provider provider)
 		if (strcmp(p->view.drivers[i], conf_provider_word(provider)) == 0)
 			return true;
 	return false;
-}
-
-/* What the plan stands on, gathered; freed by view_drop(). */
-struct plan_view {
-	struct release release;
-	struct label label;
-	struct repository repository;
-	struct manifest manifest;
-	struct deployed_jobs known;
-	struct observed_jobs observed;
-};
-
-static void view_drop(struct plan_view *v)
-{
-	deployed_jobs_clear(&v->known);
-	observed_jobs_clear(&v->observed);
-	manifest_clear(&v->manifest);
-	release_clear(&v->release);
-	label_clear(&v->label);
-	repository_clear(&v->repository);
-}
-
-static int gather(struct store_tx *tx, const struct deployment *d, struct plan_view *v,
-		  struct ps_err *err)
-{
-	int rc = release_get(tx, d->release, &v->release, err);
-
-	if (rc == 0)
-		rc = label_get(tx, d->label, &v->label, err);
-	if (rc == 0)
-		rc = repository_get(tx, d->repository, &v->repository, err);
-	if (rc == 0)
-		rc = manifest_read(&v->manifest, v->release.manifest, strlen(v->release.manifest),
-				   d->release, err);
-	if (rc == 0)
-		rc = deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known, err);
-	return rc < 0 ? rc : observed_jobs(tx, &(struct observed_place) { d->fabric, d->repository,
-									  d->project },
-					   &v->observed, err);
-}
-
-static int make_plan(const struct pass *p, const struct deployment *d,
-		     const struct conf_environment *env, const struct conf_fabric *f,
-		     const struct plan_view *v, struct plan *plan, struct ps_err *err)
-{
-	return planning_make(&(struct planning) {
-		.cfg = p->view.policy->cfg, .paths = p->view.paths, .env = env, .fabric = f,
-		.repository = v->repository.name, .project = d->project, .ref = v->label.ref,
-		.version = v->label.version, .release = &v->manifest, .release_id = d->release,
-		.known = &v->known, .observed = &v->observed,
-	}, plan, err);
-}
-
-/* Rendered definitions go to the content store before the plan that names them is stored. */
-static int keep_rendered(const struct plan *plan, const char *content, struct ps_err *err)
-{
-	char hex[65];
-	int rc = 0;
-
-	for (size_t i = 0; i < plan->njobs && rc == 0; i++)
-		if (plan->jobs[i].bytes)
-			rc = cas_put_bytes(content, plan->jobs[i].bytes, plan->jobs[i].n, hex, err);
-	return rc;
 }
 
 static int start(struct store_tx *tx, struct pass *p, const struct deployment *d,
@@ -122,33 +49,6 @@ static int start(struct store_tx *tx, struct pass *p, const struct deployment *d
 	return rc;
 }
 
-static int plan_and_start(struct store_tx *tx, struct pass *p, const struct deployment *d,
-			  const struct conf_environment *env, const struct conf_fabric *f,
-			  struct ps_err *err)
-{
-	struct plan_view v = { 0 };
-	struct plan plan = { 0 };
-	struct buf why = BUF_INIT;
-	int rc = gather(tx, d, &v, err);
-
-	if (rc == 0)
-		rc = make_plan(p, d, env, f, &v, &plan, err);
-	for (size_t i = 0; i < plan.nproblems; i++)
-		buf_addf(&why, "%s%s", i ? "\n" : "", plan.problems[i]);
-	if (rc == 0 && plan.nproblems) {
-		rc = both(tx, d, "failed", buf_str(&why),
-			  "the plan has problems; nothing was changed on the fabric", 0, err);
-	} else if (rc == 0) {
-		rc = keep_rendered(&plan, p->view.paths->artifacts, err);
-		if (rc == 0)
-			rc = start(tx, p, d, &plan, v.repository.name, err);
-	}
-	buf_clear(&why);
-	plan_clear(&plan);
-	view_drop(&v);
-	return rc;
-}
-
 /* Where one environment's deployments go now; f NULL: no rule or no fabric is left. */
 struct target { const struct conf_environment *env; const struct conf_fabric *f; };
 
@@ -160,28 +60,16 @@ static struct target target_of(const struct pass *p, const char *environment)
 	return (struct target) { env, env ? config_fabric(cfg, env->fabric) : NULL };
 }
 
-static int cancel_by_rule(struct store_tx *tx, const struct pass *p, const struct deployment *d,
-			  const char *why, struct ps_err *err)
-{
-	int rc = both(tx, d, "cancelled", why, NULL, 0, err);
-
-	return rc < 0 ? rc : audit_put_id(tx, &(struct audit) {
-		.who = AUDIT_CORE, .what = "cancelled", .why = why,
-		.policy = p->view.policy->cfg->digest }, 'd', d->id, err);
-}
-
 /* Those whose rule is gone, or sends to another fabric now. */
 static int cancel_misplaced(struct store_tx *tx, struct pass *p, const char *environment,
 			    const char *fabric, struct ps_err *err)
 {
 	struct deployments l = { NULL, 0 };
 	int rc = deployments_misplaced(tx, environment, fabric, PASS_BATCH, &l, err);
-	char *why = xasprintf("rule removed by configuration %.12s", p->view.policy->cfg->digest);
 
 	for (size_t i = 0; i < l.n && rc == 0; i++)
-		rc = cancel_by_rule(tx, p, &l.v[i], why, err);
+		rc = pass_cancel_by_rule(tx, p, &l.v[i], err);
 	p->again = p->again || l.n == PASS_BATCH;
-	free(why);
 	deployments_clear(&l);
 	return rc;
 }
@@ -192,23 +80,55 @@ static struct standstill no_fabric(const struct conf_fabric *f, char *detail)
 				     .blocked_by = xasprintf("fabric %s", f->name) };
 }
 
-/* What keeps all of an environment, whatever the fabric does. */
+/* Outside its windows. A zone that cannot be read any more is no reason to deploy at night. */
+static struct standstill outside(const struct pass *p, const struct target *t)
+{
+	const struct conf_environment *e = t->env;
+	struct buf text = BUF_INIT;
+	struct ps_err why = { 0 };
+	char when[CLOCK_TEXT];
+	int64_t next = 0;
+	bool open = false;
+	int rc = window_open(e->windows, e->nwindows, p->view.now_ms, &open, &next, &why);
+
+	if (rc == 0 && open)
+		return (struct standstill) { .reason = NULL };
+	window_text(&text, e->windows, e->nwindows);
+	if (rc < 0)
+		buf_addf(&text, "; %s", why.msg);
+	else if (next)
+		buf_addf(&text, "; opens %s", clock_text(when, next));
+	return (struct standstill) {
+		.reason = "window", .detail = buf_steal(&text),
+		.blocked_by = xasprintf("environment %s", e->name),
+		.lift = t->f->emergency ? xstrdup("penstock approve ID --emergency -m TEXT") : NULL,
+	};
+}
+
+static struct standstill closed(const struct pass *p, const struct target *t, const char *kind)
+{
+	const struct closure *c = closure_of(&p->closures, t->f->name, kind, p->view.now_ms);
+
+	if (!c)
+		return (struct standstill) { .reason = NULL };
+	return (struct standstill) { .reason = kind, .detail = closure_text(c),
+				     .blocked_by = xasprintf("fabric %s", t->f->name),
+				     .lift = closure_lifter(c) };
+}
+
+/* What an emergency does not wait for. */
+static struct standstill shut(const struct pass *p, const struct target *t)
+{
+	struct standstill s = outside(p, t);
+
+	return s.reason ? s : closed(p, t, CLOSURE_FREEZE);
+}
+
+/* What keeps all of an environment, whatever the fabric does; emergencies too. */
 static struct standstill blocked(const struct pass *p, const struct target *t)
 {
 	struct standstill s;
 
-	if (t->env->deploy == CONF_DEPLOY_APPROVE)
-		return (struct standstill) {
-			.reason = "approval", .blocked_by = xasprintf("team %s", t->f->owner),
-			.detail = xasprintf("%s 0/%u; approving is not in this version",
-					    t->f->owner, t->env->approvals),
-		};
-	if (t->env->deploy == CONF_DEPLOY_MANUAL)
-		return (struct standstill) {
-			.reason = "manual", .blocked_by = xasprintf("team %s", t->f->owner),
-			.detail = xasprintf("environment %s is deployed by hand; that is not in "
-					    "this version", t->env->name),
-		};
 	s = pass_stopped(p, PAUSE_DEPLOY, t->env->name, t->f->name);
 	if (s.reason)
 		return s;
@@ -221,7 +141,7 @@ static struct standstill blocked(const struct pass *p, const struct target *t)
 		return no_fabric(t->f, xasprintf("no driver in this version for provider %s of "
 						 "fabric %s", conf_provider_word(t->f->provider),
 						 t->f->name));
-	return s;
+	return closed(p, t, CLOSURE_LOCK);
 }
 
 static const struct deployment *busy_with(const struct deployments *running, const char *fabric)
@@ -267,6 +187,7 @@ static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *p
 	struct pass_candidates c = { .limit_of = NULL };
 	struct sched_limit one = { .max = 1 };
 	const struct line_row **picked;
+	int64_t urgent = 0;
 	int rc = deployments_running(tx, &running, err);
 
 	for (size_t i = 0; i < places->n && rc == 0; i++) {
@@ -277,15 +198,23 @@ static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *p
 			continue;
 		s = blocked(p, &t);
 		if (!s.reason)
+			rc = gate_first_emergency(tx, places->v[i], &urgent, err);
+		if (urgent)
+			break;
+		if (!s.reason)
+			s = shut(p, &t);
+		if (!s.reason && rc == 0)
 			rc = pass_candidates_add(tx, p, LINE_DEPLOYMENT, places->v[i], 1, 0, &c,
 						 err);
 		standstill_clear(&s);
 	}
 	picked = xcalloc(c.rows.n, sizeof(*picked));
-	*id = rc == 0 && pass_pick(p, &c, 1, &one, picked) ? picked[0]->id : 0;
+	*id = urgent;		/* before all others, and of no turn */
+	if (!urgent)
+		*id = rc == 0 && pass_pick(p, &c, 1, &one, picked) ? picked[0]->id : 0;
 	if (*id)
 		rc = see(tx, p, *id, seen, err);
-	if (*id && rc == 0 && *seen)
+	if (*id && rc == 0 && *seen && !urgent)
 		rc = pass_served(tx, LINE_DEPLOYMENT, picked[0]->group, picked[0], p->view.now_ms,
 				 err);
 	free(picked);
@@ -297,13 +226,15 @@ static int pick(struct store_tx *tx, struct pass *p, const struct pass_places *p
 static int begin(struct store_tx *tx, struct pass *p, int64_t id, struct ps_err *err)
 {
 	struct deployment d = { 0 };
+	struct gated g = { .env = NULL };
+	bool go = false;
 	int rc = deployment_get(tx, id, &d, err);
 
-	if (rc == 0) {
-		struct target t = target_of(p, d.environment);
-
-		rc = plan_and_start(tx, p, &d, t.env, t.f, err);
-	}
+	if (rc == 0)
+		rc = pass_gate(tx, p, &d, true, &g, &go, err);
+	if (rc == 0 && go)
+		rc = start(tx, p, &d, &g.plan, g.repository, err);
+	gated_clear(&g);
 	deployment_clear(&d);
 	return rc;
 }
@@ -320,6 +251,8 @@ static int say(struct store_tx *tx, struct pass *p, const char *place,
 
 	if (t.f)
 		s = blocked(p, &t);
+	if (t.f && !s.reason)
+		s = shut(p, &t);
 	u = t.f && !s.reason ? unseen_of(p, t.f->name) : NULL;
 	if (u)
 		s = (struct standstill) { .reason = u->why.reason,
@@ -388,6 +321,8 @@ int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	int64_t id = 0;
 	int rc = end_leases(tx, p, err);
 
+	if (rc == 0)
+		rc = pass_gates(tx, p, err);
 	if (rc == 0)
 		rc = pass_places(tx, LINE_DEPLOYMENT, &places, err);
 	for (size_t i = 0; i < places.n && rc == 0; i++) {

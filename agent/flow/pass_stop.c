@@ -8,7 +8,10 @@ int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	int rc = recovery_get(tx, &p->recovery, err);
 
 	pauses_clear(&p->pauses);
-	return rc < 0 ? rc : pauses_all(tx, &p->pauses, err);
+	closures_clear(&p->closures);
+	if (rc == 0)
+		rc = pauses_all(tx, &p->pauses, err);
+	return rc < 0 ? rc : closures_all(tx, &p->closures, err);
 }
 
 struct standstill pass_stopped(const struct pass *p, enum pause_work work, const char *environment,

@@ -3,6 +3,7 @@
 
 #include "agent/store/deployment.h"
 
+#include "agent/store/gate.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 
@@ -23,8 +24,8 @@ int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *
 	int64_t now = clock_wall_ms();
 	int rc = sql_run(tx, err,
 			 "INSERT INTO deployment (demand, release, label, repository, project, environment, fabric,"
-			 " state, since_ms, fence, lease_ms, tries, created_ms)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, ?)",
+			 " state, since_ms, fence, lease_ms, tries, created_ms, gate, look)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, 0, ?, 'order', 1)",
 			 "itiitttii", d->demand, d->release, d->label, d->repository, d->project,
 			 d->environment, d->fabric, now, now);
 
@@ -53,8 +54,9 @@ int deployments_misplaced(struct store_tx *tx, const char *environment, const ch
 			  int64_t limit, struct deployments *out, struct ps_err *err)
 {
 	return rows_select(tx, &deployment_shape, out, err,
-			   "WHERE id IN (SELECT id FROM deployment WHERE state = 'waiting' AND environment = ? AND fabric < ?"
-			   " UNION ALL SELECT id FROM deployment WHERE state = 'waiting' AND environment = ? AND fabric > ?"
+			   "WHERE id IN (SELECT id FROM deployment WHERE state = 'waiting' AND gate = '' AND environment = ?"
+			   " AND fabric < ? UNION ALL"
+			   " SELECT id FROM deployment WHERE state = 'waiting' AND gate = '' AND environment = ? AND fabric > ?"
 			   " LIMIT ?) ORDER BY id", "tttti", environment, fabric ? fabric : "", environment,
 			   fabric ? fabric : "", limit);
 }
@@ -123,7 +125,10 @@ int deployment_set(struct store_tx *tx, int64_t id, const char *state, const cha
 			     "UPDATE deployment SET state = ?, reason = ?, detail = ?, since_ms = ?, superseded_by = ?"
 			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
 	if (rc >= 0 && ends)
-		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ?, lease_ms = 0 WHERE id = ?", "ii", now, id);
+		rc = sql_run(tx, err, "UPDATE deployment SET ended_ms = ?, lease_ms = 0, look = 0 WHERE id = ?", "ii",
+			     now, id);
+	if (rc >= 0 && ends && strcmp(d.state, "running") == 0)
+		rc = gate_look_beside(tx, &d, err);
 out:
 	deployment_clear(&d);
 	return rc < 0 ? rc : 0;

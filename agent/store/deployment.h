@@ -11,7 +11,9 @@
 	X(t, environment) X(t, fabric) X(t, state) X(t, reason) X(t, detail) X(i, since_ms)  \
 	X(i, superseded_by) X(i, fence) X(i, lease_ms) X(t, plan) X(t, plan_digest)          \
 	X(t, policy_digest) X(i, next_try_ms) X(i, tries) X(i, created_ms) X(i, started_ms) X(i, ended_ms) \
-	X(i, priority) X(i, turn)
+	X(i, priority) X(i, turn)                                                            \
+	X(t, gate) X(t, blocked_by) X(t, lift) X(t, let_by) X(t, let_why) X(i, emergency)    \
+	X(t, changed)
 ROWS_STRUCT(deployment, DEPLOYMENT_COLS)
 
 #define DEPLOYED_JOB_COLS(X)                                                                 \
@@ -27,7 +29,7 @@ int deployments_running(struct store_tx *tx, struct deployments *out, struct ps_
 /* As they are stored; as many as there are. */
 int deployments_in_state(struct store_tx *tx, const char *state, struct deployments *out,
 			 struct ps_err *err) PS_MUSTCHECK;
-/* Waiting for an environment that goes to another fabric now (fabric NULL: to none), at most limit. */
+/* In line for an environment that goes to another fabric now (fabric NULL: to none), at most limit. */
 int deployments_misplaced(struct store_tx *tx, const char *environment, const char *fabric,
 			  int64_t limit, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 /* Waiting ones for the same project and environment that are older than d, which is of this event, or

@@ -8,7 +8,7 @@
 
 /* what is at a standstill by itself: it is in line and is passed over */
 #define MAY_deployment " AND NOT EXISTS (SELECT 1 FROM repository WHERE repository.id = deployment.repository" \
-	" AND (gone_ms > 0 OR taken_ms > 0))"
+	" AND (gone_ms > 0 OR taken_ms > 0)) AND gate = ''"
 #define MAY_build ""
 #define MAY_run ""
 #define MAY_test ""
@@ -33,7 +33,7 @@ static const struct line_sql {
 	[LINE_BUILD] = SQL("build", "build", "queued", "''", "''",
 			   "SELECT '' FROM build WHERE state = 'queued' AND CAST(? AS TEXT) IS NULL LIMIT 1", "''", MAY_build),
 	[LINE_DEPLOYMENT] = SQL("deployment", "deployment", "waiting", "environment", "fabric",
-				"SELECT environment FROM deployment WHERE state = 'waiting' AND environment > ?"
+				"SELECT environment FROM deployment WHERE state = 'waiting' AND gate = '' AND environment > ?"
 				" ORDER BY environment LIMIT 1", "fabric", MAY_deployment),
 	[LINE_RUN] = SQL("run", "run", "queued", "fabric", "fabric",
 			 "SELECT fabric FROM run WHERE state = 'queued' AND fabric > ? ORDER BY fabric LIMIT 1", "''", MAY_run),
@@ -206,7 +206,7 @@ int waits_prune(struct store_tx *tx, struct ps_err *err)
 			 " OR (place LIKE 'run %' AND NOT EXISTS"
 			 " (SELECT 1 FROM run WHERE state = 'queued' AND fabric = substr(place, 5)))"
 			 " OR (place LIKE 'deployment %' AND NOT EXISTS"
-			 " (SELECT 1 FROM deployment WHERE state = 'waiting' AND environment = substr(place, 12)))"
+			 " (SELECT 1 FROM deployment WHERE state = 'waiting' AND gate = '' AND environment = substr(place, 12)))"
 			 " OR (place = '" WAIT_TOOLCHAIN "' AND NOT EXISTS"
 			 " (SELECT 1 FROM demand WHERE state = 'waiting' AND toolchain IS NULL))"
 			 " OR (place = '" WAIT_SURVEY "' AND NOT EXISTS"

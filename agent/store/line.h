@@ -30,7 +30,8 @@ struct line_row {
 struct line_rows { struct line_row *v; size_t n; };
 void line_rows_clear(struct line_rows *l);
 
-/* Deployments of a repository that is gone or taken by another agent are passed over.
+/* Deployments that stand at a gate of their own (gate.h) are in no line; those of a repository that is gone
+ * or taken by another agent are passed over.
  * The first k by each rule of the order, so the first k of the whole order are among them. Appends.
  * before: what was created until then is overdue. */
 int line_heads(struct store_tx *tx, enum line line, const char *place, int64_t before, size_t k,

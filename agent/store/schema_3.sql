@@ -21,6 +21,59 @@ ALTER TABLE demand ADD COLUMN asked_why TEXT;
 ALTER TABLE demand ADD COLUMN asked_after BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE demand ADD COLUMN jobs TEXT;		-- only these (JSON list of keys); NULL: all
 
+-- A waiting deployment stands at a gate of its own (after, approval, manual, pinned; order: nobody has looked
+-- yet) or, with '', in the line of its environment: only those are read by it (agent/store/gate.h).
+ALTER TABLE deployment ADD COLUMN gate TEXT NOT NULL DEFAULT '';
+ALTER TABLE deployment ADD COLUMN blocked_by TEXT;	-- at that gate, as detail is
+ALTER TABLE deployment ADD COLUMN lift TEXT;
+ALTER TABLE deployment ADD COLUMN look BIGINT NOT NULL DEFAULT 0;	-- 1: something happened that may let it go on
+ALTER TABLE deployment ADD COLUMN gate_policy TEXT;	-- configuration it was looked at with; NULL: it is in line
+ALTER TABLE deployment ADD COLUMN let_by TEXT;		-- who said deploy where that is done by hand, as shown
+ALTER TABLE deployment ADD COLUMN let_why TEXT;
+ALTER TABLE deployment ADD COLUMN emergency BIGINT NOT NULL DEFAULT 0;	-- 1: approved as one: no window, no freeze
+-- how its plan differs from the one that was approved; NULL: it does not
+ALTER TABLE deployment ADD COLUMN changed TEXT;
+DROP INDEX deployment_bumped;
+DROP INDEX deployment_age;
+DROP INDEX deployment_turn;
+DROP INDEX deployment_place;
+CREATE INDEX deployment_bumped ON deployment (state, gate, environment, bumped_ms DESC, id);
+CREATE INDEX deployment_age ON deployment (state, gate, environment, created_ms, id);
+CREATE INDEX deployment_turn ON deployment (state, gate, environment, priority DESC, turn, created_ms, id);
+CREATE INDEX deployment_place ON deployment (state, gate, environment, fabric);
+CREATE INDEX deployment_emergency ON deployment (environment, id) WHERE state = 'waiting' AND gate = ''
+	AND emergency = 1;
+CREATE INDEX deployment_look ON deployment (look, id) WHERE look = 1;
+CREATE INDEX deployment_judged ON deployment (state, gate_policy, id);
+CREATE INDEX deployment_gate ON deployment (gate, release) WHERE state = 'waiting';
+UPDATE deployment SET gate = 'order', look = 1 WHERE state = 'waiting';
+
+-- What people decided about a deployment's plan; counted are those of its plan as it is.
+CREATE TABLE approval (
+	id INTEGER PRIMARY KEY,
+	deployment BIGINT NOT NULL REFERENCES deployment (id),
+	plan_digest TEXT NOT NULL,		-- what he saw
+	login TEXT NOT NULL,
+	who TEXT NOT NULL,			-- as shown
+	decision TEXT NOT NULL,			-- approved, rejected
+	emergency BIGINT NOT NULL,		-- 1: by the emergency team, alone
+	message TEXT,
+	policy TEXT NOT NULL,			-- digest of the configuration then
+	at_ms BIGINT NOT NULL
+);
+CREATE INDEX approval_deployment ON approval (deployment, id);
+
+-- What people have closed: a freeze lets emergencies through, a lock nothing.
+CREATE TABLE closure (
+	fabric TEXT NOT NULL,
+	kind TEXT NOT NULL,			-- freeze, lock
+	who TEXT NOT NULL,			-- as shown
+	why TEXT NOT NULL,
+	since_ms BIGINT NOT NULL,
+	until_ms BIGINT NOT NULL,		-- 0: until somebody opens it
+	PRIMARY KEY (fabric, kind)
+);
+
 -- ---- what a fabric has: verified, pinned, orphans ----
 
 -- the deployment whose release did not yield it any more; 0: it is live

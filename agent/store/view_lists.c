@@ -156,7 +156,8 @@ int view_build(struct store_tx *tx, const struct view_ask *a, json_t **out, stru
 const char deployment_sql[] =
 	"SELECT d.id, d.state, r.name, d.project, d.environment, d.fabric, d.release, l.version, l.ref, l.commit_oid,"
 	" l.event, l.pusher, d.reason, d.detail, d.since_ms, d.plan_digest, d.policy_digest, d.superseded_by,"
-	" d.next_try_ms, d.created_ms, d.started_ms, d.ended_ms FROM deployment d"
+	" d.next_try_ms, d.created_ms, d.started_ms, d.ended_ms, d.gate, d.blocked_by, d.lift, d.changed, d.let_by,"
+	" d.let_why, d.emergency, m.asked, m.asked_by, m.asked_why, m.jobs FROM deployment d JOIN demand m ON m.id = d.demand"
 	" JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label ";
 
 json_t *deployment_row(sqlite3_stmt *q)
@@ -187,7 +188,16 @@ json_t *deployment_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 20);
 	put_time(o, "ended", q, 21);
 	put_took(o, q, 20, 21);
-	put_place(o, strcmp(sql_text(q, 1), "waiting") == 0, "deployment", sql_text(q, 4));
+	put_text(o, "changed", sql_text(q, 25));
+	put_text(o, "let_by", sql_text(q, 26));
+	put_text(o, "let_why", sql_text(q, 27));
+	json_object_set_new(o, "emergency", json_boolean(sql_int(q, 28)));
+	put_text(o, "asked", sql_text(q, 29));
+	put_text(o, "asked_by", sql_text(q, 30));
+	put_text(o, "asked_why", sql_text(q, 31));
+	json_object_set_new(o, "jobs", sql_is_null(q, 32) ? json_null() : json_loads(sql_text(q, 32), 0, NULL));
+	if (strcmp(sql_text(q, 1), "waiting") == 0)
+		put_gate(o, q, sql_text(q, 4), 13, 22);
 	return o;
 }
 

@@ -48,6 +48,9 @@ int view_add_waits(struct store_tx *tx, json_t *rows, struct ps_err *err) PS_MUS
 /* The same for one row that waits for itself alone, by words that are its own. */
 void put_wait(json_t *row, const char *reason, const char *detail, const char *blocked_by,
 	      const char *lift);
+/* A waiting deployment: what its own gate says, or its place. gate: number of the first of the columns gate,
+ * blocked_by and lift; detail: of that one. */
+void put_gate(json_t *row, sqlite3_stmt *q, const char *place, int detail, int gate);
 /* Lets a node that waits for another thing say what that thing says. */
 void copy_wait(json_t *to, const json_t *from);
 void put_place(json_t *row, bool waits, const char *kind, const char *place);

@@ -22,6 +22,15 @@ static json_t *work_row(sqlite3_stmt *q)
 	return o;
 }
 
+/* One more column each: gate, what blocks there, what lifts it; place kind is of those in line. */
+static json_t *deployment_waits(sqlite3_stmt *q)
+{
+	json_t *o = work_row(q);
+
+	put_gate(o, q, sql_text(q, 8), 4, 9);
+	return o;
+}
+
 static json_t *held_row(sqlite3_stmt *q)
 {
 	json_t *o = work_row(q);
@@ -52,10 +61,12 @@ static const struct queue_part {
 	{ "SELECT 'x', x.id, x.state, x.reason, x.detail, x.since_ms, x.job || ' on ' || x.fabric, 'run', x.fabric"
 	  " FROM (SELECT * FROM run WHERE state = 'queued' ORDER BY " LINE_ORDER " LIMIT ?) AS x", true, work_row },
 	{ "SELECT 'd', d.id, d.state, d.reason, d.detail, d.since_ms,"
-	  " r.name || ':' || d.project || ' ' || l.version || ' to ' || d.fabric, 'deployment', d.environment"
-	  " FROM (SELECT id, state, reason, detail, since_ms, repository, project, fabric, environment, label"
+	  " r.name || ':' || d.project || ' ' || l.version || ' to ' || d.fabric, NULL, d.environment,"
+	  " d.gate, d.blocked_by, d.lift"
+	  " FROM (SELECT id, state, reason, detail, since_ms, repository, project, fabric, environment, label, gate,"
+	  " blocked_by, lift"
 	  " FROM deployment WHERE state = 'waiting' ORDER BY " LINE_ORDER " LIMIT ?) AS d"
-	  " JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label", true, work_row },
+	  " JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label", true, deployment_waits },
 	{ "SELECT 't', t.id, t.state, t.reason, t.detail, t.since_ms, r.name || ':' || t.project || ' ' || t.pipeline,"
 	  " 'test', '' FROM (SELECT id, state, reason, detail, since_ms, repository, project, pipeline FROM test"
 	  " WHERE state = 'queued' ORDER BY " LINE_ORDER " LIMIT ?) AS t"

@@ -36,6 +36,14 @@ void put_wait(json_t *row, const char *reason, const char *detail, const char *b
 	put_text(row, "lift", lift ? lift : w->lift);
 }
 
+void put_gate(json_t *row, sqlite3_stmt *q, const char *place, int detail, int gate)
+{
+	if (*sql_text(q, gate))
+		put_wait(row, sql_text(q, gate), sql_text(q, detail), sql_text(q, gate + 1), sql_text(q, gate + 2));
+	else
+		put_place(row, true, "deployment", place);
+}
+
 void copy_wait(json_t *to, const json_t *from)
 {
 	static const char *const keys[] = { "reason", "detail", "blocked_by", "since", "ahead", "lift" };
@@ -84,20 +92,20 @@ static void say_why(json_t *row, const json_t *wait)
 }
 
 /*
- * Who waits for the same thing stands in one line; what waits for a person, or is kept as a whole, has
- * nobody ahead of it in another line.
+ * Who waits for the same thing stands in one line; what is kept as a whole has nobody ahead of it in another line. (What
+ * stands at a gate of its own is in none.)
  */
 #define AHEAD(table, waits, kind, partition)                                                              \
 	"SELECT id, ahead FROM (SELECT id, ROW_NUMBER() OVER (" partition " ORDER BY " LINE_ORDER ") - 1 AS ahead" \
-	" FROM " table " LEFT JOIN wait ON wait.place = " kind " WHERE state = '" waits "') AS line"      \
+	" FROM " table " LEFT JOIN wait ON wait.place = " kind " WHERE " waits ") AS line"      \
 	" WHERE id BETWEEN ? AND ?"
 
 static const struct ahead { char kind; const char *sql; bool timed; } ahead_sql[] = {
-	{ 'b', AHEAD("build", "queued", "'build'", ""), true },
-	{ 't', AHEAD("test", "queued", "'test'", ""), true },
-	{ 'd', AHEAD("deployment", "waiting", "'deployment ' || environment",
-		     "PARTITION BY fabric, wait.reason, CASE WHEN wait.reason IN ('approval', 'manual') THEN id END"), true },
-	{ 'x', AHEAD("run", "queued", "'run ' || fabric",
+	{ 'b', AHEAD("build", "state = 'queued'", "'build'", ""), true },
+	{ 't', AHEAD("test", "state = 'queued'", "'test'", ""), true },
+	{ 'd', AHEAD("deployment", "state = 'waiting' AND gate = ''", "'deployment ' || environment",
+		     "PARTITION BY fabric, wait.reason"), true },
+	{ 'x', AHEAD("run", "state = 'queued'", "'run ' || fabric",
 		     "PARTITION BY wait.reason, CASE WHEN wait.reason = 'builder' THEN '' ELSE fabric END"), true },
 	/* trees are read as they came, whatever is urgent: what they hold is not known yet */
 	{ 'e', "SELECT id, ahead FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY lease_ms, id) - 1 AS ahead FROM event"

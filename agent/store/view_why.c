@@ -197,8 +197,16 @@ static json_t *deployment_node(const json_t *row)
 	free(what);
 	put_state(n, row);
 	json_object_set(n, "fabric", json_object_get(row, "fabric"));
+	if (*text_of(row, "asked"))
+		say(n, "%s by %s%s%s", text_of(row, "asked"), text_of(row, "asked_by"), *text_of(row, "asked_why") ? ": " : "",
+		    text_of(row, "asked_why"));
 	if (*text_of(row, "plan_digest"))
 		say(n, "plan %.12s", text_of(row, "plan_digest"));
+	if (*text_of(row, "let_by"))
+		say(n, "let go by %s%s%s", text_of(row, "let_by"), *text_of(row, "let_why") ? ": " : "",
+		    text_of(row, "let_why"));
+	if (json_is_true(json_object_get(row, "emergency")))
+		say(n, "an emergency: windows and freezes do not keep it");
 	return n;
 }
 

@@ -45,6 +45,7 @@ struct conf_fabric {
 	char *owner;			/* team */
 	enum conf_provider provider;
 	bool self_approval;
+	char *emergency;		/* team: may approve alone, at any time; NULL: none */
 	unsigned runs;			/* limits.runs: at the same time; 0: as the slots allow */
 	char *host;			/* databricks: URL; airflow: URL; NULL for local */
 	char *client_id;		/* databricks oauth */
@@ -65,6 +66,9 @@ struct conf_derive {
 	struct conf_pos pos;
 };
 
+/* Times at which deployments may begin: window.h. */
+struct conf_window { struct conf_names days; char *from, *to, *zone; struct conf_pos pos; };
+
 struct conf_environment {
 	char *name;
 	struct conf_pos pos;		/* where the rule begins: `which` prints it */
@@ -73,6 +77,9 @@ struct conf_environment {
 	char *fabric;
 	enum conf_deploy deploy;
 	unsigned approvals;
+	int64_t approval_lapses_ms;	/* an approval counts so long; default 7 days */
+	struct conf_window *windows;	/* none: always */
+	size_t nwindows;
 	int64_t priority;		/* in line; higher goes first, default 0 */
 	struct conf_who push;		/* may move these refs; rights.h knows the default */
 	char *after;			/* environment; NULL */

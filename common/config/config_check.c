@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "common/config/config_read.h"
+#include "common/config/window.h"
 
 #include "common/base/buf.h"
 #include "common/config/mapping.h"
@@ -17,6 +18,35 @@ static const struct { const char *what, *code; } sorts[] = {
 };
 
 /* The provider's own block, no other, and for Databricks exactly one way to sign in. */
+static void check_clock(struct conf_reader *r, const struct conf_node *node, const char *key,
+			const char *text)
+{
+	const struct conf_node *at = conf_node_get(node, key);
+	unsigned minute;
+
+	if (text && !window_clock(text, &minute))
+		conf_error(r, at ? at->pos : node->pos, "PS-CONF-020",
+			   "'%s' must be a time of the day like 09:30, not '%s'", key, text);
+}
+
+void conf_check_window(struct conf_reader *r, const struct conf_node *node, const void *base)
+{
+	const struct conf_node *zone = conf_node_get(node, "zone");
+	const struct conf_window *w = base;
+	struct ps_err err = { 0 };
+	struct zone *z = NULL;
+
+	check_clock(r, node, "from", w->from);
+	check_clock(r, node, "to", w->to);
+	if (w->from && ps_streq(w->from, w->to))
+		conf_error(r, node->pos, "PS-CONF-020",
+			   "a window that ends when it begins is none");
+	if (w->zone && zone && zone_open(&z, w->zone, &err) < 0)
+		conf_error(r, zone->pos, "PS-CONF-020", "%s; say one like Europe/Berlin or UTC",
+			   err.msg);
+	zone_free(z);
+}
+
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
 {
 	const struct conf_node *provider = conf_node_get(node, "provider"), *block, *token, *oauth;

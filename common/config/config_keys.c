@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "common/config/config_read.h"
+#include "common/config/window.h"
 
 static const char *const provider_words[] = { "local", "databricks", "airflow", NULL };
 static const char *const deploy_words[] = { "auto", "approve", "manual", NULL };
@@ -75,6 +76,7 @@ static const struct conf_key fabric_keys[] = {
 	{ .name = "provider", .type = CONF_WORD, AT(provider), .flags = CONF_REQUIRED,
 	  .words = provider_words },
 	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
+	{ .name = "emergency", .type = CONF_NAME, AT(emergency), .refers = CONF_A_TEAM },
 	{ .name = "limits", .type = CONF_TABLE, .table = &limits_table },
 	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
 	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },
@@ -105,6 +107,19 @@ static const struct conf_table derive_table = {
 	.what = "a derived job", .keys = derive_keys, .size = sizeof(struct conf_derive),
 	.pos = offsetof(struct conf_derive, pos),
 };
+#define AT(field) .offset = offsetof(struct conf_window, field)
+static const struct conf_key window_keys[] = {
+	{ .name = "days", .type = CONF_STRINGS, AT(days), .words = window_days },
+	{ .name = "from", .type = CONF_STRING, AT(from), .fallback = "00:00" },
+	{ .name = "to", .type = CONF_STRING, AT(to), .fallback = "24:00" },
+	{ .name = "zone", .type = CONF_STRING, AT(zone), .flags = CONF_REQUIRED },
+	END,
+};
+#undef AT
+static const struct conf_table window_table = {
+	.what = "a window", .keys = window_keys, .size = sizeof(struct conf_window),
+	.pos = offsetof(struct conf_window, pos), .check = conf_check_window,
+};
 #define AT(field) .offset = offsetof(struct conf_environment, field)
 static const struct conf_key jobs_keys[] = {
 	{ .name = "own", .type = CONF_BOOL, AT(jobs_own), .fallback = "true" },
@@ -129,13 +144,17 @@ static const struct conf_key environment_keys[] = {
 	  .words = deploy_words },
 	{ .name = "approvals", .type = CONF_UNSIGNED, AT(approvals), .min = 1, .max = 9,
 	  .fallback = "1" },
+	{ .name = "approval_lapses", .type = CONF_TIME, AT(approval_lapses_ms), .min = MINUTE_MS,
+	  .max = 3650 * 24 * 60 * MINUTE_MS, .fallback = "7d" },
+	{ .name = "windows", .type = CONF_ITEMS, AT(windows),
+	  .count = offsetof(struct conf_environment, nwindows), .table = &window_table },
 	{ .name = "priority", .type = CONF_INT, AT(priority), .min = -100, .max = 100,
 	  .fallback = "0" },
 	{ .name = "push", .type = CONF_WHO, AT(push), .refers = CONF_A_TEAM },
 	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
 	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
 	{ .name = "tests", .type = CONF_TABLE, .table = &tests_here_table },
-	LATER("also"), LATER("windows"), LATER("verify"), LATER("patch"),
+	LATER("also"), LATER("verify"), LATER("patch"),
 	END,
 };
 #undef AT

@@ -62,9 +62,9 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "disk", GOOD "disk: { wait: 80, intake_only: 95, reserve: 1M }\n", "" },
 	{ "later", GOOD "notify: {}\n", "p:5:1: error: 'notify' is not in this version [PS-CONF-006]\n" },
 	{ "later in a rule", TEAMS FABRICS "environments:\n"
-	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, windows: [] }\n",
+	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, verify: [] }\n",
 	  "p:4:70: error: 'also' is not in this version [PS-CONF-006]\n"
-	  "p:4:82: error: 'windows' is not in this version [PS-CONF-006]\n" },
+	  "p:4:82: error: 'verify' is not in this version [PS-CONF-006]\n" },
 	{ "rules", GOOD "rules:\n  - { rules: [PS-JOB-02], refs: [heads/x], severity: fatal }\n  - { severity: off }\n",
 	  "p:6:15: error: unknown 'PS-JOB-02' in 'rules', the nearest is 'PS-JOB-021' [PS-CONF-009]\n"
 	  "p:6:34: error: pattern 'heads/x' does not begin with 'refs/', like 'refs/heads/main' [PS-CONF-013]\n"

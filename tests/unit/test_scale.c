@@ -53,7 +53,6 @@ static int fill_store(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	int rc = 0;
 
-	(void)arg;
 	for (size_t i = 0; fill[i] && rc >= 0; i++)
 		rc = sql_run(tx, err, fill[i], "");
 	for (size_t i = 0; i < PS_NELEM(fill_n) && rc >= 0; i++) {
@@ -66,6 +65,11 @@ static int fill_store(struct store_tx *tx, void *arg, struct ps_err *err)
 		else
 			rc = sql_run(tx, err, fill_n[i].sql, "i", how_many);
 	}
+	/* each at a gate of its own, judged by the configuration in force */
+	if (rc >= 0)
+		rc = sql_run(tx, err, "UPDATE deployment SET gate = 'approval', detail = 'devs 0/1', blocked_by ="
+			     " 'team devs', lift = 'penstock approve d' || id, gate_policy = ? WHERE environment = 'asked'",
+			     "t", ((struct fx *)arg)->policy.cfg->digest);
 	return rc < 0 ? rc : 0;
 }
 
