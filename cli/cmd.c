@@ -22,6 +22,7 @@ extern const struct cmd cmd_init;
 extern const struct cmd cmd_install;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
+extern const struct cmd cmd_plan;
 extern const struct cmd cmd_policy_export;
 extern const struct cmd cmd_promote;
 extern const struct cmd cmd_queue;
@@ -57,6 +58,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_rules,
 	&cmd_releases,
 	&cmd_fabrics,
+	&cmd_plan,
 	&cmd_history,
 	&cmd_run,
 	&cmd_runs,

@@ -97,6 +97,16 @@ void release_clear(struct release *r)
 	rows_clear_one(&release_shape, r);
 }
 
+int labels_newest(struct store_tx *tx, int64_t limit, struct labels *out, struct ps_err *err)
+{
+	return rows_select(tx, &label_shape, out, err, "ORDER BY id DESC LIMIT ?", "i", limit);
+}
+
+void labels_clear(struct labels *l)
+{
+	rows_clear(&label_shape, l);
+}
+
 void label_clear(struct label *l)
 {
 	rows_clear_one(&label_shape, l);

@@ -35,6 +35,10 @@ void release_clear(struct release *r);
 /* Was another commit than this one ever released by this ref? */
 int label_of_another(struct store_tx *tx, int64_t repository, const char *ref, const char *commit, bool *is,
 		     struct ps_err *err) PS_MUSTCHECK;
+/* The newest labels first, at most limit. */
+int labels_newest(struct store_tx *tx, int64_t limit, struct labels *out,
+		  struct ps_err *err) PS_MUSTCHECK;
+void labels_clear(struct labels *l);
 void label_clear(struct label *l);
 
 /* What people type for a release: the beginning of its id (four digits or more), the version of a

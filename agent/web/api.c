@@ -29,6 +29,7 @@ static const struct route routes[] = {
 	{ .path = "/releases", .view = view_releases },
 	{ .path = "/fabrics", .view = view_fabrics },
 	{ .path = "/fabrics/*/history", .view = view_history },
+	{ .path = "/plan", .act = act_plan },
 	{ .path = "/runs", .view = view_runs },
 	{ .path = "/runs/*", .view = view_run },
 	{ .path = "/runs/*/log", .act = log_run },

@@ -12,7 +12,7 @@
 static const char *const missing[] = {
 	"approvals and deployments by hand: such deployments wait",
 	"fabrics of providers databricks and airflow: deployments there wait",
-	"plan, promote, rollback, pin, lock, freeze, windows, orphans",
+	"rollback, pin, lock, freeze, windows, orphans",
 	"signatures of releases",
 	"hooks beside ours in one repository",
 	"a user of its own for each role",

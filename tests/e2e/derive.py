@@ -118,6 +118,7 @@ def deployed_and_run_with_its_own_values():
             check(was.get("depends_on") == now.get("depends_on"), now)
             check(now["libraries"][0]["whl"].endswith(os.path.basename(was["libraries"][0]["whl"])), now)
         the_run(a)
+        plans(a, c)
         rules_changed(a, c)
 
 
@@ -129,6 +130,45 @@ def the_run(a):
     a.penstock("run", "job_development", "--fabric", "development")
     text = log_of(a, a.items("runs")[0]["id"])
     check(text.count("instance dev values") == 2 and "prod/customer_totals" not in text, text)
+
+
+def plans(a, c):
+    """What is planned is what was done; what is changed by hand is seen, and what is foreign is not."""
+    plan = lambda *args, code=0: a.json("plan", "production", *args, expect=code)
+    first = plan()
+    check(first["state"] == "unchanged" and first["ref"] == "refs/tags/v1.0.0" and first["seen"] is None, first)
+    check({i["id"]: i["state"] for i in first["items"]} == {JOB: "unchanged", "jobs/job_reports": "unchanged"}, first)
+    top = a.fabric("production", "jobs", "sales", "current", "jobs")
+    with open(os.path.join(top, "foreign.json"), "w", encoding="utf-8") as f:
+        f.write("{}")
+    os.makedirs(a.fabric("production", "jobs", "elsewhere"))
+    looked = plan("v1.0.0", "--refresh", "--exit-code")
+    check(looked["digest"] == first["digest"] and looked["seen"], "a run, foreign jobs and a look change nothing")
+    path = os.path.join(top, "job_production.json")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    os.chmod(path, 0o644)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace('"UNPAUSED"', '"PAUSED"'))
+    check(plan()["digest"] == first["digest"], "nobody has looked")
+    drifted = plan("--refresh", "--exit-code", code=4)
+    check(drifted["digest"] != first["digest"] and drifted["state"] == "changed", drifted)
+    check([(i["id"], i["drifted"]) for i in drifted["items"]] == [(JOB, True), ("jobs/job_reports", False)], drifted)
+    text2 = a.penstock("plan", "production", "v1.0.0").stdout
+    check(f"~ {JOB}  changed on the fabric since it was deployed" in text2 and "= jobs/job_reports" in text2, text2)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    check(plan("--refresh")["digest"] == first["digest"], "it is as it was")
+    os.unlink(os.path.join(top, "foreign.json"))
+    # another label, a prefix of the id, what is not there
+    main = plan("main", "--exit-code", code=4)
+    check(main["release"] == first["release"] and main["digest"] != first["digest"], "its version differs")
+    check(main["next"] == "penstock promote main production", main["next"])
+    check(a.json("plan", "development", first["release"][:12])["digest"] != first["digest"], "another fabric")
+    for args, why in ((("nowhere",), "no environment 'nowhere'"), (("production", "v9"), "no release is called 'v9'"),
+                      (("airflow",), "none of the newest labels goes to environment airflow")):
+        said = a.penstock("plan", *args, expect=1).stderr
+        check(why in said and "next: " in said, said)
 
 
 def rules_changed(a, c):

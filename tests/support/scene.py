@@ -100,7 +100,7 @@ class Scene:
 
     def goals(self):
         down = [self.pushed] if self.kind == "down" else []
-        up = [self.ran, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
+        up = [self.ran, self.planned, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
         return down + [self.running, self.deployed] + up + [self.stopped]
 
     def play(self):
@@ -167,6 +167,10 @@ class Scene:
         if "passed" not in runs():		# it was interrupted, and said so
             check(len(runs()) < 3, f"runs do not pass: {self.items('runs')}")
             self.ran()
+
+    def planned(self):
+        """Somebody looks at the fabric, which has what was deployed."""
+        self.until("the fabric is seen", lambda: self.program("plan", "development", "--refresh")[0] == 0)
 
     def ended_by_hand(self):
         """A build that only compares is cancelled while it is under way; it may be faster than we."""

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/flow/acts.h"
+#include "agent/flow/plan_ask.h"
 #include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
 #include "agent/flow/queue.h"
@@ -87,6 +88,34 @@ void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *a
 	(void)c;
 	snprintf(fx.asked, sizeof(fx.asked), "backup %s", path);
 	reply(arg, 0, NULL, "4096");
+}
+
+void flow_plan(struct core *c, const struct plan_ask *k, plan_reply_fn *reply, void *arg)
+{
+	const char *state = k->thing ? k->thing : "unchanged";
+	bool failed = strcmp(state, "failed") == 0;
+	json_t *doc;
+
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "plan|%s|%s|%s|%s|%d", k->environment, state,
+		 k->repository ? k->repository : "", k->project ? k->project : "", k->refresh);
+	if (strcmp(k->environment, "none") == 0) {
+		reply(arg, PS_ENOENT, "no environment 'none' in the configuration",
+		      "penstock status", NULL);
+		return;
+	}
+	doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:b,"
+			" s:[{s:s, s:s, s:s}]}, {s:s, s:s, s:b, s:[]}]}",
+			"state", state, "environment", k->environment, "fabric", "f", "repository",
+			"sales", "project", "a/b", "release", "0123456789abcdef", "ref",
+			"refs/tags/v1", "digest", "fedcba9876543210", "summary", "1 new",
+			"next", "penstock approve d7", "items", "id", "jobs/x", "state", "changed",
+			"drifted", 1, "fields", "path", "request.a", "was", "1", "is", "", "id",
+			"jobs/y\x1b", "state", "orphan", "drifted", 0, "fields");
+	if (failed)
+		json_object_set_new(doc, "problems", json_pack("[s]", "derive 'jobs/z': no"));
+	reply(arg, 0, NULL, NULL, doc);
+	json_decref(doc);
 }
 
 void flow_clean(struct core *c, bool dry, core_reply_fn *reply, void *arg)
@@ -459,6 +488,15 @@ static const struct row {
 	{ "drain", { "drain", "-m", "upgrade" }, 0, { "draining: nothing new starts" }, "pause|all||" },
 	{ "drain with a time", { "drain", "-t", "1s" }, 2, { "--timeout is for --wait" }, NULL },
 	{ "drain and wait", { "drain", "--wait", "--json" }, 0, { "\"items\": []" }, NULL },
+	{ "plan", { "plan", "e", "changed", "--repo", "r", "--project", "p" }, 0,
+	  { "sales:a/b v1 (release 0123456789ab) to e, fabric f\n",
+	    "~ jobs/x  changed on the fabric since it was deployed\n    ~ request.a  1 → (none)\n",
+	    "- jobs/y\\x1b  orphan", "1 new\ndigest fedcba987654\n", " approve d7" }, "plan|e|changed|r|p|0" },
+	{ "plan with changes", { "plan", "e", "changed", "--refresh", "--exit-code" }, 4, { "jobs/x" }, "|1" },
+	{ "plan without", { "plan", "e", "--exit-code", "--json" }, 0, { "\"state\": \"unchanged\"" }, NULL },
+	{ "plan that cannot be", { "plan", "e", "failed", "--exit-code" }, 1,
+	  { "error: derive 'jobs/z': no\ncannot be deployed" }, NULL },
+	{ "plan of no environment", { "plan", "none" }, 1, { "no environment 'none'", " status" }, NULL },
 	{ "clean, dry", { "clean", "-n" }, 0, { "b1.log", "1 files, 4096 bytes would go" }, "clean 1" },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
