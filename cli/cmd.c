@@ -20,6 +20,9 @@ extern const struct cmd cmd_fabrics;
 extern const struct cmd cmd_history;
 extern const struct cmd cmd_init;
 extern const struct cmd cmd_install;
+extern const struct cmd cmd_key_export;
+extern const struct cmd cmd_key_list;
+extern const struct cmd cmd_key_rotate;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_plan;
@@ -28,6 +31,7 @@ extern const struct cmd cmd_promote;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_reconcile;
 extern const struct cmd cmd_release_hold;
+extern const struct cmd cmd_release_show;
 extern const struct cmd cmd_releases;
 extern const struct cmd cmd_reload;
 extern const struct cmd cmd_restore;
@@ -41,6 +45,7 @@ extern const struct cmd cmd_stop;
 extern const struct cmd cmd_tests;
 extern const struct cmd cmd_toolchain_make;
 extern const struct cmd cmd_uninstall;
+extern const struct cmd cmd_verify;
 extern const struct cmd cmd_which;
 extern const struct cmd cmd_why;
 
@@ -57,6 +62,8 @@ const struct cmd *const cmd_table[] = {
 	&cmd_check,
 	&cmd_rules,
 	&cmd_releases,
+	&cmd_release_show,
+	&cmd_verify,
 	&cmd_fabrics,
 	&cmd_plan,
 	&cmd_history,
@@ -80,6 +87,9 @@ const struct cmd *const cmd_table[] = {
 	&cmd_toolchain_make,
 	&cmd_config_check,
 	&cmd_policy_export,
+	&cmd_key_rotate,
+	&cmd_key_list,
+	&cmd_key_export,
 	&cmd_backup,
 	&cmd_restore,
 	&cmd_clean,

@@ -5,7 +5,7 @@
 #include "cli/cmd.h"
 #include "cli/show.h"
 
-enum { OPT_N, OPT_STATE, OPT_REPO, OPT_REF };
+enum { OPT_N, OPT_STATE, OPT_REPO, OPT_REF, OPT_PROJECT = OPT_REF };
 
 #define LIST_OPTS                                                                  \
 	{ "number", 'n', "N", "at most N, newest first (default 50)" },           \
@@ -98,6 +98,7 @@ static const struct column release_cols[] = {
 	{ "REF", "ref", COL_NAME, 0 },
 	{ "COMMIT", "commit", COL_OID, 2 },
 	{ "FABRICS", "fabrics", COL_LIST, 5 },
+	{ "SIGNED BY", "signed_by", COL_ID, 6 },
 	{ "MADE", "created", COL_TIME, 1 },
 	{ 0 },
 };
@@ -109,16 +110,20 @@ static int releases_exec(struct cli *cli, const struct cmd_args *a)
 
 	buf_adds(&path, "/releases");
 	list_params(&path, a);
+	client_param(&path, "project", a->opt[OPT_PROJECT]);
 	code = show_list(cli, buf_str(&path), release_cols, "nothing was released yet");
 	buf_clear(&path);
 	return code;
 }
 
 const struct cmd cmd_releases = {
-	.name = "releases", .usage = "[--repo R] [--state S] [-n N]", .group = "Releases",
+	.name = "releases", .usage = "[--repo R] [--project P] [--state S] [-n N]",
+	.group = "Releases",
 	.help = "List releases and the newest label of each, newest first",
 	.example = "releases -n 10",
-	.needs = CMD_INSTANCE, .opts = { LIST_OPTS }, .exec = releases_exec,
+	.needs = CMD_INSTANCE,
+	.opts = { LIST_OPTS, { "project", 'p', "PROJECT", "only those of this project" } },
+	.exec = releases_exec,
 };
 
 static const struct column fabric_cols[] = {

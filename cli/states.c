@@ -12,6 +12,8 @@ static const struct look looks[] = {
 	{ "active",          "◐", '>', ROLE_RUN },
 	{ "running",         "◐", '>', ROLE_RUN },
 	{ "begun",           "◐", '>', ROLE_RUN },
+	{ "in force",        "●", '*', ROLE_GOOD },
+	{ "retired",         "–", ' ', ROLE_IDLE },
 	{ "passed",          "✓", '+', ROLE_GOOD },
 	{ "done",            "✓", '+', ROLE_GOOD },
 	{ "accepted",        "✓", '+', ROLE_GOOD },

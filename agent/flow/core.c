@@ -87,6 +87,16 @@ static void sign_the_rest(struct core *c)
 	store_write(c->store, STORE_FULL, run_catch_up, catch_up_done, u);
 }
 
+static void tell_new_key(struct core *c, const char *old, const char *new)
+{
+	char *thing = xasprintf("key %s", new), *why = xasprintf("in place of %s", old);
+
+	audit_tell(c->store, &(struct audit) { .who = AUDIT_CORE, .what = "key rotate",
+					       .thing = thing, .why = why });
+	free(thing);
+	free(why);
+}
+
 /* The key that came with this configuration, else the one we have. */
 static int policy_take_key(struct core *c, struct policy_now *p, struct ps_err *err)
 {
@@ -99,8 +109,11 @@ static int policy_take_key(struct core *c, struct policy_now *p, struct ps_err *
 	p->key = xcalloc(1, sizeof(*p->key));
 	*p->key = c->role->handed >= 0 ? k : *have;
 	sign_key_clear(&k);
-	if (!have || strcmp(have->pub.id, p->key->pub.id) != 0)
-		log_info("key", p->key->pub.id, "signs releases from now on");
+	if (have && strcmp(have->pub.id, p->key->pub.id) == 0)
+		return 0;
+	log_info("key", p->key->pub.id, "signs releases from now on");
+	if (have)
+		tell_new_key(c, have->pub.id, p->key->pub.id);
 	return 0;
 }
 

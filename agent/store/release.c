@@ -15,12 +15,12 @@ int release_put(struct store_tx *tx, const struct release *r, struct ps_err *err
 {
 	int rc = sql_run(tx, err,
 			 "INSERT INTO release (id, project, manifest, created_ms, signature, signed_by)"
-			 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", "tttitt", r->id, r->project,
-			 r->manifest, clock_wall_ms(), r->signature, r->signed_by);
+			 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest,"
+			 " signature = excluded.signature, signed_by = excluded.signed_by WHERE excluded.signature"
+			 " IS NOT NULL AND (release.signature IS NULL OR release.signed_by <> excluded.signed_by)",
+			 "tttitt", r->id, r->project, r->manifest, clock_wall_ms(), r->signature, r->signed_by);
 
-	if (rc != 0 || !r->signature)
-		return rc < 0 ? rc : 0;
-	return release_sign(tx, r->id, r->signature, r->signed_by, err);
+	return rc < 0 ? rc : 0;
 }
 
 int release_sign(struct store_tx *tx, const char *id, const char *signature, const char *signed_by, struct ps_err *err)

@@ -16,7 +16,7 @@ ROWS_STRUCT(release, RELEASE_COLS)
 ROWS_STRUCT(label, LABEL_COLS)
 
 /* Puts r (id, project, manifest; signature and signed_by or NULL) unless it is there already: the id is
- * the manifest's digest. One that is there without signature gets this one. */
+ * the manifest's digest. One that is there unsigned, or by another key, gets this signature. */
 int release_put(struct store_tx *tx, const struct release *r, struct ps_err *err) PS_MUSTCHECK;
 /* Releases without signature, at most n. Clear after success. */
 int releases_unsigned(struct store_tx *tx, size_t n, struct releases *out,

@@ -23,7 +23,7 @@ struct view_ask {
 	const struct config *cfg;	/* in force; must live as long as the read */
 	const char *id;			/* of the one thing asked for: "b31", a fabric's name */
 	const char *thing;		/* why: as typed */
-	const char *state, *repository, *ref;	/* filters; NULL: all */
+	const char *state, *repository, *ref, *project;	/* filters; NULL: all */
 	size_t limit;			/* of items; 0: VIEW_LIMIT */
 	const char *who, *what;		/* audit: filters; NULL: all */
 	bool from;			/* audit: those behind `after`, oldest first */
@@ -38,7 +38,7 @@ view_fn view_events, view_event;
 view_fn view_builds, view_build;
 view_fn view_tests;		/* of t31, of build b31, of event e88: each with its cases */
 view_fn view_test, view_tests_list;	/* without them */
-view_fn view_releases;
+view_fn view_releases, view_release;
 view_fn view_fabrics;		/* those of cfg with what is live on each */
 view_fn view_history;		/* deployments of fabric a->id */
 view_fn view_runs, view_run;

@@ -304,6 +304,7 @@ static json_t *release_row(sqlite3_stmt *q)
 	put_time(o, "created", q, 8);
 	json_object_set_new(o, "fabrics", json_array());
 	json_object_set_new(o, "labels", json_integer(sql_int(q, 11)));
+	put_text(o, "signed_by", sql_text(q, 13));
 	return o;
 }
 
@@ -323,8 +324,7 @@ static json_t *live_row(sqlite3_stmt *q)
 	return pair;
 }
 
-/* Writes the fabrics on which each release is live into its item. */
-static int add_fabrics(struct store_tx *tx, json_t *items, struct ps_err *err)
+int view_add_fabrics(struct store_tx *tx, json_t *items, struct ps_err *err)
 {
 	json_t *live = json_array(), *pair, *item;
 	size_t i, k;
@@ -345,17 +345,20 @@ int view_releases(struct store_tx *tx, const struct view_ask *a, json_t **out, s
 		"SELECT * FROM (SELECT m.id, r.name, m.project, l.version, l.ref, l.commit_oid, l.event, l.pusher,"
 		" m.created_ms, (SELECT COUNT(*) FROM deployment d WHERE d.release = m.id AND d.id IN " LIVE_IDS ") AS live,"
 		" (SELECT COUNT(*) FROM deployment d WHERE d.release = m.id AND d.state = 'deployed') AS was,"
-		" (SELECT COUNT(*) FROM label k WHERE k.release = m.id) AS labels, l.id AS label"
+		" (SELECT COUNT(*) FROM label k WHERE k.release = m.id) AS labels, l.id AS label,"
+		" m.signed_by"
 		" FROM release m JOIN label l ON l.id = (SELECT MAX(k.id) FROM label k WHERE k.release = m.id)"
-		" JOIN repository r ON r.id = l.repository WHERE " FILTER("r.name") ") AS t"
+		" JOIN repository r ON r.id = l.repository WHERE " FILTER("r.name") " AND "
+		FILTER("m.project") ") AS t"
 		" WHERE CAST(? AS TEXT) IS NULL OR CASE WHEN live > 0 THEN 'live' WHEN was > 0 THEN 'was live'"
 		" ELSE 'none' END = ? ORDER BY label DESC LIMIT ?";
 	json_t *doc = NULL;
-	int rc = view_list(tx, sql_query(tx, err, sql, "tttti", a->repository, a->repository, a->state, a->state,
+	int rc = view_list(tx, sql_query(tx, err, sql, "tttttti", a->repository, a->repository, a->project,
+					 a->project, a->state, a->state,
 					 (int64_t)view_limit(a) + 1), a, release_row, &doc, err);
 
 	if (rc == 0)
-		rc = add_fabrics(tx, json_object_get(doc, "items"), err);
+		rc = view_add_fabrics(tx, json_object_get(doc, "items"), err);
 	if (rc == 0)
 		*out = json_incref(doc);
 	json_decref(doc);

@@ -57,6 +57,10 @@ void put_place(json_t *row, bool waits, const char *kind, const char *place);
 
 /* Rows of the nouns, with the columns of these texts in front of "FROM". */
 extern const char event_sql[], build_sql[], deployment_sql[], run_sql[];
+/* Labels of a release, newest first. */
+int view_labels(struct store_tx *tx, const char *release, json_t *labels, struct ps_err *err) PS_MUSTCHECK;
+/* Writes the fabrics on which each release is live into its item. */
+int view_add_fabrics(struct store_tx *tx, json_t *items, struct ps_err *err) PS_MUSTCHECK;
 /* live, was live or none: of one release, bound twice. */
 extern const char release_state_sql[];
 json_t *event_row(sqlite3_stmt *q);

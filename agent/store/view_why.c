@@ -602,22 +602,6 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 	return rc;
 }
 
-static json_t *label_row(sqlite3_stmt *q)
-{
-	json_t *o = json_object();
-
-	put_text(o, "release", sql_text(q, 0));
-	put_text(o, "version", sql_text(q, 1));
-	put_text(o, "ref", sql_text(q, 2));
-	put_text(o, "commit", sql_text(q, 3));
-	put_id(o, "event", 'e', sql_int(q, 4));
-	put_text(o, "pusher", sql_text(q, 5));
-	put_text(o, "project", sql_text(q, 6));
-	put_text(o, "repository", sql_text(q, 7));
-	put_time(o, "created", q, 8);
-	return o;
-}
-
 static json_t *state_row(sqlite3_stmt *q)
 {
 	return view_text(sql_text(q, 0));
@@ -630,10 +614,7 @@ static int release_chain(struct store_tx *tx, const char *release, json_t **out,
 	json_t *state = NULL;
 	size_t i;
 	char *what;
-	int rc = view_rows(tx, sql_query(tx, err, "SELECT l.release, l.version, l.ref, l.commit_oid, l.event, l.pusher,"
-					 " l.project, r.name, l.created_ms FROM label l JOIN repository r ON r.id ="
-					 " l.repository WHERE l.release = ? ORDER BY l.id DESC", "t", release),
-			   labels, VIEW_LIMIT, NULL, label_row, err);
+	int rc = view_labels(tx, release, labels, err);
 
 	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, sql, "t", release), rows, VIEW_LIMIT, NULL, deployment_row, err);

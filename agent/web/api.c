@@ -27,6 +27,7 @@ static const struct route routes[] = {
 	{ .path = "/tests/*", .view = view_tests },
 	{ .path = "/tests/*/log", .act = log_test },
 	{ .path = "/releases", .view = view_releases },
+	{ .path = "/release", .view = view_release },
 	{ .path = "/fabrics", .view = view_fabrics },
 	{ .path = "/fabrics/*/history", .view = view_history },
 	{ .path = "/plan", .act = act_plan },
@@ -84,6 +85,7 @@ static void request_free(struct request *r)
 	free(r->state);
 	free(r->repository);
 	free(r->ref);
+	free(r->project);
 	free(r->task);
 	free(r->who_asked);
 	free(r->what);
@@ -182,13 +184,15 @@ static int take_params(struct request *r, struct ps_err *err)
 	r->state = copy_param(r->call, "state");
 	r->repository = copy_param(r->call, "repository");
 	r->ref = copy_param(r->call, "ref");
+	r->project = copy_param(r->call, "project");
 	r->task = copy_param(r->call, "task");
 	r->who_asked = copy_param(r->call, "who");
 	r->what = copy_param(r->call, "what");
 	r->audit_head = fs_join(r->core->paths->state, "audit.head");
 	r->ask = (struct view_ask) {
 		.cfg = r->policy->cfg, .id = r->id, .thing = r->thing, .state = r->state,
-		.repository = r->repository, .ref = r->ref, .limit = (size_t)limit,
+		.repository = r->repository, .ref = r->ref, .project = r->project,
+		.limit = (size_t)limit,
 		.who = r->who_asked, .what = r->what, .after = after,
 		.from = http_param(r->call, "after") != NULL, .audit_head = r->audit_head,
 	};

@@ -27,8 +27,9 @@ struct request {
 	struct policy_now *policy;	/* the one in force when it came */
 	struct person who;
 	bool known;			/* he may look: what he is refused is for the audit */
-	char *id, *thing, *state, *repository, *ref, *task;	/* owned; ask points to them */
-	char *who_asked, *what, *audit_head;	/* the same */
+	/* owned; ask points to them */
+	char *id, *thing, *state, *repository, *ref, *project, *task;
+	char *who_asked, *what, *audit_head;
 	struct view_ask ask;
 	json_t *out;
 	int64_t offset, next, tail, elided, length;	/* logs */

@@ -115,7 +115,7 @@ static const struct row {
 	view_fn *view;
 	struct view_ask ask;
 	int rc;
-	const char *has[6], *lacks;
+	const char *has[8], *lacks;
 } rows[] = {
 	{ "events", view_events, { .limit = 0 }, 0,
 	  { "\"id\":\"e6\"", "\"state\":\"held\"", "\"repository\":\"shop\"",
@@ -161,6 +161,13 @@ static const struct row {
 	{ "releases", view_releases, { .limit = 0 }, 0,
 	  { "\"id\":\"aaaaaaaaaaaa\"", "\"state\":\"live\"", "\"version\":\"v1.0\"",
 	    "\"fabrics\":[\"development\"]", "\"labels\":2" }, NULL },
+	{ "releases of another project", view_releases, { .project = "x" }, 0, { "\"items\":[]" }, NULL },
+	{ "a release", view_release, { .thing = "v1.0" }, 0,
+	  { "\"id\":\"aaaaaaaaaaaa\",\"state\":\"live\"", "\"signed_by\":null", "\"manifest\":\"{}\"",
+	    "\"fabrics\":[\"development\"]", "\"ref\":\"refs/tags/v1.0\"", "\"pusher\":\"kim\"",
+	    "\"id\":\"d2\",\"state\":\"waiting\"" }, NULL },
+	{ "no release", view_release, { .thing = "v2" }, PS_ENOENT, { NULL }, NULL },
+	{ "a release, not said which", view_release, { .thing = NULL }, PS_EINVAL, { NULL }, NULL },
 	{ "releases in another state", view_releases, { .state = "none" }, 0, { "\"items\":[]" },
 	  NULL },
 	{ "fabrics", view_fabrics, { .limit = 0 }, 0,
