@@ -279,6 +279,8 @@ def released_tags_stay():
         check(at(repo, TAG) == one, "it stays")
         eve.push("+HEAD:refs/tags/nightly")             # no environment has it
         check(at(repo, "refs/tags/nightly") == two, "other tags are their owner's business")
+        e = a.wait_event("refs/tags/nightly", new=two)
+        check(e["state"] == "done" and "maps nowhere" in e["reason"], f"core leaves it alone too: {e}")
         a.change(("builders:\n", "rules: [{ rules: [PS-PUSH-005], refs: [refs/tags/v1.0.0], severity: warning }]\nbuilders:\n"))
         p = kim.push(f"+HEAD:{TAG}")
         check(f"warning: v1.0.0 may not be moved: {STAYS}" in p.lines, p.text)
