@@ -23,6 +23,7 @@ extern const struct cmd cmd_install;
 extern const struct cmd cmd_key_export;
 extern const struct cmd cmd_key_list;
 extern const struct cmd cmd_key_rotate;
+extern const struct cmd cmd_job_derive;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_plan;
@@ -61,6 +62,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_which,
 	&cmd_check,
 	&cmd_rules,
+	&cmd_job_derive,
 	&cmd_releases,
 	&cmd_release_show,
 	&cmd_verify,

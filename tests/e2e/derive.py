@@ -5,6 +5,7 @@ Pipelines' setup.py files here write their wheel by themselves, so a bare Python
 the definitions in force on the fabric, by the printed JSON and by the run's log. Exit status 77 without a sandbox.
 """
 import glob
+import json
 import os
 import re
 import sys
@@ -69,20 +70,23 @@ class Scene(Instance):
         if self.parent:
             self.penstock("reload")
 
-    def project(self):
-        c = self.example(self.repository("sales"))
+    def project(self, name="sales"):
+        c = self.example(self.repository(name))
         c.git("rm", "-rq", *glob.glob("pipelines/*/code/test", root_dir=c.path))
         for p in PIPELINES:
             c.write(f"pipelines/{p}/code/setup.py", SETUP + f"# setup(name='{p}', version='1.0')\n")
         c.commit("wheels without Spark")
         return c
 
-    def release(self, clone, tag):
-        """Tags HEAD; what production has of the project afterwards, and what the push said."""
+    def release(self, clone, tag, message=None, repository="sales"):
+        """Tags HEAD, or a new commit; what production has of the project afterwards, and what the push said."""
+        if message:
+            clone.commit(message)
         clone.git("tag", tag)
         p = clone.push(tag)
-        self.wait_event("refs/tags/" + tag)
-        return self.jobs("production", "sales"), p.text
+        wait(f"{tag} of {repository} is done", lambda: [e for e in self.events() if e["ref"] == "refs/tags/" + tag and
+             e["repository"].startswith(repository) and e["state"] == "done"], every=0.2)
+        return self.jobs("production", repository), p.text
 
 
 def instances(definition):
@@ -119,6 +123,7 @@ def deployed_and_run_with_its_own_values():
             check(now["libraries"][0]["whl"].endswith(os.path.basename(was["libraries"][0]["whl"])), now)
         the_run(a)
         plans(a, c)
+        in_a_working_copy(a)
         rules_changed(a, c)
 
 
@@ -169,6 +174,29 @@ def plans(a, c):
                       (("airflow",), "none of the newest labels goes to environment airflow")):
         said = a.penstock("plan", *args, expect=1).stderr
         check(why in said and "next: " in said, said)
+
+
+def in_a_working_copy(a):
+    """The same job made in Git: its definition is what the rule makes of it, and the project stays sound."""
+    c = a.project("second")
+    own = ("job", "derive", c.path, "--from", FROM, "--as", JOB, "--config", "prod", "--fabric", "4004")
+    made = a.items(*own)
+    check([(m["id"], m["state"], m["fabric_id"], m["files"]) for m in made] == [(JOB, "new", 4004, 3)], made)
+    found = a.json("check", c.path, "--new")["items"]
+    check(found == [], found)
+    changed = c.git("diff", "--numstat").stdout.split()
+    check(changed[1:] == ["0", "pbt_project.yml"], f"lines of the project file were changed: {changed}")
+    before = c.git("status", "--porcelain", "-uall").stdout
+    for args, why in ((own, "nothing is overwritten"), (own[:6] + (JOB + "2", "--config", "none"), "no config instance"),
+                      (own[:4] + ("jobs/none", "--as", JOB + "2"), "has no job 'jobs/none'"),
+                      (own[:4] + ("jobs/airflow_orders", "--as", JOB + "2"), "only such jobs can be derived")):
+        check(why in a.penstock(*args, expect=1).stderr, args)
+    check(c.git("status", "--porcelain", "-uall").stdout == before, "a refusal wrote something")
+    a.configure(("          as: jobs/job_production\n", "          as: jobs/by_the_rule\n"))
+    jobs, _ = a.release(c, "v1.0.0", "in Git", "second")
+    a.configure(("          as: jobs/by_the_rule\n", "          as: jobs/job_production\n"))
+    rule = json.dumps(jobs["jobs/by_the_rule"]).replace("by_the_rule", "job_production")
+    check(json.loads(rule) == jobs[JOB], f"the rule makes {rule}, the command {jobs[JOB]}")
 
 
 def rules_changed(a, c):
