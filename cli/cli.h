@@ -24,6 +24,8 @@ struct cli {
 	struct ps_paths paths;	/* after cli_instance() */
 	bool have_paths;
 	const char *as;		/* --as NAME */
+	const char *url;	/* PENSTOCK_URL: the agent's listener; NULL: its socket */
+	char *token;		/* PENSTOCK_TOKEN, or of --token-file; NULL: by account */
 	bool json;
 	struct term out, err;	/* how stdout and stderr may be written to; decided once */
 };
@@ -33,6 +35,8 @@ struct cli {
  * not and what to do; returns 0 or an exit code.
  */
 int cli_instance(struct cli *cli) PS_MUSTCHECK;
+/* Takes url and token from the environment and, unless NULL, the file. 0 or an exit code (said). */
+int cli_token(struct cli *cli, const char *file) PS_MUSTCHECK;
 /* "error: ..." on stderr, escaped; `next` (may be NULL) is a command to give now. Returns code. */
 int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *fmt, ...)
 	PS_PRINTF(4, 5);

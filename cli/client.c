@@ -98,21 +98,33 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 	return 0;
 }
 
+static char *url_of(const struct cli *cli, const char *path)
+{
+	const char *base = cli->url ? cli->url : "http://penstock";
+	size_t n = strlen(base);
+
+	while (n && base[n - 1] == '/')
+		n--;
+	return xasprintf("%.*s/api/v1%s", (int)n, base, path);
+}
+
 /* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
 static int ask(struct cli *cli, const char *path, const char *body, struct patience *patience,
 	       struct answer *a, struct ps_err *err)
 {
-	int dir = open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char *url = xasprintf("http://penstock/api/v1%s", path), sock[64];
+	int dir = cli->url ? -1 : open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *url = url_of(cli, path), sock[64];
 	struct curl_slist *headers = NULL;
 	char *as = cli->as ? xasprintf("Penstock-As: %s", cli->as) : NULL;
+	char *token = cli->token ? xasprintf("Authorization: Bearer %s", cli->token) : NULL;
 	CURL *c = curl_easy_init();
 	CURLcode rc = CURLE_FAILED_INIT;
 
-	if (dir >= 0 && c) {
+	if ((dir >= 0 || cli->url) && c) {
 		/* no limit of 108 bytes */
 		snprintf(sock, sizeof(sock), "/proc/self/fd/%d/api.sock", dir);
-		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
+		if (!cli->url)
+			curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
 		curl_easy_setopt(c, CURLOPT_URL, url);
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
@@ -135,6 +147,8 @@ static int ask(struct cli *cli, const char *path, const char *body, struct patie
 		}
 		if (as)
 			headers = curl_slist_append(headers, as);
+		if (token)
+			headers = curl_slist_append(headers, token);
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 		rc = curl_easy_perform(c);
 		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
@@ -142,6 +156,7 @@ static int ask(struct cli *cli, const char *path, const char *body, struct patie
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(c);
 	free(as);
+	free(token);
 	free(url);
 	if (dir >= 0)
 		close(dir);
@@ -152,6 +167,9 @@ static int ask(struct cli *cli, const char *path, const char *body, struct patie
 				  ANSWER_MAX);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return ps_err_set(err, PS_ETIME, "the agent does not answer");
+	if (cli->url)
+		return ps_err_set(err, PS_EAGENT, "nobody answers at '%s': %s", cli->url,
+				  curl_easy_strerror(rc));
 	return ps_err_set(err, PS_EAGENT, "the agent does not run");
 }
 
@@ -162,8 +180,8 @@ static int no_agent(struct cli *cli, const struct ps_err *err)
 		xasprintf("tail %s/penstockd.log", cli->paths.logs);
 	char *start = cli->paths.system ? xstrdup("systemctl start penstock") :
 		xasprintf("penstockd --detach %s", dir);
-	int code = cli_fail_err(cli, err, err->code == PS_EAGENT ? start : err->code == PS_ETIME ?
-				log : NULL);
+	const char *next = err->code == PS_EAGENT ? start : err->code == PS_ETIME ? log : NULL;
+	int code = cli_fail_err(cli, err, cli->url ? NULL : next);	/* it is elsewhere */
 
 	free(start);
 	free(log);

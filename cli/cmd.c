@@ -44,6 +44,9 @@ extern const struct cmd cmd_runs;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_stop;
 extern const struct cmd cmd_tests;
+extern const struct cmd cmd_token_create;
+extern const struct cmd cmd_token_list;
+extern const struct cmd cmd_token_revoke;
 extern const struct cmd cmd_toolchain_make;
 extern const struct cmd cmd_uninstall;
 extern const struct cmd cmd_verify;
@@ -87,6 +90,9 @@ const struct cmd *const cmd_table[] = {
 	&cmd_install,
 	&cmd_uninstall,
 	&cmd_toolchain_make,
+	&cmd_token_create,
+	&cmd_token_list,
+	&cmd_token_revoke,
 	&cmd_config_check,
 	&cmd_policy_export,
 	&cmd_key_rotate,

@@ -18,7 +18,7 @@ static const char usage_next[] = "penstock help";
 /* Options that may stand anywhere. 0: not one of them, 1: taken, 2: with its value, negative:
  * misuse. */
 static int take_global(struct cli *cli, const char *word, const char *next, const char **color,
-		       bool *help)
+		       const char **token, bool *help)
 {
 	if (strcmp(word, "--json") == 0) {
 		cli->json = true;
@@ -32,11 +32,16 @@ static int take_global(struct cli *cli, const char *word, const char *next, cons
 		*color = word + strlen("--color=");
 		return 1;
 	}
+	if (ps_starts(word, "--token-file=")) {
+		*token = word + strlen("--token-file=");
+		return 1;
+	}
 	if (ps_starts(word, "--as=")) {
 		cli->as = word + strlen("--as=");
 		return 1;
 	}
-	if (strcmp(word, "--color") != 0 && strcmp(word, "--as") != 0 && strcmp(word, "-C") != 0)
+	if (strcmp(word, "--color") != 0 && strcmp(word, "--as") != 0 && strcmp(word, "-C") != 0 &&
+	    strcmp(word, "--token-file") != 0)
 		return 0;
 	if (!next)
 		return -1;
@@ -44,13 +49,16 @@ static int take_global(struct cli *cli, const char *word, const char *next, cons
 		cli->instance = next;
 	else if (word[2] == 'a')
 		cli->as = next;
+	else if (word[2] == 't')
+		*token = next;
 	else
 		*color = next;
 	return 2;
 }
 
 /* Moves the global options out of argv. Returns the number of words left, negative on misuse. */
-static int sift(struct cli *cli, int argc, char **argv, const char **color, bool *help)
+static int sift(struct cli *cli, int argc, char **argv, const char **color, const char **token,
+		bool *help)
 {
 	int n = 0;
 
@@ -62,7 +70,8 @@ static int sift(struct cli *cli, int argc, char **argv, const char **color, bool
 				argv[n++] = argv[i++];
 			break;
 		}
-		took = take_global(cli, argv[i], i + 1 < argc ? argv[i + 1] : NULL, color, help);
+		took = take_global(cli, argv[i], i + 1 < argc ? argv[i + 1] : NULL, color, token,
+				   help);
 		if (took < 0)
 			return -cli_fail(cli, CLI_USAGE, usage_next, "'%s' needs a value", argv[i]);
 		if (took == 0)
@@ -117,7 +126,7 @@ static int run(struct cli *cli, int argc, char **argv, bool help)
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
-	const char *color = NULL;
+	const char *color = NULL, *token = NULL;
 	bool help = false;
 	int n, rc;
 
@@ -134,17 +143,20 @@ int main(int argc, char **argv)
 		printf("penstock %s\n", PACKAGE_VERSION);
 		return CLI_OK;
 	}
-	n = sift(&cli, argc, argv, &color, &help);
+	n = sift(&cli, argc, argv, &color, &token, &help);
 	if (n < 0)
 		return -n;
 	if (!term_init(&cli.out, STDOUT_FILENO, color) ||
 	    !term_init(&cli.err, STDERR_FILENO, color))
 		return cli_fail(&cli, CLI_USAGE, usage_next,
 				"--color is 'always', 'never' or 'auto', not '%s'", color);
-	rc = run(&cli, n, argv, help);
+	rc = cli_token(&cli, token);
+	if (rc == 0)
+		rc = run(&cli, n, argv, help);
 	if (fflush(stdout) != 0 && rc == CLI_OK)
 		rc = CLI_NO;		/* what was asked for did not arrive */
 	if (cli.have_paths)
 		ps_paths_clear(&cli.paths);
+	free(cli.token);
 	return rc;
 }

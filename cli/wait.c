@@ -23,7 +23,8 @@ int64_t wait_duration_ms(const char *text)
 	static const struct {
 		char unit;
 		int64_t ms;
-	} units[] = { { '\0', 1000 }, { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 } };
+	} units[] = { { '\0', 1000 }, { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 },
+		      { 'd', 86400000 } };
 	char *end;
 	long n = strtol(text, &end, 10);
 

@@ -12,7 +12,7 @@ struct wait {
 	int64_t until_ns; /* CLOCK_BOOTTIME; -1: no limit */
 };
 
-/* "90", "90s", "30m", "2h" in ms; -1 when it is no duration. */
+/* "90", "90s", "30m", "2h", "90d" in ms; -1 when it is no duration. */
 int64_t wait_duration_ms(const char *text);
 /* The option's duration in ms, -1 when it was not given; CLI_USAGE (said) when it is none. */
 int wait_timeout(struct cli *cli, const char *text, int64_t *ms) PS_MUSTCHECK;

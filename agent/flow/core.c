@@ -163,6 +163,8 @@ static void on_config(struct role *r)
 		log_error("config", NULL, "hooks still read the old policy: %s", err.msg);
 	audit_policy(c->store, c->policy->cfg->digest);
 	sign_the_rest(c);
+	if (c->api)
+		api_on_config(c->api);
 	intake_on_config(c);
 	core_ask_toolchain(c);
 	core_kick(c);

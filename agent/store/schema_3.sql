@@ -147,4 +147,18 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_thing ON audit (thing);
 
+CREATE TABLE token (
+	id INTEGER PRIMARY KEY,			-- k3 as typed
+	hash TEXT NOT NULL UNIQUE,		-- SHA-256 of what its owner shows; that itself is kept nowhere
+	owner TEXT NOT NULL,			-- login it speaks for
+	scope TEXT NOT NULL,			-- read, act
+	name TEXT,				-- what it is for, in his words; NULL: not said
+	made_by TEXT NOT NULL,			-- as shown
+	made_ms BIGINT NOT NULL,
+	expires_ms BIGINT NOT NULL,
+	used_ms BIGINT,				-- last use, to the minute; NULL: never
+	revoked_ms BIGINT,			-- NULL: not
+	revoked_by TEXT				-- as shown
+);
+
 -- ---- outbox ----

@@ -25,6 +25,7 @@ struct view_ask {
 	const char *thing;		/* why: as typed */
 	const char *state, *repository, *ref, *project;	/* filters; NULL: all */
 	size_t limit;			/* of items; 0: VIEW_LIMIT */
+	const char *owner;		/* tokens: only his; NULL: all */
 	const char *who, *what;		/* audit: filters; NULL: all */
 	bool from;			/* audit: those behind `after`, oldest first */
 	int64_t after;
@@ -51,6 +52,7 @@ view_fn view_recovery;		/* since, why, lift; null when the store was not restore
 view_fn view_audit;		/* id is its number; state done or refused */
 /* one object: state whole or broken, entries, hash of the last; bad: number of the first bad one */
 view_fn view_audit_check;
+view_fn view_tokens;		/* state active, expired or revoked */
 /* what is under way; state draining when somebody drains */
 view_fn view_drain;
 /* a tree: what, state, reason, lines, children; and the next command */

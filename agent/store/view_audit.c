@@ -1,10 +1,12 @@
-/* view_audit – the audit for people, and whether it is whole. */
+/* view_audit – the audit for people, and whether it is whole; tokens of persons. */
 #include "config.h"
 
 #include "agent/store/audit.h"
+#include "agent/store/token.h"
 #include "agent/store/view_put.h"
 #include "common/base/buf.h"
 #include "common/base/chain.h"
+#include "common/base/clock.h"
 
 static json_t *audit_row(sqlite3_stmt *q)
 {
@@ -71,4 +73,32 @@ int view_audit_check(struct store_tx *tx, const struct view_ask *a, json_t **out
 				 c.bad ? json_integer(c.bad) : json_null(), "problem",
 				 c.bad ? json_string(c.why) : json_null());
 	return rc;
+}
+
+static json_t *token_row(sqlite3_stmt *q)
+{
+	struct token t = { .revoked_ms = sql_int(q, 9), .expires_ms = sql_int(q, 6) };
+	json_t *o = json_object();
+
+	put_id(o, "id", 'k', sql_int(q, 0));
+	put_text(o, "state", token_state(&t, clock_wall_ms()));
+	put_text(o, "owner", sql_text(q, 1));
+	put_text(o, "scope", sql_text(q, 2));
+	put_text(o, "name", sql_text(q, 3));
+	put_text(o, "made_by", sql_text(q, 4));
+	put_time(o, "made", q, 5);
+	put_time(o, "expires", q, 6);
+	put_time(o, "used", q, 7);
+	put_text(o, "revoked_by", sql_text(q, 8));
+	put_time(o, "revoked", q, 9);
+	return o;
+}
+
+int view_tokens(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT id, owner, scope, name, made_by, made_ms, expires_ms, used_ms,"
+				    " revoked_by, revoked_ms FROM token WHERE (CAST(? AS TEXT) IS NULL OR owner = ?)"
+				    " ORDER BY id DESC LIMIT ?", "tti", a->owner, a->owner, (int64_t)view_limit(a) + 1);
+
+	return view_list(tx, q, a, token_row, out, err);
 }

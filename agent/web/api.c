@@ -6,12 +6,14 @@
 #include "agent/store/audit.h"
 #include "agent/web/api_parts.h"
 #include "common/base/fsutil.h"
+#include "common/base/log.h"
 
 #define PREFIX "/api/v1"
 
 struct api {
 	struct core *core;
-	struct http *http;
+	struct http *http, *tcp;	/* tcp NULL: not asked for, or not to be had */
+	char *listen;			/* where tcp is */
 };
 
 static const struct route routes[] = {
@@ -38,6 +40,9 @@ static const struct route routes[] = {
 	{ .path = "/why", .view = view_why },
 	{ .path = "/audit", .view = view_audit },
 	{ .path = "/audit/verify", .view = view_audit_check },
+	{ .path = "/tokens", .view = view_tokens },
+	{ .post = true, .path = "/tokens", .act = act_token_create, .word = "token" },
+	{ .post = true, .path = "/tokens/*/revoke", .act = act_token_revoke, .word = "token" },
 	{ .post = true, .path = "/runs", .act = act_run },
 	{ .post = true, .path = "/cancel", .act = act_thing },
 	{ .post = true, .path = "/retry", .act = act_thing },
@@ -141,6 +146,13 @@ void request_fail(struct request *r, int rc, const char *detail, const char *nex
 	request_free(r);
 }
 
+void request_unknown(struct request *r, const char *detail)
+{
+	http_set(r->call, "WWW-Authenticate", "Bearer");
+	http_reply_problem(r->call, 401, detail, "penstock token create");
+	request_free(r);
+}
+
 void request_bytes(struct request *r, const char *type)
 {
 	http_reply_bytes(r->call, type, buf_str(&r->bytes), r->bytes.len);
@@ -194,6 +206,7 @@ static int take_params(struct request *r, struct ps_err *err)
 		.repository = r->repository, .ref = r->ref, .project = r->project,
 		.limit = (size_t)limit,
 		.who = r->who_asked, .what = r->what, .after = after,
+		.owner = r->who.admin ? NULL : r->who.login,
 		.from = http_param(r->call, "after") != NULL, .audit_head = r->audit_head,
 	};
 	return 0;
@@ -235,6 +248,7 @@ static const struct route *find_route(const char *path, bool post, char **id, bo
 	return NULL;
 }
 
+/* At the socket: by the kernel's word. */
 static int identify(struct request *r, struct ps_err *err)
 {
 	uint32_t uid;
@@ -246,6 +260,19 @@ static int identify(struct request *r, struct ps_err *err)
 	return rc < 0 ? rc : auth_may_look(&r->who, r->policy->cfg, err);
 }
 
+void request_go(struct request *r)
+{
+	struct ps_err err = { 0 };
+	int rc = take_params(r, &err);
+
+	if (rc < 0)
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	else if (r->route->act)
+		r->route->act(r);
+	else
+		store_read(r->core->store, run_view, view_done, r);
+}
+
 static void on_call(struct http_call *call, void *arg)
 {
 	struct api *a = arg;
@@ -255,6 +282,7 @@ static void on_call(struct http_call *call, void *arg)
 	const struct route *route = find_route(ours ? path + strlen(PREFIX) : "",
 					       http_is_post(call), &id, &other_method);
 	struct ps_err err = { 0 };
+	const char *token;
 	struct request *r;
 	int rc;
 
@@ -267,16 +295,42 @@ static void on_call(struct http_call *call, void *arg)
 	r = xcalloc(1, sizeof(*r));
 	*r = (struct request) { .core = a->core, .call = call, .route = route, .id = id,
 				.policy = policy_take(a->core->policy) };
+	r->speaks_as = http_header(call, "Penstock-As") != NULL;
+	token = http_header(call, "Authorization");
+	if (token) {
+		token_identify(r, token);
+		return;
+	}
+	if (http_is_tcp(call)) {
+		request_unknown(r, "here a token is needed: 'Authorization: Bearer TOKEN'");
+		return;
+	}
 	rc = identify(r, &err);
 	r->known = rc == 0;
 	if (rc == 0)
-		rc = take_params(r, &err);
-	if (rc < 0)
-		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	else if (route->act)
-		route->act(r);
+		request_go(r);
 	else
-		store_read(a->core->store, run_view, view_done, r);
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+}
+
+/* What penstock.yml says now; nothing is done when that is as it was. */
+void api_on_config(struct api *a)
+{
+	const char *want = a->core->policy->cfg->api_listen;
+	struct ps_err err = { 0 };
+
+	if (ps_streq(want, a->listen))
+		return;
+	http_close(a->tcp);
+	a->tcp = NULL;
+	PS_FREE(a->listen);
+	if (want && http_open_tcp(&a->tcp, a->core->loop, want, on_call, a, &err) < 0) {
+		log_error("api", want, "%s", err.msg);
+		return;
+	}
+	a->listen = xstrdup_null(want);
+	if (want)
+		log_info("api", want, "answers who shows a token");
 }
 
 int api_open(struct api **out, struct core *c, struct ps_err *err)
@@ -286,11 +340,13 @@ int api_open(struct api **out, struct core *c, struct ps_err *err)
 
 	a->core = c;
 	rc = http_open(&a->http, c->loop, c->paths->api_sock, on_call, a, err);
-	if (rc < 0)
+	if (rc < 0) {
 		free(a);
-	else
-		*out = a;
-	return rc;
+		return rc;
+	}
+	api_on_config(a);
+	*out = a;
+	return 0;
 }
 
 void api_close(struct api *a)
@@ -298,5 +354,7 @@ void api_close(struct api *a)
 	if (!a)
 		return;
 	http_close(a->http);
+	http_close(a->tcp);
+	free(a->listen);
 	free(a);
 }

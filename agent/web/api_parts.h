@@ -26,6 +26,8 @@ struct request {
 	const struct route *route;
 	struct policy_now *policy;	/* the one in force when it came */
 	struct person who;
+	bool speaks_as;			/* Penstock-As was there */
+	bool by_token;			/* who is the owner of one */
 	bool known;			/* he may look: what he is refused is for the audit */
 	/* owned; ask points to them */
 	char *id, *thing, *state, *repository, *ref, *project, *task;
@@ -44,6 +46,16 @@ void request_done(struct request *r, int status, const json_t *doc);
 void request_fail(struct request *r, int rc, const char *detail, const char *next);
 void request_bytes(struct request *r, const char *type);	/* r->bytes */
 
+/* 401: nobody can tell who asks. */
+void request_unknown(struct request *r, const char *detail);
+/* It is known who asks: does it. */
+void request_go(struct request *r);
+
+/* api_token.c */
+/* authorization: the header. Goes on by request_go(), or ends the request. */
+void token_identify(struct request *r, const char *authorization);
+void act_token_create(struct request *r);
+void act_token_revoke(struct request *r);
 /* api_status.c */
 int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err);
 void status_finish(struct request *r);

@@ -48,7 +48,12 @@ int auth_person(struct person *p, const struct config *cfg, uint32_t uid, const 
 
 int auth_may_look(const struct person *p, const struct config *cfg, struct ps_err *err)
 {
-	if (p->admin || in_any_team(cfg, p->login))
+	return p->admin ? 0 : auth_is_member(p, cfg, err);
+}
+
+int auth_is_member(const struct person *p, const struct config *cfg, struct ps_err *err)
+{
+	if (in_any_team(cfg, p->login))
 		return 0;
 	return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml", p->login);
 }

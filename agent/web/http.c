@@ -18,6 +18,7 @@ enum { HEADERS_MAX = 16384, BODY_MAX = 65536, IDLE_S = 60 };
 
 struct http {
 	struct evhttp *server;
+	bool tcp;
 	http_call_fn *on_call;
 	void *arg;
 };
@@ -26,6 +27,7 @@ struct http_call {
 	struct evhttp_request *req;	/* NULL once the client is gone */
 	struct evhttp_connection *con;
 	char *path;
+	bool tcp;
 	struct evkeyvalq query;
 };
 
@@ -59,6 +61,7 @@ static void on_request(struct evhttp_request *req, void *arg)
 
 	TAILQ_INIT(&c->query);
 	c->req = req;
+	c->tcp = h->tcp;
 	c->con = evhttp_request_get_connection(req);
 	c->path = xstrdup(decoded ? decoded : "");
 	free(decoded);
@@ -69,23 +72,21 @@ static void on_request(struct evhttp_request *req, void *arg)
 		h->on_call(c, h->arg);
 }
 
-int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
-	      void *arg, struct ps_err *err)
+/* Takes fd over. */
+static int serve(struct http **out, struct loop *l, int fd, bool tcp, const char *where,
+		 http_call_fn *on_call, void *arg, struct ps_err *err)
 {
-	int fd = frame_listen(socket, 0666, err);
-	struct http *h;
+	struct http *h = xcalloc(1, sizeof(*h));
 
-	if (fd < 0)
-		return fd;
-	h = xcalloc(1, sizeof(*h));
 	h->on_call = on_call;
 	h->arg = arg;
+	h->tcp = tcp;
 	h->server = evhttp_new(loop_base(l));
 	if (!h->server || evutil_make_socket_nonblocking(fd) < 0 ||
 	    evhttp_accept_socket(h->server, fd) < 0) {
 		close(fd);
 		http_close(h);
-		return ps_err_set(err, PS_EIO, "cannot serve HTTP on '%s'", socket);
+		return ps_err_set(err, PS_EIO, "cannot serve HTTP on '%s'", where);
 	}
 	evhttp_set_max_headers_size(h->server, HEADERS_MAX);
 	evhttp_set_max_body_size(h->server, BODY_MAX);
@@ -96,6 +97,34 @@ int http_open(struct http **out, struct loop *l, const char *socket, http_call_f
 	return 0;
 }
 
+int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
+	      void *arg, struct ps_err *err)
+{
+	int fd = frame_listen(socket, 0666, err);
+
+	return fd < 0 ? fd : serve(out, l, fd, false, socket, on_call, arg, err);
+}
+
+int http_open_tcp(struct http **out, struct loop *l, const char *where, http_call_fn *on_call,
+		  void *arg, struct ps_err *err)
+{
+	struct sockaddr_storage at;
+	int n = sizeof(at), fd, one = 1;
+
+	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&at, &n) < 0)
+		return ps_err_set(err, PS_EINVAL, "'%s' is no address to listen on", where);
+	fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return ps_err_errno(err, "cannot make a socket");
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&at, (socklen_t)n) < 0 || listen(fd, SOMAXCONN) < 0) {
+		ps_err_errno(err, "cannot listen on '%s'", where);
+		close(fd);
+		return PS_EIO;
+	}
+	return serve(out, l, fd, true, where, on_call, arg, err);
+}
+
 void http_close(struct http *h)
 {
 	if (!h)
@@ -103,6 +132,11 @@ void http_close(struct http *h)
 	if (h->server)
 		evhttp_free(h->server);
 	free(h);
+}
+
+bool http_is_tcp(const struct http_call *c)
+{
+	return c->tcp;
 }
 
 bool http_is_post(const struct http_call *c)
@@ -122,7 +156,7 @@ const char *http_param(const struct http_call *c, const char *name)
 
 const char *http_header(const struct http_call *c, const char *name)
 {
-	return evhttp_find_header(evhttp_request_get_input_headers(c->req), name);
+	return c->req ? evhttp_find_header(evhttp_request_get_input_headers(c->req), name) : NULL;
 }
 
 int http_peer(const struct http_call *c, uint32_t *uid, struct ps_err *err)
@@ -197,7 +231,8 @@ void http_reply_json(struct http_call *c, int status, const json_t *doc)
 }
 
 static const struct { int status; const char *title; } titles[] = {
-	{ 400, "The question is not well-formed" }, { 403, "Not allowed" },
+	{ 400, "The question is not well-formed" }, { 401, "Who asks is not known" },
+	{ 403, "Not allowed" },
 		{ 404, "No such thing" },
 	{ 405, "Not here" }, { 409, "In use" }, { 422, "Refused" }, { 501, "Not in this version" },
 	{ 503, "Not available" }, { 500, "Our own failure" },

@@ -20,11 +20,15 @@ typedef void http_call_fn(struct http_call *c, void *arg);
 
 int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
 	      void *arg, struct ps_err *err) PS_MUSTCHECK;
+/* where: "127.0.0.1:8730", "[::1]:8730". */
+int http_open_tcp(struct http **out, struct loop *l, const char *where, http_call_fn *on_call,
+		  void *arg, struct ps_err *err) PS_MUSTCHECK;
 void http_close(struct http *h);		/* NULL is fine */
 
+bool http_is_tcp(const struct http_call *c);
 bool http_is_post(const struct http_call *c);
 const char *http_path(const struct http_call *c);		/* decoded, without the query */
-/* of the query; NULL: not there */
+/* of the query; NULL: not there; a header is gone with its client */
 const char *http_param(const struct http_call *c, const char *name);
 const char *http_header(const struct http_call *c, const char *name);
 int http_peer(const struct http_call *c, uint32_t *uid, struct ps_err *err) PS_MUSTCHECK;

@@ -165,6 +165,7 @@ struct config {
 	struct conf_retention retention;
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
 	struct conf_pos trusted_pos;
+	char *api_listen;		/* api: { listen }: a loopback address and port; NULL */
 	struct conf_rule *rules; size_t nrules;
 	struct conf_role *roles; size_t nroles;	/* none: every role keeps the caller's user */
 	struct conf_span *secrets; size_t nsecrets;

@@ -17,7 +17,6 @@ static const struct { const char *what, *code; } sorts[] = {
 	[CONF_A_TOOLCHAIN] = { "toolchain", "PS-CONF-018" },
 };
 
-/* The provider's own block, no other, and for Databricks exactly one way to sign in. */
 static void check_clock(struct conf_reader *r, const struct conf_node *node, const char *key,
 			const char *text)
 {
@@ -47,6 +46,36 @@ void conf_check_window(struct conf_reader *r, const struct conf_node *node, cons
 	zone_free(z);
 }
 
+static bool is_loopback(const char *text)
+{
+	const char *host = ps_starts(text, "[::1]:") ? text + strlen("[::1]") : NULL;
+	unsigned a, b, c;
+	int at = 0;
+	long port;
+	char *end;
+
+	if (!host && sscanf(text, "127.%3u.%3u.%3u%n", &a, &b, &c, &at) == 3 && a < 256 &&
+	    b < 256 && c < 256)
+		host = text + at;
+	if (!host || *host != ':' || host[1] < '1' || host[1] > '9')
+		return false;
+	port = strtol(host + 1, &end, 10);
+	return *end == '\0' && port < 65536;
+}
+
+/* A token in the clear must not leave the machine; further away there is a proxy's TLS. */
+void conf_check_api(struct conf_reader *r, const struct conf_node *node, const void *base)
+{
+	const struct conf_node *listen = conf_node_get(node, "listen");
+
+	(void)base;
+	if (listen && listen->kind == CONF_TEXT && !is_loopback(listen->text))
+		conf_error(r, listen->pos, "PS-CONF-022",
+			   "'listen' must be an address of this machine alone, like "
+			   "127.0.0.1:8730 or [::1]:8730, not '%s'", listen->text);
+}
+
+/* The provider's own block, no other, and for Databricks exactly one way to sign in. */
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
 {
 	const struct conf_node *provider = conf_node_get(node, "provider"), *block, *token, *oauth;

@@ -336,6 +336,13 @@ static const struct conf_key identity_keys[] = {
 };
 static const struct conf_table identity_table = { .what = "'identity'", .keys = identity_keys };
 
+static const struct conf_key api_keys[] = {
+	{ .name = "listen", .type = CONF_STRING, AT(api_listen) },
+	END,
+};
+static const struct conf_table api_table = { .what = "'api'", .keys = api_keys,
+					     .check = conf_check_api };
+
 static const struct conf_key top_keys[] = {
 	{ .name = "teams", .type = CONF_ROWS, AT(teams), .count = offsetof(struct config, nteams),
 	  .table = &team_table },
@@ -353,6 +360,7 @@ static const struct conf_key top_keys[] = {
 	{ .name = "disk", .type = CONF_TABLE, .table = &disk_table },
 	{ .name = "retention", .type = CONF_TABLE, .table = &retention_table },
 	{ .name = "identity", .type = CONF_TABLE, .table = &identity_table },
+	{ .name = "api", .type = CONF_TABLE, .table = &api_table },
 	{ .name = "roles", .type = CONF_ROWS, AT(roles), .count = offsetof(struct config, nroles),
 	  .table = &role_table },
 	{ .name = "rules", .type = CONF_ITEMS, AT(rules), .count = offsetof(struct config, nrules),

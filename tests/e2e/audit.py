@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """The audit: what is in it, and what is found when somebody was at its files. The agent stands while the files are
 changed: that somebody can do so is the case, so here alone a test writes into the store."""
+import hashlib
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import sys
 
@@ -133,5 +135,101 @@ def a_backup_put_back_says_so():
         a.penstock("resume", "--all")
 
 
+def ask(a, path, token=None, body=None, port=None, more=()):
+    """Status and document, as any HTTP client sees them: at the socket, or at the port."""
+    to = ["--unix-socket", os.path.join(a.dir, "run", "api.sock"), "http://penstock"] if port is None else \
+        [f"http://127.0.0.1:{port}"]
+    to[-1] += "/api/v1" + path
+    args = ["-s", "-w", "\n%{http_code} %{content_type}"] + list(more)
+    args += ["-H", f"Authorization: Bearer {token}"] if token else []
+    args += ["-d", json.dumps(body)] if body is not None else []
+    out = run("curl", *args, *to, env=clean_env()).stdout
+    text, status = out.rsplit("\n", 1)
+    if not status.startswith("2"):
+        check(status.endswith("application/problem+json"), status)
+    return int(status.split()[0]), json.loads(text)
+
+
+def tokens():
+    """Shown once, kept as a hash; at the socket and at the port; for looking or for acting; until it is revoked."""
+    with Instance() as a:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        made = a.json("--as", "kim", "token", "create", "--scope", "act", "--expires", "30d", "-m", "robot")
+        act, look = made["token"], a.json("--as", "kim", "token", "create")["token"]
+        check(made["id"] == "k1" and made["owner"] == "kim", made)
+        with open(os.path.join(a.dir, "state", "store.db"), "rb") as f:
+            kept = f.read()
+        if os.path.exists(os.path.join(a.dir, "state", "store.db-wal")):
+            with open(os.path.join(a.dir, "state", "store.db-wal"), "rb") as f:
+                kept += f.read()
+        check(act.encode() not in kept and hashlib.sha256(act.encode()).hexdigest().encode() in kept, "it is kept itself")
+        pause = {"scope": "fabric", "name": "production", "why": "by a robot"}
+        status, doc = ask(a, "/pause", act, pause)
+        check(status == 200 and doc["state"] == "paused", doc)
+        check(audit(a, "--what", "pause")[0]["who"] == "kim (token k1)", audit(a))
+        status, doc = ask(a, "/pause", look, pause)
+        check(status == 403 and "--scope act" in doc["detail"], doc)
+        refused = audit(a, "--what", "pause")[0]
+        check(refused["state"] == "refused" and refused["who"] == "kim (token k2)", refused)
+        check(ask(a, "/status", look)[0] == 200, "a token for looking does not look")
+        # with nobody else's name, not for root's acts, not to make another
+        check(ask(a, "/status", act, more=["-H", "Penstock-As: lee"])[0] == 403, "as somebody else")
+        check(ask(a, "/reload", act, {})[0] == 403, "a token has the rights of the agent's own user")
+        status, doc = ask(a, "/tokens", act, {})
+        check(status == 403 and "makes no tokens" in doc["detail"], doc)
+        status, doc = ask(a, "/status", act[:-1] + ("0" if act[-1] != "0" else "1"))
+        check(status == 401 and "none of ours" in doc["detail"], doc)
+        check(ask(a, "/status", more=["-H", "Authorization: Basic a2ltOmtpbQ=="])[0] == 401, "a password")
+        # the port: only once it is in the configuration, only with a token
+        conf = os.path.join(a.dir, "penstock.yml")
+        with open(conf, encoding="utf-8") as f:
+            text = f.read()
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text + f"api: {{ listen: '127.0.0.1:{port}' }}\n")
+        a.penstock("reload")
+        status, doc = wait("the port answers", lambda: listens(port) and ask(a, "/status", port=port))
+        check(status == 401 and "token" in doc["detail"], doc)
+        check(ask(a, "/status", look, port=port)[0] == 200, "the token is not taken at the port")
+        away = dict(PENSTOCK_URL=f"http://127.0.0.1:{port}/", PENSTOCK_TOKEN=act)
+        cli = os.path.join(BUILD, "penstock")
+        run(cli, "resume", "fabric", "production", env=clean_env(**away))
+        check(audit(a, "--what", "resume")[0]["who"] == "kim (token k1)", audit(a))
+        path = os.path.join(a.base, "token")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(look + "\n")
+        p = run(cli, "--token-file", path, "status", expect=1, env=clean_env(**away))
+        check("others may read" in p.stderr, p.stderr)
+        os.chmod(path, 0o600)
+        p = run(cli, "--token-file", path, "resume", "fabric", "production", expect=1, env=clean_env(**away))
+        check("--scope act" in p.stderr, p.stderr)
+        p = run(cli, "status", expect=2, env=clean_env(PENSTOCK_URL="http://example.net"))
+        check("https" in p.stderr, p.stderr)
+        # listed without its bytes, by owner; revoked for good
+        mine = a.items("--as", "kim", "token", "list")
+        check([t["id"] for t in mine] == ["k2", "k1"] and all(t["used"] for t in mine) and "token" not in mine[0], mine)
+        check(a.items("--as", "ana", "token", "list") == [], "ana reads kim's")
+        a.penstock("--as", "ana", "token", "revoke", "k1", expect=1)
+        a.penstock("--as", "kim", "token", "revoke", "k1")
+        status, doc = ask(a, "/status", act)
+        check(status == 401 and "k1 is revoked" in doc["detail"], doc)
+        did = [r["details"]["did"] for r in audit(a, "--what", "token") if r["state"] == "done"]
+        check(did == ["revoke", "create", "create"], did)
+        # his membership is looked at each time
+        a.penstock("--as", "kim", "token", "revoke", "k2")
+        last = a.json("--as", "kim", "token", "create")["token"]
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text.replace("kim, lee", "lee"))
+        a.penstock("reload")
+        wait("kim is gone", lambda: ask(a, "/status", last)[0] == 403)
+        wait("the port is closed", lambda: not listens(port))
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 if __name__ == "__main__":
-    main(what_is_in_it, export_and_offline, changed_files_are_found, a_backup_put_back_says_so)
+    main(tokens, what_is_in_it, export_and_offline, changed_files_are_found, a_backup_put_back_says_so)

@@ -14,6 +14,7 @@
 
 #include "agent/store/audit.h"
 #include "agent/store/sql.h"
+#include "agent/store/token.h"
 #include "common/base/buf.h"
 #include "common/base/chain.h"
 #include "common/base/failpoint.h"
@@ -479,6 +480,45 @@ static void the_file_may_not_be_gone(void **state)
 	expect(f, 4, "begins only there");
 }
 
+/* ---- tokens ---- */
+
+static int run_token(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct token t = { .hash = (char *)"aa", .owner = (char *)"kim", .scope = (char *)"act", .made_by = (char *)"kim",
+			   .expires_ms = 5000 }, got = { 0 };
+	int rc = token_put(tx, &t, "abc", err);
+
+	(void)arg;
+	assert_int_equal(rc, 0);
+	assert_int_equal(token_by_hash(tx, "ab", &got, err), PS_ENOENT);
+	assert_int_equal(token_used(tx, t.id, 4000, err), 0);
+	assert_int_equal(token_revoke(tx, t.id, "bo", "bo", "abc", err), PS_ENOENT);
+	assert_int_equal(token_by_hash(tx, "aa", &got, err), 0);
+	assert_string_equal(got.owner, "kim");
+	assert_int_equal(got.used_ms, 4000);
+	assert_string_equal(token_state(&got, 4999), "active");
+	assert_string_equal(token_state(&got, 5000), "expired");
+	token_clear(&got);
+	for (int i = 0; i < 2; i++)		/* the second one changes nothing */
+		assert_int_equal(token_revoke(tx, t.id, i ? NULL : "kim", i ? "root" : "kim", "abc", err), 0);
+	assert_int_equal(token_by_hash(tx, "aa", &got, err), 0);
+	assert_string_equal(token_state(&got, 4000), "revoked");
+	assert_string_equal(got.revoked_by, "kim");
+	token_clear(&got);
+	return 0;
+}
+
+static void a_token_is_his(void **state)
+{
+	struct fx *f = *state;
+	struct op o = { .run = run_token }, list = { .run = run_list };
+
+	assert_int_equal(op(f, &o), 0);
+	assert_int_equal(op(f, &list), 0);
+	assert_string_equal(list.text, "1 token done abc kim\n2 token done abc kim\n");
+	free(list.text);
+}
+
 int main(int argc, char **argv)
 {
 	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(tampers) + 16];
@@ -496,6 +536,7 @@ int main(int argc, char **argv)
 	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(a_copy_put_back_is_said, setup, teardown);
 	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(the_file_may_be_behind, setup, teardown);
 	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(the_file_may_not_be_gone, setup, teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(a_token_is_his, setup, teardown);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("audit", t, n, NULL, NULL);
 }

@@ -103,6 +103,19 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "unknown environment", TEAMS FABRICS
 	  "environments:\n  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, after: deb }\n",
 	  "p:4:77: error: unknown environment 'deb', the nearest is 'dev' [PS-CONF-017]\n" },
+	{ "listen", GOOD "api: { listen: '0.0.0.0:80' }\n",
+	  "p:5:16: error: 'listen' must be an address of this machine alone, like 127.0.0.1:8730 or [::1]:8730, "
+	  "not '0.0.0.0:80' [PS-CONF-022]\n" },
+	{ "listen, no port", GOOD "api: { listen: 127.0.0.1 }\n",
+	  "p:5:16: error: 'listen' must be an address of this machine alone, like 127.0.0.1:8730 or [::1]:8730, "
+	  "not '127.0.0.1' [PS-CONF-022]\n" },
+	{ "listen, port", GOOD "api: { listen: '[::1]:65536' }\n",
+	  "p:5:16: error: 'listen' must be an address of this machine alone, like 127.0.0.1:8730 or [::1]:8730, "
+	  "not '[::1]:65536' [PS-CONF-022]\n" },
+	{ "listen, another host", GOOD "api: { listen: '127.0.0.1.example.net:80' }\n",
+	  "p:5:16: error: 'listen' must be an address of this machine alone, like 127.0.0.1:8730 or [::1]:8730, "
+	  "not '127.0.0.1.example.net:80' [PS-CONF-022]\n" },
+	{ "listen here", GOOD "api: { listen: '127.0.0.1:8730' }\n", "" },
 	{ "circle of teams", "teams:\n  a: { includes: [b] }\n  b: { includes: [c] }\n  c: { includes: [b] }\n",
 	  "p:3:3: error: teams that include each other in a circle: b, c, b [PS-CONF-019]\n" },
 	{ "team in itself", "teams: { a: { includes: [a] } }\n",
