@@ -234,6 +234,19 @@ static const char *environment_next(const struct config *c, size_t i, size_t k)
 	return k == 0 ? c->environments[i].after : NULL;
 }
 
+/* One key is one job on a fabric. */
+static void check_derived(struct conf_reader *r, const struct conf_environment *e)
+{
+	for (size_t i = 0; i < e->nderive; i++)
+		for (size_t k = 0; k < i; k++)
+			if (ps_streq(e->derive[i].as, e->derive[k].as)) {
+				conf_error(r, e->derive[i].pos, "PS-CONF-018",
+					   "'%s' is derived twice, first in line %u",
+					   e->derive[i].as, e->derive[k].pos.line);
+				break;
+			}
+}
+
 void conf_check(struct conf_reader *r)
 {
 	struct walk teams = {
@@ -254,6 +267,8 @@ void conf_check(struct conf_reader *r)
 	}
 	check_circles(&teams);
 	check_circles(&environments);
+	for (size_t i = 0; i < r->cfg->nenvironments; i++)
+		check_derived(r, &r->cfg->environments[i]);
 }
 
 /* The first earlier rule that takes everything this pair of patterns could match, or NULL. */

@@ -231,6 +231,15 @@ RULE(LIMITS, "PS-JOB-108", WARNING, "a job is within the limits of Databricks",
 RULE(WHEEL, "PS-JOB-109", WARNING, "a task's wheel is the one that its pipeline builds",
      "the run finds no such file", "a-1.0-...whl and setup(version='1.1')",
      "save the job again in Prophecy")
+RULE(DERIVED_FROM, "PS-JOB-110", WARNING,
+     "the project has the job that its environment derives another from",
+     "its release cannot be deployed there", "derive: {from: jobs/a, as: jobs/b} and no jobs/a",
+     "name the job as the rule does, or ask the admin to mend the rule")
+RULE(DERIVED_TWICE, "PS-JOB-111", ERROR,
+     "a project has no job of the key that its environment derives on that fabric",
+     "its release cannot be deployed there: which of the two would it be?",
+     "derive: {..., as: jobs/b} and jobs/b with the fabricUID of that fabric",
+     "rename or remove the job, or ask the admin to take the rule away")
 
 /* ---- the push itself ---- */
 RULE(RESERVED, "PS-PUSH-001", ERROR, "refs below refs/penstock/ belong to penstock",

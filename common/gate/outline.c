@@ -3,6 +3,8 @@
 
 #include "common/gate/outline.h"
 
+#include "common/project/job.h"
+
 /* Of all entries together: aliases may name a node many times. What is past it has no digest, nor
  * has what is nested too deeply: it is judged each time. */
 enum { VISITS_MAX = 500000 };
@@ -48,6 +50,8 @@ static void add_entries(struct outline *o, size_t *cap, const struct project *p,
 		*to = (struct rules_entry) { .kind = kind, .key = xstrdup(e->key->text),
 					     .at = e->key->at,
 					     .safe = project_key_is_safe(e->key) };
+		if (kind == PROJECT_JOBS)
+			to->fabric = job_fabric_number(doc_get(e->value, "fabricUID"));
 		add_node(&a, e->value, 0);
 		digest_end(a.d, to->digest);
 		if (a.partly)

@@ -17,6 +17,7 @@ struct rules_entry {
 	char *key;			/* "pipelines/x" */
 	struct doc_pos at;		/* of the key */
 	bool safe;			/* usable as a path below the project */
+	int64_t fabric;			/* fabricUID of a job; 0: none */
 	/* of all the entry says, lines counted from its key; "": too much to tell */
 	char digest[DIGEST_HEX];
 };

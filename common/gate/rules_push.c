@@ -9,12 +9,8 @@
 
 static const char tags[] = "refs/tags/";
 
-/* path "": about the push as such. False: the rule is off on this ref. */
-static bool hit(const struct push_subject *s, enum rule_id id, struct diag_list *out,
-		const char *path, struct doc_pos at, const char *fmt, ...) PS_PRINTF(6, 7);
-
-static bool hit(const struct push_subject *s, enum rule_id id, struct diag_list *out,
-		const char *path, struct doc_pos at, const char *fmt, ...)
+bool rules_push_hit(const struct push_subject *s, enum rule_id id, struct diag_list *out,
+		    const char *path, struct doc_pos at, const char *fmt, ...)
 {
 	enum conf_level level = rule_level(&rule_table[id], s->config, s->ref);
 	va_list ap;
@@ -89,7 +85,7 @@ static bool may_not(const struct push_subject *s, const struct rights_ask *q, st
 	if (e) {
 		rights_who_text(&who, s->config, q->login);
 		rights_whom_text(&whom, s->config, e);
-		told = hit(s, RULE_RIGHT, out, "", (struct doc_pos) { 0, 0 },
+		told = rules_push_hit(s, RULE_RIGHT, out, "", (struct doc_pos) { 0, 0 },
 			   "%s may not %s %s: environment %s takes pushes of %s only",
 			   buf_str(&who), verb(s->way), mapping_short_ref(s->ref), e->name,
 			   buf_str(&whom));
@@ -118,7 +114,7 @@ static void released(const struct push_subject *s, const struct rights_ask *q,
 	if ((s->way != PUSH_MOVE && s->way != PUSH_DELETE) || !ps_starts(s->ref, tags) ||
 	    !s->old || !rights_is_mapped(q) || !was_taken(s, q))
 		return;
-	if (hit(s, RULE_RELEASED, out, "", (struct doc_pos) { 0, 0 },
+	if (rules_push_hit(s, RULE_RELEASED, out, "", (struct doc_pos) { 0, 0 },
 		"%s may not be %s: penstock releases what is tagged so, and a released tag stays "
 		"as it is", mapping_short_ref(s->ref), s->way == PUSH_MOVE ? "moved" : "deleted"))
 		diag_hint(out, "raise the version and push a new tag");
@@ -167,11 +163,11 @@ static void tag_version(const struct push_subject *s, const struct rights_ask *q
 			first = p;
 	}
 	if (first && others)
-		hit(s, RULE_TAG_VERSION, out, first->file, first->outline.version_at,
+		rules_push_hit(s, RULE_TAG_VERSION, out, first->file, first->outline.version_at,
 		    "tag %s says version %s, this project is %s, and %zu more are not %s either",
 		    tag, version, first->outline.version, others, version);
 	else if (first)
-		hit(s, RULE_TAG_VERSION, out, first->file, first->outline.version_at,
+		rules_push_hit(s, RULE_TAG_VERSION, out, first->file, first->outline.version_at,
 		    "tag %s says version %s, the project says %s", tag, version,
 		    first->outline.version);
 }
@@ -182,11 +178,12 @@ void rules_push(const struct push_subject *s, struct diag_list *out)
 	bool refused = false;
 
 	if (s->who && !s->who->name && s->config->repo.unknown_pusher == CONF_UNKNOWN_REFUSE)
-		refused = hit(s, RULE_UNKNOWN, out, "", (struct doc_pos) { 0, 0 },
+		refused = rules_push_hit(s, RULE_UNKNOWN, out, "", (struct doc_pos) { 0, 0 },
 			      "nobody knows who you are, and unknown_pusher is refuse");
 	if (!refused && s->who)
 		refused = may_not(s, &q, out);
 	if (!refused)
 		released(s, &q, out);
 	tag_version(s, &q, out);
+	rules_derive(s, out);
 }

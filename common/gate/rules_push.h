@@ -30,5 +30,10 @@ struct push_subject {
 
 /* Adds the findings: at most one that says why the ref may not move. */
 void rules_push(const struct push_subject *s, struct diag_list *out);
+/* path "": about the push as such. False: the rule is off on this ref. */
+bool rules_push_hit(const struct push_subject *s, enum rule_id id, struct diag_list *out,
+		    const char *path, struct doc_pos at, const char *fmt, ...) PS_PRINTF(6, 7);
+/* rules_derive.c: a part of rules_push() */
+void rules_derive(const struct push_subject *s, struct diag_list *out);
 
 #endif

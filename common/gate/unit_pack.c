@@ -46,7 +46,8 @@ static void put_outline(msgpack_packer *pk, const struct outline *o)
 	for (size_t i = 0; i < o->n; i++) {
 		const struct rules_entry *e = &o->v[i];
 		const char *texts[] = { e->key, e->digest };
-		const uint64_t numbers[] = { (uint64_t)e->kind, e->at.line, e->at.col, e->safe };
+		const uint64_t numbers[] = { (uint64_t)e->kind, e->at.line, e->at.col, e->safe,
+					     (uint64_t)e->fabric };
 
 		PUT_ROW(pk, texts, numbers);
 	}
@@ -100,7 +101,7 @@ void unit_pack(struct buf *out, const struct unit_result *u, const char *file, u
 
 /* ---- in ---- */
 
-enum { TEXTS_MAX = 4, NUMBERS_MAX = 4 };
+enum { TEXTS_MAX = 4, NUMBERS_MAX = 5 };
 
 struct row { char *text[TEXTS_MAX]; uint64_t number[NUMBERS_MAX]; };
 
@@ -199,13 +200,13 @@ static bool take_entry(struct rules_entry *e, const msgpack_object *o)
 	struct row row;
 	bool ok;
 
-	if (!take_row(&row, o, 2, 4))
+	if (!take_row(&row, o, 2, 5))
 		return false;
 	ok = row.number[0] <= PROJECT_JOBS && strlen(row.text[1]) < sizeof(e->digest);
 	*e = (struct rules_entry) {
 		.kind = (enum project_kind)row.number[0], .key = xstrdup(row.text[0]),
 		.at = { (unsigned)row.number[1], (unsigned)row.number[2] },
-		.safe = row.number[3] != 0,
+		.safe = row.number[3] != 0, .fabric = (int64_t)row.number[4],
 	};
 	if (ok)
 		memcpy(e->digest, row.text[1], strlen(row.text[1]) + 1);

@@ -5,6 +5,7 @@
 
 #include "common/plan/canon.h"
 #include "common/plan/render.h"
+#include "common/project/quartz.h"
 
 struct deriving {
 	json_t *doc, *request;
@@ -222,6 +223,20 @@ static void configure(struct deriving *d, json_t *task)
 
 static const char *const triggers[] = { "schedule", "continuous", "trigger" };
 
+/* What the gate looks at in a job that was pushed. */
+static void check_schedule(struct deriving *d, const json_t *schedule)
+{
+	const char *cron = text_of(schedule, "quartz_cron_expression"),
+		   *zone = text_of(schedule, "timezone_id");
+	char *why = cron ? quartz_fault(cron) : NULL;
+
+	if (why)
+		problem(d, "'schedule': '%s' is no Quartz cron expression: %s", cron, why);
+	if (zone && !quartz_zone_is_known(zone))
+		problem(d, "'schedule': nobody knows a time zone '%s'", zone);
+	free(why);
+}
+
 static void set_schedule(struct deriving *d)
 {
 	const char *text = d->to->rule->schedule;
@@ -229,12 +244,13 @@ static void set_schedule(struct deriving *d)
 
 	if (!text)
 		return;
-	if (canon_read(&schedule, text, strlen(text), "schedule", NULL) < 0)
+	if (canon_read(&schedule, text, strlen(text), "schedule", NULL) < 0) {
 		problem(d, "'schedule' cannot be read");
-	else
-		json_object_set_new(d->request, "schedule",
-				    derive_merge(json_object_get(d->request, "schedule"),
-						 schedule));
+		return;
+	}
+	check_schedule(d, schedule);
+	json_object_set_new(d->request, "schedule",
+			    derive_merge(json_object_get(d->request, "schedule"), schedule));
 	json_decref(schedule);
 }
 

@@ -195,6 +195,12 @@ def in_a_working_copy(a):
     a.configure(("          as: jobs/job_production\n", "          as: jobs/by_the_rule\n"))
     jobs, _ = a.release(c, "v1.0.0", "in Git", "second")
     a.configure(("          as: jobs/by_the_rule\n", "          as: jobs/job_production\n"))
+    c.git("tag", "v1.0.1")
+    said = c.push("v1.0.1", expect=1).text
+    check(re.search(rf"pbt_project\.yml:\d+:3: error: '{JOB}' is a job of the project on fabric 4004, and environment "
+                    r"production derives one of that key there from 'jobs/job_development' \(penstock\.yml:\d+\) "
+                    r"\[PS-JOB-111\]", said), said)
+    c.push("HEAD:" + MAIN)		# main goes elsewhere
     rule = json.dumps(jobs["jobs/by_the_rule"]).replace("by_the_rule", "job_production")
     check(json.loads(rule) == jobs[JOB], f"the rule makes {rule}, the command {jobs[JOB]}")
 
@@ -221,6 +227,8 @@ def rules_changed(a, c):
         c.git("tag", tag)
         said = c.push(tag).text
         a.wait_event("refs/tags/" + tag)
+        warned = f"warning: environment production derives '{JOB}' from 'jobs/none'" in said and "[PS-JOB-110]" in said
+        check(warned == ("none" in new), said)
         line = re.search(r"derive 'jobs/job_production' \(penstock\.yml:(\d+)\): ", said)
         check("production: cannot be deployed: " in said and why in said and line, said)
         with open(os.path.join(a.dir, "penstock.yml"), encoding="utf-8") as f:

@@ -175,6 +175,10 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "p:10:11: error: a derived job has no 'as' [PS-CONF-008]\n"
 	  "p:10:19: error: 'from' must be a job like jobs/NAME, not 'job_a' [PS-CONF-020]\n"
 	},
+	{ "derived twice", TEAMS FABRICS "environments:\n  - name: dev\n    refs: [refs/heads/main]\n    fabric: dev\n"
+	  "    deploy: auto\n    jobs:\n      derive:\n        - { from: jobs/a, as: jobs/b }\n"
+	  "        - { from: jobs/c, as: jobs/b }\n",
+	  "p:11:11: error: 'jobs/b' is derived twice, first in line 10 [PS-CONF-018]\n" },
 	{ "derive's JSON", TEAMS FABRICS "environments:\n  - name: dev\n    refs: [refs/heads/main]\n    fabric: dev\n"
 	  "    deploy: auto\n    jobs:\n      derive:\n        - { from: jobs/a, as: jobs/b, patch: x, schedule: { timezone: UTC } }\n"
 	  "        - { from: jobs/a, as: jobs/c, patch: [], schedule: { timezone_id: [] } }\n",
