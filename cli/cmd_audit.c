@@ -1,13 +1,19 @@
 /* audit – what people and core decided: listed, exported, and whether it is whole. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
 #include "common/base/chain.h"
+#include "common/base/fsutil.h"
+#include "common/base/spawn.h"
 #include "common/plan/canon.h"
+
+extern char **environ;
 
 enum { OPT_N, OPT_WHO, OPT_WHAT, OPT_THING };
 enum { PAGE = 1000, LINE_LIMIT = 1 << 20 };
@@ -185,6 +191,8 @@ static int verify_lines(FILE *f, const char *path, struct chain_check *c, struct
 	}
 	if (rc == 0 && ferror(f))
 		rc = ps_err_errno(err, "cannot read '%s'", path);
+	if (rc == 0 && !c->bad && !c->last)	/* every agent has written one */
+		chain_break(c, 1, "there is none in this file");
 	free(line);
 	buf_clear(&e.details);
 	return rc;
@@ -210,6 +218,48 @@ static int verify_file(struct cli *cli, const char *path, struct noted *n, json_
 			 "bad", c.bad ? json_integer(c.bad) : json_null(), "problem",
 			 c.bad ? json_string(c.why) : json_null());
 	return 0;
+}
+
+/* A store, put aside or copied: only core can read it. */
+static bool is_store(const char *path)
+{
+	static const char magic[] = "SQLite format 3";
+	char head[sizeof(magic)] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is = fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+		  memcmp(head, magic, sizeof(magic)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* What the program prints, parsed; NULL: it has said why not. */
+static int run_core(const char *const *argv, json_t **doc, struct ps_err *err)
+{
+	struct spawn s = { .argv = argv, .env = (const char *const *)environ, .in = -1, .out = -1,
+			   .errout = STDERR_FILENO };
+	struct buf out = BUF_INIT;
+	int status = 0, rc = spawn_capture(&s, &out, LINE_LIMIT, &status, err);
+
+	if (rc == 0)
+		*doc = status ? NULL : json_loadb(buf_str(&out), out.len, 0, NULL);
+	buf_clear(&out);
+	return rc;
+}
+
+static int verify_store(struct cli *cli, const char *path, json_t **doc)
+{
+	char *program = fs_find_program("penstock-core");
+	const char *argv[] = { program, "--audit", path, NULL };
+	struct ps_err err = { 0 };
+	int rc = program ? run_core(argv, doc, &err) : 0;
+
+	if (!program)
+		return cli_fail(cli, CLI_NO, NULL, "the program 'penstock-core' is not beside "
+				"penstock: installed in part?");
+	free(program);
+	return rc < 0 ? cli_fail_err(cli, &err, NULL) : *doc ? 0 : CLI_NO;
 }
 
 /* What was noted, in the agent's own audit. */
@@ -263,7 +313,12 @@ static int verify_exec(struct cli *cli, const struct cmd_args *a)
 	if (!noted_read(&noted, a->opt[0]))
 		return cli_fail(cli, CLI_USAGE, NULL, "--entry is NUMBER:HASH, with 8 digits of "
 				"the hash or more, not '%s'", a->opt[0]);
-	if (a->n) {
+	if (a->n && is_store(a->arg[0])) {
+		if (!noted.seen)
+			return cli_fail(cli, CLI_USAGE, NULL,
+					"--entry asks an agent or an export, not a store");
+		code = verify_store(cli, a->arg[0], &doc);
+	} else if (a->n) {
 		code = verify_file(cli, a->arg[0], &noted, &doc);
 	} else {
 		code = cli_instance(cli);
@@ -285,11 +340,12 @@ static int verify_exec(struct cli *cli, const struct cmd_args *a)
 }
 
 const struct cmd cmd_audit_verify = {
-	.name = "audit verify", .usage = "[FILE.jsonl] [--entry NUMBER:HASH]", .group = "Releases",
+	.name = "audit verify", .usage = "[FILE] [--entry NUMBER:HASH]", .group = "Releases",
 	.help = "Is all there that was ever written to the audit, as it was written?",
 	.more = "Exits 1 and names the first entry that was changed, is missing, was moved or put "
 		"in between; also\nwhen its end was cut off or an older copy was put back. With "
-		"FILE it reads what `audit export`\nwrote, without an agent. --entry: what you "
+		"FILE it reads what `audit export`\nwrote, or a store that was put aside or "
+		"copied, without an agent. --entry: what you "
 		"noted once must be in it.",
 	.example = "audit verify",
 	.needs = CMD_NOTHING, .max = 1,

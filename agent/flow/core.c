@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/flow/clean.h"
+#include "agent/flow/core_audit.h"
 #include "agent/flow/disk.h"
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
@@ -514,5 +515,7 @@ int main(int argc, char **argv)
 		.on_parent = on_parent, .on_stop = stop, .on_end = end,
 	};
 
+	if (argc == 3 && strcmp(argv[1], "--audit") == 0)
+		return core_audit(argv[2]);
 	return role_main(argc, argv, &ops);
 }

@@ -17,6 +17,7 @@
 #include "agent/store/seal.h"
 #include "agent/store/sql.h"
 #include "agent/store/tx.h"
+#include "common/base/buf.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 
@@ -556,6 +557,40 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 	}
 	*out = st;
 	return 0;
+}
+
+/* A copy has no log, and SQLite would make one to read it; immutable says not to. */
+static char *uri_of(const char *path)
+{
+	struct buf b = BUF_INIT;
+	char *log = xasprintf("%s-wal", path);
+	bool alone = access(log, F_OK) < 0;
+
+	buf_adds(&b, "file:");
+	for (const char *at = path; *at; at++)
+		buf_addf(&b, strchr("%?#", *at) ? "%%%02X" : "%c", *at);
+	buf_adds(&b, alone ? "?immutable=1" : "");
+	free(log);
+	return buf_steal(&b);
+}
+
+int store_look(const char *path, store_run_fn *run, void *arg, struct ps_err *err)
+{
+	struct lane l = { .st = NULL };
+	char *uri = uri_of(path);
+	int rc;
+
+	tx_enter(&l.tx);
+	rc = access(path, R_OK) < 0 ? ps_err_errno(err, "cannot read '%s'", path) :
+				      lane_connect(&l, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+	if (rc == 0)
+		rc = tx_exec(&l.tx, "BEGIN", err);
+	if (rc == 0)
+		rc = run(&l.tx, arg, err);
+	tx_release_all(&l.tx);
+	tx_clear(&l.tx);		/* and what was begun */
+	free(uri);
+	return rc;
 }
 
 void store_close(struct store *st)

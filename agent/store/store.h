@@ -45,6 +45,9 @@ int store_open_sealed(struct store **out, const char *path, const char *seal, st
 void store_write(struct store *st, enum store_sync sync, store_run_fn *run, store_done_fn *done,
 		 void *arg);
 void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *arg);
+/* One look at the file `path`, by a program that is no agent: read-only, on this thread. Nothing is
+ * made beside the file, unless its log is there: then as SQLite does. */
+int store_look(const char *path, store_run_fn *run, void *arg, struct ps_err *err) PS_MUSTCHECK;
 /* Calls the done functions that are due; returns how many. On the loop's thread only. */
 size_t store_poll(struct store *st);
 /* Runs what is queued, joins the threads, calls the done functions that are left (what they queue

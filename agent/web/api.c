@@ -43,7 +43,7 @@ static const struct route routes[] = {
 	{ .path = "/tokens", .view = view_tokens },
 	{ .post = true, .path = "/tokens", .act = act_token_create, .word = "token" },
 	{ .post = true, .path = "/tokens/*/revoke", .act = act_token_revoke, .word = "token" },
-	{ .post = true, .path = "/runs", .act = act_run },
+	{ .post = true, .path = "/runs", .act = act_run, .word = "run" },
 	{ .post = true, .path = "/cancel", .act = act_thing },
 	{ .post = true, .path = "/retry", .act = act_thing },
 	{ .post = true, .path = "/bump", .act = act_thing },

@@ -91,6 +91,7 @@ def export_and_offline():
         check("entry 2" in verify("\n".join(lines[:1] + lines[2:]) + "\n", 1), "a line gone")
         check("entry 2" in verify("\n".join([lines[0], lines[2], lines[1]] + lines[3:]) + "\n", 1), "two swapped")
         check("entry 2" in verify(lines[0] + "\n{\n", 1), "a line that is none")
+        check("none in this file" in verify("", 1), "an empty file")
         noted = f"{n}:{json.loads(lines[-1])['hash'][:12]}"
         check("whole" in verify(text, 0, "--entry", noted), "what was noted is there")
         check("missing" in verify("\n".join(lines[:-1]) + "\n", 1, "--entry", noted), "the end cut off")
@@ -106,6 +107,9 @@ def tampered(name, number, text, *sql):
         with sqlite3.connect(os.path.join(a.dir, "state", "store.db")) as db:
             for s in sql:
                 db.execute(s)
+        p = run(os.path.join(BUILD, "penstock"), "audit", "verify", os.path.join(a.dir, "state", "store.db"), expect=1,
+                env=clean_env())
+        check(f"entry {number}" in p.stderr and text in p.stderr, p.stderr)
         a.start()
         broken(a, number, text)
         a.penstock("pause", "-m", "more behind it")
@@ -124,6 +128,9 @@ def a_backup_put_back_says_so():
         acts(a)
         copy = os.path.join(a.base, "copy.db")
         a.penstock("backup", copy)
+        before = os.listdir(a.base)
+        p = run(os.path.join(BUILD, "penstock"), "audit", "verify", copy, env=clean_env())
+        check("the audit is whole" in p.stdout and os.listdir(a.base) == before, p.stdout)
         a.penstock("pause", "-m", "after the backup")
         last = audit(a)[0]
         a.stop()

@@ -352,6 +352,7 @@ class Scene:
         a = self.a
         for repo in self.repos:
             self.judge_chain(repo)
+        a.penstock("audit", "verify")
         builds = [b for b in a.builds() if not b["check_of"]]
         keys = [b["key"] for b in builds]
         check(len(set(keys)) == len(keys) == 2, f"keys of builds: {keys}")
