@@ -219,6 +219,10 @@ def rules_changed(a, c):
     check(pause(jobs) == "UNPAUSED", "enabled is for the day the job is made")
     a.configure(("          enabled: false\n", "          enabled: false\n          enforce_schedule: true\n"))
     check(pause(a.release(c, "v1.0.2")[0]) == "PAUSED", "enforced")
+    a.configure(("          as: jobs/job_production\n", f"          as: {FROM}\n"))
+    jobs, _ = a.release(c, "v1.0.3")
+    check(jobs[FROM]["fabric_id"] == "4004", "a key of another fabric is free on this one")
+    a.configure((f"          as: {FROM}\n", "          as: jobs/job_production\n"))
     for n, (old, new, why) in enumerate((
             ("config: prod", "config: nowhere", "'pipelines/customers_orders' has no config instance 'nowhere'"),
             (f"from: {FROM}", "from: jobs/none", "the project has no job 'jobs/none'"))):

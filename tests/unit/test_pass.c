@@ -257,6 +257,20 @@ static int run_found(struct store_tx *tx, void *arg, struct ps_err *err)
 	return rc;
 }
 
+static size_t differing;
+
+static int run_count_observed(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	struct observed_place at = { "dev", f->demand.repository, "." };
+	struct observed_jobs l = { NULL, 0 };
+	int rc = observed_jobs(tx, &at, &l, err);
+
+	differing = l.n;
+	observed_jobs_clear(&l);
+	return rc;
+}
+
 static char plan_text[4096];
 
 static int run_read_plan(struct store_tx *tx, void *arg, struct ps_err *err)
@@ -309,9 +323,12 @@ static void looks_before_it_deploys(void **state)
 	assert_int_equal(do_write(f, run_read_plan), 0);
 	assert_non_null(strstr(plan_text, "\"seen\":[{\"key\":\"jobs/j\",\"sha256\":\"f3b0c4"));
 	assert_non_null(strstr(plan_text, "\"drifted\":true"));
+	assert_int_equal(do_write(f, run_count_observed), 0);
+	assert_int_equal(differing, 1);
 	/* what is deployed next is not compared with what was seen before */
 	assert_int_equal(do_write(f, run_deployed), 0);
-	assert_acts(f, 0, 0);
+	assert_int_equal(do_write(f, run_count_observed), 0);
+	assert_int_equal(differing, 0);
 }
 
 static void gates_of_a_deployment(void **state)

@@ -250,7 +250,9 @@ static void digest_speaks_of_what_counts(void **state)
 	assert_string_equal(buf_str(&why), "jobs/job_development is not on the fabric any more\n");
 	known[0].observed = NULL;
 	f->in.fabric_address = "fabrics/other";
-	f->in.fabric_id = 1174;
+	digest_of(f, &first, d, &why);
+	assert_string_equal(buf_str(&why),
+			    "the fabric's address: fabrics/development → fabrics/other\n");
 	f->in.environment = "qa";
 	digest_of(f, &first, d, &why);
 	assert_string_equal(buf_str(&why), "the environment: development → qa\n"
@@ -262,6 +264,10 @@ static void digest_speaks_of_what_counts(void **state)
 	digest_of(f, &first, d, &why);
 	assert_string_equal(buf_str(&why), "jobs/job_production is deployed as well\n");
 	f->in.nderive = 0;
+	f->in.release_id = OTHER_SHA;
+	digest_of(f, &first, d, &why);
+	assert_string_equal(buf_str(&why), "the release: " SHA " → " OTHER_SHA "\n");
+	f->in.release_id = SHA;
 	f->in.nknown = 1;
 	digest_of(f, &first, d, &why);
 	assert_string_equal(d, first.digest);
