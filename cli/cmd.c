@@ -3,6 +3,8 @@
 #include "cli/cmd.h"
 
 extern const struct cmd cmd_adopt;
+extern const struct cmd cmd_approvals;
+extern const struct cmd cmd_approve;
 extern const struct cmd cmd_audit;
 extern const struct cmd cmd_audit_export;
 extern const struct cmd cmd_audit_verify;
@@ -14,9 +16,11 @@ extern const struct cmd cmd_cancel;
 extern const struct cmd cmd_check;
 extern const struct cmd cmd_clean;
 extern const struct cmd cmd_config_check;
+extern const struct cmd cmd_deploy;
 extern const struct cmd cmd_drain;
 extern const struct cmd cmd_events;
 extern const struct cmd cmd_fabrics;
+extern const struct cmd cmd_freeze;
 extern const struct cmd cmd_history;
 extern const struct cmd cmd_init;
 extern const struct cmd cmd_install;
@@ -24,6 +28,7 @@ extern const struct cmd cmd_key_export;
 extern const struct cmd cmd_key_list;
 extern const struct cmd cmd_key_rotate;
 extern const struct cmd cmd_job_derive;
+extern const struct cmd cmd_lock;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_plan;
@@ -31,6 +36,8 @@ extern const struct cmd cmd_policy_export;
 extern const struct cmd cmd_promote;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_reconcile;
+extern const struct cmd cmd_redeploy;
+extern const struct cmd cmd_reject;
 extern const struct cmd cmd_release_hold;
 extern const struct cmd cmd_release_show;
 extern const struct cmd cmd_releases;
@@ -48,7 +55,9 @@ extern const struct cmd cmd_token_create;
 extern const struct cmd cmd_token_list;
 extern const struct cmd cmd_token_revoke;
 extern const struct cmd cmd_toolchain_make;
+extern const struct cmd cmd_unfreeze;
 extern const struct cmd cmd_uninstall;
+extern const struct cmd cmd_unlock;
 extern const struct cmd cmd_verify;
 extern const struct cmd cmd_which;
 extern const struct cmd cmd_why;
@@ -74,7 +83,12 @@ const struct cmd *const cmd_table[] = {
 	&cmd_history,
 	&cmd_run,
 	&cmd_runs,
+	&cmd_approvals,
+	&cmd_approve,
+	&cmd_reject,
 	&cmd_promote,
+	&cmd_deploy,
+	&cmd_redeploy,
 	&cmd_release_hold,
 	&cmd_audit_verify,
 	&cmd_audit_export,
@@ -83,6 +97,10 @@ const struct cmd *const cmd_table[] = {
 	&cmd_retry,
 	&cmd_bump,
 	&cmd_build,
+	&cmd_freeze,
+	&cmd_unfreeze,
+	&cmd_lock,
+	&cmd_unlock,
 	&cmd_pause,
 	&cmd_resume,
 	&cmd_drain,

@@ -1,4 +1,4 @@
-/* promote: what sends a release somewhere. */
+/* promote, deploy, redeploy: what sends a release somewhere. */
 #include "config.h"
 
 #include "cli/client.h"
@@ -49,7 +49,7 @@ static int promote_exec(struct cli *cli, const struct cmd_args *a)
 const struct cmd cmd_promote = {
 	.name = "promote",
 	.usage = "LABEL|RELEASE ENVIRONMENT [-m TEXT] [--repo R] [--project P]",
-	.group = "Steer",
+	.group = "Releases",
 	.help = "Send a release that exists to another environment",
 	.more = "LABEL is a version, a tag or a branch as `penstock releases` shows it; RELEASE\n"
 		"the first digits of its id. Nothing is built or tested again: the same bytes go\n"
@@ -63,4 +63,89 @@ const struct cmd cmd_promote = {
 		  { "repo", 'R', "REPO", "of this repository, when several have the label" },
 		  { "project", 'p', "PATH", "of this project, when several have the label" } },
 	.exec = promote_exec,
+};
+
+/* ---- deploy, redeploy ---- */
+
+enum { GO_WHY, GO_JOBS, GO_REPO, GO_PROJECT };
+
+/* "a,jobs/b" as a list of keys; NULL: not given. */
+static json_t *keys_of(const char *text)
+{
+	json_t *list = text ? json_array() : NULL;
+
+	for (const char *at = text; at && *at;) {
+		size_t n = strcspn(at, ",");
+		char *key = xasprintf("%s%.*s", ps_starts(at, "jobs/") ? "" : "jobs/", (int)n, at);
+
+		if (n)
+			json_array_append_new(list, json_string(key));
+		free(key);
+		at += n + (at[n] == ',');
+	}
+	return list;
+}
+
+static int go(struct cli *cli, const struct cmd_args *a, const char *path)
+{
+	json_t *doc = NULL;
+	json_t *body = json_pack("{s:s, s:s*, s:o*, s:s*, s:s*}", "thing", a->arg[0], "why",
+				 a->opt[GO_WHY], "jobs", keys_of(a->opt[GO_JOBS]), "repository",
+				 a->opt[GO_REPO], "project", a->opt[GO_PROJECT]);
+	int code = body ? client_post(cli, path, body, &doc)
+			: cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
+
+	json_decref(body);
+	if (code == CLI_OK)
+		code = tell(cli, doc);
+	json_decref(doc);
+	return code;
+}
+
+static int deploy_exec(struct cli *cli, const struct cmd_args *a)
+{
+	return go(cli, a, "/deploy");
+}
+
+static int redeploy_exec(struct cli *cli, const struct cmd_args *a)
+{
+	return go(cli, a, "/redeploy");
+}
+
+#define GO_OPTS                                                                              \
+	{ "message", 'm', "TEXT", "why; kept with the deployment" },                        \
+	{ "jobs", 'j', "A,B", "only these jobs; the others stay as they are" },             \
+	{ "repo", 'R', "REPO", "with an environment: only of this repository" },            \
+	{ "project", 'p', "PATH", "with an environment: only this project" }
+
+const struct cmd cmd_deploy = {
+	.name = "deploy",
+	.usage = "DEPLOYMENT|ENVIRONMENT [--jobs A,B] [-m TEXT] [--repo R] [--project P]",
+	.group = "Releases",
+	.help = "Let go what waits for being deployed by hand",
+	.more = "Where the environment says `deploy: manual`: one deployment, or all that wait\n"
+		"there for it. With --jobs it is deployed in part, which never satisfies another\n"
+		"environment's `after`. For members of the team that owns the fabric.",
+	.example = "deploy d12 --jobs jobs/job_nightly",
+	.needs = CMD_INSTANCE,
+	.min = 1,
+	.max = 1,
+	.opts = { GO_OPTS },
+	.exec = deploy_exec,
+};
+
+const struct cmd cmd_redeploy = {
+	.name = "redeploy",
+	.usage = "DEPLOYMENT|ENVIRONMENT [--jobs A,B] [-m TEXT] [--repo R] [--project P]",
+	.group = "Releases",
+	.help = "Deploy once more what was deployed",
+	.more = "The release of a deployment, or what was deployed last to an environment, once\n"
+		"more through all of its gates: after a change of the configuration, or when\n"
+		"somebody changed the fabric by hand. For whoever may push to the environment.",
+	.example = "redeploy production -m 'another warehouse'",
+	.needs = CMD_INSTANCE,
+	.min = 1,
+	.max = 1,
+	.opts = { GO_OPTS },
+	.exec = redeploy_exec,
 };

@@ -32,6 +32,8 @@ static void request_free(struct request *r)
 	free((char *)k->repository);
 	free((char *)k->environment);
 	free((char *)k->project);
+	free((char *)k->jobs);
+	free((char *)k->plan);
 	acting_clear(&r->acting);
 	policy_drop(r->policy);
 	free(r);
@@ -46,7 +48,10 @@ static int details(const struct acting *a, struct buf *out, struct ps_err *err)
 
 	for (size_t i = 0; i < most; i++)
 		json_array_append(things, json_object_get(json_array_get(a->items, i), "id"));
-	doc = json_pack("{s:I, s:o}", "changed", (json_int_t)n, "things", things);
+	doc = json_pack("{s:I, s:o, s:s*}", "changed", (json_int_t)n, "things", things, "plan",
+			a->plan);
+	if (a->ask.emergency)
+		json_object_set_new(doc, "emergency", json_true());
 	rc = canon_write(doc, out, err);
 	json_decref(doc);
 	return rc;
@@ -78,6 +83,14 @@ static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_BUMP] = acts_bump,
 		[ACTS_CHECK] = acts_check_build,
 		[ACTS_PROMOTE] = acts_promote,
+		[ACTS_REDEPLOY] = acts_redeploy,
+		[ACTS_APPROVE] = acts_approve,
+		[ACTS_REJECT] = acts_reject,
+		[ACTS_DEPLOY] = acts_deploy,
+		[ACTS_FREEZE] = acts_close,
+		[ACTS_UNFREEZE] = acts_close,
+		[ACTS_LOCK] = acts_close,
+		[ACTS_UNLOCK] = acts_close,
 	};
 	struct acting *a = &((struct request *)arg)->acting;
 	int rc;
@@ -140,6 +153,8 @@ void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, 
 	r->acting.ask.repository = xstrdup_null(ask->repository);
 	r->acting.ask.environment = xstrdup_null(ask->environment);
 	r->acting.ask.project = xstrdup_null(ask->project);
+	r->acting.ask.jobs = xstrdup_null(ask->jobs);
+	r->acting.ask.plan = xstrdup_null(ask->plan);
 	acting_init(&r->acting);
 	store_write(c->store, STORE_FULL, write_act, written, r);
 }

@@ -1,5 +1,6 @@
 /*
- * acts – what people do to the queue: cancel, retry, bump, check; and what they ask for: promote.
+ * acts – what people do to the queue: cancel, retry, bump, check; to releases on their way:
+ * promote, redeploy, approve, reject, deploy; and to a fabric: freeze, lock.
  *
  * Each is one transaction that asks first whether he may (acts_rights.h), then changes all that
  * belongs together or nothing, and names what it changed. Work under way is not ended here: its row
@@ -15,7 +16,10 @@
 
 #include "agent/flow/core.h"
 
-enum acts_verb { ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK, ACTS_PROMOTE };
+enum acts_verb {
+	ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK, ACTS_PROMOTE, ACTS_REDEPLOY, ACTS_APPROVE,
+	ACTS_REJECT, ACTS_DEPLOY, ACTS_FREEZE, ACTS_UNFREEZE, ACTS_LOCK, ACTS_UNLOCK,
+};
 
 struct acts_person {
 	const char *login; /* who acts */
@@ -31,6 +35,10 @@ struct acts_ask {
 	const char *ref, *repository; /* cancel what is queued: NULL means any */
 	const char *environment;      /* promote: where to */
 	const char *project;	      /* promote: with repository, which one is meant; NULL */
+	const char *jobs;	      /* deploy, redeploy: JSON list of keys; NULL: all */
+	const char *plan;	      /* approve: digest of the plan that he saw; NULL: as it is */
+	int64_t until_ms;	      /* freeze: it ends then; 0: when somebody says so */
+	bool emergency;		      /* approve: alone, and at any time */
 	bool queued;
 	bool all_demands; /* cancel a build although several demands need it */
 	bool fresh;       /* retry: forget remembered passes of its tests */

@@ -12,6 +12,14 @@ static const struct { const char *verb, *past; } words[] = {
 	[ACTS_BUMP] = { "bump", "bumped" },
 	[ACTS_CHECK] = { "check", "asked" },
 	[ACTS_PROMOTE] = { "promote", "promoted" },
+	[ACTS_REDEPLOY] = { "redeploy", "asked for again" },
+	[ACTS_APPROVE] = { "approve", "approved" },
+	[ACTS_REJECT] = { "reject", "rejected" },
+	[ACTS_DEPLOY] = { "deploy", "let go" },
+	[ACTS_FREEZE] = { "freeze", "frozen" },
+	[ACTS_UNFREEZE] = { "unfreeze", "opened" },
+	[ACTS_LOCK] = { "lock", "locked" },
+	[ACTS_UNLOCK] = { "unlock", "opened" },
 };
 
 const char *acts_word(enum acts_verb verb)
@@ -37,6 +45,7 @@ void acting_clear(struct acting *a)
 	free(a->keeps);
 	free(a->stops);
 	free(a->why);
+	free(a->plan);
 	free(a->next);
 	json_decref(a->items);
 }
@@ -45,10 +54,16 @@ void acts_item(struct acting *a, char kind, int64_t id, const char *state, const
 	       const char *what)
 {
 	char text[ID_TEXT];
+
+	acts_item_named(a, id_text(text, kind, id), state, reason, what);
+}
+
+void acts_item_named(struct acting *a, const char *text, const char *state, const char *reason,
+		     const char *what)
+{
 	json_t *one;
 	size_t i;
 
-	id_text(text, kind, id);
 	json_array_foreach(
 		a->items, i,
 		one) if (ps_streq(json_string_value(json_object_get(one, "id")), text)) return;

@@ -28,6 +28,7 @@ struct acting {
 	const struct ps_paths *paths;
 	struct acts_ask ask; /* the strings are whoever's made it */
 	char *why;           /* "cancelled by kim: TEXT", "retried by kim" */
+	char *plan;	     /* what was approved or rejected: its digest, for the audit; NULL */
 	json_t *items;
 	char *next; /* after a refusal: the command to type; NULL */
 	struct acts_stop *stops;
@@ -45,12 +46,20 @@ const char *acts_word(enum acts_verb verb);
 int acts_cancel(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_retry(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_bump(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_redeploy(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_approve(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_reject(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_deploy(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_close(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_promote(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 
 /* What was changed, for the answer; a thing that is in it already is not repeated. */
 void acts_item(struct acting *a, char kind, int64_t id, const char *state, const char *reason,
 	       const char *what);
+/* The same for a thing that has a name instead of a number. */
+void acts_item_named(struct acting *a, const char *id, const char *state, const char *reason,
+		     const char *what);
 void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence);
 /* May he do this to every one of these (open_only: of the open ones)? PS_EPERM for the first he may
  * not. None at all: only an admin may. */

@@ -187,6 +187,13 @@ int demand_set_release(struct store_tx *tx, int64_t id, const char *release, str
 	return rc < 0 ? rc : 0;
 }
 
+int demand_set_jobs(struct store_tx *tx, int64_t id, const char *jobs, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET jobs = ? WHERE id = ?", "ti", jobs, id);
+
+	return rc < 0 ? rc : 0;
+}
+
 void demand_clear(struct demand *d)
 {
 	rows_clear_one(&demand_shape, d);

@@ -60,6 +60,8 @@ int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest,
 			 struct ps_err *err) PS_MUSTCHECK;
 int demand_set_release(struct store_tx *tx, int64_t id, const char *release,
 		       struct ps_err *err) PS_MUSTCHECK;
+/* Only these of its jobs (JSON list of keys). */
+int demand_set_jobs(struct store_tx *tx, int64_t id, const char *jobs, struct ps_err *err) PS_MUSTCHECK;
 void demand_clear(struct demand *d);
 void demands_clear(struct demands *l);
 

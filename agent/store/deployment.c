@@ -77,6 +77,18 @@ int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployment
 	return rows_select(tx, &deployment_shape, out, err, "WHERE demand = ? ORDER BY id", "i", demand);
 }
 
+int deployments_last(struct store_tx *tx, const char *environment, const char *repository, const char *project,
+		     struct deployments *out, struct ps_err *err)
+{
+	const char *repo = repository ? repository : "", *path = project ? project : "";
+
+	return rows_select(tx, &deployment_shape, out, err,
+			   "WHERE id IN (SELECT MAX(id) FROM deployment WHERE state = 'deployed' AND environment = ?"
+			   " AND (? = '' OR repository IN (SELECT id FROM repository WHERE name = ?))"
+			   " AND (? = '' OR project = ?) GROUP BY repository, project) ORDER BY id", "ttttt", environment,
+			   repo, repo, path, path);
+}
+
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,
 		     const char *environment, int64_t event, int64_t *newer, struct ps_err *err)
 {

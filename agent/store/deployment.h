@@ -38,6 +38,9 @@ int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t e
 		      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out,
 			  struct ps_err *err) PS_MUSTCHECK;
+/* The last that was deployed of each project to this environment; repository (name), project NULL: any. */
+int deployments_last(struct store_tx *tx, const char *environment, const char *repository,
+		     const char *project, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 /* A later event's deployment of the same project to the same environment: its number, else 0. What
  * people asked for is none: it says nothing of what a push is worth. */
 int deployment_newer(struct store_tx *tx, int64_t repository, const char *project,

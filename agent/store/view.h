@@ -41,6 +41,9 @@ view_fn view_tests;		/* of t31, of build b31, of event e88: each with its cases 
 view_fn view_test, view_tests_list;	/* without them */
 view_fn view_releases, view_release;
 view_fn view_fabrics;		/* those of cfg with what is live on each */
+/* what waits for people: at the gate approval; of deployment a->id alone, or all. Each with who could
+ * and who has, and with id the plan */
+view_fn view_approvals;
 view_fn view_history;		/* deployments of fabric a->id */
 view_fn view_runs, view_run;
 /* array of what waits or is under way, each with its first reason */

@@ -1,5 +1,5 @@
-/* api_acts – cancel, retry, bump, check, promote, drain: what is asked is read here; who may, and
- * what it changes, is flow's (acts.h, pause_request.c). */
+/* api_acts – cancel, approve, freeze and the like, and drain: what is asked is read here; who may,
+ * and what it changes, is flow's (acts.h, pause_request.c). */
 #include "config.h"
 
 #include "agent/flow/acts.h"
@@ -35,6 +35,14 @@ static const struct {
 	{ "/bump", ACTS_BUMP },
 	{ "/check", ACTS_CHECK },
 	{ "/promote", ACTS_PROMOTE },
+	{ "/redeploy", ACTS_REDEPLOY },
+	{ "/approve", ACTS_APPROVE },
+	{ "/reject", ACTS_REJECT },
+	{ "/deploy", ACTS_DEPLOY },
+	{ "/freeze", ACTS_FREEZE },
+	{ "/unfreeze", ACTS_UNFREEZE },
+	{ "/lock", ACTS_LOCK },
+	{ "/unlock", ACTS_UNLOCK },
 };
 
 static enum acts_verb verb_of(const struct request *r)
@@ -46,11 +54,23 @@ static enum acts_verb verb_of(const struct request *r)
 	return verbs[i].verb;
 }
 
+static bool is_list_of_keys(const json_t *jobs)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(jobs, i, one)
+		if (!json_is_string(one))
+			return false;
+	return json_array_size(jobs) > 0;
+}
+
 void act_thing(struct request *r)
 {
 	struct ps_err err = { 0 };
 	json_t *body = NULL;
 	int rc = http_body(r->call, &body, &err);
+	char *jobs = json_dumps(json_object_get(body, "jobs"), JSON_COMPACT);
 	struct acts_ask ask = {
 		.verb = verb_of(r),
 		.thing = member(body, "thing"),
@@ -59,6 +79,10 @@ void act_thing(struct request *r)
 		.repository = member(body, "repository"),
 		.environment = member(body, "environment"),
 		.project = member(body, "project"),
+		.jobs = jobs,
+		.plan = member(body, "plan"),
+		.until_ms = json_integer_value(json_object_get(body, "until_ms")),
+		.emergency = json_is_true(json_object_get(body, "emergency")),
 		.queued = json_is_true(json_object_get(body, "queued")),
 		.all_demands = json_is_true(json_object_get(body, "all_demands")),
 		.fresh = json_is_true(json_object_get(body, "fresh")),
@@ -69,6 +93,8 @@ void act_thing(struct request *r)
 
 	if (rc == 0 && ask.why && strlen(ask.why) > WHY_MAX)
 		rc = ps_err_set(&err, PS_EINVAL, "the reason is longer than %d bytes", WHY_MAX);
+	if (rc == 0 && jobs && !is_list_of_keys(json_object_get(body, "jobs")))
+		rc = ps_err_set(&err, PS_EINVAL, "jobs must be a list of keys like jobs/NAME");
 	if (rc == 0 && !ask.queued == !ask.thing)
 		rc = ps_err_set(
 			&err, PS_EINVAL,
@@ -79,6 +105,7 @@ void act_thing(struct request *r)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
 		flow_act(r->core, &ask, reply, r);
+	free(jobs);
 	json_decref(body);
 }
 

@@ -10,9 +10,8 @@
 
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
-	"approvals and deployments by hand: such deployments wait",
 	"fabrics of providers databricks and airflow: deployments there wait",
-	"rollback, pin, lock, freeze, windows, orphans",
+	"rollback, pin, orphans",
 	"signatures of releases",
 	"hooks beside ours in one repository",
 	"a user of its own for each role",

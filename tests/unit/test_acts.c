@@ -23,6 +23,8 @@ static const char yaml[] =
 	"fabrics:\n  development: { id: 1, owner: developers, provider: local }\n"
 	"  production: { id: 2, owner: prod_support, provider: local }\n"
 	"environments:\n  - { name: development, refs: [refs/heads/main], fabric: development, deploy: auto }\n"
+	"  - { name: production, refs: [refs/tags/*], fabric: production, deploy: approve }\n"
+	"  - { name: byhand, refs: [refs/heads/byhand], fabric: production, deploy: manual }\n"
 	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n";
 
 static struct fx {
@@ -55,6 +57,10 @@ struct row {
 	" slot, fence, lease_ms, kept, flaky, passed, failed, errors, skipped, created_ms) VALUES (91, 'tk', 1, 1, '.'," \
 	" '" OID2 "', 'pipelines/a', 'dev', '" state "', 1, -1, 4, 0, 1, 0, 1, 0, 0, 0, 1)",         \
 	"INSERT INTO demand_test (demand, test, build) VALUES (" #demand ", 91, 1)"
+/* d2 of e5 (pushed by ana, as the fill has it) stands at that gate of production */
+#define AT_GATE(gate) "UPDATE deployment SET gate = '" gate "', plan_digest = 'pd' WHERE id = 2"
+#define GIVEN "SELECT COUNT(*) || COALESCE(MAX(login || decision || plan_digest || emergency || message), '') FROM approval"
+#define LEE "UPDATE push SET pusher = 'kim' WHERE id = 1"
 #define LATER "UPDATE event SET seq = 9, ref = 'refs/heads/broken' WHERE id = 6"
 
 static const struct row rows[] = {
@@ -201,6 +207,69 @@ static const struct row rows[] = {
 	{ "check: a comparison is not retried",
 	  .first = { "UPDATE build SET check_of = 1, key = 'k1', state = 'failed' WHERE id = 3" },
 	  .ask = { ACTS_RETRY, ADMIN, .thing = "b3" }, .rc = PS_EBUSY, .says = "only compares" },
+	{ "approve: by an owner", .first = { AT_GATE("approval") },
+	  .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2", .why = "fine", .plan = "pd" },
+	  .says = "to production: prod_support 1/1",
+	  .then = { { GIVEN, "1kimapprovedpd0fine" }, { "SELECT look FROM deployment WHERE id = 2", "1" } } },
+	{ "approve: not of the team", .first = { AT_GATE("approval") }, .ask = { ACTS_APPROVE, WHO("ana"), .thing = "d2" },
+	  .rc = PS_EPERM, .says = "'ana' may not approve d2: fabric production is of team prod_support, and ana is not of "
+	  "the team; who could: kim", .then = { { GIVEN, "0" } } },
+	{ "approve: an admin is not of the team", .first = { AT_GATE("approval") }, .ask = { ACTS_APPROVE, ADMIN, .thing = "d2" },
+	  .rc = PS_EPERM, .says = "who could: kim" },
+	{ "approve: who pushed it", .first = { AT_GATE("approval"), LEE }, .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2" },
+	  .rc = PS_EPERM, .says = "kim may have pushed it; who could: nobody of them", .then = { { GIVEN, "0" } } },
+	{ "approve: who may have pushed it", .first = { AT_GATE("approval"),
+	  "INSERT INTO push (id, push, repository, pusher, acting_as, uid, judged, boot, stamp, pid, pid_start, ended, at_ms)"
+	  " VALUES (2, 'p-2', 1, 'root', 'kim', 0, 'gate', 'b', 1, 10, 1, 1, 1000)",
+	  "INSERT INTO event_maker (event, push) VALUES (5, 1), (5, 2)" },
+	  .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2" }, .rc = PS_EPERM, .says = "may have pushed it" },
+	{ "approve: another plan than he saw", .first = { AT_GATE("approval") },
+	  .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2", .plan = "old" }, .rc = PS_EBUSY,
+	  .says = "not the one that you saw any more: pd, not old", .then = { { GIVEN, "0" } } },
+	{ "approve: it does not wait for that", .first = { AT_GATE("after") }, .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2" },
+	  .rc = PS_EBUSY, .says = "d2 does not wait for an approval: after" },
+	{ "approve: over", .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d1" }, .rc = PS_EBUSY, .says = "d1 is deployed" },
+	{ "approve: no deployment", .ask = { ACTS_APPROVE, WHO("kim"), .thing = "e5" }, .rc = PS_EINVAL, .says = "say one like d12" },
+	{ "approve: unknown", .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d99" }, .rc = PS_ENOENT, .says = "there is no deployment d99" },
+	{ "emergency: nobody is named", .first = { AT_GATE("approval") },
+	  .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2", .why = "fire", .emergency = true }, .rc = PS_EPERM,
+	  .says = "fabric production has no team for emergencies" },
+	{ "emergency: without a reason", .first = { AT_GATE("approval") },
+	  .ask = { ACTS_APPROVE, WHO("kim"), .thing = "d2", .emergency = true }, .rc = PS_EINVAL, .says = "needs a reason" },
+	{ "reject: ends what waits of the release there", .first = { AT_GATE("approval") },
+	  .ask = { ACTS_REJECT, WHO("kim"), .thing = "d2", .why = "bad" }, .says = "\"state\": \"rejected\"",
+	  .then = { { "SELECT state || reason FROM deployment WHERE id = 2", "rejectedrejected by kim: bad" },
+		    { DEMAND(4), "cancelled:rejected by kim: bad" }, { GIVEN, "1kimrejectedpd0bad" } } },
+	{ "reject: without a reason", .ask = { ACTS_REJECT, WHO("kim"), .thing = "d2" }, .rc = PS_EINVAL, .says = "needs a reason" },
+	{ "reject: not his", .ask = { ACTS_REJECT, WHO("ana"), .thing = "d2", .why = "x" }, .rc = PS_EPERM,
+	  .says = "'ana' may not reject d2: fabric production is for team prod_support (kim)" },
+	{ "deploy: one", .first = { AT_GATE("manual") }, .ask = { ACTS_DEPLOY, WHO("kim"), .thing = "d2", .jobs = "[\"jobs/a\"]" },
+	  .then = { { "SELECT let_by || look FROM deployment WHERE id = 2", "kim1" }, { "SELECT jobs FROM demand WHERE id = 4", "[\"jobs/a\"]" } } },
+	{ "deploy: an environment", .first = { AT_GATE("manual"), "UPDATE deployment SET environment = 'byhand' WHERE id = 2" },
+	  .ask = { ACTS_DEPLOY, WHO("kim"), .thing = "byhand" }, .says = "\"d2\"" },
+	{ "deploy: nothing waits there", .first = { AT_GATE("approval") }, .ask = { ACTS_DEPLOY, WHO("kim"), .thing = "byhand" },
+	  .rc = PS_EBUSY, .says = "nothing waits in environment byhand" },
+	{ "deploy: not by hand", .first = { AT_GATE("approval") }, .ask = { ACTS_DEPLOY, WHO("kim"), .thing = "d2" }, .rc = PS_EBUSY,
+	  .says = "does not wait for being deployed by hand: approval" },
+	{ "deploy: not his", .first = { AT_GATE("manual") }, .ask = { ACTS_DEPLOY, ADMIN, .thing = "d2" }, .rc = PS_EPERM },
+	{ "redeploy: nothing was", .ask = { ACTS_REDEPLOY, WHO("kim"), .thing = "production" }, .rc = PS_EBUSY,
+	  .says = "nothing was deployed to environment production" },
+	{ "redeploy: not his to push", .ask = { ACTS_REDEPLOY, WHO("eve"), .thing = "d1" }, .rc = PS_EPERM,
+	  .says = "may not redeploy to environment development" },
+	{ "freeze", .ask = { ACTS_FREEZE, WHO("kim"), .thing = "production", .why = "year's end", .until_ms = INT64_MAX / 2 },
+	  .says = "\"id\": \"production\", \"state\": \"frozen\"",
+	  .then = { { "SELECT fabric || kind || who || why FROM closure", "productionfreezekimyear's end" } } },
+	{ "freeze: until before", .ask = { ACTS_FREEZE, WHO("kim"), .thing = "production", .why = "x", .until_ms = 5 }, .rc = PS_EINVAL,
+	  .says = "over already" },
+	{ "freeze: without a reason", .ask = { ACTS_FREEZE, WHO("kim"), .thing = "production" }, .rc = PS_EINVAL, .says = "say why" },
+	{ "lock: not his", .ask = { ACTS_LOCK, WHO("ana"), .thing = "production", .why = "x" }, .rc = PS_EPERM,
+	  .says = "'ana' may not lock production: that is for team prod_support (kim), root or" },
+	{ "unlock: it was not", .ask = { ACTS_UNLOCK, ADMIN, .thing = "production" }, .says = "was not locked" },
+	{ "unlock: another kind stays", .first = { "INSERT INTO closure VALUES ('production', 'freeze', 'kim', 'x', 1, 0), ('production',"
+	  " 'lock', 'kim', 'x', 1, 0)" }, .ask = { ACTS_UNLOCK, WHO("kim"), .thing = "production" },
+	  .then = { { "SELECT COUNT(*) || MAX(kind) FROM closure", "1freeze" } } },
+	{ "unfreeze: of no configuration, by an admin", .ask = { ACTS_UNFREEZE, ADMIN, .thing = "gone" }, .says = "was not frozen" },
+	{ "unfreeze: of no configuration", .ask = { ACTS_UNFREEZE, WHO("kim"), .thing = "gone" }, .rc = PS_ENOENT },
 	{ "promote: not his to push", .ask = { ACTS_PROMOTE, WHO("eve"), .thing = "v1.0", .environment = "development" },
 	  .rc = PS_EPERM, .says = "may not promote to environment development: that is for developers" },
 	{ "promote: nowhere", .ask = { ACTS_PROMOTE, WHO("ana"), .thing = "v1.0", .environment = "staging" },
@@ -268,6 +337,9 @@ static int do_it(struct store_tx *tx, void *arg, struct ps_err *err)
 	static int (*const acts[])(struct store_tx *tx, struct acting *a, struct ps_err *err) = {
 		[ACTS_CANCEL] = acts_cancel, [ACTS_RETRY] = acts_retry, [ACTS_BUMP] = acts_bump,
 		[ACTS_CHECK] = acts_check_build, [ACTS_PROMOTE] = acts_promote,
+		[ACTS_REDEPLOY] = acts_redeploy, [ACTS_APPROVE] = acts_approve, [ACTS_REJECT] = acts_reject,
+		[ACTS_DEPLOY] = acts_deploy, [ACTS_FREEZE] = acts_close, [ACTS_UNFREEZE] = acts_close,
+		[ACTS_LOCK] = acts_close, [ACTS_UNLOCK] = acts_close,
 	};
 	struct doing *d = arg;
 

@@ -5,7 +5,10 @@
 #include "tests/support/pass_fx.h"
 
 #include "agent/flow/asking.h"
+#include "agent/flow/gates.h"
+#include "agent/store/gate.h"
 #include "agent/store/release.h"
+#include "common/base/clock.h"
 
 static const char *asked_by, *to;
 
@@ -146,16 +149,225 @@ static void nothing_to_promote_without_its_bytes(void **state)
 	assert_int_equal(do_write(f, ask_for_it), PS_ENOENT);
 }
 
+/* ---- what counts, pure ---- */
+
+static const char teams[] =
+	"teams:\n  ops: { members: [kim], includes: [night] }\n  night: { members: [lee] }\n  rescue: { members: [max] }\n"
+	"fabrics:\n  prod: { id: 1, owner: ops, provider: local, emergency: rescue }\n"
+	"  free: { id: 2, owner: ops, provider: local, self_approval: true }\n"
+	"environments:\n  - { name: prod, refs: [refs/tags/*], fabric: prod, deploy: approve, approvals: 2, approval_lapses: 1h }\n"
+	"  - { name: free, refs: [refs/heads/*], fabric: free, deploy: approve }\n"
+	"repositories:\n  roots: [{ path: repos, identity: uid, hook_users: ['0'] }]\n";
+
+#define HOUR 3600000
+#define AP(who, plan, at) { .login = (char *)who, .plan_digest = (char *)plan, .decision = (char *)"approved", .at_ms = at }
+static const struct counted {
+	const char *name, *environment, *maker;
+	struct approval given[3];
+	unsigned n;
+	bool emergency;
+	const char *detail;		/* NULL: nothing keeps it */
+} counted[] = {
+	{ "nobody yet", "prod", "ana", { { .id = 0 } }, 0, false, "ops 0/2; kim, lee could, not who may have pushed it: ana" },
+	{ "one", "prod", NULL, { AP("kim", "p", 2 * HOUR) }, 1, false, "ops 1/2; lee could" },
+	{ "two, one by an included team", "prod", NULL, { AP("kim", "p", 2 * HOUR), AP("lee", "p", 2 * HOUR) }, 2, false, NULL },
+	{ "the same twice is one", "prod", NULL, { AP("kim", "p", 2 * HOUR), AP("kim", "p", 2 * HOUR) }, 1, false, "ops 1/2" },
+	{ "of another plan", "prod", NULL, { AP("kim", "q", 2 * HOUR) }, 0, false, "ops 0/2; kim, lee could" },
+	{ "lapsed", "prod", NULL, { AP("kim", "p", HOUR), AP("lee", "p", HOUR + 1) }, 1, false, "ops 1/2; kim could" },
+	{ "who left the team", "prod", NULL, { AP("bo", "p", 2 * HOUR) }, 0, false, "ops 0/2" },
+	{ "who may have pushed it", "prod", "kim", { AP("kim", "p", 2 * HOUR) }, 0, false, "ops 0/2; lee could, not who may have pushed it: kim" },
+	{ "where that is allowed", "free", "kim", { AP("kim", "p", 2 * HOUR) }, 1, false, NULL },
+	{ "a rejection", "free", NULL, { { .login = (char *)"kim", .plan_digest = (char *)"p", .decision = (char *)"rejected", .at_ms = 2 * HOUR } },
+	  0, false, "ops 0/1" },
+	{ "an emergency is enough", "prod", "max", { { .login = (char *)"max", .plan_digest = (char *)"p", .decision = (char *)"approved", .at_ms = 2 * HOUR,
+	  .emergency = 1 } }, 1, true, NULL },
+	{ "an emergency by one who is none of them now", "prod", NULL, { { .login = (char *)"kim", .plan_digest = (char *)"p",
+	  .decision = (char *)"approved", .at_ms = 2 * HOUR, .emergency = 1 } }, 0, false, "ops 0/2" },
+};
+
+static void check_counted(void **state)
+{
+	const struct counted *r = *state;
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct deployment d = { .id = 7 };
+	struct texts makers = { NULL, 0, 0 };
+	struct approvals given = { (struct approval *)r->given, 0 };
+	struct gates_facts f = { .d = &d, .digest = "p", .approvals = &given, .makers = &makers, .now_ms = 2 * HOUR };
+	struct config *cfg = NULL;
+	struct standstill s;
+	struct ps_err err;
+	bool emergency;
+
+	assert_int_equal(config_parse(&cfg, "p", teams, strlen(teams), &diags, &err), 0);
+	assert_non_null(cfg);
+	while (given.n < PS_NELEM(r->given) && r->given[given.n].login)
+		given.n++;
+	if (r->maker)
+		texts_add(&makers, r->maker);
+	f.cfg = cfg;
+	f.env = config_environment(cfg, r->environment);
+	f.fabric = config_fabric(cfg, f.env->fabric);
+	assert_int_equal(gates_approved(&f, &emergency), r->n);
+	assert_int_equal(emergency, r->emergency);
+	s = gates_after_plan(&f);
+	assert_int_equal(s.reason != NULL, r->detail != NULL);
+	if (r->detail && !strstr(s.detail, r->detail))
+		fail_msg("'%s' without '%s'", s.detail, r->detail);
+	if (r->detail)
+		assert_string_equal(s.lift, "penstock approve d7");
+	standstill_clear(&s);
+	texts_clear(&makers);
+	config_free(cfg);
+	diag_clear(&diags);
+}
+
+/* ---- through the pass ---- */
+
+static struct approval one;
+static struct closure shut;
+
+static int give(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	struct fx *f = arg;
+	int rc = deployments_of_demand(tx, f->demand.id, &l, err);
+
+	assert_int_equal(l.n, 1);
+	one = (struct approval) { .deployment = l.v[0].id, .plan_digest = l.v[0].plan_digest, .login = (char *)"ana",
+				  .who = (char *)"ana", .decision = (char *)"approved", .policy = (char *)"" };
+	if (rc == 0)
+		rc = approval_insert(tx, &one, err);
+	if (rc == 0)
+		rc = gate_look(tx, l.v[0].id, err);
+	deployments_clear(&l);
+	return rc;
+}
+
+static int close_it(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return closure_put(tx, &shut, err);
+}
+
+static int find(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	int rc = deployments_of_demand(tx, ((struct fx *)arg)->demand.id, &l, err);
+
+	one.deployment = l.n ? l.v[0].id : 0;
+	deployments_clear(&l);
+	return rc;
+}
+
+static int urgent(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return gate_emergency(tx, one.deployment, true, err);
+}
+
+/* Who waits for people keeps nobody behind him; and is in nobody's line. */
+static void waits_for_people_alone(void **state)
+{
+	struct fx *f = *state;
+	int64_t asked;
+	struct pass *p;
+
+	released(f);
+	asked = f->demand.id;
+	assert_waits(f, "approval", "devs 0/1");
+	demand_of(f, "refs/heads/byhand");
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "manual", "environment byhand");
+	demand_of(f, "refs/heads/main");
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+	look_at(f, asked);
+	assert_string_equal(f->demand.state, "waiting");
+}
+
+static void an_approval_lets_it_go(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	released(f);
+	f->now_ms = clock_wall_ms();
+	assert_int_equal(do_write(f, give), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
+/* It had passed its gate and waits for the fabric; by then the approval is too old. */
+static void an_approval_lapses_in_line(void **state)
+{
+	struct fx *f = *state;
+
+	released(f);
+	f->now_ms = clock_wall_ms();
+	shut = (struct closure) { .fabric = (char *)"dev", .kind = (char *)CLOSURE_FREEZE, .who = (char *)"kim",
+				  .why = (char *)"counting", .until_ms = f->now_ms + 9 * 24 * (int64_t)HOUR };
+	assert_int_equal(do_write(f, close_it), 0);
+	assert_int_equal(do_write(f, give), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "freeze", "counting");
+	f->now_ms += 8 * 24 * (int64_t)HOUR;
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "freeze", "counting");
+	f->now_ms += 2 * 24 * (int64_t)HOUR;	/* the freeze is over */
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "approval", "devs 0/1");
+}
+
+static void an_emergency_passes_a_freeze_and_no_lock(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	released(f);
+	f->now_ms = clock_wall_ms();
+	shut = (struct closure) { .fabric = (char *)"dev", .kind = (char *)CLOSURE_LOCK, .who = (char *)"kim",
+				  .why = (char *)"by hand", .until_ms = f->now_ms + HOUR };
+	assert_int_equal(do_write(f, close_it), 0);
+	shut.kind = (char *)CLOSURE_FREEZE;
+	shut.until_ms = 0;
+	assert_int_equal(do_write(f, close_it), 0);
+	demand_of(f, "refs/heads/main");
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "lock", "by hand");
+	f->now_ms += HOUR;
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_waits(f, "freeze", "by hand");
+	assert_int_equal(do_write(f, find), 0);
+	assert_int_equal(do_write(f, urgent), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-	const struct CMUnitTest t[] = {
+	static struct CMUnitTest t[PS_NELEM(counted) + 16];
+	const struct CMUnitTest cases[] = {
 		CASE(promoted_goes_straight_to_its_deployment),
 		CASE(promoted_later_takes_the_place),
 		CASE(newer_push_takes_the_place_of_what_was_asked),
 		CASE(nothing_to_promote_without_its_bytes),
+		CASE(waits_for_people_alone),
+		CASE(an_approval_lets_it_go),
+		CASE(an_approval_lapses_in_line),
+		CASE(an_emergency_passes_a_freeze_and_no_lock),
 	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < PS_NELEM(counted); i++)
+		t[n++] = (struct CMUnitTest) { .name = counted[i].name, .test_func = check_counted,
+					       .initial_state = (void *)&counted[i] };
+	for (size_t i = 0; i < PS_NELEM(cases); i++)
+		t[n++] = cases[i];
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
-	return cmocka_run_group_tests_name("gates", t, NULL, NULL);
+	return _cmocka_run_group_tests("gates", t, n, NULL, NULL);
 }
