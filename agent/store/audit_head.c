@@ -136,7 +136,8 @@ int audit_file_open(struct audit_file *f, struct store_tx *tx, const char *path,
 		rc = table_has(tx, &f->last, &has, err);
 	if (rc == 0 && restored)
 		rc = tell_restored(f, tx, restored, err);
-	else if (rc == 0 && !has)
+	f->odd = rc == 0 && !restored && !has;
+	if (f->odd)
 		log_error("audit", NULL, "the file audit.head has entry %" PRId64 " and the store does not, or "
 			  "another one; next: penstock audit verify", f->last.number);
 	return rc;

@@ -25,6 +25,7 @@ bool audit_head_line(const char *line, const char **next, struct audit_head *h);
 struct audit_file {
 	char *path;		/* NULL: this store has none */
 	struct audit_head last;	/* its last line */
+	bool odd;		/* at the start the table did not have that */
 };
 
 /*

@@ -574,6 +574,11 @@ static char *uri_of(const char *path)
 	return buf_steal(&b);
 }
 
+bool store_audit_is_odd(const struct store *st)
+{
+	return st->audit.odd;
+}
+
 int store_look(const char *path, store_run_fn *run, void *arg, struct ps_err *err)
 {
 	struct lane l = { .st = NULL };

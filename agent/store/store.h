@@ -48,6 +48,8 @@ void store_read(struct store *st, store_run_fn *run, store_done_fn *done, void *
 /* One look at the file `path`, by a program that is no agent: read-only, on this thread. Nothing is
  * made beside the file, unless its log is there: then as SQLite does. */
 int store_look(const char *path, store_run_fn *run, void *arg, struct ps_err *err) PS_MUSTCHECK;
+/* At its start, did the file beside it (audit_head.h) know entries of the audit that it does not have? */
+bool store_audit_is_odd(const struct store *st);
 /* Calls the done functions that are due; returns how many. On the loop's thread only. */
 size_t store_poll(struct store *st);
 /* Runs what is queued, joins the threads, calls the done functions that are left (what they queue

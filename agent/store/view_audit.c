@@ -29,36 +29,38 @@ static json_t *audit_row(sqlite3_stmt *q)
 	return o;
 }
 
-/* Whoever acted, by himself or spoken for: "kim", "root (as kim)". */
-static char *spoken_for(const char *who)
+/* before, the name as a pattern that stands for itself, behind. */
+static char *pattern(const char *before, const char *who, const char *behind)
 {
 	struct buf b = BUF_INIT;
 
 	if (!who)
 		return NULL;
-	buf_adds(&b, "% (as ");
+	buf_adds(&b, before);
 	for (; *who; who++)
 		buf_addf(&b, "%s%c", strchr("%_\\", *who) ? "\\" : "", *who);
-	buf_addch(&b, ')');
+	buf_adds(&b, behind);
 	return buf_steal(&b);
 }
 
 #define AUDIT_SQL                                                                                          \
 	"SELECT number, outcome, at_ms, who, what, thing, why, policy, details, prev, hash FROM audit"     \
-	" WHERE (CAST(? AS TEXT) IS NULL OR who = ? OR who LIKE ? ESCAPE '\\')"                            \
+	" WHERE (CAST(? AS TEXT) IS NULL OR who = ? OR who LIKE ? ESCAPE '\\' OR who LIKE ? ESCAPE '\\')" \
 	" AND (CAST(? AS TEXT) IS NULL OR what = ?) AND (CAST(? AS TEXT) IS NULL OR thing = ?)"            \
 	" AND number > ? ORDER BY number "
 
-/* Newest first; behind a number that was named, oldest first: so somebody may read all of it. */
+/* who: by himself, spoken for, or by a token: "kim", "root (as kim)", "kim (token k3)". Newest first;
+ * behind a number that was named, oldest first: so somebody may read all of it. */
 int view_audit(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
-	char *as = spoken_for(a->who);
+	char *as = pattern("% (as ", a->who, ")"), *token = pattern("", a->who, " (token %");
 	sqlite3_stmt *q = sql_query(tx, err, a->from ? AUDIT_SQL "ASC LIMIT ?" : AUDIT_SQL "DESC LIMIT ?",
-				    "ttt" "tt" "tt" "ii", a->who, a->who, as, a->what, a->what, a->thing, a->thing,
+				    "tttt" "tt" "tt" "ii", a->who, a->who, as, token, a->what, a->what, a->thing, a->thing,
 				    a->from ? a->after : 0, (int64_t)view_limit(a) + 1);
 	int rc = view_list(tx, q, a, audit_row, out, err);
 
 	free(as);
+	free(token);
 	return rc;
 }
 

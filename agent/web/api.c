@@ -13,7 +13,7 @@
 struct api {
 	struct core *core;
 	struct http *http, *tcp;	/* tcp NULL: not asked for, or not to be had */
-	char *listen;			/* where tcp is */
+	char *listen, *problem;		/* where tcp is; why it is not there */
 };
 
 static const struct route routes[] = {
@@ -331,16 +331,23 @@ void api_on_config(struct api *a)
 
 	if (ps_streq(want, a->listen))
 		return;
+	PS_FREE(a->problem);
 	http_close(a->tcp);
 	a->tcp = NULL;
 	PS_FREE(a->listen);
 	if (want && http_open_tcp(&a->tcp, a->core->loop, want, on_call, a, &err) < 0) {
 		log_error("api", want, "%s", err.msg);
+		a->problem = xstrdup(err.msg);
 		return;
 	}
 	a->listen = xstrdup_null(want);
 	if (want)
 		log_info("api", want, "answers who shows a token");
+}
+
+const char *api_problem(const struct api *a)
+{
+	return a->problem;
 }
 
 int api_open(struct api **out, struct core *c, struct ps_err *err)
@@ -366,5 +373,6 @@ void api_close(struct api *a)
 	http_close(a->http);
 	http_close(a->tcp);
 	free(a->listen);
+	free(a->problem);
 	free(a);
 }

@@ -17,6 +17,8 @@ struct api;
 int api_open(struct api **out, struct core *c, struct ps_err *err) PS_MUSTCHECK;
 /* Another configuration is in force: listens where it says. */
 void api_on_config(struct api *a);
+/* Why it does not listen where it should; NULL: it does. */
+const char *api_problem(const struct api *a);
 /* Ends every connection; answers that are still on their way are dropped. NULL is fine. */
 void api_close(struct api *a);
 

@@ -5,6 +5,7 @@
 
 #include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
+#include "agent/web/api.h"
 #include "agent/web/api_parts.h"
 #include "common/base/clock.h"
 
@@ -16,7 +17,7 @@ static const char *const missing[] = {
 	"hooks beside ours in one repository",
 	"a user of its own for each role",
 	"Scala and SQL projects: they are not built",
-	"notifications, tokens, pages",
+	"notifications, pages",
 };
 
 int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
@@ -236,6 +237,18 @@ static json_t *cleaned_of(const struct core *c, json_t *warnings)
 			 (json_int_t)last->files, "bytes", (json_int_t)last->bytes);
 }
 
+/* What nobody would look for until it is needed. */
+static void add_api(const struct core *c, json_t *warnings)
+{
+	const char *problem = c->api ? api_problem(c->api) : NULL;
+
+	if (problem)
+		add(warnings, "api: listen: %s", problem);
+	if (store_audit_is_odd(c->store))
+		add(warnings, "at the start the end of the audit was not as it was left; see: "
+		    "penstock audit verify");
+}
+
 static bool is_draining(const json_t *pauses)
 {
 	size_t i;
@@ -270,6 +283,7 @@ void status_finish(struct request *r)
 	json_object_set_new(r->out, "spool", spool_of(c, warnings));
 	json_object_set_new(r->out, "reconcile", reconcile_of(c, warnings));
 	json_object_set_new(r->out, "cleaned", cleaned_of(c, warnings));
+	add_api(c, warnings);
 	json_object_set_new(r->out, "warnings", warnings);
 	json_object_set_new(r->out, "facts", facts_of(c, cfg));
 	json_object_set_new(r->out, "missing", lacks);

@@ -58,6 +58,7 @@ static int become(struct request *r, const struct token *t, struct ps_err *err)
 	char id[ID_TEXT];
 
 	id_text(id, 'k', t->id);
+	r->who.uid = UINT32_MAX;
 	snprintf(r->who.login, sizeof(r->who.login), "%s", t->owner);
 	snprintf(r->who.shown, sizeof(r->who.shown), "%.255s (token %s)", t->owner, id);
 	r->by_token = true;

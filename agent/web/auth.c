@@ -55,7 +55,8 @@ int auth_is_member(const struct person *p, const struct config *cfg, struct ps_e
 {
 	if (in_any_team(cfg, p->login))
 		return 0;
-	return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml", p->login);
+	return ps_err_set(err, PS_EPERM, "'%s' is in no team of penstock.yml; whoever may change "
+			  "that file can put you into one", p->login);
 }
 
 int auth_may_run(const struct person *p, const struct config *cfg, const char *fabric,

@@ -112,6 +112,8 @@ def tampered(name, number, text, *sql):
         check(f"entry {number}" in p.stderr and text in p.stderr, p.stderr)
         a.start()
         broken(a, number, text)
+        odd = any("audit verify" in w for w in a.json("status")["warnings"])
+        check(odd == ("audit.head" in text), a.json("status")["warnings"])
         a.penstock("pause", "-m", "more behind it")
         a.penstock("audit", "verify", expect=1)
         a.stop(audit=False)
@@ -175,7 +177,7 @@ def tokens():
         pause = {"scope": "fabric", "name": "production", "why": "by a robot"}
         status, doc = ask(a, "/pause", act, pause)
         check(status == 200 and doc["state"] == "paused", doc)
-        check(audit(a, "--what", "pause")[0]["who"] == "kim (token k1)", audit(a))
+        check(audit(a, "--what", "pause", "--who", "kim")[0]["who"] == "kim (token k1)", audit(a))
         status, doc = ask(a, "/pause", look, pause)
         check(status == 403 and "--scope act" in doc["detail"], doc)
         refused = audit(a, "--what", "pause")[0]
