@@ -167,6 +167,8 @@ int pass_run(struct store_tx *tx, void *arg, struct ps_err *err)
 	if (rc == 0)
 		rc = pass_builds(tx, p, err);
 	if (rc == 0)
+		rc = pass_verify(tx, p, err);
+	if (rc == 0)
 		rc = pass_deployments(tx, p, err);
 	if (rc == 0)
 		rc = pass_runs(tx, p, err);

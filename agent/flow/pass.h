@@ -37,6 +37,7 @@ enum act_kind {
 	ACT_OBSERVE,		/* look at what a deployment would change */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
 	ACT_RUN,		/* start a claimed run */
+	ACT_STOP_RUN,		/* the build role shall end this claim of it; name: why */
 };
 
 struct act {
@@ -190,6 +191,8 @@ int pass_builders_say(struct store_tx *tx, struct pass *p, enum line line,
 		      struct ps_err *err) PS_MUSTCHECK;
 int pass_builds(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_deployments(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
+/* What was deployed and has not been said to be verified or not. */
+int pass_verify(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 int pass_runs(struct store_tx *tx, struct pass *p, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

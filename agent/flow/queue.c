@@ -138,6 +138,9 @@ static void carry_out(struct queue *q, struct act *a)
 	case ACT_RUN:
 		queue_run_start(q->core, a);
 		break;
+	case ACT_STOP_RUN:
+		queue_stop(q->core, 'x', a->id, a->fence, a->name);
+		break;
 	}
 }
 

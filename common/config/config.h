@@ -83,6 +83,9 @@ struct conf_environment {
 	int64_t priority;		/* in line; higher goes first, default 0 */
 	struct conf_who push;		/* may move these refs; rights.h knows the default */
 	char *after;			/* environment; NULL */
+	char *verify_run, *verify_config;	/* verify: job to run and its instance; NULL */
+	int64_t verify_timeout_ms;
+	bool rollback_auto;		/* rollback: auto | by_hand; by what failed to verify */
 	char *fabric_name;		/* tests.fabric_name; NULL: the one of all */
 	bool jobs_own;			/* default true */
 	struct conf_derive *derive;

@@ -5,6 +5,7 @@
 #include "common/config/window.h"
 
 static const char *const provider_words[] = { "local", "databricks", "airflow", NULL };
+static const char *const rollback_words[] = { "auto", "by_hand", NULL };
 static const char *const deploy_words[] = { "auto", "approve", "manual", NULL };
 static const char *const identity_words[] = {
 	"uid", "gitolite", "gitlab", "gitea", "ghes", "http", "env", NULL,
@@ -133,6 +134,14 @@ static const struct conf_key tests_here_keys[] = {
 	END,
 };
 static const struct conf_table tests_here_table = { .what = "'tests'", .keys = tests_here_keys };
+static const struct conf_key verify_keys[] = {
+	{ .name = "run", .type = CONF_KEY, AT(verify_run), .flags = CONF_REQUIRED },
+	{ .name = "config", .type = CONF_NAME, AT(verify_config) },
+	{ .name = "timeout", .type = CONF_TIME, AT(verify_timeout_ms), .min = 1000,
+	  .max = 24 * 60 * MINUTE_MS, .fallback = "30m" },
+	END,
+};
+static const struct conf_table verify_table = { .what = "'verify'", .keys = verify_keys };
 static const struct conf_key environment_keys[] = {
 	{ .name = "name", .type = CONF_NAME, AT(name), .flags = CONF_REQUIRED,
 	  .defines = CONF_AN_ENVIRONMENT },
@@ -152,9 +161,12 @@ static const struct conf_key environment_keys[] = {
 	  .fallback = "0" },
 	{ .name = "push", .type = CONF_WHO, AT(push), .refers = CONF_A_TEAM },
 	{ .name = "after", .type = CONF_NAME, AT(after), .refers = CONF_AN_ENVIRONMENT },
+	{ .name = "verify", .type = CONF_TABLE, .table = &verify_table },
+	{ .name = "rollback", .type = CONF_EITHER, AT(rollback_auto), .words = rollback_words,
+	  .fallback = "by_hand" },
 	{ .name = "jobs", .type = CONF_TABLE, .table = &jobs_table },
 	{ .name = "tests", .type = CONF_TABLE, .table = &tests_here_table },
-	LATER("also"), LATER("verify"), LATER("patch"),
+	LATER("also"), LATER("patch"),
 	END,
 };
 #undef AT
