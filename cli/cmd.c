@@ -29,11 +29,14 @@ extern const struct cmd cmd_key_list;
 extern const struct cmd cmd_key_rotate;
 extern const struct cmd cmd_job_derive;
 extern const struct cmd cmd_lock;
+extern const struct cmd cmd_jobs;
 extern const struct cmd cmd_log;
 extern const struct cmd cmd_pause;
+extern const struct cmd cmd_pin;
 extern const struct cmd cmd_plan;
 extern const struct cmd cmd_policy_export;
 extern const struct cmd cmd_promote;
+extern const struct cmd cmd_prune;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_reconcile;
 extern const struct cmd cmd_redeploy;
@@ -45,6 +48,7 @@ extern const struct cmd cmd_reload;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_resume;
 extern const struct cmd cmd_retry;
+extern const struct cmd cmd_rollback;
 extern const struct cmd cmd_rules;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_runs;
@@ -59,6 +63,7 @@ extern const struct cmd cmd_unfreeze;
 extern const struct cmd cmd_uninstall;
 extern const struct cmd cmd_unlock;
 extern const struct cmd cmd_verify;
+extern const struct cmd cmd_unpin;
 extern const struct cmd cmd_which;
 extern const struct cmd cmd_why;
 
@@ -81,6 +86,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_fabrics,
 	&cmd_plan,
 	&cmd_history,
+	&cmd_jobs,
 	&cmd_run,
 	&cmd_runs,
 	&cmd_approvals,
@@ -89,6 +95,10 @@ const struct cmd *const cmd_table[] = {
 	&cmd_promote,
 	&cmd_deploy,
 	&cmd_redeploy,
+	&cmd_rollback,
+	&cmd_pin,
+	&cmd_unpin,
+	&cmd_prune,
 	&cmd_release_hold,
 	&cmd_audit_verify,
 	&cmd_audit_export,

@@ -193,6 +193,10 @@ static void state_text(struct buf *out, const struct term *r, const char *state,
 	if (reason && *reason && (ps_streq(state, "waiting") || ps_streq(state, "queued"))) {
 		buf_adds(out, ": ");
 		add_escaped(out, reason);
+	} else if (reason && *reason && ps_streq(state, "mixed")) {
+		buf_adds(out, " (");
+		add_escaped(out, reason);
+		buf_addch(out, ')');
 	}
 }
 

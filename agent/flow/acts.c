@@ -34,6 +34,7 @@ static void request_free(struct request *r)
 	free((char *)k->project);
 	free((char *)k->jobs);
 	free((char *)k->plan);
+	free((char *)k->job);
 	acting_clear(&r->acting);
 	policy_drop(r->policy);
 	free(r);
@@ -91,6 +92,10 @@ static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_UNFREEZE] = acts_close,
 		[ACTS_LOCK] = acts_close,
 		[ACTS_UNLOCK] = acts_close,
+		[ACTS_ROLLBACK] = acts_rollback,
+		[ACTS_PIN] = acts_pin,
+		[ACTS_UNPIN] = acts_unpin,
+		[ACTS_PRUNE] = acts_prune,
 	};
 	struct acting *a = &((struct request *)arg)->acting;
 	int rc;
@@ -155,6 +160,7 @@ void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, 
 	r->acting.ask.project = xstrdup_null(ask->project);
 	r->acting.ask.jobs = xstrdup_null(ask->jobs);
 	r->acting.ask.plan = xstrdup_null(ask->plan);
+	r->acting.ask.job = xstrdup_null(ask->job);
 	acting_init(&r->acting);
 	store_write(c->store, STORE_FULL, write_act, written, r);
 }

@@ -1,6 +1,7 @@
 /*
  * acts – what people do to the queue: cancel, retry, bump, check; to releases on their way:
- * promote, redeploy, approve, reject, deploy; and to a fabric: freeze, lock.
+ * promote, redeploy, approve, reject, deploy; and to a fabric (thing is its name): freeze, lock,
+ * rollback, pin, unpin, prune.
  *
  * Each is one transaction that asks first whether he may (acts_rights.h), then changes all that
  * belongs together or nothing, and names what it changed. Work under way is not ended here: its row
@@ -19,6 +20,7 @@
 enum acts_verb {
 	ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK, ACTS_PROMOTE, ACTS_REDEPLOY, ACTS_APPROVE,
 	ACTS_REJECT, ACTS_DEPLOY, ACTS_FREEZE, ACTS_UNFREEZE, ACTS_LOCK, ACTS_UNLOCK,
+	ACTS_ROLLBACK, ACTS_PIN, ACTS_UNPIN, ACTS_PRUNE,
 };
 
 struct acts_person {
@@ -39,6 +41,7 @@ struct acts_ask {
 	const char *plan;	      /* approve: digest of the plan that he saw; NULL: as it is */
 	int64_t until_ms;	      /* freeze: it ends then; 0: when somebody says so */
 	bool emergency;		      /* approve: alone, and at any time */
+	const char *job;	      /* prune: only this one; NULL */
 	bool queued;
 	bool all_demands; /* cancel a build although several demands need it */
 	bool fresh;       /* retry: forget remembered passes of its tests */

@@ -20,6 +20,10 @@ static const struct { const char *verb, *past; } words[] = {
 	[ACTS_UNFREEZE] = { "unfreeze", "opened" },
 	[ACTS_LOCK] = { "lock", "locked" },
 	[ACTS_UNLOCK] = { "unlock", "opened" },
+	[ACTS_ROLLBACK] = { "rollback", "rolled back" },
+	[ACTS_PIN] = { "pin", "pinned" },
+	[ACTS_UNPIN] = { "unpin", "unpinned" },
+	[ACTS_PRUNE] = { "prune", "pruned" },
 };
 
 const char *acts_word(enum acts_verb verb)

@@ -52,6 +52,11 @@ int acts_reject(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MU
 int acts_deploy(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_close(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_promote(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+/* acts_back.c */
+int acts_rollback(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_pin(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_unpin(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+int acts_prune(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_check_build(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 
 /* What was changed, for the answer; a thing that is in it already is not repeated. */

@@ -28,7 +28,7 @@ int back_place(struct store_tx *tx, const struct conf_fabric *f, const char *rep
  * (...)"; free() it. PS_ENOENT: nothing to go back to. */
 int back_put(struct store_tx *tx, const struct back_ask *q, const struct deployment *now,
 	     int64_t *event, char **what, struct ps_err *err) PS_MUSTCHECK;
-/* What came by `at` once more, as it was asked (`redeploy`, `prune`); jobs: JSON list, or NULL. */
+/* What came by `at` once more, as it was asked (`rollback`, `prune`); jobs: JSON list, or NULL. */
 int back_again(struct store_tx *tx, const struct back_ask *q, const struct deployment *at,
 	       const char *asked, const char *jobs, int64_t *event,
 	       struct ps_err *err) PS_MUSTCHECK;

@@ -50,6 +50,7 @@ void pass_free(struct pass *p)
 	}
 	free(p->unseen);
 	pauses_clear(&p->pauses);
+	pins_clear(&p->pins);
 	closures_clear(&p->closures);
 	recovery_clear(&p->recovery);
 	policy_drop(p->view.policy);

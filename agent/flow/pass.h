@@ -23,6 +23,7 @@
 #include "agent/store/deployment.h"
 #include "agent/store/line.h"
 #include "agent/store/pause.h"
+#include "agent/store/pin.h"
 #include "agent/store/recovery.h"
 #include "agent/store/release.h"
 #include "agent/store/run.h"
@@ -81,6 +82,7 @@ struct pass {
 	/* in force, read at the begin of the pass */
 	struct pauses pauses;
 	struct closures closures;
+	struct pins pins;
 	struct recovery recovery;
 	struct unseen { char *fabric; struct standstill why; } *unseen;
 	size_t nunseen, cap_unseen;	/* fabrics of which it is not known what is in force */

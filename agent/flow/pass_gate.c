@@ -14,9 +14,13 @@
 #include "common/base/fsutil.h"
 #include "common/plan/manifest.h"
 
-/* demand.asked: it passes gates that others wait at; orphans go away */
-#define ROLLBACK "rollback"
-#define PRUNE "prune"
+#define PRUNE "prune"	/* demand.asked: orphans go away */
+
+/* What its owners do to their fabric themselves passes the gates that others wait at. */
+static bool by_owners(const struct demand *d)
+{
+	return ps_streq(d->asked, "rollback") || ps_streq(d->asked, PRUNE);
+}
 
 void gated_clear(struct gated *g)
 {
@@ -274,7 +278,7 @@ static int gather_ground(struct store_tx *tx, const struct pass *p, const struct
 	bool unknown;
 	int rc = demand_get(tx, d->demand, &b->demand, err);
 
-	if (rc == 0 && !ps_streq(b->demand.asked, ROLLBACK))
+	if (rc == 0 && !by_owners(&b->demand))
 		rc = look_after(tx, p, d, env, &b->after_why, err);
 	if (rc == 0 && env->deploy == CONF_DEPLOY_APPROVE)
 		rc = approvals_of(tx, d->id, &b->approvals, err);
@@ -288,7 +292,7 @@ static int ask_approvals(struct store_tx *tx, const struct pass *p, const struct
 			 struct gates_facts *f, struct ground *b, struct gated *g, bool *go,
 			 struct ps_err *err)
 {
-	bool back = ps_streq(b->demand.asked, ROLLBACK), emergency = back || d->emergency;
+	bool back = by_owners(&b->demand), emergency = back || d->emergency;
 	struct standstill s = { .reason = NULL };
 	int rc = 0;
 
@@ -306,6 +310,18 @@ static int ask_approvals(struct store_tx *tx, const struct pass *p, const struct
 		rc = stand(tx, p, d, &s, err);
 	standstill_clear(&s);
 	return rc;
+}
+
+static struct standstill pinned(const struct pass *p, const char *fabric)
+{
+	const struct pin *pin = pin_of(&p->pins, fabric);
+
+	if (!pin)
+		return (struct standstill){ .reason = NULL };
+	return (struct standstill){ .reason = "pinned",
+				    .detail = pin_text(pin),
+				    .blocked_by = xasprintf("fabric %s", fabric),
+				    .lift = xasprintf("penstock unpin %s", fabric) };
 }
 
 int pass_gate(struct store_tx *tx, struct pass *p, const struct deployment *d, bool to_start,
@@ -328,8 +344,10 @@ int pass_gate(struct store_tx *tx, struct pass *p, const struct deployment *d, b
 		return pass_cancel_by_rule(tx, p, d, err);
 	rc = gather_ground(tx, p, d, f.env, &b, err);
 	f.after_why = b.after_why;
-	s = gates_before_plan(&f);
-	if (rc == 0 && s.reason && !ps_streq(b.demand.asked, ROLLBACK)) {
+	s = pinned(p, d->fabric);
+	if (!s.reason)
+		s = gates_before_plan(&f);
+	if (rc == 0 && s.reason && !by_owners(&b.demand)) {
 		rc = stand(tx, p, d, &s, err);
 		goto out;
 	}

@@ -68,7 +68,8 @@ static int enter(struct store_tx *tx, const struct demand *d, const struct label
 				err);
 	if (rc == 0 && !late && d->bumped_ms)
 		rc = line_bump(tx, LINE_DEPLOYMENT, dep.id, err);
-	if (rc == 0 && !late && !d->jobs)	/* a part takes nothing's place */
+	/* a part takes nothing's place; what goes back is not newer than what waits */
+	if (rc == 0 && !late && !d->jobs && !ps_streq(d->asked, "rollback"))
 		rc = supersede_older(tx, &dep, d, err);
 	if (rc == 0 && !late)	/* for its deployment now */
 		rc = demand_set(tx, d->id, "waiting", NULL, NULL, 0, err);

@@ -11,6 +11,9 @@ int pass_read_stops(struct store_tx *tx, struct pass *p, struct ps_err *err)
 	closures_clear(&p->closures);
 	if (rc == 0)
 		rc = pauses_all(tx, &p->pauses, err);
+	pins_clear(&p->pins);
+	if (rc == 0)
+		rc = pins_all(tx, &p->pins, err);
 	return rc < 0 ? rc : closures_all(tx, &p->closures, err);
 }
 

@@ -8,6 +8,7 @@
 #include "agent/flow/back.h"
 #include "agent/flow/run_make.h"
 #include "agent/store/audit.h"
+#include "agent/store/gate.h"
 #include "agent/store/run.h"
 #include "agent/store/verified.h"
 #include "common/base/id.h"
@@ -84,6 +85,8 @@ static int fail(struct store_tx *tx, struct pass *p, const struct subject *s, co
 	bool newest = false;
 	int rc = verification_end(tx, s->v->deployment, "failed", reason, err);
 
+	if (rc == 0)
+		rc = gate_look_after(tx, s->v->release, err);
 	if (rc < 0 || !s->env || !s->fabric || !s->env->rollback_auto || s->demand.asked)
 		return rc;
 	rc = is_newest(tx, s, &newest, err);
@@ -95,8 +98,10 @@ static int fail(struct store_tx *tx, struct pass *p, const struct subject *s, co
 
 static int pass_it(struct store_tx *tx, struct pass *p, const struct subject *s, struct ps_err *err)
 {
+	int rc = verification_end(tx, s->v->deployment, "verified", NULL, err);
+
 	p->again = true;	/* others wait for that */
-	return verification_end(tx, s->v->deployment, "verified", NULL, err);
+	return rc < 0 ? rc : gate_look_after(tx, s->v->release, err);
 }
 
 /* ---- the run ---- */

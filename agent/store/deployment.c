@@ -66,7 +66,8 @@ int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t e
 {
 	return rows_select(tx, &deployment_shape, out, err,
 			   "WHERE state = 'waiting' AND repository = ? AND project = ? AND environment = ?"
-			   " AND id <> ? AND (SELECT CASE WHEN asked IS NULL THEN event <= ?"
+			   " AND id <> ? AND (SELECT CASE WHEN asked IN ('rollback', 'prune') THEN 0 = 1"
+			   " WHEN asked IS NULL THEN event <= ?"
 			   " ELSE asked_after < ? OR id < ? END FROM demand WHERE demand.id = deployment.demand) ORDER BY id",
 			   "itti" "iii", d->repository, d->project, d->environment, d->id, event,
 			   asked ? (int64_t)0 : event, asked ? d->demand : (int64_t)0);

@@ -33,7 +33,8 @@ int deployments_in_state(struct store_tx *tx, const char *state, struct deployme
 int deployments_misplaced(struct store_tx *tx, const char *environment, const char *fabric,
 			  int64_t limit, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 /* Waiting ones for the same project and environment that are older than d, which is of this event, or
- * was asked for when this event was the newest: of that event or one before, or asked for before. */
+ * was asked for when this event was the newest: of that event or one before, or asked for before. What
+ * goes back, or clears away, is none. */
 int deployments_older(struct store_tx *tx, const struct deployment *d, int64_t event, bool asked,
 		      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 int deployments_of_demand(struct store_tx *tx, int64_t demand, struct deployments *out,

@@ -10,6 +10,14 @@
 #define ROWS_COL_pin(kind, name) ROWS_COL(pin, kind, name)
 ROWS_SHAPE(pin, "pin", PIN_COLS)
 
+/* What waits there stands at this gate now, or does not any more. */
+static int look_at_all(struct store_tx *tx, const char *fabric, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE deployment SET look = 1 WHERE fabric = ? AND state = 'waiting'", "t", fabric);
+
+	return rc < 0 ? rc : 0;
+}
+
 int pin_put(struct store_tx *tx, const struct pin *p, struct ps_err *err)
 {
 	int rc = sql_run(tx, err,
@@ -17,7 +25,7 @@ int pin_put(struct store_tx *tx, const struct pin *p, struct ps_err *err)
 			 " ON CONFLICT (fabric) DO UPDATE SET who = excluded.who, why = excluded.why", "ttti", p->fabric,
 			 p->who, p->why, clock_wall_ms());
 
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : look_at_all(tx, p->fabric, err);
 }
 
 int pin_lift(struct store_tx *tx, const char *fabric, bool *was, struct ps_err *err)
@@ -25,7 +33,7 @@ int pin_lift(struct store_tx *tx, const char *fabric, bool *was, struct ps_err *
 	int rc = sql_run(tx, err, "DELETE FROM pin WHERE fabric = ?", "t", fabric);
 
 	*was = rc > 0;
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : look_at_all(tx, fabric, err);
 }
 
 int pins_all(struct store_tx *tx, struct pins *out, struct ps_err *err)
@@ -159,5 +167,20 @@ int place_outdated(struct store_tx *tx, const char *fabric, struct deployments *
 		" AND n.repository = d.repository AND n.project = d.project AND n.state = 'waiting' AND n.id <> d.id"
 		" AND (nm.event > m.event OR (nm.event = m.event AND n.id > d.id))) ORDER BY d.id";
 
-	return by_numbers(tx, sql_query(tx, err, sql, "t", fabric), out, err);
+	int rc = by_numbers(tx, sql_query(tx, err, sql, "t", fabric), out, err);
+
+	for (size_t i = 0; i < out->n && rc == 0; i++) {
+		struct deployment *d = &out->v[i];
+		sqlite3_stmt *q = sql_query(tx, err,
+					    "SELECT d.id FROM deployment d JOIN demand m ON m.id = d.demand WHERE d.fabric = ?"
+					    " AND d.repository = ? AND d.project = ? AND d.state = 'waiting'"
+					    " ORDER BY m.event DESC, d.id DESC LIMIT 1", "tit", fabric, d->repository,
+					    d->project);
+
+		rc = sql_next(tx, q, err);
+		d->superseded_by = rc > 0 ? sql_int(q, 0) : 0;
+		sql_done(q);
+		rc = rc < 0 ? rc : 0;
+	}
+	return rc;
 }

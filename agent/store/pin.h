@@ -45,7 +45,8 @@ int place_verified(struct store_tx *tx, const struct place *p, const char *relea
 /* Versions verified there, newest first: "1.0.1, 1.0.0"; "" for none. free() it. */
 int place_versions(struct store_tx *tx, const struct place *p, char **out,
 		   struct ps_err *err) PS_MUSTCHECK;
-/* Waiting deployments there but the one of the newest event of each project: what an unpin leaves. */
+/* Waiting deployments there but the one of the newest event of each project, which is their
+ * superseded_by: what an unpin leaves behind. */
 int place_outdated(struct store_tx *tx, const char *fabric, struct deployments *out,
 		   struct ps_err *err) PS_MUSTCHECK;
 

@@ -45,6 +45,7 @@ view_fn view_fabrics;		/* those of cfg with what is live on each */
  * and who has, and with id the plan */
 view_fn view_approvals;
 view_fn view_history;		/* deployments of fabric a->id */
+view_fn view_jobs;		/* what it has of us, orphans too */
 view_fn view_runs, view_run;
 /* array of what waits or is under way, each with its first reason */
 view_fn view_queue;

@@ -24,6 +24,8 @@ static json_t *fabric_item(const struct conf_fabric *f)
 
 	put_text(o, "id", f->name);
 	put_text(o, "state", "none");
+	put_text(o, "reason", NULL);
+	put_text(o, "pinned", NULL);
 	put_release(o, "release", NULL);
 	put_text(o, "version", NULL);
 	put_text(o, "since", NULL);
@@ -36,12 +38,14 @@ static json_t *fabric_item(const struct conf_fabric *f)
 	return o;
 }
 
+/* What was deployed there last; the jobs that are there say whether that is what it has. */
 static json_t *live_row(sqlite3_stmt *q)
 {
 	json_t *o = json_object();
 
 	put_text(o, "fabric", sql_text(q, 0));
-	put_text(o, "state", sql_int(q, 8) > 1 ? "mixed" : "live");
+	put_text(o, "state", "live");
+	put_text(o, "reason", NULL);
 	put_text(o, "repository", sql_text(q, 1));
 	put_text(o, "project", sql_text(q, 2));
 	put_release(o, "release", sql_text(q, 3));
@@ -50,8 +54,66 @@ static json_t *live_row(sqlite3_stmt *q)
 	put_text(o, "ref", sql_text(q, 5));
 	put_time(o, "since", q, 6);
 	put_id(o, "deployment", 'd', sql_int(q, 7));
-	json_object_set_new(o, "jobs", json_integer(sql_int(q, 9)));
+	json_object_set_new(o, "jobs", json_integer(0));
+	json_object_set_new(o, "orphans", json_integer(sql_int(q, 8)));
+	json_object_set_new(o, "releases", json_array());
 	return o;
+}
+
+static json_t *part_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "fabric", sql_text(q, 0));
+	put_text(o, "repository", sql_text(q, 1));
+	put_text(o, "project", sql_text(q, 2));
+	put_release(o, "release", sql_text(q, 3));
+	put_text(o, "release_digest", sql_text(q, 3));
+	put_text(o, "version", sql_text(q, 4));
+	put_text(o, "ref", sql_text(q, 5));
+	json_object_set_new(o, "jobs", json_integer(sql_int(q, 6)));
+	return o;
+}
+
+static bool same_text(const json_t *a, const json_t *b, const char *key)
+{
+	return json_equal(json_object_get(a, key), json_object_get(b, key));
+}
+
+/* The live jobs of one release, added to the project's row: all agree, or it is mixed. */
+static void add_part(json_t *live, json_t *part)
+{
+	static const char *const own[] = { "release", "release_digest", "version", "ref" };
+	json_t *parts = json_object_get(live, "releases");
+	json_int_t n = json_integer_value(json_object_get(part, "jobs"));
+	const char *was = json_string_value(json_object_get(live, "reason"));
+	const char *name = json_string_value(json_object_get(part, "version"));
+	bool mixed = json_array_size(parts) > 0;
+	char *text;
+
+	if (!name)
+		name = json_string_value(json_object_get(part, "release"));
+	text = xasprintf("%s%s%s: %lld", was ? was : "", was ? ", " : "", name ? name : "?", (long long)n);
+	json_object_set_new(live, "jobs", json_integer(json_integer_value(json_object_get(live, "jobs")) + n));
+	for (size_t i = 0; i < PS_NELEM(own); i++)
+		json_object_set(live, own[i], mixed ? json_null() : json_object_get(part, own[i]));
+	put_text(live, "state", mixed ? "mixed" : "live");
+	put_text(live, "reason", text);
+	json_array_append(parts, part);
+	free(text);
+}
+
+static void add_parts(json_t *live, const json_t *all)
+{
+	size_t i;
+	json_t *part;
+
+	json_array_foreach(all, i, part)
+		if (same_text(live, part, "fabric") && same_text(live, part, "repository") &&
+		    same_text(live, part, "project"))
+			add_part(live, part);
+	if (json_array_size(json_object_get(live, "releases")) < 2)
+		put_text(live, "reason", NULL);
 }
 
 static json_t *waiting_row(sqlite3_stmt *q)
@@ -63,10 +125,19 @@ static json_t *waiting_row(sqlite3_stmt *q)
 	return o;
 }
 
+static json_t *pinned_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "fabric", sql_text(q, 0));
+	put_text(o, "pinned", sql_text(q, 1));
+	return o;
+}
+
 /* A fabric with one project shows its release; with several, the projects each show theirs. */
 static void place_live(json_t *fabric, json_t *live)
 {
-	static const char *const same[] = { "release", "version", "since" };
+	static const char *const same[] = { "release", "version", "since", "reason" };
 	json_t *projects = json_object_get(fabric, "projects");
 	bool first = json_array_size(projects) == 0;
 	bool mixed = strcmp(json_string_value(json_object_get(live, "state")), "mixed") == 0;
@@ -82,13 +153,18 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 {
 	static const char live_sql[] =
 		"SELECT d.fabric, r.name, d.project, d.release, l.version, l.ref, d.ended_ms, d.id,"
-		" (SELECT COUNT(DISTINCT j.release) FROM deployed_job j WHERE j.fabric = d.fabric"
-		" AND j.repository = d.repository AND j.project = d.project AND j.state = 'live'),"
 		" (SELECT COUNT(*) FROM deployed_job j WHERE j.fabric = d.fabric"
-		" AND j.repository = d.repository AND j.project = d.project AND j.state = 'live')"
+		" AND j.repository = d.repository AND j.project = d.project AND j.state = 'orphan')"
 		" FROM deployment d JOIN label l ON l.id = d.label JOIN repository r ON r.id = d.repository"
 		" WHERE d.id IN (SELECT MAX(id) FROM deployment WHERE state = 'deployed'"
 		" GROUP BY fabric, repository, project) ORDER BY r.name, d.project";
+	static const char parts_sql[] =
+		"SELECT p.fabric, r.name, p.project, p.release, l.version, l.ref, p.n FROM"
+		" (SELECT fabric, repository, project, release, COUNT(*) AS n, MAX(deployment) AS last FROM deployed_job"
+		" WHERE state = 'live' GROUP BY fabric, repository, project, release) AS p"
+		" JOIN repository r ON r.id = p.repository LEFT JOIN deployment d ON d.id = p.last"
+		" LEFT JOIN label l ON l.id = d.label ORDER BY p.n DESC, p.last DESC";
+	json_t *parts = json_array(), *pinned = json_array();
 	json_t *items = json_array(), *live = json_array(), *waiting = json_array(), *one, *fabric;
 	size_t i;
 	int rc = view_rows(tx, sql_query(tx, err, live_sql, ""), live, VIEW_LIMIT_MAX, NULL, live_row, err);
@@ -96,8 +172,18 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, "SELECT fabric, COUNT(*) FROM deployment WHERE state = 'waiting'"
 					     " GROUP BY fabric", ""), waiting, VIEW_LIMIT_MAX, NULL, waiting_row, err);
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, parts_sql, ""), parts, VIEW_LIMIT_MAX, NULL, part_row, err);
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, "SELECT fabric, 'pinned by ' || who || ': ' || why FROM pin", ""),
+			       pinned, VIEW_LIMIT_MAX, NULL, pinned_row, err);
 	for (i = 0; i < a->cfg->nfabrics; i++)
 		json_array_append_new(items, fabric_item(&a->cfg->fabrics[i]));
+	json_array_foreach(live, i, one)
+		add_parts(one, parts);
+	json_array_foreach(pinned, i, one)
+		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
+			json_object_set(fabric, "pinned", json_object_get(one, "pinned"));
 	json_array_foreach(live, i, one)
 		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
 			place_live(fabric, one);
@@ -105,12 +191,47 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
 			json_object_set(fabric, "waiting", json_object_get(one, "waiting"));
 	json_decref(live);
+	json_decref(parts);
+	json_decref(pinned);
 	json_decref(waiting);
 	if (rc == 0)
 		*out = json_pack("{s:o, s:b}", "items", items, "more", 0);
 	else
 		json_decref(items);
 	return rc;
+}
+
+static json_t *job_row(sqlite3_stmt *q)
+{
+	static const char *const keys[] = { "id", "state", "repository", "project", "name" };
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < PS_NELEM(keys); i++)
+		put_text(o, keys[i], sql_text(q, (int)i));
+	put_release(o, "release", sql_text(q, 5));
+	put_text(o, "release_digest", sql_text(q, 5));
+	put_text(o, "version", sql_text(q, 6));
+	put_text(o, "digest", sql_text(q, 7));
+	put_id(o, "deployment", 'd', sql_int(q, 8));
+	put_id(o, "orphan_of", 'd', sql_int(q, 9));
+	put_time(o, "since", q, 10);
+	put_text(o, "remote_id", sql_text(q, 11));
+	return o;
+}
+
+int view_jobs(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
+{
+	static const char sql[] =
+		"SELECT j.job, j.state, r.name, j.project, j.name, j.release, l.version, j.digest, j.deployment, j.orphan_of,"
+		" COALESCE(o.ended_ms, d.ended_ms), j.remote_id FROM deployed_job j JOIN repository r ON r.id = j.repository"
+		" LEFT JOIN deployment d ON d.id = j.deployment LEFT JOIN label l ON l.id = d.label"
+		" LEFT JOIN deployment o ON o.id = j.orphan_of WHERE j.fabric = ? AND (? IS NULL OR j.state = ?)"
+		" ORDER BY r.name, j.project, j.state, j.job LIMIT ?";
+
+	if (!config_fabric(a->cfg, a->id))
+		return ps_err_set(err, PS_ENOENT, "the configuration has no fabric '%s'", a->id);
+	return view_list(tx, sql_query(tx, err, sql, "ttti", a->id, a->state, a->state, (int64_t)view_limit(a) + 1), a,
+			 job_row, out, err);
 }
 
 static json_t *pause_row(sqlite3_stmt *q)

@@ -3,6 +3,8 @@
 
 #include "agent/store/view_put.h"
 
+#include "common/base/id.h"
+
 const char event_sql[] =
 	"SELECT e.id, e.state, r.name, e.ref, e.old, e.new, e.kind, e.seq, e.pusher, p.push, e.reason,"
 	" e.superseded_by, e.at_ms, e.surveyed, e.held_with, e.let_by, e.let_why, e.let_ms"
@@ -157,8 +159,27 @@ const char deployment_sql[] =
 	"SELECT d.id, d.state, r.name, d.project, d.environment, d.fabric, d.release, l.version, l.ref, l.commit_oid,"
 	" l.event, l.pusher, d.reason, d.detail, d.since_ms, d.plan_digest, d.policy_digest, d.superseded_by,"
 	" d.next_try_ms, d.created_ms, d.started_ms, d.ended_ms, d.gate, d.blocked_by, d.lift, d.changed, d.let_by,"
-	" d.let_why, d.emergency, m.asked, m.asked_by, m.asked_why, m.jobs FROM deployment d JOIN demand m ON m.id = d.demand"
+	" d.let_why, d.emergency, m.asked, m.asked_by, m.asked_why, m.jobs, v.state, v.reason, v.run FROM deployment d JOIN demand m ON m.id = d.demand"
+	" LEFT JOIN verification v ON v.deployment = d.id"
 	" JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label ";
+
+/* A fact beside the state: verified (true, false, null while nobody knows), and in words why not. */
+static void put_verified(json_t *o, sqlite3_stmt *q, int state)
+{
+	const char *is = sql_text(q, state), *why = sql_text(q, state + 1);
+	char id[ID_TEXT], *text = NULL;
+
+	json_object_set_new(o, "verified", json_null());
+	if (ps_streq(is, "verified") || ps_streq(is, "failed"))
+		json_object_set_new(o, "verified", json_boolean(strcmp(is, "verified") == 0));
+	if (ps_streq(is, "failed"))
+		text = xasprintf("not verified: %s", why ? why : "");
+	else if (ps_streq(is, "running"))
+		text = xasprintf("waits for %s", id_text(id, 'x', sql_int(q, state + 2)));
+	put_text(o, "verification", text ? text : ps_streq(is, "verified") ? is : NULL);
+	put_id(o, "verify_run", 'x', sql_int(q, state + 2));
+	free(text);
+}
 
 json_t *deployment_row(sqlite3_stmt *q)
 {
@@ -196,6 +217,7 @@ json_t *deployment_row(sqlite3_stmt *q)
 	put_text(o, "asked_by", sql_text(q, 30));
 	put_text(o, "asked_why", sql_text(q, 31));
 	json_object_set_new(o, "jobs", sql_is_null(q, 32) ? json_null() : json_loads(sql_text(q, 32), 0, NULL));
+	put_verified(o, q, 33);
 	if (strcmp(sql_text(q, 1), "waiting") == 0)
 		put_gate(o, q, sql_text(q, 4), 13, 22);
 	return o;

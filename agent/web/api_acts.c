@@ -43,6 +43,10 @@ static const struct {
 	{ "/unfreeze", ACTS_UNFREEZE },
 	{ "/lock", ACTS_LOCK },
 	{ "/unlock", ACTS_UNLOCK },
+	{ "/rollback", ACTS_ROLLBACK },
+	{ "/pin", ACTS_PIN },
+	{ "/unpin", ACTS_UNPIN },
+	{ "/prune", ACTS_PRUNE },
 };
 
 static enum acts_verb verb_of(const struct request *r)
@@ -83,6 +87,7 @@ void act_thing(struct request *r)
 		.plan = member(body, "plan"),
 		.until_ms = json_integer_value(json_object_get(body, "until_ms")),
 		.emergency = json_is_true(json_object_get(body, "emergency")),
+		.job = member(body, "job"),
 		.queued = json_is_true(json_object_get(body, "queued")),
 		.all_demands = json_is_true(json_object_get(body, "all_demands")),
 		.fresh = json_is_true(json_object_get(body, "fresh")),

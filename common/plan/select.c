@@ -113,7 +113,7 @@ void plan_prune(struct plan *p, const struct plan_known *known, size_t nknown,
 	for (size_t i = 0; i < nkeys; i++) {
 		const struct plan_known *k = find_known(known, nknown, keys[i]);
 
-		if (!k || !k->orphan)
+		if (k && !k->orphan)	/* one that is not there any more went away before */
 			plan_problem(p, "'%s' is no orphan on this fabric", keys[i]);
 	}
 	bind(p, "prune", keys, nkeys);

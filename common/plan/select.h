@@ -11,8 +11,8 @@
  * left out, nothing becomes an orphan. A key that the plan does not have is a problem. */
 void plan_select(struct plan *p, const struct plan_known *known, size_t nknown,
 		 const char *const *keys, size_t nkeys);
-/* Nothing of the release goes there: all stays as known, but these orphans go away. A key that is
- * no orphan is a problem. */
+/* Nothing of the release goes there: all stays as known, but these orphans go away. A key of a
+ * live job is a problem. */
 void plan_prune(struct plan *p, const struct plan_known *known, size_t nknown,
 		const char *const *keys, size_t nkeys);
 

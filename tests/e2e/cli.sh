@@ -38,7 +38,7 @@ must() {
 
 try "no command" 2 "usage: penstock" --
 try "help" 0 "status" "install REPO" "next: penstock help COMMAND" -- help
-for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy freeze unfreeze lock unlock drain pause resume backup restore clean init install uninstall \
+for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install uninstall \
 	"toolchain make" "job derive" "config check" reload stop; do
 	# shellcheck disable=SC2086
 	try "help of $c" 0 "usage: penstock $c" "example: penstock " -- help $c
