@@ -24,11 +24,11 @@ static json_t *fabric_item(const struct conf_fabric *f)
 
 	put_text(o, "id", f->name);
 	put_text(o, "state", "none");
-	put_text(o, "reason", NULL);
-	put_text(o, "pinned", NULL);
 	put_release(o, "release", NULL);
 	put_text(o, "version", NULL);
 	put_text(o, "since", NULL);
+	put_text(o, "reason", NULL);
+	put_text(o, "pinned", NULL);
 	put_text(o, "provider", conf_provider_word(f->provider));
 	put_text(o, "owner", f->owner);
 	json_object_set_new(o, "fabric_id", json_integer(f->id));

@@ -62,9 +62,18 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "disk", GOOD "disk: { wait: 80, intake_only: 95, reserve: 1M }\n", "" },
 	{ "later", GOOD "notify: {}\n", "p:5:1: error: 'notify' is not in this version [PS-CONF-006]\n" },
 	{ "later in a rule", TEAMS FABRICS "environments:\n"
-	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, verify: [] }\n",
+	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, patch: {} }\n",
 	  "p:4:70: error: 'also' is not in this version [PS-CONF-006]\n"
-	  "p:4:82: error: 'verify' is not in this version [PS-CONF-006]\n" },
+	  "p:4:82: error: 'patch' is not in this version [PS-CONF-006]\n" },
+	{ "verify and rollback", TEAMS FABRICS "environments:\n"
+	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, rollback: auto,\n"
+	  "      verify: { run: jobs/x, config: prod, timeout: 5m } }\n", "" },
+	{ "verify by nothing", TEAMS FABRICS "environments:\n"
+	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, rollback: often,\n"
+	  "      verify: { config: prod, timeout: 2d } }\n",
+	  "p:4:80: error: 'rollback' must be one of auto, by_hand, not 'often' [PS-CONF-009]\n"
+	  "p:5:15: error: 'verify' has no 'run' [PS-CONF-008]\n"
+	  "p:5:40: error: 'timeout' must be from 1000ms to 86400000ms, not '2d' [PS-CONF-010]\n" },
 	{ "rules", GOOD "rules:\n  - { rules: [PS-JOB-02], refs: [heads/x], severity: fatal }\n  - { severity: off }\n",
 	  "p:6:15: error: unknown 'PS-JOB-02' in 'rules', the nearest is 'PS-JOB-021' [PS-CONF-009]\n"
 	  "p:6:34: error: pattern 'heads/x' does not begin with 'refs/', like 'refs/heads/main' [PS-CONF-013]\n"
