@@ -49,8 +49,9 @@ static int details(const struct acting *a, struct buf *out, struct ps_err *err)
 
 	for (size_t i = 0; i < most; i++)
 		json_array_append(things, json_object_get(json_array_get(a->items, i), "id"));
-	doc = json_pack("{s:I, s:o, s:s*}", "changed", (json_int_t)n, "things", things, "plan",
-			a->plan);
+	doc = json_pack("{s:I, s:o, s:s*, s:s*, s:s*, s:s*}", "changed", (json_int_t)n, "things",
+			things, "plan", a->plan, "environment", a->ask.environment, "project",
+			a->ask.project, "jobs", a->ask.jobs);
 	if (a->ask.emergency)
 		json_object_set_new(doc, "emergency", json_true());
 	rc = canon_write(doc, out, err);
