@@ -84,6 +84,23 @@ static int find_named(struct store_tx *tx, struct asking *k, struct ps_err *err)
 	return rc;
 }
 
+/* Does this label go there? The repository is read when it is another than before. */
+static int goes_there(struct store_tx *tx, struct asking *k, const struct label *l, bool *yes,
+		      struct ps_err *err)
+{
+	int rc = 0;
+
+	*yes = !k->project || strcmp(k->project, l->project) == 0;
+	if (*yes && k->repo.id != l->repository) {
+		repository_clear(&k->repo);
+		memset(&k->repo, 0, sizeof(k->repo));
+		rc = repository_get(tx, l->repository, &k->repo, err);
+	}
+	*yes = *yes && rc == 0 && (!k->repository || strcmp(k->repository, k->repo.name) == 0) &&
+		mapping_find(k->policy->cfg, k->repo.name, l->project, l->ref, NULL) == k->env;
+	return rc;
+}
+
 static int find_newest(struct store_tx *tx, struct asking *k, struct ps_err *err)
 {
 	struct labels l = { NULL, 0 };
@@ -91,13 +108,9 @@ static int find_newest(struct store_tx *tx, struct asking *k, struct ps_err *err
 	int rc = labels_newest(tx, LABELS_LOOKED_AT, &l, err);
 
 	for (size_t i = 0; i < l.n && rc == 0 && !found; i++) {
-		if (k->project && strcmp(k->project, l.v[i].project) != 0)
-			continue;
-		rc = take_label(tx, k, l.v[i].id, err);
-		found = rc == 0 &&
-			(!k->repository || strcmp(k->repository, k->repo.name) == 0) &&
-			mapping_find(k->policy->cfg, k->repo.name, k->label.project, k->label.ref,
-				     NULL) == k->env;
+		rc = goes_there(tx, k, &l.v[i], &found, err);
+		if (rc == 0 && found)
+			rc = take_label(tx, k, l.v[i].id, err);
 	}
 	labels_clear(&l);
 	if (rc < 0 || found)

@@ -118,6 +118,39 @@ static void what_is_not_known_is_not_said(void **state)
 			    "then byhand (by hand of devs)");
 }
 
+/* A job of another fabric is read when one is derived from it; what is wrong with the rule is told. */
+static void derived_jobs_are_foreseen(void **state)
+{
+	static const char *const instances[] = { "prod" };
+	static const char text[] =
+		"{\"fabric_id\":\"1\",\"components\":[{\"PipelineComponent\":{\"nodeName\":\"t\",\"pipelineId\":\"pipelines/a\"}}],"
+		"\"request\":{\"name\":\"a\",\"tasks\":[{\"task_key\":\"t\",\"python_wheel_task\":{\"package_name\":\"a\","
+		"\"entry_point\":\"main\",\"parameters\":[]},\"libraries\":[{\"whl\":\"dbfs:/FileStore/prophecy/artifacts/c/p/"
+		"__PROJECT_ID_PLACEHOLDER__/__PROJECT_RELEASE_VERSION_PLACEHOLDER__/pipeline/a-1.0-py3-none-any.whl\"}]}]}}";
+	struct wire_file file = { .path = MANIFEST_TEMPLATE, .digest = DIGEST,
+				  .bytes = { (void *)text, strlen(text) } };
+	struct wire_job job = { .key = "jobs/a", .name = "a", .provider = "databricks", .fabric_id = 1,
+				.files = { &file, 1 } };
+	struct fx *f = *state;
+
+	push_of(f, 1, "refs/heads/derived", NULL);
+	project.jobs.v = &job;
+	project.jobs.n = 1;
+	foresee(f, 0);
+	assert_int_equal(rows.v[0].nitems, 1);
+	assert_non_null(strstr(rows.v[0].items[0], "cannot be deployed: derive 'jobs/b' (penstock.yml:"));
+	assert_non_null(strstr(rows.v[0].items[0], "'pipelines/a' has no config instance 'prod'"));
+	pipelines[0].instances.v = (const char **)instances;
+	pipelines[0].instances.n = 1;
+	foresee(f, 0);
+	assert_int_equal(rows.v[0].nitems, 1);
+	assert_string_equal(rows.v[0].items[0], "+ b new");
+	job.key = "jobs/other";
+	foresee(f, 0);
+	assert_non_null(strstr(rows.v[0].items[0], "the project has no job 'jobs/a'"));
+	project.jobs.n = 0;
+}
+
 /* The repository, a hundred keys at a time, and what the fabric has. */
 static void statements_are_bounded(void **state)
 {
@@ -197,6 +230,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(builds_are_those_of_the_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_refs_build_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_known_is_not_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(derived_jobs_are_foreseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(statements_are_bounded, setup, teardown),
 		cmocka_unit_test(lines_fit),
 		cmocka_unit_test_setup_teardown(fields_by_name, setup, teardown),
