@@ -31,7 +31,8 @@ static const struct column queue_cols[] = {
 };
 
 static const struct column paused_cols[] = {
-	{ "PAUSED", "id", COL_NAME, 0 },    { "BY", "who", COL_TEXT, 1 },
+	{ "STOPPED", "id", COL_NAME, 0 },   { "HOW", "state", COL_TEXT, 0 },
+	{ "BY", "who", COL_TEXT, 1 },
 	{ "SINCE", "since", COL_TIME, 0 },  { "WHY", "why", COL_TEXT, 0 },
 	{ "LIFTED BY", "lift", COL_ID, 2 }, { 0 },
 };

@@ -37,6 +37,9 @@ int pass_observe(struct store_tx *tx, struct pass *p, const struct deployment *d
 
 	if (rc == 0)
 		rc = observation_get(tx, &at, &o, err);
+	/* what was seen before it came here, or was approved, says nothing of what came since */
+	if (rc == 0 && d->since_ms <= t && o.seen_ms < d->since_ms && o.asked_ms <= o.seen_ms)
+		o.seen_ms = o.asked_ms = 0;
 	*now = rc == 0 && (!known.n || (!o.problem && o.seen_ms >= o.asked_ms &&
 					o.seen_ms > t - SEEN_NOW_MS));
 	if (rc < 0 || *now)

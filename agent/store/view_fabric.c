@@ -3,6 +3,7 @@
 
 #include "agent/store/view_put.h"
 
+#include "agent/store/closure.h"
 #include "agent/store/recovery.h"
 #include "common/base/clock.h"
 #include "common/base/id.h"
@@ -252,6 +253,29 @@ static json_t *pause_row(sqlite3_stmt *q)
 	return o;
 }
 
+/* Closed by people as well; kind is freeze or lock. */
+static json_t *closure_row(sqlite3_stmt *q)
+{
+	struct closure c = { .fabric = (char *)sql_text(q, 0), .kind = (char *)sql_text(q, 1), .who = (char *)sql_text(q, 2),
+			     .why = (char *)sql_text(q, 3), .since_ms = sql_int(q, 4), .until_ms = sql_int(q, 5) };
+	char *id = xasprintf("fabric %s", c.fabric), *lift = closure_lifter(&c);
+	json_t *o = json_object();
+
+	put_text(o, "id", id);
+	put_text(o, "state", strcmp(c.kind, CLOSURE_LOCK) == 0 ? "locked" : "frozen");
+	put_text(o, "scope", "fabric");
+	put_text(o, "name", c.fabric);
+	put_text(o, "kind", c.kind);
+	put_text(o, "who", c.who);
+	put_text(o, "why", c.why);
+	put_time(o, "since", q, 4);
+	put_time(o, "until", q, 5);
+	put_text(o, "lift", lift);
+	free(id);
+	free(lift);
+	return o;
+}
+
 int view_pauses(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)
 {
 	json_t *items = json_array();
@@ -260,6 +284,10 @@ int view_pauses(struct store_tx *tx, const struct view_ask *a, json_t **out, str
 			   items, VIEW_LIMIT_MAX, NULL, pause_row, err);
 
 	(void)a;
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, "SELECT fabric, kind, who, why, since_ms, until_ms FROM closure"
+					     " WHERE until_ms = 0 OR until_ms > ? ORDER BY fabric, kind", "i",
+					     clock_wall_ms()), items, VIEW_LIMIT_MAX, NULL, closure_row, err);
 	if (rc == 0)
 		*out = json_incref(items);
 	json_decref(items);

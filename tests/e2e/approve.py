@@ -5,6 +5,7 @@ who may not give it, what makes it void; promote, reject, deploy by hand, after,
 No Spark: the example is built with Debian's setuptools, without its tests. Judged by the printed JSON and by the fabric's
 files. Exit status 77 where no sandbox can be made.
 """
+import json
 import os
 import sys
 
@@ -137,6 +138,45 @@ def what_changed_makes_an_approval_void():
         a.ends("deployed", d["id"])
 
 
+def a_job_changed_by_hand_is_seen_before_the_start():
+    with Agent() as a:
+        c = a.project()
+        a.tag(c, "v1.0.0", "lee")
+        a.as_("kim", "approve", a.stands("approval")["id"])
+        a.ends("deployed")
+        a.as_("kim", "freeze", PROD, "-m", "not yet")
+        c.commit()
+        a.tag(c, "v1.0.1", "lee")
+        d = a.stands("approval")
+        a.as_("kim", "approve", d["id"])
+        a.stands("freeze")
+        # a foreign file is nobody's business; a field of ours is
+        top = a.fabric(PROD, "jobs", "sales", "current", "jobs")
+        with open(os.path.join(top, "foreign.txt"), "w", encoding="utf-8") as f:
+            f.write("x")
+        a.as_("kim", "unfreeze", PROD)
+        a.ends("deployed", d["id"])
+        c.commit()
+        a.as_("kim", "freeze", PROD, "-m", "not yet")
+        a.tag(c, "v1.0.2", "lee")
+        d = a.stands("approval")
+        a.as_("kim", "approve", d["id"])
+        a.stands("freeze")
+        path = os.path.join(a.fabric(PROD, "jobs", "sales", "current"), "jobs", "job_production.json")
+        os.chmod(path, 0o644)
+        with open(path, encoding="utf-8") as f:
+            job = json.load(f)
+        job["request"]["max_concurrent_runs"] = 9
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(job, f)
+        a.as_("kim", "unfreeze", PROD)
+        d = a.stands("approval", has="since it was approved")
+        check("jobs/job_production" in d["changed"], d)
+        a.as_("kim", "approve", d["id"])
+        a.ends("deployed", d["id"])
+        check(a.jobs(PROD, "sales")["jobs/job_production"]["request"]["max_concurrent_runs"] == 1, "not put right")
+
+
 def rejected_promoted_by_hand():
     with Agent(("  - name: development\n", "  - name: byhand\n    refs: [refs/heads/byhand]\n    fabric: development\n"
                 "    deploy: manual\n  - name: development\n")) as a:
@@ -238,5 +278,5 @@ def one_environment_after_another():
 
 if __name__ == "__main__":
     plain_toolchain()
-    main(a_tag_waits_for_production_support, what_changed_makes_an_approval_void, rejected_promoted_by_hand,
-         closed_fabrics_and_emergencies)
+    main(a_tag_waits_for_production_support, what_changed_makes_an_approval_void,
+         a_job_changed_by_hand_is_seen_before_the_start, rejected_promoted_by_hand, closed_fabrics_and_emergencies)
