@@ -176,9 +176,16 @@ static void start(struct role *r, const struct wire_deploy_start *m)
 	struct deployment *d = find(m->deployment);
 	struct ps_err err = { 0 };
 
-	/* a claim that is over ends first: core asks again when the lease of the newer one ends */
-	if (d && m->fence > d->fence && d->child)
-		child_signal(d->child, SIGKILL, false);
+	/* a claim that is over ends first, whatever its child is at, also when it is stopped; its end is
+	 * told of the newer claim, so that core starts that one at once */
+	if (d && m->fence > d->fence) {
+		d->fence = m->fence;
+		d->ended = false;
+		if (d->child)
+			child_signal(d->child, SIGKILL, false);
+		log_warn("deploy", d->text, "another claim has it now: the child of the one before ends");
+		return;
+	}
 	if (d) {
 		log_warn("deploy", d->text, "is running already: asked again, ignored");
 		return;

@@ -47,9 +47,9 @@ class Case:
         self.role = wire.Role(PROGRAM, self.dir, YAML, env={**os.environ, **env})
         return self.role
 
-    def deploy(self, n, project=".", provider="local"):
+    def deploy(self, n, project=".", provider="local", fence=1):
         manifest, signature = self.signed(project)
-        self.role.send("deploy_start", manifest=manifest, signature=signature, signed_by=self.key_id(), deployment=n, fence=1, provider=provider, fabric="development",
+        self.role.send("deploy_start", manifest=manifest, signature=signature, signed_by=self.key_id(), deployment=n, fence=fence, provider=provider, fabric="development",
                        fabric_dir=self.fabric, repository="sales", project=project, release=hashlib.sha256(manifest).hexdigest(),
                        content=self.content, artifacts=[{"path": ARTIFACT, "digest": self.wheel}],
                        jobs=[{"key": "jobs/a", "digest": self.job}])
@@ -71,12 +71,12 @@ class Case:
         return manifest, subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.dir + "/keys/release.key",
                                          "-in", path], check=True, capture_output=True).stdout.hex()
 
-    def follow(self, n, ok=True):
+    def follow(self, n, ok=True, fence=1):
         """Acknowledges each step; the messages of deployment n until its end."""
         seen = []
         while not seen or seen[-1]["type"] != "deploy_end":
             m = self.role.recv()
-            assert m["deployment"] == n and m["fence"] == 1, m
+            assert m["deployment"] == n and m["fence"] == fence, m
             seen.append(m)
             if m["type"] == "step_begin" and ok:
                 self.role.send("step_ok", deployment=n, step=m["step"], stop=False)
@@ -158,6 +158,27 @@ def a_child_that_dies_is_told(c):
     assert not [n for _, d, f in os.walk(c.fabric) for n in d + f if n.startswith(".tmp-")]
 
 
+def a_stopped_child_is_fenced_off(c):
+    c.start()
+    c.deploy(12)
+    m = c.role.recv()
+    assert m["type"] == "step_begin" and m["fence"] == 1, m
+    pid, = c.role.children()
+    child = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGSTOP)
+    c.role.send("step_ok", deployment=12, step=1, stop=False)      # it would go on with this
+    c.deploy(12, fence=2)                                          # its lease has ended
+    end = c.role.recv()
+    assert end["type"] == "deploy_end" and end["state"] == "unknown" and end["fence"] == 2, end
+    assert wire.select.select([child], [], [], 20)[0], "it is still there"
+    os.close(child)
+    assert not os.path.exists(os.path.join(c.fabric, "FileStore", ARTIFACT)), "the late writer has written"
+    c.deploy(12, fence=3)
+    seen = c.follow(12, fence=3)
+    assert seen[-1]["state"] == "deployed", seen
+    assert c.role.stop() == 0
+
+
 def children_end_with_the_role(c):
     for how in (signal.SIGKILL, None):
         role = c.start()
@@ -211,7 +232,7 @@ def a_look_that_dies_is_answered(c):
 
 
 CASES = [hello_lists_drivers, a_deployment_from_first_to_last, two_at_once_are_kept_apart,
-         a_provider_without_driver_fails, a_child_that_dies_is_told, children_end_with_the_role,
+         a_provider_without_driver_fails, a_child_that_dies_is_told, a_stopped_child_is_fenced_off, children_end_with_the_role,
          a_look_tells_what_is_in_force, a_look_that_dies_is_answered]
 
 if __name__ == "__main__":
