@@ -176,14 +176,14 @@ static void start(struct role *r, const struct wire_deploy_start *m)
 	struct deployment *d = find(m->deployment);
 	struct ps_err err = { 0 };
 
-	/* a claim that is over ends first, whatever its child is at, also when it is stopped; its end is
-	 * told of the newer claim, so that core starts that one at once */
+	/* a claim that is over ends first, also when its child is stopped; its end is told of the
+	 * newer claim, so that core starts that one at once */
 	if (d && m->fence > d->fence) {
 		d->fence = m->fence;
 		d->ended = false;
 		if (d->child)
 			child_signal(d->child, SIGKILL, false);
-		log_warn("deploy", d->text, "another claim has it now: the child of the one before ends");
+		log_warn("deploy", d->text, "another claim has it now: this child ends");
 		return;
 	}
 	if (d) {

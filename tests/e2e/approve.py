@@ -2,7 +2,7 @@
 """The gates of a deployment as people meet them, on the instance that init writes: a tag waits for its approval,
 who may not give it, what makes it void; promote, reject, deploy by hand, after, freezes, locks, windows.
 
-No Spark: the example is built with Debian's setuptools, without its tests. Judged by the printed JSON and by the fabric's
+No Spark, no tests: the pipelines' setup.py write their wheels by themselves. Judged by the printed JSON and by the fabric's
 files. Exit status 77 where no sandbox can be made.
 """
 import json
@@ -10,6 +10,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from acts import PIPELINES, WRITES  # noqa: E402
 from agent import Instance, check, main, plain_toolchain, wait  # noqa: E402
 
 MAIN, PROD = "refs/heads/main", "production"
@@ -39,7 +40,9 @@ class Agent(Instance):
     def project(self, name="sales"):
         """The example, quickly built and without tests, pushed by ana and deployed to development."""
         c = self.example(self.repository(name))
-        c.git("rm", "-q", "-r", "pipelines/customers_orders/code/test", "pipelines/sales_report/code/test")
+        for p in PIPELINES:
+            c.git("rm", "-rq", f"pipelines/{p}/code/test")
+            c.write(f"pipelines/{p}/code/setup.py", WRITES + f"\nsetup(name='{p}', version='1.0')\n")
         c.commit()
         c.push("HEAD:" + MAIN)
         self.wait_event(MAIN)
@@ -279,4 +282,5 @@ def one_environment_after_another():
 if __name__ == "__main__":
     plain_toolchain()
     main(a_tag_waits_for_production_support, what_changed_makes_an_approval_void,
-         a_job_changed_by_hand_is_seen_before_the_start, rejected_promoted_by_hand, closed_fabrics_and_emergencies)
+         a_job_changed_by_hand_is_seen_before_the_start, rejected_promoted_by_hand, closed_fabrics_and_emergencies,
+         one_environment_after_another)
