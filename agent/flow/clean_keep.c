@@ -67,6 +67,8 @@ int clean_keep(struct store_tx *tx, int64_t rollbacks, struct texts *out, struct
 	int rc = retention_releases(tx, rollbacks, &releases, err);
 
 	if (rc == 0)
+		rc = retention_back(tx, &releases, err);
+	if (rc == 0)
 		rc = retention_plans(tx, &plans, err);
 	for (size_t i = 0; rc == 0 && i < releases.n; i++)
 		rc = keep_release(tx, releases.v[i], out, err);

@@ -111,6 +111,12 @@ int places_on(struct store_tx *tx, const char *fabric, const char *repository, c
 			  err);
 }
 
+int places_all(struct store_tx *tx, struct deployments *out, struct ps_err *err)
+{
+	return by_numbers(tx, sql_query(tx, err, "SELECT MAX(id) FROM deployment WHERE state = 'deployed'"
+					" GROUP BY fabric, repository, project", ""), out, err);
+}
+
 /* v: a verification that was whole and that no later one of the same speaks against. */
 #define VERIFIED_THERE                                                                                  \
 	" v.fabric = ? AND v.repository = ? AND v.project = ? AND v.whole = 1 AND v.state = 'verified'" \

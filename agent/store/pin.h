@@ -33,6 +33,7 @@ struct place {
  * to its end there; repository (name) and project NULL: any. */
 int places_on(struct store_tx *tx, const char *fabric, const char *repository, const char *project,
 	      struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
+int places_all(struct store_tx *tx, struct deployments *out, struct ps_err *err) PS_MUSTCHECK;
 /*
  * The newest deployment that was verified there, whole, of another release, before the release that
  * `now` put there came by its own (and not by going back). PS_ENOENT: there is none.

@@ -3,6 +3,7 @@
 
 #include "agent/store/retention.h"
 
+#include "agent/store/pin.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 
@@ -43,6 +44,28 @@ int retention_releases(struct store_tx *tx, int64_t rollbacks, struct texts *out
 		" UNION SELECT release FROM demand WHERE state IN ('waiting', 'active') AND release IS NOT NULL";
 
 	return collect(tx, sql_query(tx, err, sql, "i", rollbacks), out, err);
+}
+
+int retention_back(struct store_tx *tx, struct texts *out, struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	int rc = places_all(tx, &l, err);
+
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
+		struct deployment to = { 0 };
+		struct ps_err none = { 0 };
+
+		rc = place_before(tx, &l.v[i], &to, &none);
+		if (rc == 0)
+			texts_add(out, to.release);
+		else if (rc == PS_ENOENT)
+			rc = 0;
+		else if (err)
+			*err = none;
+		deployment_clear(&to);
+	}
+	deployments_clear(&l);
+	return rc;
 }
 
 int retention_digests(struct store_tx *tx, struct texts *out, struct ps_err *err)

@@ -3,7 +3,7 @@
  *
  * An artifact stays while a fabric runs it, waits for it, or could roll back to it: the releases of
  * deployments that have not ended, of the last `rollbacks` different ones that were deployed for each
- * project on each fabric, of runs and demands under way; and builds of demands that are open.
+ * project on each fabric, of the last one that was verified before the current, of runs and demands under way; and builds of demands that are open.
  */
 #ifndef PS_STORE_RETENTION_H
 #define PS_STORE_RETENTION_H
@@ -17,6 +17,8 @@ void texts_add(struct texts *t, const char *text);
 /* Ids of releases. */
 int retention_releases(struct store_tx *tx, int64_t rollbacks, struct texts *out,
 		       struct ps_err *err) PS_MUSTCHECK;
+/* Of each project on each fabric, the release that a rollback would put back (pin.h: place_before). */
+int retention_back(struct store_tx *tx, struct texts *out, struct ps_err *err) PS_MUSTCHECK;
 /* Digests that are named without a release: builds of open demands, jobs as they are deployed. */
 int retention_digests(struct store_tx *tx, struct texts *out, struct ps_err *err) PS_MUSTCHECK;
 /* Plans (canonical JSON) of deployments that have not ended. */

@@ -12,6 +12,8 @@
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
 #include "common/plan/plan.h"
+#include "common/plan/rendered.h"
+#include "common/plan/select.h"
 #include "common/plan/tasks.h"
 
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -390,9 +392,65 @@ static void a_missing_template_is_our_failure(void **state)
 	assert_null(p.jobs);
 }
 
+/* ---- a plan that is about a part ---- */
+
+/* Known are two live jobs and an orphan; the release has the first of them, changed, and a new one. */
+static void a_part_leaves_the_rest(void **state)
+{
+	static const struct {
+		bool prune;
+		const char *keys[2];
+		const char *lines;
+	} parts[] = {
+		{ false, { "jobs/job_development" }, "~ jobs/job_development\n. jobs/kept\n- jobs/left\n" },
+		{ false, { "jobs/other" }, ". jobs/job_development\n. jobs/kept\n- jobs/left\n+ jobs/other\n" },
+		{ false, { "jobs/none" }, ". jobs/job_development\n. jobs/kept\n- jobs/left\n"
+		  "! the release has no job 'jobs/none' for this environment\n" },
+		{ true, { "jobs/left" }, ". jobs/job_development\n. jobs/kept\nx jobs/left\n" },
+		{ true, { "jobs/gone" }, ". jobs/job_development\n. jobs/kept\n- jobs/left\n" },
+		{ true, { "jobs/kept" }, ". jobs/job_development\n. jobs/kept\n- jobs/left\n"
+		  "! 'jobs/kept' is no orphan on this fabric\n" },
+	};
+	struct fx *f = *state;
+	struct plan_known known[] = {
+		{ "jobs/job_development", "job_development", SHA, NULL, 0, false, NULL },
+		{ "jobs/kept", "kept", SHA, NULL, 0, false, NULL },
+		{ "jobs/left", "left", SHA, NULL, 0, true, NULL },
+	};
+
+	add(f, t_key, t_db, 1174, FULL);
+	add(f, t_other, t_db, 1174, GOOD);
+	f->in.known = known;
+	f->in.nknown = 3;
+	for (size_t i = 0; i < PS_NELEM(parts); i++) {
+		struct plan p = { 0 }, again = { 0 };
+		struct buf b = BUF_INIT;
+		struct ps_err err = { 0 };
+		char whole[65], rendered[2][65];
+
+		assert_int_equal(plan_make(&p, &f->in, &err), 0);
+		memcpy(whole, p.digest, 65);
+		(parts[i].prune ? plan_prune : plan_select)(&p, known, 3, parts[i].keys, 1);
+		plan_print(&p, &b);
+		assert_string_equal(buf_str(&b), parts[i].lines);
+		assert_string_not_equal(p.digest, whole); /* approved is the whole, not this */
+		assert_true(p.part);
+		buf_reset(&b);
+		assert_int_equal(plan_write(&p, &b, &err), 0);
+		assert_int_equal(plan_read(&again, buf_str(&b), b.len, &err), 0);
+		assert_true(again.part);
+		plan_rendered(&p, rendered[0]);
+		plan_rendered(&again, rendered[1]);
+		assert_string_equal(rendered[0], rendered[1]);
+		buf_clear(&b);
+		plan_clear(&p);
+		plan_clear(&again);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[PS_NELEM(rows) + 5];
+	struct CMUnitTest tests[PS_NELEM(rows) + 6];
 	size_t n = 0;
 
 	for (; n < PS_NELEM(rows); n++)
@@ -407,6 +465,8 @@ int main(int argc, char **argv)
 		digest_speaks_of_what_counts, fx_init, fx_clear);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(secrets_are_not_shown,
 									fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		a_part_leaves_the_rest, fx_init, fx_clear);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
 		a_missing_template_is_our_failure, fx_init, fx_clear);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");

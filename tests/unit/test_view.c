@@ -302,9 +302,70 @@ static void waits_lack_nothing(void **state)
 	json_decref(j.out);
 }
 
+/* ---- a fabric with jobs of two releases ---- */
+
+#define OTHER "ccccccccccccbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* A part of another release, an orphan, a deployment that is not verified, a pin. */
+static const char *const mixed_fill[] = {
+	"INSERT INTO release (id, project, manifest, created_ms) VALUES ('" OTHER "', '.', '{}', 1)",
+	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
+	" VALUES (9, '" OTHER "', 1, '.', 'refs/heads/main', '" OID2 "', '1.1-cccccccccccc', 1, 'ana', 6000)",
+	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, since_ms,"
+	" fence, lease_ms, tries, created_ms, ended_ms) VALUES (9, 1, '" OTHER "', 9, 1, '.', 'development', 'development',"
+	" 'deployed', 6000, 1, 0, 1, 6000, 6000)",
+	"INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment, fence, remote_id,"
+	" state, orphan_of) VALUES ('development', 1, '.', 'jobs/m', 'm', '" OTHER "', 'dd', 9, 1, NULL, 'live', 0),"
+	" ('development', 1, '.', 'jobs/n', 'n', '" OTHER "', 'dd', 9, 1, NULL, 'live', 0),"
+	" ('development', 1, '.', 'jobs/old', 'o', '" SHA "', 'dd', 1, 1, NULL, 'orphan', 9)",
+	"INSERT INTO verification (deployment, fabric, repository, project, release, digest, whole, state, reason, run,"
+	" since_ms) VALUES (9, 'development', 1, '.', '" OTHER "', 'x', 0, 'failed', 'x2 failed', 2, 6000)",
+	"INSERT INTO pin (fabric, who, why, since_ms) VALUES ('development', 'kim', 'quarter end', 6000)",
+};
+
+static int fill_mixed(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int rc = 0;
+
+	(void)arg;
+	for (size_t i = 0; i < PS_NELEM(mixed_fill) && rc >= 0; i++)
+		rc = sql_run(tx, err, mixed_fill[i], "");
+	return rc < 0 ? rc : 0;
+}
+
+static void what_a_fabric_has(void **state)
+{
+	static const struct row mixed[] = {
+		{ "mixed", view_fabrics, { .limit = 0 }, 0,
+		  { "\"id\":\"development\",\"state\":\"mixed\",\"release\":null,\"version\":null",
+		    "\"reason\":\"1.1-cccccccccccc: 2, 1.0-aaaaaaaaaaaa: 1\"", "\"jobs\":3,\"orphans\":1",
+		    "\"pinned\":\"pinned by kim: quarter end\"" }, NULL },
+		{ "jobs", view_jobs, { .id = "development" }, 0,
+		  { "\"id\":\"jobs/j\",\"state\":\"live\"", "\"release\":\"cccccccccccc\",\"release_digest\"",
+		    "\"id\":\"jobs/old\",\"state\":\"orphan\"", "\"deployment\":\"d1\",\"orphan_of\":\"d9\"" }, NULL },
+		{ "orphans", view_jobs, { .id = "development", .state = "orphan" }, 0,
+		  { "\"jobs/old\"" }, "jobs/j" },
+		{ "jobs of no fabric", view_jobs, { .id = "qa" }, PS_ENOENT, { NULL }, NULL },
+		{ "not verified", view_history, { .id = "development" }, 0,
+		  { "\"verified\":false,\"verification\":\"not verified: x2 failed\",\"verify_run\":\"x2\"",
+		    "\"verified\":null,\"verification\":null" }, NULL },
+	};
+	struct job write = { .rc = 0 };
+
+	(void)state;
+	store_write(fx.st, STORE_FULL, fill_mixed, on_done, &write);
+	wait_done(&write);
+	assert_int_equal(write.rc, 0);
+	for (size_t i = 0; i < PS_NELEM(mixed); i++) {
+		void *row = (void *)&mixed[i];
+
+		check_row(&row);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(words)];
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(words) + 1];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = check_row,
@@ -313,6 +374,7 @@ int main(int argc, char **argv)
 		t[PS_NELEM(rows) + i] = (struct CMUnitTest) {
 			.name = words[i], .test_func = waits_lack_nothing,
 			.initial_state = (void *)words[i] };
+	t[PS_NELEM(t) - 1] = (struct CMUnitTest) cmocka_unit_test(what_a_fabric_has);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("view", t, PS_NELEM(t), setup, teardown);
 }
