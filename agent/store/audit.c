@@ -94,7 +94,7 @@ int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t 
 
 /* ---- without a transaction ---- */
 
-struct told { struct audit a; };
+struct told { struct audit a; audit_told_fn *fn; void *arg; };
 
 static int run_tell(struct store_tx *tx, void *arg, struct ps_err *err)
 {
@@ -128,13 +128,17 @@ static void told(void *arg, int rc, const struct ps_err *err)
 	free((char *)t->a.why);
 	free((char *)t->a.policy);
 	free((char *)t->a.details);
+	if (t->fn)
+		t->fn(t->arg);
 	free(t);
 }
 
-static void tell(struct store *st, store_run_fn *run, const struct audit *a)
+static void tell(struct store *st, store_run_fn *run, const struct audit *a, audit_told_fn *fn, void *arg)
 {
 	struct told *t = xcalloc(1, sizeof(*t));
 
+	t->fn = fn;
+	t->arg = arg;
 	t->a = (struct audit) {
 		.who = xstrdup(a->who), .what = xstrdup(a->what), .thing = xstrdup_null(a->thing),
 		.why = xstrdup_null(a->why), .policy = xstrdup_null(a->policy),
@@ -145,11 +149,16 @@ static void tell(struct store *st, store_run_fn *run, const struct audit *a)
 
 void audit_tell(struct store *st, const struct audit *a)
 {
-	tell(st, run_tell, a);
+	tell(st, run_tell, a, NULL, NULL);
+}
+
+void audit_tell_then(struct store *st, const struct audit *a, audit_told_fn *fn, void *arg)
+{
+	tell(st, run_tell, a, fn, arg);
 }
 
 void audit_policy(struct store *st, const char *digest)
 {
 	tell(st, run_policy, &(struct audit) { .who = AUDIT_CORE, .what = "policy", .thing = "penstock.yml",
-					       .why = "this configuration is in force now", .policy = digest });
+					       .why = "this configuration is in force now", .policy = digest }, NULL, NULL);
 }

@@ -33,6 +33,9 @@ int audit_put_id(struct store_tx *tx, const struct audit *a, char kind, int64_t 
 /* For what has no transaction of its own, and for refusals: a write that nobody waits for. The strings
  * are copied. A failure is logged. */
 void audit_tell(struct store *st, const struct audit *a);
+/* The same, for who answers only when it is there: fn is called on the loop, whatever became of it. */
+typedef void audit_told_fn(void *arg);
+void audit_tell_then(struct store *st, const struct audit *a, audit_told_fn *fn, void *arg);
 /* From now on this configuration is in force; a row when that is news. */
 void audit_policy(struct store *st, const char *digest);
 

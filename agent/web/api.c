@@ -141,22 +141,40 @@ static char *asked_for(struct request *r)
 	return text;
 }
 
-static void tell_refused(struct request *r, const char *detail)
+struct refusal { struct request *r; char *detail, *next; };
+
+static void on_refused(void *arg)
+{
+	struct refusal *f = arg;
+
+	http_reply_problem(f->r->call, http_status(PS_EPERM, true), f->detail, f->next);
+	request_free(f->r);
+	free(f->detail);
+	free(f->next);
+	free(f);
+}
+
+/* The answer comes when it is in the audit: who was refused shall not be faster than that. */
+static void refuse(struct request *r, const char *detail, const char *next)
 {
 	const char *word = r->route->word ? r->route->word : strrchr(r->route->path, '/') + 1;
+	struct refusal f = { r, xstrdup_null(detail), xstrdup_null(next) };
 	char *thing = asked_for(r);
 
-	audit_tell(r->core->store, &(struct audit) { .who = r->who.shown, .what = word,
-						     .thing = thing, .why = detail,
-						     .policy = r->policy->cfg->digest,
-						     .refused = true });
+	audit_tell_then(r->core->store, &(struct audit) { .who = r->who.shown, .what = word,
+							  .thing = thing, .why = detail,
+							  .policy = r->policy->cfg->digest,
+							  .refused = true },
+			on_refused, xmemdup(&f, sizeof(f)));
 	free(thing);
 }
 
 void request_fail(struct request *r, int rc, const char *detail, const char *next)
 {
-	if (rc == PS_EPERM && r->route->post && r->known)
-		tell_refused(r, detail);
+	if (rc == PS_EPERM && r->route->post && r->known) {
+		refuse(r, detail, next);
+		return;
+	}
 	http_reply_problem(r->call, http_status(rc, r->route->post), detail, next);
 	request_free(r);
 }
