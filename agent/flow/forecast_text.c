@@ -58,13 +58,16 @@ void forecast_say_builds(struct forecast_row *row, const struct forecast_in *in,
 	if (in->held)
 		buf_adds(&b, "once let go, ");
 	add_counts(&b, n);
-	buf_addf(&b, "; then %s ", env->name);
+	buf_addf(&b, "; then %s (", env->name);
+	if (env->after)
+		buf_addf(&b, "after %s, ", env->after);
 	if (env->deploy == CONF_DEPLOY_APPROVE)
-		buf_addf(&b, "(needs approval of %s)", f->owner);
+		buf_addf(&b, "needs approval of %s", f->owner);
 	else if (env->deploy == CONF_DEPLOY_MANUAL)
-		buf_addf(&b, "(by hand of %s)", f->owner);
+		buf_addf(&b, "by hand of %s", f->owner);
 	else
-		buf_addf(&b, "(%s)", conf_deploy_word(env->deploy));
+		buf_adds(&b, conf_deploy_word(env->deploy));
+	buf_adds(&b, env->nwindows ? ", in its windows)" : ")");
 	row->builds = buf_steal(&b);
 }
 

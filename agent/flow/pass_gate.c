@@ -238,7 +238,7 @@ static int what_changed(const struct deployment *d, const struct approvals *l,
 
 /* The plan as it is now is the one that is shown and approved. */
 static int store_plan(struct store_tx *tx, const struct deployment *d, const struct plan *plan,
-		      struct ground *b, struct ps_err *err)
+		      const char *policy, struct ground *b, struct ps_err *err)
 {
 	struct buf text = BUF_INIT;
 	int rc;
@@ -248,6 +248,13 @@ static int store_plan(struct store_tx *tx, const struct deployment *d, const str
 		return 0;
 	}
 	rc = what_changed(d, &b->approvals, plan, &b->changed, err);
+	if (rc == 0 && was_approved(d, &b->approvals))
+		rc = audit_put_id(tx,
+				  &(struct audit){ .who = AUDIT_CORE,
+						   .what = "approval-void",
+						   .why = b->changed,
+						   .policy = policy },
+				  'd', d->id, err);
 	if (rc == 0)
 		rc = plan_write(plan, &text, err);
 	if (rc == 0)
@@ -297,7 +304,7 @@ static int ask_approvals(struct store_tx *tx, const struct pass *p, const struct
 	int rc = 0;
 
 	if (f->env->deploy == CONF_DEPLOY_APPROVE && !back) {
-		rc = store_plan(tx, d, &g->plan, b, err);
+		rc = store_plan(tx, d, &g->plan, p->view.policy->cfg->digest, b, err);
 		f->digest = g->plan.digest;
 		f->changed = b->changed;
 		s = gates_after_plan(f);

@@ -210,6 +210,38 @@ static json_t *deployment_node(const json_t *row)
 	return n;
 }
 
+/* What people said of it, in their order: of the plan as it is, or of one before. */
+static json_t *approval_row(sqlite3_stmt *q)
+{
+	json_t *o = json_object();
+
+	put_text(o, "who", sql_text(q, 0));
+	put_text(o, "decision", sql_text(q, 1));
+	put_text(o, "message", sql_text(q, 2));
+	put_time(o, "at", q, 3);
+	json_object_set_new(o, "emergency", json_boolean(sql_int(q, 4)));
+	json_object_set_new(o, "current", json_boolean(sql_int(q, 5)));
+	return o;
+}
+
+static int add_approvals(struct store_tx *tx, json_t *node, int64_t deployment, struct ps_err *err)
+{
+	json_t *rows = json_array(), *one;
+	size_t i;
+	int rc = view_rows(tx, sql_query(tx, err, "SELECT a.who, a.decision, a.message, a.at_ms, a.emergency,"
+					 " COALESCE(d.plan_digest, '') = a.plan_digest FROM approval a JOIN deployment d"
+					 " ON d.id = a.deployment WHERE a.deployment = ? ORDER BY a.id", "i", deployment),
+			   rows, VIEW_LIMIT, NULL, approval_row, err);
+
+	json_array_foreach(rows, i, one)
+		say(node, "%s%s by %s at %s%s%s%s", text_of(one, "decision"),
+		    json_is_true(json_object_get(one, "emergency")) ? " as an emergency" : "", text_of(one, "who"),
+		    text_of(one, "at"), *text_of(one, "message") ? ": " : "", text_of(one, "message"),
+		    json_is_true(json_object_get(one, "current")) ? "" : " (of a plan before this one)");
+	json_object_set_new(node, "approvals", rows);
+	return rc;
+}
+
 static json_t *run_node(const json_t *row)
 {
 	char *what = xasprintf("%s run of %s on %s, asked by %s", text_of(row, "id"), text_of(row, "job"),
@@ -583,7 +615,9 @@ static int chain_of(struct store_tx *tx, char kind, int64_t n, const char *typed
 			rc = children(tx, root, demand_sql, "JOIN demand_test y ON y.demand = d.id WHERE y.test = ? ORDER BY"
 				      " d.id", n, demand_row, need_node, err);
 	} else if (kind == 'd') {
-		rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
+		rc = add_approvals(tx, root, n, err);
+		if (rc == 0)
+			rc = children(tx, root, "SELECT n, what, state, detail FROM step ", "WHERE deployment = ? ORDER BY n", n,
 			      step_row, step_node, err);
 		if (rc == 0)
 			rc = children(tx, root, event_sql, "WHERE e.id = (SELECT m.event FROM demand m JOIN deployment d"

@@ -122,6 +122,9 @@ def what_changed_makes_an_approval_void():
         check("since it was approved" in d["detail"] and "job_production" in d["changed"], d)
         text = a.as_("max", "approve", d["id"])
         check("since it was approved" in text, text)
+        text = a.penstock("why", d["id"]).stdout
+        check("approved by root (as kim) at " in text and "(of a plan before this one)" in text, text)
+        check(any(e["what"] == "approval-void" and e["thing"] == d["id"] for e in a.items("audit")), a.items("audit"))
         a.as_("kim", "approve", d["id"])
         a.ends("deployed", d["id"])
         check(a.jobs(PROD, "sales")["jobs/job_production"]["request"]["max_concurrent_runs"] == 7, "not as approved")
@@ -264,7 +267,9 @@ def one_environment_after_another():
                ("  airflow:\n    id: 5005", "  qa:\n    id: 2210\n    owner: developers\n    provider: local\n  airflow:\n    id: 5005"),
                ("    approvals: 1\n", "    approvals: 1\n    after: qa\n")) as a:
         c = a.project()
-        a.tag(c, "v1.0.0", "lee")
+        c.who = "lee"
+        p = c.push("HEAD:refs/tags/v1.0.0")
+        check("production (after qa, needs approval of prod_support)" in p.text, p.text)
         d = a.stands("after", has="qa")
         check(d["lift"].startswith("penstock promote ") and d["blocked_by"] == "environment qa", d)
         check("after" in a.as_("kim", "approve", d["id"], expect=1), "approved before qa")

@@ -286,6 +286,23 @@ static void waits_for_people_alone(void **state)
 	assert_string_equal(f->demand.state, "waiting");
 }
 
+/* Also in the same environment: who is approved goes, whoever came before. */
+static void the_approved_one_goes_first(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	released(f);
+	demand_for(f, "y", "refs/heads/asked", NULL);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	f->now_ms = clock_wall_ms();
+	assert_int_equal(do_write(f, give), 0);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	assert_string_equal(f->demand.state, "active");
+	pass_free(p);
+}
+
 static void an_approval_lets_it_go(void **state)
 {
 	struct fx *f = *state;
@@ -356,6 +373,7 @@ int main(int argc, char **argv)
 		CASE(newer_push_takes_the_place_of_what_was_asked),
 		CASE(nothing_to_promote_without_its_bytes),
 		CASE(waits_for_people_alone),
+		CASE(the_approved_one_goes_first),
 		CASE(an_approval_lets_it_go),
 		CASE(an_approval_lapses_in_line),
 		CASE(an_emergency_passes_a_freeze_and_no_lock),
