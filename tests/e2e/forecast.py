@@ -87,6 +87,16 @@ class Scene:
     def __exit__(self, *why):
         return self.a.__exit__(*why)
 
+    def wanted(self):
+        """What is in force and not left behind: an orphan stays, paused by us."""
+        def is_orphan(key):
+            path = self.a.fabric("development", "jobs", "sales", "paused", key + ".json")
+            if not os.path.exists(path):
+                return False
+            with open(path, encoding="utf-8") as f:
+                return f.read() == "orphan\n"
+        return {k: v for k, v in self.a.jobs("development", "sales").items() if not is_orphan(k)}
+
     def version(self):
         done = [d for d in self.a.items("history", "development") if d["state"] == "deployed"]
         return done[0]["version"] if done else ""
@@ -94,7 +104,7 @@ class Scene:
     def push(self, what, *refs, states=("done",)):
         """Pushes HEAD to main (and refs); the forecast for main must be what then happens."""
         commit = self.clone.commit(what)
-        jobs, builds, version = self.a.jobs("development", "sales"), len(self.a.builds()), self.version()
+        jobs, builds, version = self.wanted(), len(self.a.builds()), self.version()
         p = self.clone.push("HEAD:" + MAIN, *refs)
         check(len(p.lines) <= 12, f"{what}: {len(p.lines)} lines\n{p.all}")
         told = said(p, "main")
@@ -104,7 +114,7 @@ class Scene:
         check(told[0][0] == begun, f"{what}: {begun} builds were begun\n{p.all}")
         check(told[0][0] + sum(told[0][2:]) == told[0][1], f"{what}: the counts do not add up\n{p.all}")
         check(told[1] == "development (auto)", f"{what}: {told[1]}")
-        came = happened(jobs, self.a.jobs("development", "sales"), (version, self.version()))
+        came = happened(jobs, self.wanted(), (version, self.version()))
         check(told[2] == came, f"{what}: on the fabric {came}\n{p.all}")
         return p, told
 
