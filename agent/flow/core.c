@@ -88,14 +88,12 @@ static void sign_the_rest(struct core *c)
 	store_write(c->store, STORE_FULL, run_catch_up, catch_up_done, u);
 }
 
-static void tell_new_key(struct core *c, const char *old, const char *new)
+/* Configuration and key, where either is another one than before. */
+static void tell_in_force(struct core *c)
 {
-	char *thing = xasprintf("key %s", new), *why = xasprintf("in place of %s", old);
-
-	audit_tell(c->store, &(struct audit) { .who = AUDIT_CORE, .what = "key rotate",
-					       .thing = thing, .why = why });
-	free(thing);
-	free(why);
+	audit_policy(c->store, c->policy->cfg->digest);
+	if (c->policy->key)
+		audit_key(c->store, c->policy->key->pub.id);
 }
 
 /* The key that came with this configuration, else the one we have. */
@@ -113,8 +111,6 @@ static int policy_take_key(struct core *c, struct policy_now *p, struct ps_err *
 	if (have && strcmp(have->pub.id, p->key->pub.id) == 0)
 		return 0;
 	log_info("key", p->key->pub.id, "signs releases from now on");
-	if (have)
-		tell_new_key(c, have->pub.id, p->key->pub.id);
 	return 0;
 }
 
@@ -162,7 +158,7 @@ static void on_config(struct role *r)
 	c->policy = fresh;
 	if (publish_policy(c, &err) < 0)
 		log_error("config", NULL, "hooks still read the old policy: %s", err.msg);
-	audit_policy(c->store, c->policy->cfg->digest);
+	tell_in_force(c);
 	sign_the_rest(c);
 	if (c->api)
 		api_on_config(c->api);
@@ -444,7 +440,7 @@ static int start(struct role *r, struct ps_err *err)
 			 "recovery: %s; nothing deploys until: penstock resume --all", restored);
 	free(restored);
 	if (rc == 0)
-		audit_policy(c->store, c->policy->cfg->digest);
+		tell_in_force(c);
 	if (rc == 0)
 		rc = publish_policy(c, err);
 	if (rc == 0)			/* before any pass */

@@ -115,6 +115,18 @@ static int run_policy(struct store_tx *tx, void *arg, struct ps_err *err)
 	return rc;
 }
 
+static int run_key(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct told *t = arg;
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT thing FROM audit WHERE what = ? ORDER BY number DESC LIMIT 1", "t",
+				    t->a.what);
+	int rc = sql_next(tx, q, err);
+	bool known = rc > 0 && ps_streq(sql_text(q, 0), t->a.thing);
+
+	sql_done(q);
+	return rc < 0 ? rc : known ? 0 : audit_put(tx, &t->a, err);
+}
+
 static void told(void *arg, int rc, const struct ps_err *err)
 {
 	struct told *t = arg;
@@ -161,4 +173,13 @@ void audit_policy(struct store *st, const char *digest)
 {
 	tell(st, run_policy, &(struct audit) { .who = AUDIT_CORE, .what = "policy", .thing = "penstock.yml",
 					       .why = "this configuration is in force now", .policy = digest }, NULL, NULL);
+}
+
+void audit_key(struct store *st, const char *id)
+{
+	char *thing = xasprintf("key %s", id);
+
+	tell(st, run_key, &(struct audit) { .who = AUDIT_CORE, .what = "key", .thing = thing,
+					    .why = "this key signs releases from now on" }, NULL, NULL);
+	free(thing);
 }

@@ -38,6 +38,8 @@ typedef void audit_told_fn(void *arg);
 void audit_tell_then(struct store *st, const struct audit *a, audit_told_fn *fn, void *arg);
 /* From now on this configuration is in force; a row when that is news. */
 void audit_policy(struct store *st, const char *digest);
+/* And this key signs releases: the same, also when it was changed while no agent ran. */
+void audit_key(struct store *st, const char *id);
 
 /*
  * A run function's work, for store_read(): c says whether all that was ever put is there as it was

@@ -51,6 +51,12 @@ def what_is_in_it():
         check([r["why"] for r in audit(a, "--thing", "fabric production", "--what", "pause")] == ["quarter end"], rows)
         policy = audit(a, "--what", "policy")
         check(len(policy) == 1 and all(r["policy"] == policy[0]["policy"] for r in rows), policy)
+        keys = audit(a, "--what", "key")
+        a.stop()
+        a.penstock("key", "rotate")
+        a.start()
+        now = audit(a, "--what", "key")
+        check(len(keys) == 1 and len(now) == 2 and now[0]["thing"] != now[1]["thing"], now)
         # core's own: a push past the gate is held, and letting it go is a decision
         c.write("README", "x\n")
         c.commit()
@@ -88,7 +94,8 @@ def export_and_offline():
             return p.stdout + p.stderr
 
         check(f"whole: {n} entries" in verify(text, 0), "offline it is not")
-        check("entry 3" in verify(text.replace("quarter end", "quarter enb"), 1) or "quarter end" not in lines[2], "flip")
+        at = 1 + next(i for i, l in enumerate(lines) if "quarter end" in l)
+        check(f"entry {at}:" in verify(text.replace("quarter end", "quarter enb"), 1), "flip")
         check("entry 2" in verify("\n".join(lines[:1] + lines[2:]) + "\n", 1), "a line gone")
         check("entry 2" in verify("\n".join([lines[0], lines[2], lines[1]] + lines[3:]) + "\n", 1), "two swapped")
         check("entry 2" in verify(lines[0] + "\n{\n", 1), "a line that is none")
