@@ -81,7 +81,7 @@ static void on_found(void *arg, int rc, const struct ps_err *err)
 	struct ps_err why = { 0 };
 	int64_t now_ms = clock_wall_ms();
 	const char *state = rc == 0 ? token_state(&s->token, now_ms) : "";
-	char id[ID_TEXT], text[128];
+	char id[ID_TEXT], text[160];
 
 	if (rc == PS_ENOENT) {
 		request_unknown(r, "the token is none of ours");
@@ -90,6 +90,12 @@ static void on_found(void *arg, int rc, const struct ps_err *err)
 	} else if (strcmp(state, "active") != 0) {
 		snprintf(text, sizeof(text), "token %s is %s", id_text(id, 'k', s->token.id),
 			 state);
+		request_unknown(r, text);
+	} else if (!r->policy->cfg->trusted_caller &&
+		   strcmp(s->token.made_by, s->token.owner) != 0) {
+		/* who spoke for him then would go on doing so */
+		snprintf(text, sizeof(text), "token %s was made by another in its owner's name, "
+			 "which penstock.yml does not allow", id_text(id, 'k', s->token.id));
 		request_unknown(r, text);
 	} else if ((rc = become(r, &s->token, &why)) < 0) {
 		request_fail(r, rc, ps_err_msg(&why, rc), NULL);

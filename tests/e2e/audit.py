@@ -254,6 +254,11 @@ def tokens():
         # his membership is looked at each time
         a.penstock("--as", "kim", "token", "revoke", "k2")
         last = a.json("--as", "kim", "token", "create")["token"]
+        check(ask(a, "/status", last)[0] == 200, "it is not good")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text.replace("trusted_caller: true", "trusted_caller: false"))
+        a.penstock("reload")
+        wait("nobody may have spoken for kim", lambda: "in its owner's name" in ask(a, "/status", last)[1].get("detail", ""))
         with open(conf, "w", encoding="utf-8") as f:
             f.write(text.replace("kim, lee", "lee"))
         a.penstock("reload")
