@@ -202,6 +202,8 @@ static json_t *deployment_node(const json_t *row)
 		    text_of(row, "asked_why"));
 	if (*text_of(row, "plan_digest"))
 		say(n, "plan %.12s", text_of(row, "plan_digest"));
+	if (*text_of(row, "verification"))
+		say(n, "%s", text_of(row, "verification"));
 	if (*text_of(row, "let_by"))
 		say(n, "let go by %s%s%s", text_of(row, "let_by"), *text_of(row, "let_why") ? ": " : "",
 		    text_of(row, "let_why"));
