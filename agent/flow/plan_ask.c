@@ -6,6 +6,7 @@
 
 #include "agent/flow/observe.h"
 #include "agent/flow/planning.h"
+#include "agent/store/demand.h"
 #include "agent/store/release.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
@@ -133,6 +134,38 @@ static int find(struct store_tx *tx, struct asking *k, struct ps_err *err)
 	return k->thing ? find_named(tx, k, err) : find_newest(tx, k, err);
 }
 
+/* Is it this release on its way there? By the same label, or by any where the release was named by
+ * its id: then its label counts, since that is what would be deployed. */
+static bool is_of(const struct asking *k, const struct deployment *d)
+{
+	bool by_id = k->thing && ps_starts(k->label.release, k->thing);
+
+	return d->repository == k->label.repository &&
+	       strcmp(d->project, k->label.project) == 0 &&
+	       strcmp(d->environment, k->env->name) == 0 &&
+	       strcmp(d->release, k->label.release) == 0 && (by_id || d->label == k->label.id);
+}
+
+/* The deployment that waits there, and what it was asked to be; *id 0: none does. */
+static int find_waiting(struct store_tx *tx, struct asking *k, struct demand *demand, int64_t *id,
+			struct ps_err *err)
+{
+	struct deployments l = { NULL, 0 };
+	const struct deployment *d = NULL;
+	int rc = deployments_in_state(tx, "waiting", &l, err);
+
+	for (size_t i = 0; i < l.n; i++)
+		if (is_of(k, &l.v[i]))
+			d = &l.v[i];
+	*id = d ? d->id : 0;
+	if (rc == 0 && d)
+		rc = demand_get(tx, d->demand, demand, err);
+	if (rc == 0 && d && d->label != k->label.id)
+		rc = take_label(tx, k, d->label, err);
+	deployments_clear(&l);
+	return rc;
+}
+
 /* ---- its plan ---- */
 
 struct stand {		/* what it stands on */
@@ -211,23 +244,6 @@ static json_t *texts_json(char *const *v, size_t n)
 	return a;
 }
 
-/* The deployment of this release that waits there: its number, else 0. */
-static int waiting(struct store_tx *tx, const struct asking *k, int64_t *id, struct ps_err *err)
-{
-	struct deployments l = { NULL, 0 };
-	int rc = deployments_in_state(tx, "waiting", &l, err);
-
-	*id = 0;
-	for (size_t i = 0; i < l.n; i++)
-		if (l.v[i].repository == k->label.repository &&
-		    strcmp(l.v[i].project, k->label.project) == 0 &&
-		    strcmp(l.v[i].environment, k->env->name) == 0 &&
-		    strcmp(l.v[i].release, k->label.release) == 0)
-			*id = l.v[i].id;
-	deployments_clear(&l);
-	return rc;
-}
-
 static char *next_of(const struct asking *k, const struct plan *p, int64_t deployment)
 {
 	char id[ID_TEXT];
@@ -277,10 +293,13 @@ static json_t *doc_of(const struct asking *k, const struct plan *p, const struct
 static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 {
 	struct stand s = { .seen = { 0 } };
+	struct demand demand = { 0 };
 	struct plan plan = { 0 };
 	int64_t deployment = 0;
-	int rc = gather(tx, k, &s, err);
+	int rc = find_waiting(tx, k, &demand, &deployment, err);
 
+	if (rc == 0)
+		rc = gather(tx, k, &s, err);
 	if (rc == 0)
 		rc = planning_make(&(struct planning) {
 			.cfg = k->policy->cfg, .paths = k->core->paths, .env = k->env,
@@ -288,9 +307,8 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 			.project = k->label.project, .ref = k->label.ref,
 			.version = k->label.version, .release = &s.manifest,
 			.release_id = k->label.release, .known = &s.known,
-			.observed = &s.observed }, &plan, err);
-	if (rc == 0)
-		rc = waiting(tx, k, &deployment, err);
+			.observed = &s.observed, .jobs = demand.jobs,
+			.prune = ps_streq(demand.asked, "prune") }, &plan, err);
 	if (rc == 0) {
 		k->doc = doc_of(k, &plan, &s, deployment);
 		if (!k->doc)
@@ -298,6 +316,7 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 	}
 	plan_clear(&plan);
 	stand_drop(&s);
+	demand_clear(&demand);
 	return rc;
 }
 

@@ -125,6 +125,7 @@ def deployed_and_run_with_its_own_values():
         plans(a, c)
         in_a_working_copy(a)
         rules_changed(a, c)
+        what_waits_is_what_is_planned(a, c)
 
 
 def the_run(a):
@@ -241,6 +242,21 @@ def rules_changed(a, c):
         check(line[0] in told and why in told, told)
         check(a.snapshot("production") == before, "something was changed")
         a.configure((new, old))
+
+
+def what_waits_is_what_is_planned(a, c):
+    """Of a deployment that waits for its approval: the plan that it is bound to, and how to give it."""
+    a.configure(("    deploy: auto     ", "    deploy: approve  "))
+    c.git("tag", "v2.0.0")
+    c.push("v2.0.0")
+    d = wait("it waits", lambda: next((d for d in a.items("history", "production") if d["ref"] == "refs/tags/v2.0.0" and
+                                       d["state"] == "waiting" and d["plan_digest"]), None), every=0.2)
+    plan = a.json("plan", "production")
+    check((plan["ref"], plan["deployment"], plan["digest"]) == ("refs/tags/v2.0.0", d["id"], d["plan_digest"]), (plan, d))
+    check(plan["next"] == "penstock approve " + d["id"], plan["next"])
+    check(a.json("plan", "production", plan["release"][:12])["deployment"] == d["id"], "by the id of its release")
+    other = a.json("plan", "production", "v1.0.1", "--repo", "sales")
+    check(other["deployment"] is None and other["next"] == "penstock promote v1.0.1 production", other)
 
 
 if __name__ == "__main__":
