@@ -110,6 +110,30 @@ int gate_first_emergency(struct store_tx *tx, const char *environment, int64_t *
 	return rc < 0 ? rc : 0;
 }
 
+/* The login behind "kim" or "root (as kim)". free() it. */
+static char *login_of(const char *shown)
+{
+	const char *as = strstr(shown, " (as ");
+
+	return as ? xstrndup(as + strlen(" (as "), strcspn(as + strlen(" (as "), ")")) : xstrdup(shown);
+}
+
+/* Nobody knows who moved it: who let it go stands for it. */
+static int add_answerable(struct store_tx *tx, int64_t event, struct texts *out, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT let_by FROM event WHERE id = ? AND let_by IS NOT NULL", "i", event);
+	int rc = sql_next(tx, q, err);
+
+	if (rc > 0) {
+		char *login = login_of(sql_text(q, 0));
+
+		texts_add(out, login);
+		free(login);
+	}
+	sql_done(q);
+	return rc < 0 ? rc : 0;
+}
+
 int gate_makers(struct store_tx *tx, int64_t event, struct texts *out, bool *unknown, struct ps_err *err)
 {
 	sqlite3_stmt *q = sql_query(tx, err, "SELECT DISTINCT COALESCE(p.acting_as, p.pusher, '') FROM push p"
@@ -126,5 +150,5 @@ int gate_makers(struct store_tx *tx, int64_t event, struct texts *out, bool *unk
 			*unknown = true;
 	sql_done(q);
 	*unknown = *unknown || !n;
-	return rc < 0 ? rc : 0;
+	return rc < 0 || !*unknown ? rc : add_answerable(tx, event, out, err);
 }

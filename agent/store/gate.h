@@ -46,8 +46,8 @@ int gate_emergency(struct store_tx *tx, int64_t deployment, bool on, struct ps_e
 /* The first emergency in this environment's line: its number, else 0. */
 int gate_first_emergency(struct store_tx *tx, const char *environment, int64_t *id,
 			 struct ps_err *err) PS_MUSTCHECK;
-/* Logins of all that may have pushed an event, each once, by name; those spoken as count, not the callers.
- * *unknown: somebody may have whom nobody knows. */
+/* Logins of all that may have pushed an event, by name; those spoken as count, not the callers. *unknown:
+ * somebody may have whom nobody knows; then who let it go is one of them. */
 struct texts;
 int gate_makers(struct store_tx *tx, int64_t event, struct texts *out, bool *unknown,
 		struct ps_err *err) PS_MUSTCHECK;

@@ -303,6 +303,73 @@ static void the_approved_one_goes_first(void **state)
 	pass_free(p);
 }
 
+static void reload(struct fx *f, const char *old, const char *new)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	const char *at = strstr(yaml, old);
+	struct config *cfg = NULL;
+	struct ps_err err;
+	char *text;
+
+	assert_non_null(at);
+	text = xasprintf("%.*s%s%s", (int)(at - yaml), yaml, new, at + strlen(old));
+	assert_int_equal(config_parse(&cfg, "penstock.yml", text, strlen(text), &diags, &err), 0);
+	assert_non_null(cfg);
+	config_free(f->policy.cfg);
+	f->policy.cfg = cfg;
+	diag_clear(&diags);
+	free(text);
+}
+
+#define ASKED "  - { name: asked, refs: [refs/heads/asked], fabric: dev, deploy: approve }\n"
+
+/* Who stands at a gate is judged again by another configuration, though nothing else has happened. */
+static void another_configuration_judges_again(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	released(f);
+	reload(f, ASKED, "  - { name: asked, refs: [refs/heads/asked], fabric: dev, deploy: auto }\n");
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
+static void a_rule_that_is_gone_ends_it(void **state)
+{
+	struct fx *f = *state;
+
+	released(f);
+	reload(f, ASKED, "");
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_string_equal(f->demand.state, "cancelled");
+	assert_non_null(strstr(f->demand.reason, "rule removed by configuration"));
+}
+
+/* The time is in no window: all of the environment waits, and is told when one opens. */
+static void waits_for_a_window(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	f->now_ms = 1774861199000;	/* Monday 2026-03-30, 08:59:59 UTC */
+	reload(f, "fabric: dev, deploy: auto }\n", "fabric: dev, deploy: auto, windows: [{ days: [mon], from: '09:00',"
+	       " to: '10:00', zone: UTC }] }\n");
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	put_artifact(f);
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 0);
+	pass_free(p);
+	assert_waits(f, "window", "mon 09:00-10:00 UTC; opens 2026-03-30T09:00:00Z");
+	f->now_ms += 1000;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_DEPLOY), 1);
+	pass_free(p);
+}
+
 static void an_approval_lets_it_go(void **state)
 {
 	struct fx *f = *state;
@@ -366,7 +433,7 @@ static void an_emergency_passes_a_freeze_and_no_lock(void **state)
 int main(int argc, char **argv)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-	static struct CMUnitTest t[PS_NELEM(counted) + 16];
+	static struct CMUnitTest t[PS_NELEM(counted) + 20];
 	const struct CMUnitTest cases[] = {
 		CASE(promoted_goes_straight_to_its_deployment),
 		CASE(promoted_later_takes_the_place),
@@ -374,6 +441,9 @@ int main(int argc, char **argv)
 		CASE(nothing_to_promote_without_its_bytes),
 		CASE(waits_for_people_alone),
 		CASE(the_approved_one_goes_first),
+		CASE(another_configuration_judges_again),
+		CASE(a_rule_that_is_gone_ends_it),
+		CASE(waits_for_a_window),
 		CASE(an_approval_lets_it_go),
 		CASE(an_approval_lapses_in_line),
 		CASE(an_emergency_passes_a_freeze_and_no_lock),
