@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/credential.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
 #include "common/base/clock.h"
@@ -91,6 +92,51 @@ static int open_key(struct one *o)
 	return fd;
 }
 
+/* Every credential of this configuration, open; what it says is read by deploy alone. */
+static void hand_credentials(struct one *o, const struct buf *yaml)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_err err = { 0 };
+	int rc = config_parse(&cfg, o->rs->paths->config, buf_str(yaml), yaml->len, &diags, &err);
+
+	diag_clear(&diags);
+	for (size_t i = 0; rc == 0 && cfg && i < cfg->nnotify; i++) {
+		const struct conf_notify *n = &cfg->notify[i];
+		char *name = xasprintf("notify %s", n->name);
+		int fd = credential_open(&n->secret, &err);
+
+		if (fd >= 0)
+			tell(o, MSG_credential,
+			     &(struct wire_credential) { .id = o->rs->offer, .name = name }, fd);
+		else if (fd != PS_ENOENT || n->secret.kind)
+			log_warn("config", name, "%s", err.msg);
+		if (fd >= 0)
+			close(fd);
+		free(name);
+	}
+	config_free(cfg);
+}
+
+/* Variables that are secrets by this configuration go to no role that is started from now on. */
+static void mark_secrets(const struct roles *rs, const struct buf *yaml)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_err err = { 0 };
+
+	if (config_parse(&cfg, rs->paths->config, buf_str(yaml), yaml->len, &diags, &err) < 0)
+		cfg = NULL;
+	for (size_t i = 0; cfg && i < cfg->nnotify; i++)
+		credential_mark(&cfg->notify[i].secret);
+	for (size_t i = 0; cfg && i < cfg->nfabrics; i++) {
+		credential_mark(&cfg->fabrics[i].token);
+		credential_mark(&cfg->fabrics[i].client_secret);
+	}
+	diag_clear(&diags);
+	config_free(cfg);
+}
+
 static void offer_to(struct one *o, const struct buf *yaml)
 {
 	char digest[DIGEST_HEX];
@@ -102,6 +148,9 @@ static void offer_to(struct one *o, const struct buf *yaml)
 	o->answered = false;
 	if (o->no == ROLE_CORE)
 		key = open_key(o);
+	if (o->no == ROLE_DEPLOY)
+		hand_credentials(o, yaml);
+	offer.key = key >= 0;
 	tell(o, MSG_config_offer, &offer, key);
 	if (key >= 0)
 		close(key);
@@ -188,6 +237,7 @@ int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_le
 	rs->asked_id = id;
 	buf_reset(&rs->offered);
 	buf_add(&rs->offered, yaml, yaml_len);
+	mark_secrets(rs, &rs->offered);
 	loop_timer_set(rs->timer, RELOAD_MS);
 	for (int i = 0; i < ROLE_COUNT; i++)
 		offer_to(&rs->one[i], &rs->offered);
@@ -323,6 +373,7 @@ static void run_role(const char *program, const char *instance, int parent_end, 
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	credential_forget();
 	if (a < 0 || place(a, ROLE_PARENT_FD) < 0 ||
 	    (core_end >= 0 && (b < 0 || place(b, ROLE_CORE_FD) < 0)))
 		_exit(127);
@@ -443,6 +494,7 @@ int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *pa
 	rs->arg = arg;
 	rs->offer = 1;
 	buf_add(&rs->yaml, yaml, yaml_len);
+	mark_secrets(rs, &rs->yaml);
 	rs->timer = loop_timer(loop, on_timer, rs);
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		rs->one[i] = (struct one) { .rs = rs, .no = (enum role_no)i, .core_end = -1,

@@ -31,6 +31,8 @@ extern const struct cmd cmd_job_derive;
 extern const struct cmd cmd_lock;
 extern const struct cmd cmd_jobs;
 extern const struct cmd cmd_log;
+extern const struct cmd cmd_outbox;
+extern const struct cmd cmd_outbox_resend;
 extern const struct cmd cmd_pause;
 extern const struct cmd cmd_pin;
 extern const struct cmd cmd_plan;
@@ -123,6 +125,8 @@ const struct cmd *const cmd_table[] = {
 	&cmd_token_revoke,
 	&cmd_config_check,
 	&cmd_policy_export,
+	&cmd_outbox_resend,
+	&cmd_outbox,
 	&cmd_key_rotate,
 	&cmd_key_list,
 	&cmd_key_export,

@@ -18,6 +18,7 @@
 
 #include "agent/deploy/fabric/fabric.h"
 #include "agent/deploy/looks.h"
+#include "agent/deploy/posts.h"
 #include "agent/deploy/run.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
@@ -209,8 +210,8 @@ static void start(struct role *r, const struct wire_deploy_start *m)
 
 static int deploy_start(struct role *r, struct ps_err *err)
 {
-	(void)r;
 	(void)err;
+	posts_on_config(r);
 	return 0;
 }
 
@@ -225,9 +226,17 @@ static void deploy_on_core(struct role *r, struct msg *m)
 		d = find(m->u.step_ok.deployment);
 		if (d && d->peer && peer_send(d->peer, MSG_step_ok, &m->u.step_ok, &err) < 0)
 			log_warn("deploy", d->text, "%s", err.msg);
+	} else if (m->type == MSG_post) {
+		posts_start(r, &m->u.post);
 	} else if (m->type == MSG_observe) {
 		looks_start(r, &m->u.observe);
 	}
+}
+
+static void deploy_on_parent(struct role *r, struct msg *m)
+{
+	if (m->type == MSG_credential)
+		posts_take_credential(r, &m->u.credential);
 }
 
 /* Kills and reaps every child; core asks again when the role is back. */
@@ -235,6 +244,7 @@ static void deploy_on_stop(struct role *r)
 {
 	(void)r;
 	looks_stop();
+	posts_stop();
 	while (all) {
 		struct deployment *d = all;
 		struct peer *p = d->peer;
@@ -264,7 +274,9 @@ int main(int argc, char **argv)
 		.name = "deploy",
 		.has_core = true,
 		.start = deploy_start,
+		.on_config = posts_on_config,
 		.on_core = deploy_on_core,
+		.on_parent = deploy_on_parent,
 		.on_stop = deploy_on_stop,
 		.facts = deploy_facts,
 	};

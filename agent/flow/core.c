@@ -19,6 +19,7 @@
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/queue.h"
+#include "agent/flow/sending.h"
 #include "agent/flow/signing.h"
 #include "agent/store/audit.h"
 #include "agent/web/api.h"
@@ -450,6 +451,8 @@ static int start(struct role *r, struct ps_err *err)
 	if (rc == 0)
 		rc = queue_open(&c->queue, c, err);
 	if (rc == 0)
+		rc = sending_open(&c->sending, c, err);
+	if (rc == 0)
 		rc = clean_open(&c->clean, c, err);
 	if (rc == 0)
 		rc = intake_open(&c->intake, c, err);
@@ -493,6 +496,7 @@ static void end(struct role *r)
 	intake_close(c->intake);
 	disk_close(c->disk);
 	clean_close(c->clean);
+	sending_close(c->sending);
 	queue_close(c->queue);
 	asks_free(c->asks);
 	for (int i = 0; i < CORE_ROLES; i++)

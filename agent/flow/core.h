@@ -50,6 +50,7 @@ struct intake;
 struct queue;
 struct disk;
 struct clean;
+struct sending;
 struct api;
 
 struct core {
@@ -68,6 +69,7 @@ struct core {
 	struct queue *queue;
 	struct disk *disk;		/* how full they are */
 	struct clean *clean;
+	struct sending *sending;	/* the outbox */
 	struct api *api;
 	struct loop_watch *store_wake;
 	int wake_fd;

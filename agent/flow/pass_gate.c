@@ -8,6 +8,7 @@
 #include "agent/flow/verified.h"
 #include "agent/store/audit.h"
 #include "agent/store/gate.h"
+#include "agent/store/outbox.h"
 #include "agent/store/release.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
@@ -294,6 +295,17 @@ static int gather_ground(struct store_tx *tx, const struct pass *p, const struct
 	return rc;
 }
 
+/* Once for each plan that somebody shall approve. */
+static int tell_approvers(struct store_tx *tx, const struct deployment *d, const char *digest,
+			  struct ps_err *err)
+{
+	char *once = xasprintf("approval d%lld %s", (long long)d->id, digest);
+	int rc = outbox_deployment(tx, d->id, "approval", once, err);
+
+	free(once);
+	return rc;
+}
+
 /* Approvals are of the plan that is made here. Going back needs none, and no window. */
 static int ask_approvals(struct store_tx *tx, const struct pass *p, const struct deployment *d,
 			 struct gates_facts *f, struct ground *b, struct gated *g, bool *go,
@@ -315,6 +327,8 @@ static int ask_approvals(struct store_tx *tx, const struct pass *p, const struct
 	*go = rc == 0 && !s.reason;
 	if (rc == 0 && s.reason)
 		rc = stand(tx, p, d, &s, err);
+	if (rc == 0 && !*go)
+		rc = tell_approvers(tx, d, g->plan.digest, err);
 	standstill_clear(&s);
 	return rc;
 }

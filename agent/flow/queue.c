@@ -5,6 +5,7 @@
 
 #include "agent/flow/note.h"
 #include "agent/flow/queue_parts.h"
+#include "agent/flow/sending.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
@@ -166,6 +167,7 @@ static void pass_done(void *arg, int rc, const struct ps_err *err)
 	if (q->again || (rc == 0 && p->again))
 		queue_kick(q);
 	q->again = false;
+	sending_kick(p->core->sending);
 	carry_out_all(q, p, rc, err);
 }
 
@@ -202,8 +204,10 @@ void queue_on_role(struct queue *q, enum core_role role, bool up)
 		store_write(c->store, STORE_FULL, recover_tests, core_log_done, c);
 		core_ask_toolchain(c);
 	}
-	if (role == CORE_DEPLOY && up)
+	if (role == CORE_DEPLOY && up) {
 		queue_deploy_again(c, 0);
+		sending_on_deploy(c->sending);
+	}
 	queue_kick(q);
 }
 
@@ -226,6 +230,8 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
 		queue_step_done(c, &m->u.step_done);
 	else if (from == CORE_DEPLOY && m->type == MSG_deploy_end)
 		queue_deploy_end(c, &m->u.deploy_end);
+	else if (from == CORE_DEPLOY && m->type == MSG_posted)
+		sending_on_posted(c, &m->u.posted);
 	else
 		return false;
 	return true;

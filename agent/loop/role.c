@@ -83,7 +83,7 @@ static void take_offer(struct role *r, const struct wire_config_offer *o)
 	int rc;
 
 	drop_offer(r);
-	r->offered_fd = peer_take_fd(r->parent);
+	r->offered_fd = o->key ? peer_take_fd(r->parent) : -1;
 	r->offer_id = o->id;
 	buf_add(&r->offered_yaml, o->yaml.p, o->yaml.n);
 	rc = config_parse(&r->offered, r->paths.config, buf_str(&r->offered_yaml),

@@ -4,6 +4,7 @@
 #include "agent/store/demand.h"
 
 #include "agent/store/build.h"
+#include "agent/store/outbox.h"
 #include "agent/store/sql.h"
 #include "agent/store/test.h"
 #include "common/base/clock.h"
@@ -94,6 +95,16 @@ static int end(struct store_tx *tx, const struct demand *d, int64_t now, struct 
 	return rc < 0 ? rc : tests_let_go(tx, d->id, err);
 }
 
+/* What failed before it came to a deployment; a deployment tells for itself. */
+static int tell_failed(struct store_tx *tx, int64_t id, struct ps_err *err)
+{
+	sqlite3_stmt *q = sql_query(tx, err, "SELECT 1 FROM deployment WHERE demand = ? LIMIT 1", "i", id);
+	int rc = sql_next(tx, q, err);
+
+	sql_done(q);
+	return rc ? (rc < 0 ? rc : 0) : outbox_demand(tx, id, "failed", err);
+}
+
 int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 	       const char *detail, int64_t superseded_by, struct ps_err *err)
 {
@@ -114,6 +125,8 @@ int demand_set(struct store_tx *tx, int64_t id, const char *state, const char *r
 			     " WHERE id = ?", "tttiii", state, reason, detail, now, superseded_by, id);
 	if (rc >= 0 && strcmp(state, "waiting") != 0 && strcmp(state, "active") != 0)
 		rc = end(tx, &d, now, err);
+	if (rc >= 0 && strcmp(state, "failed") == 0)
+		rc = tell_failed(tx, id, err);
 out:
 	demand_clear(&d);
 	return rc < 0 ? rc : 0;

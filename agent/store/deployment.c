@@ -3,7 +3,9 @@
 
 #include "agent/store/deployment.h"
 
+#include "agent/store/demand.h"
 #include "agent/store/gate.h"
+#include "agent/store/outbox.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
 
@@ -118,6 +120,25 @@ int deployment_live(struct store_tx *tx, const struct deployment *d, char **rele
 	return rc < 0 ? rc : 0;
 }
 
+/* An end that people want to know of. */
+static int tell(struct store_tx *tx, const struct deployment *d, const char *state, struct ps_err *err)
+{
+	struct demand m = { 0 };
+	const char *kind;
+	int rc;
+
+	if (strcmp(state, "failed") == 0 || strcmp(state, "unknown") == 0)
+		return outbox_deployment(tx, d->id, "failed", NULL, err);
+	if (strcmp(state, "deployed") != 0)
+		return 0;
+	rc = demand_get(tx, d->demand, &m, err);
+	kind = ps_streq(m.asked, "rollback") ? "rolled_back" : "deployed";
+	if (rc == 0)
+		rc = outbox_deployment(tx, d->id, kind, NULL, err);
+	demand_clear(&m);
+	return rc;
+}
+
 int deployment_set(struct store_tx *tx, int64_t id, const char *state, const char *reason,
 		   const char *detail, int64_t superseded_by, struct ps_err *err)
 {
@@ -142,6 +163,8 @@ int deployment_set(struct store_tx *tx, int64_t id, const char *state, const cha
 			     now, id);
 	if (rc >= 0 && ends && strcmp(d.state, "running") == 0)
 		rc = gate_look_beside(tx, &d, err);
+	if (rc >= 0 && ends)
+		rc = tell(tx, &d, state, err);
 out:
 	deployment_clear(&d);
 	return rc < 0 ? rc : 0;

@@ -3,6 +3,7 @@
 
 #include "agent/store/retention.h"
 
+#include "agent/store/outbox.h"
 #include "agent/store/pin.h"
 #include "agent/store/sql.h"
 #include "common/base/clock.h"
@@ -114,9 +115,13 @@ int retention_has(struct store_tx *tx, const char *digest, bool *has, struct ps_
 
 int retention_rows(struct store_tx *tx, int64_t before_ms, int64_t *n, struct ps_err *err)
 {
+	int64_t letters = 0;
 	int rc = sql_run(tx, err, "DELETE FROM intent WHERE state <> 'open' AND push IN"
 			 " (SELECT id FROM push WHERE ended = 1 AND at_ms < ?)", "i", before_ms);
 
 	*n = rc > 0 ? rc : 0;
+	if (rc >= 0)
+		rc = outbox_forget(tx, before_ms, &letters, err);
+	*n += letters;
 	return rc < 0 ? rc : 0;
 }

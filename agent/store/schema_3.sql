@@ -162,3 +162,32 @@ CREATE TABLE token (
 );
 
 -- ---- outbox ----
+
+-- What people shall be told: written with what happened. Whom, is found afterwards by the configuration.
+CREATE TABLE notice (
+	id INTEGER PRIMARY KEY,
+	kind TEXT NOT NULL,			-- approval, deployed, failed, rolled_back
+	environment TEXT NOT NULL,
+	payload TEXT NOT NULL,			-- a JSON object: what is sent
+	once TEXT UNIQUE,			-- told already when there is one of this text; NULL: whenever it happens
+	spread BIGINT NOT NULL DEFAULT 0,	-- 1: its letters are made
+	created_ms BIGINT NOT NULL
+);
+CREATE INDEX notice_spread ON notice (id) WHERE spread = 0;
+
+-- One notice to one entry of notify. It is sent at least once, always with the same uid.
+CREATE TABLE letter (
+	id INTEGER PRIMARY KEY,
+	notice BIGINT NOT NULL REFERENCES notice (id),
+	target TEXT NOT NULL,			-- name of the entry
+	uid TEXT NOT NULL,			-- for the receiver, to know it again
+	state TEXT NOT NULL,			-- queued, running, done, failed
+	tries BIGINT NOT NULL DEFAULT 0,
+	fence BIGINT NOT NULL DEFAULT 0,
+	next_ms BIGINT NOT NULL,		-- queued: not before; running: the claim lasts until then
+	problem TEXT,				-- what came of the last try
+	created_ms BIGINT NOT NULL,
+	since_ms BIGINT NOT NULL,		-- of this state
+	UNIQUE (notice, target)
+);
+CREATE INDEX letter_next ON letter (next_ms) WHERE state IN ('queued', 'running');

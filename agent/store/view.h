@@ -40,6 +40,7 @@ view_fn view_builds, view_build;
 view_fn view_tests;		/* of t31, of build b31, of event e88: each with its cases */
 view_fn view_test, view_tests_list;	/* without them */
 view_fn view_releases, view_release;
+view_fn view_outbox;		/* letters, newest first */
 view_fn view_fabrics;		/* those of cfg with what is live on each */
 /* what waits for people: at the gate approval; of deployment a->id alone, or all. Each with who could
  * and who has, and with id the plan */

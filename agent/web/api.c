@@ -30,6 +30,8 @@ static const struct route routes[] = {
 	{ .path = "/tests/*/log", .act = log_test },
 	{ .path = "/releases", .view = view_releases },
 	{ .path = "/release", .view = view_release },
+	{ .path = "/outbox", .view = view_outbox },
+	{ .post = true, .path = "/outbox/*/resend", .act = act_resend },
 	{ .path = "/fabrics", .view = view_fabrics },
 	{ .path = "/fabrics/*/history", .view = view_history },
 	{ .path = "/fabrics/*/jobs", .view = view_jobs },

@@ -125,6 +125,14 @@ const struct conf_environment *config_environment(const struct config *c, const 
 	return NULL;
 }
 
+const struct conf_notify *config_notify(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nnotify; i++)
+		if (ps_streq(c->notify[i].name, name))
+			return &c->notify[i];
+	return NULL;
+}
+
 const struct conf_project *config_project(const struct config *c, const char *repo,
 					  const char *project)
 {

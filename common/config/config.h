@@ -143,6 +143,20 @@ struct conf_rule {
 	struct conf_pos pos;
 };
 
+/* Who is told, and how: a webhook (url) or a mail (to). */
+struct conf_notify {
+	char *name;
+	struct conf_pos pos;
+	char *url;			/* NULL: a mail */
+	struct conf_secret secret;	/* of the webhook: signs what is sent */
+	struct conf_names to;
+	char *from, *sendmail;		/* of the mail */
+	struct conf_names events;	/* approval, deployed, failed, rolled_back; none: all */
+	struct conf_names environments;	/* none: all */
+	int64_t retry_ms;		/* before the second try; doubles up to an hour */
+	unsigned tries;
+};
+
 /* How full a disk may be, in percent, and what the store keeps for when it is full. */
 struct conf_disk { unsigned wait, intake_only; int64_t reserve; };
 
@@ -170,6 +184,7 @@ struct config {
 	struct conf_pos trusted_pos;
 	char *api_listen;		/* api: { listen }: a loopback address and port; NULL */
 	struct conf_rule *rules; size_t nrules;
+	struct conf_notify *notify; size_t nnotify;
 	struct conf_role *roles; size_t nroles;	/* none: every role keeps the caller's user */
 	struct conf_span *secrets; size_t nsecrets;
 };
@@ -188,6 +203,7 @@ void config_free(struct config *cfg);		/* NULL is fine */
 const struct conf_team *config_team(const struct config *c, const char *name);
 const struct conf_fabric *config_fabric(const struct config *c, const char *name);
 const struct conf_fabric *config_fabric_by_id(const struct config *c, int64_t id);
+const struct conf_notify *config_notify(const struct config *c, const char *name);
 const struct conf_environment *config_environment(const struct config *c, const char *name);
 /* The project block whose pattern matches first; NULL when none does. */
 const struct conf_project *config_project(const struct config *c, const char *repo,

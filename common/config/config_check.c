@@ -75,6 +75,32 @@ void conf_check_api(struct conf_reader *r, const struct conf_node *node, const v
 			   "127.0.0.1:8730 or [::1]:8730, not '%s'", listen->text);
 }
 
+/* One way to tell somebody; and no address that a mail program would take for an option or more
+ * than one line. */
+static bool is_address(const char *s)
+{
+	return *s != '-' && strchr(s, '@') && !strpbrk(s, "\r\n\t <>,");
+}
+
+void conf_check_notify(struct conf_reader *r, const struct conf_node *node, const void *base)
+{
+	const struct conf_node *webhook = conf_node_get(node, "webhook");
+	const struct conf_node *mail = conf_node_get(node, "mail");
+	const struct conf_notify *n = base;
+	bool bad = n->from && !is_address(n->from);
+
+	if (!webhook == !mail)
+		conf_error(r, webhook ? mail->pos : node->pos,
+			   webhook ? "PS-CONF-023" : "PS-CONF-008",
+			   "a notification needs 'webhook' or 'mail', %s",
+			   webhook ? "not both" : "and has none");
+	for (size_t i = 0; i < n->to.n; i++)
+		bad = bad || !is_address(n->to.v[i]);
+	if (mail && bad)
+		conf_error(r, mail->pos, "PS-CONF-020",
+			   "an address is plain: oncall@example.net");
+}
+
 /* The provider's own block, no other, and for Databricks exactly one way to sign in. */
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
 {

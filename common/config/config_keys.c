@@ -21,6 +21,7 @@ static const char *const rule_codes[] = {
 	NULL,
 };
 static const char *const schedule_words[] = { "quartz_cron_expression", "timezone_id", NULL };
+static const char *const notify_words[] = { "approval", "deployed", "failed", "rolled_back", NULL };
 static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
 
 #define GB (1LL << 30)
@@ -342,6 +343,42 @@ static const struct conf_key disk_keys[] = {
 };
 static const struct conf_table disk_table = { .what = "'disk'", .keys = disk_keys };
 
+#undef AT
+/* notify: { NAME: { webhook | mail, events, environments, retry, tries } } */
+#define AT(field) .offset = offsetof(struct conf_notify, field)
+static const struct conf_key webhook_keys[] = {
+	{ .name = "url", .type = CONF_URL, AT(url), .flags = CONF_REQUIRED },
+	{ .name = "secret", .type = CONF_SECRET, AT(secret), .flags = CONF_REQUIRED },
+	END,
+};
+static const struct conf_table webhook_table = { .what = "'webhook'", .keys = webhook_keys };
+static const struct conf_key mail_keys[] = {
+	{ .name = "to", .type = CONF_STRINGS, AT(to), .flags = CONF_REQUIRED },
+	{ .name = "from", .type = CONF_STRING, AT(from), .flags = CONF_REQUIRED },
+	{ .name = "sendmail", .type = CONF_PATH, AT(sendmail), .fallback = "/usr/sbin/sendmail" },
+	END,
+};
+static const struct conf_table mail_table = { .what = "'mail'", .keys = mail_keys };
+static const struct conf_key notify_keys[] = {
+	{ .name = "webhook", .type = CONF_TABLE, .table = &webhook_table },
+	{ .name = "mail", .type = CONF_TABLE, .table = &mail_table },
+	{ .name = "events", .type = CONF_STRINGS, AT(events), .words = notify_words },
+	{ .name = "environments", .type = CONF_STRINGS, AT(environments),
+	  .refers = CONF_AN_ENVIRONMENT },
+	{ .name = "retry", .type = CONF_TIME, AT(retry_ms), .min = 100, .max = 60 * MINUTE_MS,
+	  .fallback = "10s" },
+	{ .name = "tries", .type = CONF_UNSIGNED, AT(tries), .min = 1, .max = 100,
+	  .fallback = "12" },
+	END,
+};
+#undef AT
+static const struct conf_table notify_table = {
+	.what = "a notification", .keys = notify_keys, .size = sizeof(struct conf_notify),
+	.name = offsetof(struct conf_notify, name), .pos = offsetof(struct conf_notify, pos),
+	.check = conf_check_notify,
+};
+
+#define AT(field) .offset = offsetof(struct config, field)
 static const struct conf_key identity_keys[] = {
 	{ .name = "trusted_caller", .type = CONF_BOOL, AT(trusted_caller), .fallback = "false" },
 		END,
@@ -377,7 +414,8 @@ static const struct conf_key top_keys[] = {
 	  .table = &role_table },
 	{ .name = "rules", .type = CONF_ITEMS, AT(rules), .count = offsetof(struct config, nrules),
 	  .table = &rule_table },
-	LATER("notify"),
+	{ .name = "notify", .type = CONF_ROWS, AT(notify),
+	  .count = offsetof(struct config, nnotify), .table = &notify_table },
 	END,
 };
 #undef AT

@@ -113,6 +113,7 @@ void conf_check(struct conf_reader *r);
 void conf_warn(struct conf_reader *r);
 void conf_check_window(struct conf_reader *r, const struct conf_node *node, const void *base);
 void conf_check_api(struct conf_reader *r, const struct conf_node *node, const void *base);
+void conf_check_notify(struct conf_reader *r, const struct conf_node *node, const void *base);
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base);
 
 #endif

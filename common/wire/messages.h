@@ -446,6 +446,22 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, reason, WIRE_TEXT, "first cause")                                    \
 	F(OSTR, unverified, WIRE_TEXT, "deployed: why the fabric is not as planned; absent: it is")
 
+/* Tell somebody outside what has happened: one entry of notify. */
+#define WIRE_post(F)                                                                 \
+	F(U64, id, 0, "number of the letter")                                        \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, target, WIRE_ID, "name of the entry")                                 \
+	F(STR, kind, 32, "approval, deployed, failed, rolled_back")                  \
+	F(STR, uid, WIRE_ID, "always the same for this letter")                      \
+	F(STR, payload, WIRE_TEXT * 4, "a JSON object")
+
+#define WIRE_posted(F)                                                               \
+	F(U64, id, 0, "number of the letter")                                        \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, state, 32, "done; again: it may be tried once more; failed: it may not") \
+	F(U64, after_ms, 0, "again: not before that time; 0: as you like")           \
+	F(OSTR, problem, WIRE_TEXT, "what came of it")
+
 /* ---- parent ↔ roles ---- */
 
 /* First thing a role says, to the parent and to core. */
@@ -458,12 +474,17 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 /* Its work has begun with the first configuration: the agent is ready when all have said so. */
 #define WIRE_started(F) F(STR, role, 32, "core, gate, build, deploy")
 
-/* Reload: offered to every role; taken by all or by none. To core the key that signs releases comes
- * with it, as a descriptor. */
+/* Reload: offered to every role; taken by all or by none. The key is a descriptor. */
 #define WIRE_config_offer(F)                                                         \
 	F(U64, id, 0, "number of the offer")                                         \
 	F(BIN, yaml, 4 << 20, "bytes of penstock.yml")                               \
-	F(STR, digest, PS_DIGEST_HEX, "policy digest")
+	F(STR, digest, PS_DIGEST_HEX, "policy digest")                               \
+	F(BOOL, key, 0, "to core: the key that signs releases comes with it")
+
+/* Before an offer: an open credential that it names, as a descriptor; to deploy alone. */
+#define WIRE_credential(F)                                                           \
+	F(U64, id, 0, "number of the offer")                                         \
+	F(STR, name, WIRE_ID, "whose: notify NAME")
 
 #define WIRE_config_answer(F)                                                        \
 	F(U64, id, 0, "as offered")                                                  \
@@ -493,8 +514,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
 	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
 	X(run_start) X(task_state) X(run_end) X(cancel)                              \
-	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end)          \
-	X(hello) X(started) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
+	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end) X(post) X(posted)          \
+	X(hello) X(started) X(credential) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
 	X(ask_parent) X(told)
 
 #endif

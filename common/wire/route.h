@@ -69,6 +69,8 @@
 	R(hello, gate, core) R(hello, build, core) R(hello, deploy, core)             \
 	R(started, core, parent) R(started, gate, parent) R(started, build, parent)   \
 	R(started, deploy, parent)                                                    \
+	R(post, core, deploy) R(posted, deploying, deploy) R(posted, deploy, core)    \
+	R(credential, parent, deploy)                                                 \
 	R(config_offer, parent, core) R(config_offer, parent, gate)                   \
 	R(config_offer, parent, build) R(config_offer, parent, deploy)                \
 	R(config_answer, core, parent) R(config_answer, gate, parent)                 \

@@ -72,6 +72,12 @@ class Scene:
         """Repositories and clones are there before the disturbance; the agent has never run."""
         a = self.a
         self.repos = [a.repository("sales"), a.repository("other")]
+        with open(os.path.join(a.base, "secret"), "w", encoding="utf-8") as f:
+            f.write("of a webhook that is never called")
+        with open(os.path.join(a.dir, "penstock.yml"), "a", encoding="utf-8") as f:
+            f.write("notify:\n"
+                    "  mail: { mail: { to: [a@example.net], from: p@example.net, sendmail: /bin/true }, retry: 100ms, tries: 99 }\n"
+                    f"  hook: {{ webhook: {{ url: 'http://127.0.0.1:9', secret: {{ file: {a.base}/secret }} }}, events: [rolled_back] }}\n")
         # as from a template: hooks are there, the id is the gate's to make
         run("git", "-C", self.repos[0], "config", "--unset", "penstock.id", env=clean_env())
         self.clone = a.example(self.repos[0])
@@ -100,7 +106,7 @@ class Scene:
 
     def goals(self):
         down = [self.pushed] if self.kind == "down" else []
-        up = [self.ran, self.planned, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
+        up = [self.told, self.ran, self.planned, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
         return down + [self.running, self.deployed] + up + [self.stopped]
 
     def play(self):
@@ -150,6 +156,10 @@ class Scene:
         """State of main's newest event, None when it is not there."""
         found = [e["state"] for e in self.items("events") if e["ref"] == MAIN and e["new"] == self.commit]
         return found[0] if found else None
+
+    def told(self):
+        """Somebody was told by mail that it is deployed."""
+        self.until("the letter is sent", lambda: any(l["kind"] == "deployed" and l["state"] == "done" for l in self.items("outbox")))
 
     def ran(self):
         def runs():

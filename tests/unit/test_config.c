@@ -60,7 +60,18 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "retention, too short", GOOD "retention: { logs: 1m }\n",
 	  "p:5:20: error: 'logs' must be from 3600000ms to 315360000000ms, not '1m' [PS-CONF-010]\n" },
 	{ "disk", GOOD "disk: { wait: 80, intake_only: 95, reserve: 1M }\n", "" },
-	{ "later", GOOD "notify: {}\n", "p:5:1: error: 'notify' is not in this version [PS-CONF-006]\n" },
+	{ "notify", GOOD "notify:\n  chat: { webhook: { url: 'https://x.example/h', secret: { env: S } }, events: [failed],"
+	  " environments: [dev], retry: 1s, tries: 3 }\n  oncall: { mail: { to: [a@b.c], from: p@b.c } }\n", "" },
+	{ "notify: neither", GOOD "notify: { x: { events: [failed] } }\n",
+	  "p:5:14: error: a notification needs 'webhook' or 'mail', and has none [PS-CONF-008]\n" },
+	{ "notify: both", GOOD "notify: { x: { mail: { to: [a@b.c], from: p@b.c }, webhook: { url: 'http://x', secret: { env: S } } } }\n",
+	  "p:5:22: error: a notification needs 'webhook' or 'mail', not both [PS-CONF-023]\n" },
+	{ "notify: an option for an address", GOOD "notify: { x: { mail: { to: [-oQ@b.c], from: p@b.c } } }\n",
+	  "p:5:22: error: an address is plain: oncall@example.net [PS-CONF-020]\n" },
+	{ "notify: another event", GOOD "notify: { x: { mail: { to: [a@b.c], from: p@b.c }, events: [build] } }\n",
+	  "p:5:61: error: unknown 'build' in 'events' [PS-CONF-009]\n" },
+	{ "notify: no such environment", GOOD "notify: { x: { mail: { to: [a@b.c], from: p@b.c }, environments: [q] } }\n",
+	  "p:5:67: error: unknown environment 'q' [PS-CONF-017]\n" },
 	{ "later in a rule", TEAMS FABRICS "environments:\n"
 	  "  - { name: dev, refs: [refs/heads/main], fabric: dev, deploy: auto, also: true, patch: {} }\n",
 	  "p:4:70: error: 'also' is not in this version [PS-CONF-006]\n"

@@ -1,0 +1,70 @@
+/* post – see post.h. */
+#include "config.h"
+
+#include "agent/deploy/post.h"
+
+#include <unistd.h>
+
+#include "common/base/escape.h"
+#include "common/base/log.h"
+#include "common/wire/frame.h"
+
+void post_ends(struct post_end *end, const char *state, const char *fmt, ...)
+{
+	char text[sizeof(end->problem)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	end->state = state;
+	escape_line(end->problem, sizeof(end->problem), text);
+}
+
+/* From its first byte, whoever has read it before; without the end of the line. */
+static ssize_t read_secret(int fd, char *out, size_t size)
+{
+	ssize_t n = fd < 0 ? -1 : pread(fd, out, size, 0);
+
+	while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == '\r'))
+		n--;
+	return n;
+}
+
+static void webhook(const struct wire_post *m, const struct conf_notify *n, int fd,
+		    struct post_end *end)
+{
+	char secret[POST_SECRET_MAX + 1];
+	ssize_t len = read_secret(fd, secret, sizeof(secret));
+
+	if (len < 0)
+		post_ends(end, "again",
+			  "its secret could not be opened; the agent's log says why. After it was "
+			  "put there: "
+			  "penstock reload");
+	else if (len == 0 || len > POST_SECRET_MAX)
+		post_ends(end, "failed", "its secret is %s", len ? "too long" : "empty");
+	else
+		post_webhook(m, n, secret, (size_t)len, end);
+	explicit_bzero(secret, sizeof(secret));
+}
+
+int post_run(int sock, const struct wire_post *m, const struct conf_notify *n, int secret)
+{
+	struct post_end end = { .state = "done" };
+	struct wire_posted p = { .id = m->id, .fence = m->fence };
+	struct ps_err err = { 0 };
+
+	alarm(POST_LIMIT_S); /* whatever the limits inside have missed */
+	if (n->url)
+		webhook(m, n, secret, &end);
+	else
+		post_mail(m, n, &end);
+	p.state = end.state;
+	p.after_ms = (uint64_t)end.after_ms;
+	p.problem = *end.problem ? end.problem : NULL;
+	if (frame_send(sock, MSG_posted, &p, -1, 0, &err) == 0)
+		return 0;
+	log_error("post", NULL, "what came of it did not reach core: %s", err.msg);
+	return 1;
+}
