@@ -226,7 +226,6 @@ def closed_fabrics_and_emergencies():
     with Agent(("    owner: prod_support             #", "    emergency: rescue\n    owner: prod_support             #"),
                ("  prod_support:\n    members", "  rescue: { members: [lee] }\n  prod_support:\n    members")) as a:
         c = a.project()
-        # two releases at once: one after the other, the later one stays
         for fabric, verb, word in (("development", "freeze", "frozen"), ("development", "lock", "locked")):
             check("team prod_support (kim, lee)" in a.as_("ana", verb, PROD, "-m", "x", expect=1), "ana closed it")
             a.as_("bo", verb, fabric, "-m", "counting")
@@ -260,6 +259,24 @@ def closed_fabrics_and_emergencies():
         check(any(e["details"].get("emergency") for e in rows), rows)
 
 
+def two_releases_at_once_to_one_fabric():
+    with Agent(("    approvals: 1\n", "    approvals: 1\n    priority: 1\n")) as a:
+        cs = [a.project("sales"), a.project("shop")]
+        a.as_("kim", "freeze", PROD, "-m", "until both are there")
+        for c in cs:
+            a.tag(c, "v1.0.0", "lee")
+        both = wait("both wait", lambda: [d for d in a.deployments() if d["reason"] == "approval"][1:] and a.deployments(), 60)
+        for d in both:
+            a.as_("kim", "approve", d["id"])
+        wait("both are in line", lambda: [d["reason"] for d in a.deployments()] == ["freeze"] * 2, 60)
+        a.as_("kim", "unfreeze", PROD)
+        wait("both are deployed", lambda: [d["state"] for d in a.deployments()] == ["deployed"] * 2, 60)
+        first, second = sorted(a.deployments(), key=lambda d: d["started"])
+        check(first["ended"] <= second["started"], f"at the same time: {first}\n{second}")
+        for r in ("sales", "shop"):
+            check(sorted(a.jobs(PROD, r)) == ["jobs/job_production", "jobs/job_reports"], r)
+
+
 def one_environment_after_another():
     with Agent(("  - name: development\n", "  - name: qa\n    refs: [refs/heads/release]\n    fabric: qa\n    deploy: auto\n"
                 "    after: development\n    jobs: { own: true, derive: [{ from: jobs/job_development, as: jobs/job_qa }] }\n"
@@ -288,4 +305,4 @@ if __name__ == "__main__":
     plain_toolchain()
     main(a_tag_waits_for_production_support, what_changed_makes_an_approval_void,
          a_job_changed_by_hand_is_seen_before_the_start, rejected_promoted_by_hand, closed_fabrics_and_emergencies,
-         one_environment_after_another)
+         two_releases_at_once_to_one_fabric, one_environment_after_another)
