@@ -327,6 +327,28 @@ static void what_is_in_force_is_seen(void **state)
 	drop_set(m);
 }
 
+/* What a plan is told of the fabric: each definition by its digest, whoever wrote it. */
+static void each_definition_is_seen(void **state)
+{
+	static const char *const paths[] = { "jobs/a.json", "jobs/b.json", "jobs/none.json" };
+	struct fabric_target t = target();
+	char seen[3][65], *one = put("{\"v\":1}"), *nine = put("{\"v\":9}");
+	struct ps_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(hand->driver->look(&t, paths, 3, seen, &err), 0); /* an empty fabric */
+	assert_string_equal(seen[0], "");
+	deploy("a=1 b=1", FABRIC_DONE, FABRIC_DONE);
+	deploy("a=1 -b=1", FABRIC_DONE, FABRIC_DONE);
+	hand->edit("jobs/a.json", "{\"v\":9}");
+	assert_int_equal(hand->driver->look(&t, paths, 3, seen, &err), 0);
+	assert_string_equal(seen[0], nine);
+	assert_string_equal(seen[1], one);
+	assert_string_equal(seen[2], "");
+	free(one);
+	free(nine);
+}
+
 static void orphans_stay_and_sleep(void **state)
 {
 	char why[256];
@@ -388,7 +410,7 @@ int main(int argc, char **argv)
 #define CASE(fn) { #fn, fn }
 		CASE(artifacts_are_put_once), CASE(twice_is_once), CASE(ready_is_without_effect),
 		CASE(foreign_places_are_left_alone), CASE(what_is_in_force_is_seen),
-		CASE(orphans_stay_and_sleep), CASE(pauses_of_hands_stay),
+		CASE(each_definition_is_seen), CASE(orphans_stay_and_sleep), CASE(pauses_of_hands_stay),
 		CASE(what_is_gone_leaves_nothing),
 	};
 	struct CMUnitTest t[PS_NELEM(hands) * PS_NELEM(cases)];
