@@ -135,15 +135,14 @@ int back_put(struct store_tx *tx, const struct back_ask *q, const struct deploym
 	*what = NULL;
 	if (rc == 0)
 		rc = tell(tx, now, &to, what, err);
-	/* what refuses comes first: a pass goes on after that, and a pin alone is no rollback */
-	if (rc == 0)
-		rc = back_again(tx, q, &to, "rollback", NULL, event, err);
 	if (rc == 0) {
 		why = xasprintf("rolled back to %s%s%s", *what, q->why ? ": " : "",
 				q->why ? q->why : "");
 		rc = pin_put(tx, &(struct pin) { .fabric = q->fabric->name, .who = (char *)q->by,
 						 .why = why }, err);
 	}
+	if (rc == 0)
+		rc = back_again(tx, q, &to, "rollback", NULL, event, err);
 	if (rc < 0)
 		PS_FREE(*what);
 	free(why);

@@ -131,25 +131,6 @@ static struct plan_template *given_templates(const struct wire_project *pr, size
 	return v;
 }
 
-/* How the newest of what is deployed there was reached: its version stands in the definitions. */
-static int last_label(struct making *m, const struct deployed_jobs *known, struct label *out,
-		      struct ps_err *err)
-{
-	struct deployment d = { 0 };
-	int64_t newest = 0;
-	int rc;
-
-	for (size_t i = 0; i < known->n; i++)
-		newest = known->v[i].deployment > newest ? known->v[i].deployment : newest;
-	if (!newest)
-		return 0;
-	rc = deployment_get(m->tx, newest, &d, err);
-	if (rc == 0)
-		rc = label_get(m->tx, d.label, out, err);
-	deployment_clear(&d);
-	return rc;
-}
-
 static bool has_job(const struct manifest *r, const char *key)
 {
 	for (size_t i = 0; i < r->njobs; i++)
@@ -175,18 +156,8 @@ static size_t without_old_orphans(struct deployed_jobs *known, const struct mani
 	return n;
 }
 
-static bool changes_jobs(const struct plan *p)
-{
-	for (size_t i = 0; i < p->njobs; i++)
-		if (p->jobs[i].change == PLAN_CHANGED)
-			return true;
-	return false;
-}
-
-/* *as_before: the plan if the version stayed the same, so that what differs by the version alone
- * can be told from what somebody changed; empty when no job changes. */
-static int make_plans(struct making *m, const struct subject *s, struct manifest *r,
-		      struct plan *plan, struct plan *as_before, struct ps_err *err)
+static int make_plan(struct making *m, const struct subject *s, struct manifest *r,
+		     struct plan *plan, struct ps_err *err)
 {
 	struct deployed_jobs known = { NULL, 0 };
 	struct planning in = {
@@ -206,19 +177,15 @@ static int make_plans(struct making *m, const struct subject *s, struct manifest
 	if (rc == 0 && m->repository)
 		rc = deployed_jobs(m->tx, s->fabric->name, m->repository, s->pr->path, &known, err);
 	if (rc == 0)
-		rc = last_label(m, &known, &last, err);
+		rc = planning_before(m->tx, &known, &last, err);
 	all = known.n;
 	known.n = without_old_orphans(&known, r);
 	in.release_id = id;
 	in.version = version;
 	in.given = given;
+	in.before = &last;
 	if (rc == 0)
 		rc = planning_make(&in, plan, err);
-	if (rc == 0 && last.version && changes_jobs(plan)) {
-		in.version = last.version;
-		in.ref = last.ref;
-		rc = planning_make(&in, as_before, err);
-	}
 	known.n = all;
 	deployed_jobs_clear(&known);
 	label_clear(&last);
@@ -232,7 +199,7 @@ static int foresee_plan(struct making *m, struct subject *s, struct forecast_row
 			struct ps_err *err)
 {
 	struct builds builds = { s->builds, s->pr->pipelines.n };
-	struct plan plan = { 0 }, as_before = { 0 };
+	struct plan plan = { 0 };
 	struct ps_err why = { 0 };
 	struct manifest r;
 	int rc;
@@ -241,16 +208,15 @@ static int foresee_plan(struct making *m, struct subject *s, struct forecast_row
 		if (!stand_in(&s->builds[i], &s->pr->pipelines.v[i]))
 			return 0;
 	content_manifest(&r, s->pr, &builds, builds.n ? m->in->toolchain : "");
-	rc = make_plans(m, s, &r, &plan, &as_before, &why);
+	rc = make_plan(m, s, &r, &plan, &why);
 	if (rc == PS_ESTORE && err)
 		*err = why;
 	else if (rc < 0)	/* the push is told afterwards */
 		log_info("forecast", NULL, "no plan for %s of '%s': %s", s->ref, m->in->name,
 			 ps_err_msg(&why, rc));
 	if (rc == 0)
-		forecast_say_plan(row, s->fabric, &plan, &as_before);
+		forecast_say_plan(row, s->fabric, &plan);
 	plan_clear(&plan);
-	plan_clear(&as_before);
 	content_manifest_drop(&r);
 	return rc == PS_ESTORE ? rc : 0;
 }

@@ -51,9 +51,8 @@ void forecast_say_builds(struct forecast_row *row, const struct forecast_in *in,
 			 const struct forecast_counts *n);
 void forecast_say_hopeless(struct forecast_row *row, const char *ref, const char *project,
 			   const char *why);
-/* as_before: the same with the version that is deployed. */
 void forecast_say_plan(struct forecast_row *row, const struct conf_fabric *f,
-		       const struct plan *plan, const struct plan *as_before);
+		       const struct plan *plan);
 
 /* ---- forecast_ask.c: beside a push ---- */
 

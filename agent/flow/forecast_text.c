@@ -121,48 +121,20 @@ static bool has_name(char *const *names, size_t n, const char *name)
 	return false;
 }
 
-static const struct plan_job *job_of(const struct plan *p, const char *key)
+/* What of it has changed: parts by name, each once. */
+static void add_fields(struct buf *b, const struct plan_job *j)
 {
-	for (size_t i = 0; i < p->njobs; i++)
-		if (strcmp(p->jobs[i].key, key) == 0)
-			return &p->jobs[i];
-	return NULL;
-}
-
-static bool has_field(const struct plan_job *j, const char *path)
-{
-	for (size_t i = 0; i < j->nfields; i++)
-		if (strcmp(j->fields[i].path, path) == 0)
-			return true;
-	return false;
-}
-
-/* Does it differ in more than it would with the version that is deployed? */
-static bool by_version(const struct plan_job *j, const struct plan_job *as_before)
-{
-	for (size_t i = 0; i < j->nfields; i++)
-		if (!has_field(as_before, j->fields[i].path))
-			return true;
-	return false;
-}
-
-/* What of it has changed: parts by name, each once, and `version` for all that differs by that
- * alone. */
-static void add_fields(struct buf *b, const struct plan_job *j, const struct plan_job *as_before)
-{
-	char **names = xcalloc(as_before->nfields + 1, sizeof(*names));
+	char **names = xcalloc(j->nfields + 1, sizeof(*names));
 	size_t n = 0;
 
-	for (size_t i = 0; i < as_before->nfields; i++) {
-		char *name = field_name(as_before->fields[i].path);
+	for (size_t i = 0; i < j->nfields; i++) {
+		char *name = field_name(j->fields[i].path);
 
 		if (*name && !has_name(names, n, name))
 			names[n++] = name;
 		else
 			free(name);
 	}
-	if (by_version(j, as_before))
-		names[n++] = xstrdup("version");
 	for (size_t i = 0; i < n && i < FIELDS_SHOWN; i++) {
 		buf_adds(b, i ? ", " : " ");
 		add_safe(b, names[i]);
@@ -176,8 +148,7 @@ static void add_fields(struct buf *b, const struct plan_job *j, const struct pla
 	free(names);
 }
 
-static void add_job(struct forecast_row *row, const struct plan_job *j,
-		    const struct plan_job *as_before)
+static void add_job(struct forecast_row *row, const struct plan_job *j)
 {
 	struct buf b = BUF_INIT;
 
@@ -186,7 +157,7 @@ static void add_job(struct forecast_row *row, const struct plan_job *j,
 	if (j->change == PLAN_NEW)
 		buf_adds(&b, " new");
 	else if (j->change == PLAN_CHANGED)
-		add_fields(&b, j, as_before ? as_before : j);
+		add_fields(&b, j);
 	else
 		buf_adds(&b, " no longer in the project");
 	add_item(row, buf_steal(&b));
@@ -204,7 +175,7 @@ static void add_problems(struct forecast_row *row, const struct plan *plan)
 }
 
 void forecast_say_plan(struct forecast_row *row, const struct conf_fabric *f,
-		       const struct plan *plan, const struct plan *as_before)
+		       const struct plan *plan)
 {
 	static const enum plan_change order[] = { PLAN_NEW, PLAN_CHANGED, PLAN_ORPHAN };
 	size_t same = 0;
@@ -217,8 +188,7 @@ void forecast_say_plan(struct forecast_row *row, const struct conf_fabric *f,
 	for (size_t k = 0; k < PS_NELEM(order); k++)
 		for (size_t i = 0; i < plan->njobs; i++)
 			if (plan->jobs[i].change == order[k])
-				add_job(row, &plan->jobs[i],
-					job_of(as_before, plan->jobs[i].key));
+				add_job(row, &plan->jobs[i]);
 	for (size_t i = 0; i < plan->njobs; i++)
 		same += plan->jobs[i].change == PLAN_SAME;
 	if (same)

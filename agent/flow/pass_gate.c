@@ -115,8 +115,11 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 		     const struct demand *asked, struct gated *g, struct ps_err *err)
 {
 	struct plan_view v = { .known = { NULL, 0 } };
+	struct label before = { .version = NULL };
 	int rc = gather(tx, d, &v, err);
 
+	if (rc == 0)
+		rc = planning_before(tx, &v.known, &before, err);
 	if (rc == 0)
 		rc = planning_make(
 			&(struct planning){
@@ -128,6 +131,7 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 				.project = d->project,
 				.ref = v.label.ref,
 				.version = v.label.version,
+				.before = &before,
 				.release = &v.manifest,
 				.release_id = d->release,
 				.known = &v.known,
@@ -139,6 +143,7 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 	if (rc == 0 && !g->plan.nproblems)
 		rc = keep_rendered(&g->plan, p->view.paths->artifacts, err);
 	g->repository = xstrdup_null(v.repository.name);
+	label_clear(&before);
 	view_drop(&v);
 	return rc;
 }

@@ -87,8 +87,7 @@ static int fail(struct store_tx *tx, struct pass *p, const struct subject *s, co
 
 	if (rc == 0)
 		rc = gate_look_after(tx, s->v->release, err);
-	if (rc < 0 || !s->env || !s->fabric || !s->env->rollback_auto || !s->v->whole ||
-	    ps_streq(s->demand.asked, "rollback"))
+	if (rc < 0 || !s->env || !s->fabric || !s->env->rollback_auto || s->demand.asked)
 		return rc;
 	rc = is_newest(tx, s, &newest, err);
 	if (rc == 0 && newest)
@@ -157,12 +156,6 @@ static int looked(struct store_tx *tx, struct pass *p, const struct subject *s, 
 	return pass_it(tx, p, s, err);
 }
 
-/* The deployer found the fabric otherwise than planned. */
-static int differs(struct store_tx *tx, struct pass *p, const struct subject *s, struct ps_err *err)
-{
-	return fail(tx, p, s, s->v->reason ? s->v->reason : "", err);
-}
-
 static int too_long(struct store_tx *tx, struct pass *p, const struct subject *s,
 		    const struct run *r, struct ps_err *err)
 {
@@ -229,7 +222,5 @@ int pass_verify(struct store_tx *tx, struct pass *p, struct ps_err *err)
 {
 	int rc = each(tx, p, "running", running, err);
 
-	if (rc == 0)
-		rc = each(tx, p, "differs", differs, err);
 	return rc < 0 ? rc : each(tx, p, "looked", looked, err);
 }

@@ -295,17 +295,21 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 	struct stand s = { .seen = { 0 } };
 	struct demand demand = { 0 };
 	struct plan plan = { 0 };
+	struct label before = { .version = NULL };
 	int64_t deployment = 0;
 	int rc = find_waiting(tx, k, &demand, &deployment, err);
 
 	if (rc == 0)
 		rc = gather(tx, k, &s, err);
 	if (rc == 0)
+		rc = planning_before(tx, &s.known, &before, err);
+	if (rc == 0)
 		rc = planning_make(&(struct planning) {
 			.cfg = k->policy->cfg, .paths = k->core->paths, .env = k->env,
 			.fabric = k->fabric, .repository = k->repo.name,
 			.project = k->label.project, .ref = k->label.ref,
-			.version = k->label.version, .release = &s.manifest,
+			.version = k->label.version, .before = &before,
+			.release = &s.manifest,
 			.release_id = k->label.release, .known = &s.known,
 			.observed = &s.observed, .jobs = demand.jobs,
 			.prune = ps_streq(demand.asked, "prune") }, &plan, err);
@@ -315,6 +319,7 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 			rc = ps_err_set(err, PS_EINVAL, "the plan holds text that is not UTF-8");
 	}
 	plan_clear(&plan);
+	label_clear(&before);
 	stand_drop(&s);
 	demand_clear(&demand);
 	return rc;

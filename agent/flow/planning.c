@@ -157,7 +157,25 @@ static int cut(const struct planning *in, const struct material *m, struct plan 
 	return rc;
 }
 
-int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
+int planning_before(struct store_tx *tx, const struct deployed_jobs *known, struct label *out,
+		    struct ps_err *err)
+{
+	struct deployment d = { 0 };
+	int64_t newest = 0;
+	int rc;
+
+	for (size_t i = 0; i < known->n; i++)
+		newest = known->v[i].deployment > newest ? known->v[i].deployment : newest;
+	if (!newest)
+		return 0;
+	rc = deployment_get(tx, newest, &d, err);
+	if (rc == 0)
+		rc = label_get(tx, d.label, out, err);
+	deployment_clear(&d);
+	return rc;
+}
+
+static int make_one(const struct planning *in, struct plan *out, struct ps_err *err)
 {
 	struct material m = { .nbytes = 0 };
 	int rc = release_full_tag(&m.full_tag, in->ref, in->version, err);
@@ -171,5 +189,31 @@ int planning_make(const struct planning *in, struct plan *out, struct ps_err *er
 			rc = cut(in, &m, out, err);
 	}
 	material_drop(&m);
+	return rc;
+}
+
+static bool changes_jobs(const struct plan *p)
+{
+	for (size_t i = 0; i < p->njobs; i++)
+		if (p->jobs[i].change == PLAN_CHANGED)
+			return true;
+	return false;
+}
+
+int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
+{
+	const char *was = in->before ? in->before->version : NULL;
+	struct planning as_before = *in;
+	struct plan before = { 0 };
+	int rc = make_one(in, out, err);
+
+	if (rc < 0 || !was || strcmp(was, in->version) == 0 || !changes_jobs(out))
+		return rc;
+	as_before.version = was;
+	as_before.ref = in->before->ref;
+	rc = make_one(&as_before, &before, err);
+	if (rc == 0)
+		plan_fold_version(out, &before, was, in->version);
+	plan_clear(&before);
 	return rc;
 }

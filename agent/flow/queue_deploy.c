@@ -89,7 +89,7 @@ static int put_deployed(struct store_tx *tx, const struct deployment *d, const c
 			.deployment = d->id, .fabric = d->fabric, .repository = d->repository,
 			.project = d->project, .release = d->release, .digest = rendered,
 			.whole = !plan.part, .reason = (char *)unverified,
-			.state = (char *)(unverified ? "differs" : "looked") }, err);
+			.state = (char *)(unverified ? "failed" : "looked") }, err);
 	}
 	plan_clear(&plan);
 	return rc;

@@ -62,7 +62,8 @@ struct plan_artifact {
 /* Kept and gone: of a plan that is about a part (select.h). */
 enum plan_change { PLAN_NEW, PLAN_CHANGED, PLAN_SAME, PLAN_ORPHAN, PLAN_KEPT, PLAN_GONE };
 
-struct plan_field { /* was and is: canonical JSON, cut to a line; "" when not there */
+struct plan_field { /* was and is: canonical JSON, cut to a line; "" when not there. See
+		     * plan_fold_version() for the one called "version" */
 	char *path, *was, *is;
 };
 
@@ -120,6 +121,14 @@ void plan_clear(struct plan *p);
  */
 int plan_write(const struct plan *p, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err) PS_MUSTCHECK;
+
+/*
+ * `before` is p as it would be with the version that is deployed, `was`: what differs by the version
+ * alone (paths of artifacts, placeholders) is in each changed job of p one field from now on, `version`
+ * at their end, so that what somebody changed can be seen. p's digest speaks of what is rendered
+ * and stays.
+ */
+void plan_fold_version(struct plan *p, const struct plan *before, const char *was, const char *is);
 
 /* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` and its fields, `= jobs/x`, `- jobs/x`. */
 void plan_print(const struct plan *p, struct buf *out);

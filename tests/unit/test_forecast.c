@@ -197,31 +197,50 @@ static void lines_fit(void **state)
 	      "note\n");
 }
 
+static struct plan_job changed(size_t n, const char *const *paths)
+{
+	struct plan_job j = { .change = PLAN_CHANGED, .key = xstrdup("jobs/x"), .nfields = n,
+			      .fields = xcalloc(n, sizeof(*j.fields)) };
+
+	for (size_t i = 0; i < n; i++)
+		j.fields[i] = (struct plan_field) { xstrdup(paths[i]), xstrdup("1"), xstrdup("2") };
+	return j;
+}
+
+static struct plan plan_of(size_t n, const char *const *paths)
+{
+	struct plan p = { .jobs = xcalloc(1, sizeof(*p.jobs)), .njobs = 1 };
+
+	p.jobs[0] = changed(n, paths);
+	return p;
+}
+
 /* A job as it is deployed and as it would be: with its new version, and with that it has. */
 static void fields_by_name(void **state)
 {
-	static struct plan_field now[] = {
-		{ (char *)"components", (char *)"", (char *)"" },
-		{ (char *)"request.CreateNewJobRequest.schedule.timezone_id", (char *)"", (char *)"" },
-		{ (char *)"request.tasks[a].libraries", (char *)"", (char *)"" },
-		{ (char *)"request.tasks[b]", (char *)"", (char *)"" },
-	}, same[2];
-	struct plan_job j = { .change = PLAN_CHANGED, .key = (char *)"jobs/x", .fields = now, .nfields = 4 },
-		before = j;
-	struct plan plan = { .jobs = &j, .njobs = 1 }, as_before = { .jobs = &before, .njobs = 1 };
+	static const char *const paths[] = { "components",
+					     "request.CreateNewJobRequest.schedule.timezone_id",
+					     "request.tasks[a].libraries", "request.tasks[b]" };
+	const char *const same[] = { paths[1], paths[3] };
+	struct plan plan = plan_of(4, paths), before = plan_of(2, same);
 	struct fx *f = *state;
 	struct forecast_row row = { .line = 0 };
 
-	same[0] = now[1];
-	same[1] = now[3];
-	before.fields = same;
-	before.nfields = 2;
-	forecast_say_plan(&row, &f->policy.cfg->fabrics[0], &plan, &as_before);
+	plan_fold_version(&plan, &before, "v1", "v2");
+	assert_int_equal(plan.jobs[0].nfields, 3);
+	assert_string_equal(plan.jobs[0].fields[2].path, "version");
+	assert_string_equal(plan.jobs[0].fields[2].was, "v1");
+	assert_string_equal(plan.jobs[0].fields[2].is, "v2");
+	plan_fold_version(&plan, &plan, "v1", "v2");	/* nothing differs by it: nothing is folded */
+	assert_int_equal(plan.jobs[0].nfields, 3);
+	forecast_say_plan(&row, &f->policy.cfg->fabrics[0], &plan);
 	assert_int_equal(row.nitems, 1);
 	assert_string_equal(row.items[0], "~ x schedule, task b, version");
 	free(row.items[0]);
 	free(row.items);
 	free(row.fabric);
+	plan_clear(&plan);
+	plan_clear(&before);
 }
 
 int main(int argc, char **argv)
