@@ -4,8 +4,8 @@
 Undisturbed scenes (tests/support/scene.py) say who comes by which point, and what the fabric looks like
 afterwards. Then, for each point and each who: the one that comes there is frozen (SIGSTOP) and killed,
 
-    all      with everything of the agent and the push that is under way; the agent is started again. Of
-             frames only where one who decides has received it: elsewhere it dies as if it were not sent
+    all      with everything of the agent and the push that is under way; the agent is started again. Only
+             those who keep something (core, parent, hook, the deploying child), and frames where they came
     alone    by itself, while a second developer pushes on and on; the parent starts it again
 
 and the scene is played to its end. At the end the fabric must be byte-equal, each line of every reflog
@@ -98,8 +98,10 @@ def disturb(prefix, kind, who, point, nth, mode, picture, memo):
 
 
 def worth(mode, who, point):
-    return mode != "all" or not point.startswith("frame.") or \
-        (point.startswith("frame.recv.") and who in ("core", "parent", "hook"))
+    """With everything: those who leave something durable behind. A worker or a job that ends leaves to them what
+    it has done; and a frame that was not received is one that was not sent."""
+    return mode != "all" or (who in ("core", "parent", "hook", "deploying") and
+                             (not point.startswith("frame.") or point.startswith("frame.recv.")))
 
 
 def plan(seen):

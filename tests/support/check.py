@@ -402,7 +402,7 @@ STEPS = {
     "kill": (do_kill, "make kill: kill -9 at every durable write and every frame"),
     "bench": (do_bench, "make bench, shortly: figures, which never fail"),
     "plain": (do_plain, "distcheck, and sandboxes without rights, as a plain user in a long path"),
-    "debian": (do_debian, "./quickstart --once on a fresh Debian, twice, as root and with sudo (root only)"),
+    "debian": (do_debian, "./quickstart --once on a fresh Debian, as root, and twice with sudo (root only)"),
 }
 
 
