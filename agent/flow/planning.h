@@ -18,7 +18,7 @@ struct planning {
 	const struct conf_fabric *fabric;	/* the environment's */
 	const char *repository, *project;	/* name; path */
 	const char *ref, *version;		/* of the label */
-	const struct label *before;		/* planning_before(); NULL, or without a version: unknown */
+	const struct label *before;		/* planning_before(); NULL, no version: unknown */
 	const struct manifest *release;
 	const char *release_id;
 	const struct deployed_jobs *known;	/* of this project there */
@@ -30,8 +30,8 @@ struct planning {
 	bool prune;				/* these are orphans, and shall go away */
 };
 
-/* How the newest of what is deployed there was reached: its version stands in the definitions. *out stays
- * empty when nothing is. label_clear() it. */
+/* How the newest of what is deployed there was reached: its version stands in the definitions. *out
+ * stays empty when nothing is. label_clear() it. */
 int planning_before(struct store_tx *tx, const struct deployed_jobs *known, struct label *out,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* See plan_make(); with `before`, plan_fold_version() too. plan_clear() the plan. */

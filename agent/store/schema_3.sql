@@ -89,7 +89,7 @@ CREATE TABLE verification (
 	release TEXT NOT NULL,
 	digest TEXT NOT NULL,			-- of all that was rendered (common/plan/rendered.h)
 	whole BIGINT NOT NULL,			-- 1: all jobs of the release; part of it proves nothing
-	state TEXT NOT NULL,			-- looked, differs, running, verified, failed
+	state TEXT NOT NULL,			-- looked, running, verified, failed
 	reason TEXT,				-- why it is not verified
 	run BIGINT NOT NULL DEFAULT 0,		-- that shall prove it; 0: looking is enough
 	until_ms BIGINT NOT NULL DEFAULT 0,	-- the run must have passed then

@@ -2,7 +2,7 @@
  * verified – whether a fabric was as planned after a deployment, and what that says of a release.
  *
  * A verification begins when the last step is done and the deployer looked: `looked` when the fabric
- * was as planned, `differs` (and why) when it was not. Then the environment may want a run to pass (`running`); it ends `verified` or
+ * was as planned. Then the environment may want a run to pass (`running`); it ends `verified` or
  * `failed`, with the reason. A part of a release (`whole` 0) goes the same way and proves nothing
  * about the release.
  */
@@ -22,7 +22,7 @@ int verification_insert(struct store_tx *tx, const struct verification *v,
 /* looked → running, with the run that shall pass until then (run, until_ms). */
 int verification_await(struct store_tx *tx, int64_t deployment, int64_t run, int64_t until_ms,
 		       struct ps_err *err) PS_MUSTCHECK;
-/* looked or running → verified; they and differs → failed (reason: why). */
+/* looked or running → verified or failed (reason: why). */
 int verification_end(struct store_tx *tx, int64_t deployment, const char *state, const char *reason,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* Those in this state, by deployment, at most limit. */

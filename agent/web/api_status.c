@@ -12,12 +12,10 @@
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
 	"fabrics of providers databricks and airflow: deployments there wait",
-	"rollback, pin, orphans",
-	"signatures of releases",
 	"hooks beside ours in one repository",
 	"a user of its own for each role",
 	"Scala and SQL projects: they are not built",
-	"notifications, pages",
+	"pages",
 };
 
 int status_view(struct store_tx *tx, const struct view_ask *a, json_t **out, struct ps_err *err)

@@ -123,10 +123,10 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err) PS_MUS
 int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err) PS_MUSTCHECK;
 
 /*
- * `before` is p as it would be with the version that is deployed, `was`: what differs by the version
- * alone (paths of artifacts, placeholders) is in each changed job of p one field from now on, `version`
- * at their end, so that what somebody changed can be seen. p's digest speaks of what is rendered
- * and stays.
+ * `before` is p as it would be with the version that is deployed, `was`: what differs by the
+ * version alone (paths of artifacts, placeholders) is one field of each changed job of p from now
+ * on, `version` at their end, so that what somebody changed can be seen. p's digest speaks of what
+ * is rendered and stays.
  */
 void plan_fold_version(struct plan *p, const struct plan *before, const char *was, const char *is);
 

@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include "agent/flow/signing.h"
-#include "common/base/digest.h"
 #include "tests/support/pass_fx.h"
 
 #include "agent/store/observation.h"
@@ -88,23 +87,15 @@ static int read_release(struct store_tx *tx, void *arg, struct ps_err *err)
 	return release_get(tx, ((struct fx *)arg)->demand.release, &seen, err);
 }
 
-/* As a store of version 2 has it; and another manifest under a name that is not its own, as somebody
- * writes it into the store. */
-static int put_unsigned(struct store_tx *tx, void *arg, struct ps_err *err)
+/* Another manifest under a name that is not its own, as somebody writes it into the store. */
+static int forge_release(struct store_tx *tx, void *arg, struct ps_err *err)
 {
-	struct release r = { .project = (char *)".", .manifest = (char *)"{}" };
-	char id[DIGEST_HEX];
-	int rc;
-
 	(void)arg;
-	digest_bytes(id, "{}", 2);
-	r.id = id;
-	rc = release_put(tx, &r, err);
-	r.id = (char *)DIGEST;
-	return rc < 0 ? rc : release_put(tx, &r, err);
+	return release_put(tx, &(struct release) { .id = (char *)DIGEST, .project = (char *)".",
+						   .manifest = (char *)"{}" }, err);
 }
 
-/* Made with a key: signed at once, and the deployer gets it. Made without: as soon as there is one. */
+/* Made without a key: signed as soon as there is one. Made with it: signed at once. */
 static void releases_are_signed(void **state)
 {
 	struct fx *f = *state;
@@ -112,24 +103,33 @@ static void releases_are_signed(void **state)
 	struct sign_key key;
 	struct pass *p;
 
+	demand_of(f, "refs/heads/main");
+	take_claim(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, pass_the_build), 0);
+	pass_free(do_pass(f, DIGEST, NULL, NULL));
+	assert_int_equal(do_write(f, read_release), 0);
+	assert_null(seen.signature);
+	assert_int_equal(do_write(f, forge_release), 0);
 	assert_int_equal(sign_key_make(&key, &err), 0);
 	f->policy.key = &key;
+	assert_int_equal(do_write(f, sign_the_rest), 0);
+	assert_int_equal(signed_now, 1);	/* and not the forged one */
+	assert_int_equal(do_write(f, read_release), 0);
+	assert_string_equal(seen.signed_by, key.pub.id);
+	assert_true(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
+	f->tree = "3333333333333333333333333333333333333333";
 	demand_of(f, "refs/heads/main");
 	take_claim(do_pass(f, DIGEST, NULL, NULL));
 	assert_int_equal(do_write(f, pass_the_build), 0);
 	p = do_pass(f, DIGEST, NULL, NULL);
 	assert_int_equal(do_write(f, read_release), 0);
-	assert_string_equal(seen.signed_by, key.pub.id);
 	assert_true(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
-	for (size_t i = 0; i < p->nacts; i++)
-		if (p->acts[i].kind == ACT_DEPLOY)
-			assert_string_equal(p->acts[i].release.signature, seen.signature);
 	seen.manifest[0] = ' ';
 	assert_false(sign_fits(&key.pub, seen.manifest, strlen(seen.manifest), seen.signature));
+	for (size_t i = 0; i < p->nacts; i++)	/* the deployer gets both */
+		if (p->acts[i].kind == ACT_DEPLOY)
+			assert_string_equal(p->acts[i].release.signature, seen.signature);
 	pass_free(p);
-	assert_int_equal(do_write(f, put_unsigned), 0);
-	assert_int_equal(do_write(f, sign_the_rest), 0);
-	assert_int_equal(signed_now, 1);	/* and not the forged one */
 	release_clear(&seen);
 	f->policy.key = NULL;
 }
