@@ -30,15 +30,21 @@ static const char *text_of(const json_t *o, const char *key)
 }
 
 static void say(json_t *node, const char *fmt, ...) PS_PRINTF(2, 3);
+/* Each line of the text is one of the node: a plan's problems are a list. */
 static void say(json_t *node, const char *fmt, ...)
 {
 	va_list ap;
-	char *text;
+	char *text, *end;
 
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	put_line(json_object_get(node, "lines"), "%s", text);
+	for (char *line = text; line; line = end) {
+		end = strchr(line, '\n');
+		if (end)
+			*end++ = '\0';
+		put_line(json_object_get(node, "lines"), "%s", line);
+	}
 	free(text);
 }
 

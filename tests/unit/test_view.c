@@ -306,7 +306,7 @@ static void waits_lack_nothing(void **state)
 
 #define OTHER "ccccccccccccbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-/* A part of another release, an orphan, a deployment that is not verified, a pin. */
+/* A part of another release, an orphan, a deployment that is not verified, one with problems, a pin. */
 static const char *const mixed_fill[] = {
 	"INSERT INTO release (id, project, manifest, created_ms) VALUES ('" OTHER "', '.', '{}', 1)",
 	"INSERT INTO label (id, release, repository, project, ref, commit_oid, version, event, pusher, created_ms)"
@@ -314,6 +314,9 @@ static const char *const mixed_fill[] = {
 	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, since_ms,"
 	" fence, lease_ms, tries, created_ms, ended_ms) VALUES (9, 1, '" OTHER "', 9, 1, '.', 'development', 'development',"
 	" 'deployed', 6000, 1, 0, 1, 6000, 6000)",
+	"INSERT INTO deployment (id, demand, release, label, repository, project, environment, fabric, state, reason, since_ms,"
+	" fence, lease_ms, tries, created_ms, ended_ms) VALUES (8, 1, '" OTHER "', 9, 1, '.', 'development', 'development',"
+	" 'failed', 'one is wrong\ntwo is wrong', 6000, 1, 0, 1, 6000, 6000)",
 	"INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment, fence, remote_id,"
 	" state, orphan_of) VALUES ('development', 1, '.', 'jobs/m', 'm', '" OTHER "', 'dd', 9, 1, NULL, 'live', 0),"
 	" ('development', 1, '.', 'jobs/n', 'n', '" OTHER "', 'dd', 9, 1, NULL, 'live', 0),"
@@ -346,6 +349,8 @@ static void what_a_fabric_has(void **state)
 		{ "orphans", view_jobs, { .id = "development", .state = "orphan" }, 0,
 		  { "\"jobs/old\"" }, "jobs/j" },
 		{ "jobs of no fabric", view_jobs, { .id = "qa" }, PS_ENOENT, { NULL }, NULL },
+		{ "each problem in its line", view_why, { .thing = "d8" }, 0,
+		  { "\"one is wrong\",\"two is wrong\"" }, NULL },
 		{ "not verified", view_history, { .id = "development" }, 0,
 		  { "\"verified\":false,\"verification\":\"not verified: x2 failed\",\"verify_run\":\"x2\"",
 		    "\"verified\":null,\"verification\":null" }, NULL },
