@@ -114,8 +114,9 @@ const char *survey_below(const char *folder, const char *path);
 /*
  * The project file reduced to one pipeline's entry, as YAML written by us: part of the build key
  * and what the sandbox sees as pbt_project.yml. Same meaning, same bytes: key order and style of
- * the original do not matter. Holds name, version, language, pipelines (that entry alone), and
- * gemContainer, functions and subgraphs where present. PS_ENOENT: no such pipeline.
+ * the original do not matter. Holds name, language, pipelines (that entry alone), and gemContainer,
+ * functions and subgraphs where present. Not the project's version: a release that only raises it
+ * builds nothing (a wheel has the version of its setup.py). PS_ENOENT: no such pipeline.
  */
 int survey_reduced_yaml(const struct survey_project *p, const char *key, struct buf *out,
 			struct ps_err *err) PS_MUSTCHECK;

@@ -197,7 +197,6 @@ int survey_reduced_yaml(const struct survey_project *p, const char *key, struct 
 {
 	static const char *const kept[] = {	/* bytewise order */
 		"functions", "gemContainer", "language", "name", "pipelines", "subgraphs",
-			"version",
 	};
 	const struct doc_node *root = p->doc ? p->doc->root : NULL;
 	const struct doc_pair *entry = doc_pair(doc_get(root, "pipelines"), key);

@@ -89,7 +89,7 @@ EDITS = [
     ("a gem", lambda s: s.append("gems/Clean.py"), BOTH),
     ("a vendored dependency", lambda s: s.append(".prophecy/1/dep/x.py"), BOTH),
     ("one pipeline's entry", lambda s: s.clone.edit(YML, "adds up what each customer spent", "adds it up"), {ORDERS}),
-    ("the project's version", lambda s: s.clone.edit(YML, "version: 1.0.0", "version: 1.0.1"), BOTH),
+    ("the project's version", lambda s: s.clone.edit(YML, "version: 1.0.0", "version: 1.0.1"), NONE),
     ("order and style of the project file", reordered, NONE),
     ("a comment in it", lambda s: s.append(YML), NONE),
     ("a dataset", lambda s: s.clone.edit(YML, "    name: orders\n    description: ''", "    name: orders\n    description: all"), NONE),

@@ -137,7 +137,7 @@ static void reduced_text_depends_on_meaning_alone(void **state)
 		"      \"inputs\":\n        -\n          \"a\": 1\n          \"b\":\n            - "
 			"\"x\"\n            - []\n"
 		"      \"outputs\": []\n    \"language\": \"python\"\n    \"name\": \"Orders\"\n"
-		"\"subgraphs\":\n  \"subgraphs/S\": {}\n\"version\": \"1.0\"\n";
+		"\"subgraphs\":\n  \"subgraphs/S\": {}\n";
 	char *a = reduced(yml), *b, *c, *d;
 
 	(void)state;
