@@ -309,7 +309,7 @@ def do_clang():
     built()
     folder = os.path.join(WORK, "clang")
     step("configure with clang", configure(folder, "CC=clang-14")) and \
-        step("build with clang", make("check", "TESTS="), folder)
+        step("build with clang", make("all"), folder)
 
 
 def do_lint():
