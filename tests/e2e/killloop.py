@@ -32,7 +32,7 @@ PROGRAMS = ("penstock-core", "penstock-gate", "penstock-build", "penstock-deploy
 KINDS = ("up", "down")
 # At which hit of a point to kill. Those that many writes share are tried later too: each time something
 # else has just been written.
-SHARED = {"store.commit": (1, 3, 6), "store.committed": (1, 3, 6), "fs.fsync": (1, 3), "fs.rename": (1, 3)}
+SHARED = {"store.commit": (1, 3, 6), "store.committed": (1, 4), "fs.fsync": (1, 3), "fs.rename": (1, 3)}
 
 
 def listed(name, default):

@@ -348,7 +348,7 @@ def do_bench():
     built()
     name = "make bench, shortly"
     step(name, make("bench"), BUILD, 15 * MINUTE,
-         {"PENSTOCK_BENCH_ROUNDS": "1", "PENSTOCK_BENCH_SECONDS": "2", **pbt()})
+         {"PENSTOCK_BENCH_ROUNDS": "1", "PENSTOCK_BENCH_SECONDS": "1", **pbt()})
     tell(log_path(name), "  ")
 
 
@@ -376,7 +376,7 @@ def do_fuzz():
     """Shortly: the corpus, and what comes to mind in some seconds. `make fuzz FUZZ_SECONDS=600` looks longer."""
     built()
     name = "make fuzz, shortly"
-    step(name, make("fuzz", "FUZZ_SECONDS=10"), BUILD, 10 * MINUTE)
+    step(name, make("fuzz", "FUZZ_SECONDS=6"), BUILD, 10 * MINUTE)
     tell(log_path(name), tuple(f"{t}:" for t in ("project", "job", "wire", "hook", "config")))
 
 
