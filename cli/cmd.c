@@ -2,6 +2,8 @@
 
 #include "cli/cmd.h"
 
+enum { ARGS_MIN = 8 };		/* places that are there also when nothing was typed */
+
 extern const struct cmd cmd_adopt;
 extern const struct cmd cmd_approvals;
 extern const struct cmd cmd_approve;
@@ -24,6 +26,7 @@ extern const struct cmd cmd_freeze;
 extern const struct cmd cmd_history;
 extern const struct cmd cmd_init;
 extern const struct cmd cmd_install;
+extern const struct cmd cmd_install_hooks;
 extern const struct cmd cmd_key_export;
 extern const struct cmd cmd_key_list;
 extern const struct cmd cmd_key_rotate;
@@ -118,6 +121,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_drain,
 	&cmd_init,
 	&cmd_install,
+	&cmd_install_hooks,
 	&cmd_uninstall,
 	&cmd_toolchain_make,
 	&cmd_token_create,
@@ -243,6 +247,7 @@ int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv,
 	bool only_args = false;
 
 	memset(a, 0, sizeof(*a));
+	a->arg = xcalloc((size_t)argc + ARGS_MIN, sizeof(*a->arg));
 	for (int i = 0; i < argc; i++) {
 		if (!only_args && strcmp(argv[i], "--") == 0) {
 			only_args = true;
@@ -251,7 +256,7 @@ int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv,
 
 			if (rc)
 				return rc;
-		} else if (a->n == c->max || a->n == CMD_ARGS_MAX) {
+		} else if (a->n == c->max) {
 			return cli_fail(cli, CLI_USAGE, NULL,
 					"'%s' is one argument too many; usage: penstock %s %s",
 					argv[i], c->name, c->usage);

@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 
-enum { CMD_OPTS_MAX = 16, CMD_ARGS_MAX = 8 };
+enum { CMD_OPTS_MAX = 16, CMD_ARGS_MANY = 1000000 };
 
 struct cmd_opt {
 	const char *name;	/* "--repo" is "repo" */
@@ -21,7 +21,7 @@ struct cmd_opt {
 struct cmd_args {
 	/* by place in the row's opts: NULL: not given; "" for a flag */
 	const char *opt[CMD_OPTS_MAX];
-	const char *arg[CMD_ARGS_MAX];
+	const char **arg;		/* n of them, then NULLs for those that may be left out */
 	size_t n;
 };
 
@@ -35,7 +35,7 @@ struct cmd {
 	const char *more;	/* further text of `help NAME`; NULL */
 	const char *example;	/* what follows "penstock " in an example */
 	enum cmd_needs needs;
-	size_t min, max;	/* number of arguments */
+	size_t min, max;	/* number of arguments; CMD_ARGS_MANY: no limit */
 	struct cmd_opt opts[CMD_OPTS_MAX];	/* ends at the first without name */
 	int (*exec)(struct cli *cli, const struct cmd_args *a);	/* an exit code */
 };
@@ -46,7 +46,7 @@ extern const struct cmd *const cmd_table[];	/* in the order of the help; NULL-en
 const struct cmd *cmd_find(int argc, char *const *argv, int *words);
 /* The known name that is nearest to what was typed; NULL when nothing is near. */
 const char *cmd_nearest(const char *typed);
-/* Fills a. Returns 0 or CLI_USAGE after printing why. */
+/* Fills a; free(a->arg). Returns 0 or CLI_USAGE after printing why. */
 int cmd_parse(struct cli *cli, const struct cmd *c, int argc, char *const *argv, struct cmd_args *a)
 	PS_MUSTCHECK;
 /* The help of each command whose first word this is ("config"); false: there is none. */

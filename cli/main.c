@@ -120,7 +120,10 @@ static int run(struct cli *cli, int argc, char **argv, bool help)
 	rc = cmd_parse(cli, c, argc - words, argv + words, &args);
 	if (rc == 0 && c->needs == CMD_INSTANCE)
 		rc = cli_instance(cli);
-	return rc ? rc : c->exec(cli, &args);
+	if (rc == 0)
+		rc = c->exec(cli, &args);
+	free(args.arg);
+	return rc;
 }
 
 int main(int argc, char **argv)

@@ -4,7 +4,8 @@
  * hook_main.c reads the order; hook_push.c finds out who asks for what (bearings, push id,
  * commands), hook_options.c what he wants beside that (`git push -o`); hook_ask.c puts the
  * question: to core, else to the gate program, and leaves word in the spool; hook_print.c says the
- * answer. One budget for all of it: a failure of ours never hangs the push.
+ * answer. One budget for all of it: a failure of ours never hangs the push. hook_chain.c calls the
+ * hook that was there before ours; its time is its own.
  */
 #ifndef PS_HOOK_H
 #define PS_HOOK_H
@@ -58,6 +59,25 @@ void hook_find_options(struct hook *h);
 /* hook_ask.c. Both return the exit code. */
 int hook_pre_receive(struct hook *h);
 int hook_post_receive(struct hook *h);
+
+/*
+ * hook_chain.c: the hook of the same event that `penstock install` found and keeps in penstock.kept
+ * beside the folder of hooks. It gets what git would give it: input, arguments, environment,
+ * descriptors, working folder; one that may not be executed does not count, as with git.
+ */
+struct chain {
+	char *path;			/* NULL: there is none */
+	char **argv;			/* ours; as it gets it, but for the path */
+	void (*sigpipe)(int);		/* what git left it */
+};
+void chain_find(struct chain *c, char **argv);
+/* Keeps all of standard input, so that both can read it from its start. Negative: said. */
+int chain_take_input(const struct chain *c) PS_MUSTCHECK;
+/* Runs it to its end and returns its exit code, 128 and the signal's number when it was killed. */
+int chain_run(const struct chain *c) PS_MUSTCHECK;
+/* Becomes it. Returns only with an exit code, when it cannot be started. Safe in a signal
+ * handler. */
+int chain_exec(const struct chain *c);
 
 /* hook_print.c: whole lines to the pusher. Write errors are nobody's concern here. */
 void hook_say(const char *fmt, ...) PS_PRINTF(1, 2);

@@ -27,7 +27,8 @@ static char *next_line(char **at)
 	return line;
 }
 
-/* penstock.hook beside the name git started us by: socket, policy, gate program. */
+/* penstock.hook beside the name git started us by, or above where a host starts all hooks of a
+ * folder: socket, policy, gate program. */
 int hook_bearings(struct hook *h, const char *argv0, struct ps_err *err)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -36,6 +37,11 @@ int hook_bearings(struct hook *h, const char *argv0, struct ps_err *err)
 	struct buf text = BUF_INIT;
 	int rc = fs_read(&text, AT_FDCWD, path, 3 * PATH_MAX, err);
 
+	if (rc == PS_ENOENT) {
+		free(path);
+		path = xasprintf("%s/../penstock.hook", slash == argv0 ? "" : dir);
+		rc = fs_read(&text, AT_FDCWD, path, 3 * PATH_MAX, err);
+	}
 	at = text.data;
 	for (size_t i = 0; rc == 0 && i < PS_NELEM(line); i++) {
 		line[i] = next_line(&at);

@@ -12,7 +12,6 @@
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
 	"fabrics of providers databricks and airflow: deployments there wait",
-	"hooks beside ours in one repository",
 	"a user of its own for each role",
 	"Scala and SQL projects: they are not built",
 	"pages",

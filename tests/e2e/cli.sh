@@ -37,8 +37,8 @@ must() {
 }
 
 try "no command" 2 "usage: penstock" --
-try "help" 0 "status" "install REPO" "next: penstock help COMMAND" -- help
-for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install uninstall \
+try "help" 0 "status" "install " "next: penstock help COMMAND" -- help
+for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install install-hooks uninstall \
 	"toolchain make" "job derive" "config check" reload stop; do
 	# shellcheck disable=SC2086
 	try "help of $c" 0 "usage: penstock $c" "example: penstock " -- help $c
@@ -101,14 +101,11 @@ cp good.yml one/penstock.yml
 # install, uninstall
 git init -q --bare one/repos/shop.git
 git init -q --bare out.git
-git init -q --bare one/repos/own.git && echo '#!/bin/sh' >one/repos/own.git/hooks/post-receive
+git init -q --bare one/repos/own.git
 hooks=one/repos/shop.git/hooks
 try "install, no repository" 1 "is no Git repository" -- install full
 try "install, below no root" 1 "is below no root" "path: $top, identity: uid" -- install out.git
 must "and nothing was made" test ! -e out.git/hooks/pre-receive
-try "install, a hook is there" 1 "hooks/post-receive' of its own" -- install one/repos/own.git
-must "and nothing was made" test ! -e one/repos/own.git/hooks/pre-receive -a ! -e one/repos/own.git/hooks/penstock.hook
-must "and it is as it was" grep -q '^#!/bin/sh$' one/repos/own.git/hooks/post-receive
 git -C one/repos/own.git config core.hooksPath /elsewhere
 try "install, hooks are elsewhere" 1 "core.hooksPath to '/elsewhere'" -- install one/repos/own.git
 try "install" 0 "installed into '$top/one/repos/shop.git' as shop" -- install one/repos/shop.git
@@ -125,15 +122,16 @@ must "push options are told" test "$(git -C one/repos/shop.git config receive.ad
 cp one/repos/shop.git/config before
 try "install again" 0 "already installed" -- install one/repos/shop.git
 must "nothing was added" cmp before one/repos/shop.git/config
-try "another instance" 1 "is bound to the instance with socket" -- -C "two words" uninstall one/repos/shop.git
+try "another instance" 1 "is bound to the instance '$top/one'" "next: penstock -C $top/one uninstall" -- -C "two words" uninstall one/repos/shop.git
 must "and nothing was removed" test -L $hooks/pre-receive
 try "uninstall" 0 "uninstalled from" -- uninstall one/repos/shop.git
 must "nothing of ours is left" test ! -e $hooks/pre-receive -a ! -e $hooks/post-receive -a ! -e $hooks/penstock.hook
-try "uninstall again" 0 "has no hook of penstock" -- uninstall one/repos/shop.git
+try "uninstall again" 0 "no hook of penstock in" -- uninstall one/repos/shop.git
 try "install as JSON" 0 '"id": "shop"' '"state": "installed"' -- install one/repos/shop.git --json
-must "the id stays" test "$id" = "$(git -C one/repos/shop.git config penstock.id)"
-try "uninstall leaves foreign hooks" 0 "has no hook of penstock" -- uninstall one/repos/own.git
-must "it is there" test -e one/repos/own.git/hooks/post-receive
+must "another id" test "$id" != "$(git -C one/repos/shop.git config penstock.id)"
+git init -q --bare one/repos/second.git
+try "install in many" 0 "1 installed, 1 as they were, 0 refused" "next: penstock doctor" -- install one/repos/shop.git one/repos/second.git
+try "a dry run" 0 "0 would be installed, 2 as they were" -- install --all --dry-run one/repos/shop.git one/repos/second.git
 
 # without an agent
 try "status" 3 "error: the agent does not run" "next: penstockd --detach $top/one" -- status
