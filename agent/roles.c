@@ -92,6 +92,24 @@ static int open_key(struct one *o)
 	return fd;
 }
 
+/* One credential, open, under the name of what it is for. */
+static void hand_credential(struct one *o, const char *what, const char *whose,
+			    const struct conf_secret *secret)
+{
+	char *name = xasprintf("%s %s", what, whose);
+	struct ps_err err = { 0 };
+	int fd = credential_open(secret, &err);
+
+	if (fd >= 0)
+		tell(o, MSG_credential,
+		     &(struct wire_credential) { .id = o->rs->offer, .name = name }, fd);
+	else if (fd != PS_ENOENT || secret->kind)
+		log_warn("config", name, "%s", err.msg);
+	if (fd >= 0)
+		close(fd);
+	free(name);
+}
+
 /* Every credential of this configuration, open; what it says is read by deploy alone. */
 static void hand_credentials(struct one *o, const struct buf *yaml)
 {
@@ -101,19 +119,13 @@ static void hand_credentials(struct one *o, const struct buf *yaml)
 	int rc = config_parse(&cfg, o->rs->paths->config, buf_str(yaml), yaml->len, &diags, &err);
 
 	diag_clear(&diags);
-	for (size_t i = 0; rc == 0 && cfg && i < cfg->nnotify; i++) {
-		const struct conf_notify *n = &cfg->notify[i];
-		char *name = xasprintf("notify %s", n->name);
-		int fd = credential_open(&n->secret, &err);
+	for (size_t i = 0; rc == 0 && cfg && i < cfg->nnotify; i++)
+		hand_credential(o, "notify", cfg->notify[i].name, &cfg->notify[i].secret);
+	for (size_t i = 0; rc == 0 && cfg && i < cfg->nfabrics; i++) {
+		const struct conf_fabric *f = &cfg->fabrics[i];
 
-		if (fd >= 0)
-			tell(o, MSG_credential,
-			     &(struct wire_credential) { .id = o->rs->offer, .name = name }, fd);
-		else if (fd != PS_ENOENT || n->secret.kind)
-			log_warn("config", name, "%s", err.msg);
-		if (fd >= 0)
-			close(fd);
-		free(name);
+		hand_credential(o, "fabric", f->name,
+				f->token.kind ? &f->token : &f->client_secret);
 	}
 	config_free(cfg);
 }

@@ -44,9 +44,13 @@ int journal_begin(struct journal *j, const char *what, struct ps_err *err)
 	return rc;
 }
 
-int journal_done(struct journal *j, const char *outcome, const char *detail, struct ps_err *err)
+int journal_done(struct journal *j, const char *outcome, const char *detail,
+		 const struct journal_job *job, struct ps_err *err)
 {
-	struct wire_step_done m = { j->deployment, j->fence, j->step, outcome, detail };
+	struct wire_step_done m = { .deployment = j->deployment, .fence = j->fence,
+				    .step = j->step, .outcome = outcome, .detail = detail,
+				    .job = job ? job->key : NULL,
+				    .remote = job ? job->remote : NULL };
 
 	if (FAIL_AT("deploy.done"))
 		return ps_err_errno(err, "cannot tell what was done");

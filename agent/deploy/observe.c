@@ -3,72 +3,79 @@
 
 #include "agent/deploy/observe.h"
 
-#include "agent/deploy/fabric/fabric.h"
+#include "agent/deploy/place.h"
 #include "common/base/failpoint.h"
-#include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/wire/frame.h"
 
-static bool is_place(const struct wire_observe *m)
-{
-	return m->fabric_dir[0] == '/' && fs_is_clean_relative(m->repository) &&
-	       (strcmp(m->project, ".") == 0 || fs_is_clean_relative(m->project));
-}
+/* What an answer may hold of definitions; past that their digests must do. */
+enum { DEFINITION_MAX = 1 << 20, DEFINITIONS_MAX = 8 << 20 };
 
-static int look(const struct wire_observe *m, char **paths, char (*digests)[65],
-		struct ps_err *err)
+static int look(const struct wire_observe *m, const struct conf_fabric *f, int secret,
+		struct fabric_job *jobs, struct fabric_seen *seen, struct ps_err *err)
 {
-	const struct fabric_driver *driver = fabric_driver_find(m->provider);
-	struct fabric_target t = { .dir = m->fabric_dir };
-	char *place;
-	int rc;
+	const struct place_ask ask = { .fabric = f, .fabric_dir = m->fabric_dir,
+				       .content = m->content, .repository = m->repository,
+				       .project = m->project, .secret = secret };
+	struct place p;
+	int rc = place_open(&p, &ask, err);
 
-	if (!driver || !driver->look)
-		return ps_err_set(err, PS_ENOTSUP, "no driver for %s can look in this version",
-				  m->provider);
-	if (!is_place(m))
-		return ps_err_set(err, PS_EPROTO, "'%s' of '%s' cannot be a place on a fabric",
-				  m->project, m->repository);
-	for (size_t i = 0; i < m->jobs.n; i++) {
-		if (!fs_is_clean_relative(m->jobs.v[i]))
-			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", m->jobs.v[i]);
-		paths[i] = xasprintf("%s.json", m->jobs.v[i]);
+	for (size_t i = 0; i < m->jobs.n && rc == 0; i++) {
+		const struct wire_rendered *j = &m->jobs.v[i];
+
+		if (!place_is_path(j->key))
+			rc = ps_err_set(err, PS_EPROTO, "'%s' is not a job", j->key);
+		jobs[i] = (struct fabric_job) { .key = j->key, .name = j->name,
+						.sha256 = j->digest, .id = j->remote };
 	}
-	if (FAIL_AT("deploy.look"))
-		return ps_err_errno(err, "cannot look");
-	place = strcmp(m->project, ".") == 0 ? xstrdup(m->repository)
-					     : fs_join(m->repository, m->project);
-	t.place = place;
-	rc = driver->look(&t, (const char *const *)paths, m->jobs.n, digests, err);
-	free(place);
+	if (rc == 0 && FAIL_AT("deploy.look"))
+		rc = ps_err_errno(err, "cannot look");
+	if (rc == 0)
+		rc = p.driver->look(&p.t, jobs, m->jobs.n, seen, err);
+	place_close(&p);
 	return rc;
 }
 
-int observe_run(int sock, const struct wire_observe *m)
+static void found_jobs(struct wire_found_job *out, const struct fabric_seen *seen, size_t n)
 {
-	char **paths = xcalloc(m->jobs.n + 1, sizeof(*paths));
-	char(*digests)[65] = xcalloc(m->jobs.n + 1, sizeof(*digests));
-	const char **list = xcalloc(m->jobs.n + 1, sizeof(*list));
+	size_t all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct fabric_seen *s = &seen[i];
+		size_t len = s->definition ? strlen(s->definition) : 0;
+
+		all += len;
+		out[i] = (struct wire_found_job) {
+			.digest = s->sha256, .remote = s->id, .by = s->by, .paused = s->paused,
+			.definition = len <= DEFINITION_MAX && all <= DEFINITIONS_MAX
+					      ? s->definition : NULL,
+		};
+	}
+}
+
+int observe_run(int sock, int secret, const struct wire_observe *m, const struct conf_fabric *f)
+{
+	struct fabric_job *jobs = xcalloc(m->jobs.n + 1, sizeof(*jobs));
+	struct fabric_seen *seen = xcalloc(m->jobs.n + 1, sizeof(*seen));
+	struct wire_found_job *list = xcalloc(m->jobs.n + 1, sizeof(*list));
 	struct wire_observed answer = { .id = m->id };
 	struct ps_err err = { 0 };
-	int rc = look(m, paths, digests, &err);
+	int rc = look(m, f, secret, jobs, seen, &err);
 
 	if (rc < 0) {
 		answer.problem = ps_err_msg(&err, rc);
 	} else {
-		answer.digests.v = list;
-		answer.digests.n = m->jobs.n;
+		found_jobs(list, seen, m->jobs.n);
+		answer.jobs.v = list;
+		answer.jobs.n = m->jobs.n;
 	}
-	for (size_t i = 0; i < m->jobs.n; i++)
-		list[i] = digests[i];
 	rc = frame_send(sock, MSG_observed, &answer, -1, 0, &err);
 	if (rc < 0)
 		log_error("deploy", NULL, "what fabric '%s' has did not reach core: %s", m->fabric,
 			  err.msg);
-	for (size_t i = 0; i < m->jobs.n; i++)
-		free(paths[i]);
-	free(paths);
-	free(digests);
+	fabric_seen_clear(seen, m->jobs.n);
 	free(list);
+	free(seen);
+	free(jobs);
 	return rc < 0;
 }

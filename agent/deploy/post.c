@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "agent/deploy/secret.h"
 #include "common/base/escape.h"
 #include "common/base/log.h"
 #include "common/wire/frame.h"
@@ -21,32 +22,22 @@ void post_ends(struct post_end *end, const char *state, const char *fmt, ...)
 	escape_line(end->problem, sizeof(end->problem), text);
 }
 
-/* From its first byte, whoever has read it before; without the end of the line. */
-static ssize_t read_secret(int fd, char *out, size_t size)
-{
-	ssize_t n = fd < 0 ? -1 : pread(fd, out, size, 0);
-
-	while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == '\r'))
-		n--;
-	return n;
-}
-
 static void webhook(const struct wire_post *m, const struct conf_notify *n, int fd,
 		    struct post_end *end)
 {
-	char secret[POST_SECRET_MAX + 1];
-	ssize_t len = read_secret(fd, secret, sizeof(secret));
+	struct ps_err err = { 0 };
+	char *secret;
 
-	if (len < 0)
+	if (secret_read(&secret, fd, &err) < 0)
+		post_ends(end, "failed", "%s", err.msg);
+	else if (!secret)
 		post_ends(end, "again",
 			  "its secret could not be opened; the agent's log says why. After it was "
 			  "put there: "
 			  "penstock reload");
-	else if (len == 0 || len > POST_SECRET_MAX)
-		post_ends(end, "failed", "its secret is %s", len ? "too long" : "empty");
 	else
-		post_webhook(m, n, secret, (size_t)len, end);
-	explicit_bzero(secret, sizeof(secret));
+		post_webhook(m, n, secret, strlen(secret), end);
+	secret_free(secret);
 }
 
 int post_run(int sock, const struct wire_post *m, const struct conf_notify *n, int secret)

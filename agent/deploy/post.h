@@ -12,7 +12,7 @@
 #include "common/config/config.h"
 #include "common/wire/msg.h"
 
-enum { POST_LIMIT_S = 60, POST_SECRET_MAX = 4096 };
+enum { POST_LIMIT_S = 60 };
 
 struct post_end {
 	const char *state; /* done, again, failed */

@@ -7,61 +7,31 @@
 
 #include <jansson.h>
 
-#include "agent/deploy/fabric/fabric.h"
-#include "agent/deploy/journal.h"
+#include "agent/deploy/run_parts.h"
 #include "agent/deploy/trust.h"
 #include "common/base/digest.h"
-#include "common/base/fsutil.h"
 #include "common/base/log.h"
 #include "common/plan/canon.h"
 
-struct run {
-	const struct wire_deploy_start *d;
-	const struct fabric_driver *driver;
-	struct fabric_target target;
-	struct fabric_set set;
-	struct fabric_file *files, *orphans;
-	char **gone;
-	struct buf stamp, owner;
-	char *place;
-	char digest[65];
-	struct journal journal;
-};
-
 /* ---- what was asked for ---- */
-
-/* A relative path: clean, and not a name that a driver would take for a leftover. */
-static bool is_path(const char *s)
-{
-	return fs_is_clean_relative(s) && !ps_starts(s, ".tmp-") && !strstr(s, "/.tmp-");
-}
 
 static int check_jobs(const struct wire_rendered *v, size_t n, struct ps_err *err)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!is_path(v[i].key) || !digest_is_hex(v[i].digest, PS_DIGEST_HEX))
+		if (!place_is_path(v[i].key) || !digest_is_hex(v[i].digest, PS_DIGEST_HEX))
 			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", v[i].key);
 	return 0;
 }
 
 static int check(const struct wire_deploy_start *d, struct ps_err *err)
 {
-	if (d->fabric_dir[0] != '/' || d->content[0] != '/')
-		return ps_err_set(err, PS_EPROTO,
-				  "the folder of the fabric or of the contents is not absolute");
-	if (!is_path(d->repository) || (strcmp(d->project, ".") != 0 && !is_path(d->project)))
-		return ps_err_set(err, PS_EPROTO, "'%s' of '%s' cannot be a place on a fabric",
-				  d->project, d->repository);
 	for (size_t i = 0; i < d->artifacts.n; i++)
-		if (!is_path(d->artifacts.v[i].path) ||
+		if (!place_is_path(d->artifacts.v[i].path) ||
 		    !ps_starts(d->artifacts.v[i].path, "prophecy/artifacts/") ||
 		    !digest_is_hex(d->artifacts.v[i].digest, PS_DIGEST_HEX))
 			return ps_err_set(err, PS_EPROTO, "'%s' is not an artifact",
 					  d->artifacts.v[i].path);
-	for (size_t i = 0; i < d->gone.n; i++)
-		if (!is_path(d->gone.v[i]))
-			return ps_err_set(err, PS_EPROTO, "'%s' is not a job", d->gone.v[i]);
-	if (check_jobs(d->jobs.v, d->jobs.n, err) < 0)
+	if (check_jobs(d->jobs.v, d->jobs.n, err) < 0 || check_jobs(d->gone.v, d->gone.n, err) < 0)
 		return PS_EPROTO;
 	return check_jobs(d->orphans.v, d->orphans.n, err);
 }
@@ -109,149 +79,55 @@ int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest
 	return rc;
 }
 
-static struct fabric_file *definitions(const struct wire_rendered *v, size_t n)
-{
-	struct fabric_file *files = xcalloc(n + 1, sizeof(*files));
-
-	for (size_t i = 0; i < n; i++)
-		files[i] = (struct fabric_file) { xasprintf("%s.json", v[i].key), v[i].digest };
-	return files;
-}
-
-static int prepare(struct run *r, struct ps_err *err)
-{
-	const struct wire_deploy_start *d = r->d;
-	json_t *owner;
-	int rc = check(d, err);
-
-	r->driver = fabric_driver_find(d->provider);
-	if (rc == 0 && !r->driver)
-		rc = ps_err_set(err, PS_ENOTSUP, "fabric '%s': no driver for %s in this version",
-				d->fabric, d->provider);
-	if (rc == 0)
-		rc = deploy_stamp(d, &r->stamp, r->digest, err);
-	if (rc < 0)
-		return rc;
-	owner = json_pack("{ss ss}", "repository", d->repository, "project", d->project);
-	rc = canon_write(owner, &r->owner, err);
-	json_decref(owner);
-	r->place = strcmp(d->project, ".") == 0 ? xstrdup(d->repository)
-						: fs_join(d->repository, d->project);
-	r->files = definitions(d->jobs.v, d->jobs.n);
-	r->orphans = definitions(d->orphans.v, d->orphans.n);
-	r->gone = xcalloc(d->gone.n + 1, sizeof(*r->gone));
-	for (size_t i = 0; i < d->gone.n; i++)
-		r->gone[i] = xasprintf("%s.json", d->gone.v[i]);
-	r->set = (struct fabric_set) {
-		r->digest, buf_str(&r->stamp), r->files, d->jobs.n, r->orphans, d->orphans.n,
-		(const char *const *)r->gone, d->gone.n,
-	};
-	r->target =
-		(struct fabric_target) { d->fabric_dir, d->content, r->place, buf_str(&r->owner) };
-	return rc;
-}
-
 /* ---- the steps ---- */
 
-typedef int act_fn(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
-		   struct ps_err *err);
-
-static int act_artifact(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
-			struct ps_err *err)
-{
-	return r->driver->put_artifact(&r->target, f, outcome, err);
-}
-
-static int act_jobs(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
-		    struct ps_err *err)
-{
-	(void)f;
-	return r->driver->put_jobs(&r->target, &r->set, outcome, err);
-}
-
-/* The switch counts as done only when a look finds the new set in force. */
-static int act_switch(struct run *r, const struct fabric_file *f, enum fabric_outcome *outcome,
-		      struct ps_err *err)
-{
-	struct buf seen = BUF_INIT;
-	int rc = r->driver->switch_jobs(&r->target, &r->set, outcome, err);
-
-	(void)f;
-	if (rc == 0)
-		rc = r->driver->observe(&r->target, &seen, err);
-	if (rc == 0 && strcmp(buf_str(&seen), r->set.stamp) != 0)
-		rc = ps_err_set(err, PS_ECONFLICT,
-				"other definitions than ours are in force after the switch");
-	if (rc < 0 && *outcome != FABRIC_NOT_DONE)
-		*outcome = FABRIC_UNKNOWN;
-	buf_clear(&seen);
-	return rc;
-}
-
-/* One step: begun in the journal, done, told. *unknown is set when nobody can say what became of
- * it. */
-static int step(struct run *r, const char *what, act_fn *act, const struct fabric_file *f,
-		bool *unknown, struct ps_err *err)
+int run_step(struct run *r, const char *name, step_fn *act, const void *what, const char *job,
+	     struct ps_err *err)
 {
 	enum fabric_outcome outcome = FABRIC_NOT_DONE;
 	struct ps_err told = { 0 };
-	int rc = journal_begin(&r->journal, what, err), sent;
+	char *id = NULL;
+	int rc = journal_begin(&r->journal, name, err), sent;
 
 	if (rc < 0)
 		return rc;
-	rc = act(r, f, &outcome, err);
-	*unknown = rc < 0 && outcome == FABRIC_UNKNOWN;
+	rc = act(r, what, &outcome, &id, err);
+	r->unknown = rc < 0 && outcome == FABRIC_UNKNOWN;
 	sent = journal_done(&r->journal,
-			    rc == 0    ? "done"
-			    : *unknown ? "unknown"
-				       : "failed",
-			    rc == 0 ? fabric_outcome_word(outcome) : err->msg, &told);
+			    rc == 0	 ? "done"
+			    : r->unknown ? "unknown"
+					 : "failed",
+			    rc == 0 ? fabric_outcome_word(outcome) : err->msg,
+			    rc == 0 && job ? &(struct journal_job) { job, id } : NULL, &told);
 	if (rc == 0 && sent < 0) {
 		*err = told;
 		rc = sent;
 	}
+	free(id);
 	return rc;
 }
 
-/* Is this the stamp of a set of that release? */
-static bool is_of_release(const struct buf *stamp, const char *release)
+int run_overtaken(struct ps_err *err)
 {
-	json_t *doc = json_loadb(buf_str(stamp), stamp->len, 0, NULL);
-	const char *is = json_string_value(json_object_get(doc, "release"));
-	bool same = release && is && strcmp(is, release) == 0;
-
-	json_decref(doc);
-	return same;
+	return ps_err_set(err, PS_ECONFLICT,
+			  "the fabric was changed after the backup that the store was restored "
+			  "from, so this older deployment does nothing there: push again");
 }
 
-/*
- * What was asked for before core's store was restored may have been done and followed by more
- * since. It goes on where it is there already, or where the fabric is as core remembers it.
- */
-static int look_first(struct run *r, struct ps_err *err)
+static int act_artifact(struct run *r, const void *what, enum fabric_outcome *outcome, char **id,
+			struct ps_err *err)
 {
-	struct buf seen = BUF_INIT;
-	int rc = r->d->careful ? r->driver->observe(&r->target, &seen, err) : PS_ENOENT;
-
-	if (rc == PS_ENOENT)		/* nothing is there that could be undone */
-		rc = 0;
-	else if (rc == 0 && strcmp(buf_str(&seen), r->set.stamp) != 0 &&
-		 !is_of_release(&seen, r->d->known))
-		rc = ps_err_set(err, PS_ECONFLICT,
-				"the fabric was changed after the backup that the store was "
-				"restored from, so this older deployment does nothing there: push "
-				"again");
-	buf_clear(&seen);
-	return rc;
+	(void)id;
+	return r->place.driver->put_artifact(&r->place.t, what, outcome, err);
 }
 
 /*
  * The last step changes nothing: is the fabric as planned? When it is not, what was deployed stays
  * deployed; *unverified says why it is not verified (free it).
  */
-static int verify(struct run *r, char **unverified, struct ps_err *err)
+static int verify(struct run *r, const struct run_way *way, char **unverified, struct ps_err *err)
 {
-	struct ps_err why = { 0 }, *told = &why;
+	struct ps_err why = { 0 };
 	char what[128];
 	int rc;
 
@@ -259,74 +135,73 @@ static int verify(struct run *r, char **unverified, struct ps_err *err)
 	rc = journal_begin(&r->journal, what, err);
 	if (rc < 0)
 		return rc;
-	rc = r->driver->check(&r->target, &r->set, told);
+	rc = way->check(r, &why);
 	if (rc < 0)
-		*unverified = xasprintf("the fabric is not as planned: %s", ps_err_msg(told, rc));
+		*unverified = xasprintf("the fabric is not as planned: %s", ps_err_msg(&why, rc));
 	return journal_done(&r->journal, rc < 0 ? "failed" : "done",
-			    rc < 0 ? *unverified : "as planned", err);
+			    rc < 0 ? *unverified : "as planned", NULL, err);
 }
 
-static int all_steps(struct run *r, bool *unknown, struct ps_err *err)
+static int all_steps(struct run *r, const struct run_way *way, struct ps_err *err)
 {
-	char what[128];
-	int rc = look_first(r, err);
+	int rc = r->d->careful ? way->careful(r, err) : 0;
 
 	for (size_t i = 0; rc == 0 && i < r->d->artifacts.n; i++) {
 		struct fabric_file f = { r->d->artifacts.v[i].path, r->d->artifacts.v[i].digest };
-		char *name = xasprintf("artifact %s", f.path);
+		char *name;
 
-		rc = step(r, name, act_artifact, &f, unknown, err);
+		if (r->d->artifacts.v[i].there)
+			continue;
+		name = xasprintf("artifact %s", f.path);
+		rc = run_step(r, name, act_artifact, &f, NULL, err);
 		free(name);
 	}
-	snprintf(what, sizeof(what), "jobs %s", r->digest);
-	if (rc == 0)
-		rc = step(r, what, act_jobs, NULL, unknown, err);
-	snprintf(what, sizeof(what), "switch %s", r->digest);
-	if (rc == 0)
-		rc = step(r, what, act_switch, NULL, unknown, err);
-	return rc;
+	return rc < 0 ? rc : way->steps(r, err);
 }
 
-static void run_clear(struct run *r)
+static int carry_out(struct run *r, const struct place_ask *ask, const char *keys,
+		     char **unverified, struct ps_err *err)
 {
-	for (size_t i = 0; r->files && i < r->d->jobs.n; i++)
-		free((char *)r->files[i].path);
-	for (size_t i = 0; r->orphans && i < r->d->orphans.n; i++)
-		free((char *)r->orphans[i].path);
-	for (size_t i = 0; r->gone && i < r->d->gone.n; i++)
-		free(r->gone[i]);
-	free(r->files);
-	free(r->orphans);
-	free(r->gone);
-	free(r->place);
-	buf_clear(&r->stamp);
-	buf_clear(&r->owner);
+	const struct run_way *way;
+	int rc = check(r->d, err);
+
+	if (rc == 0)
+		rc = deploy_stamp(r->d, &r->stamp, r->digest, err);
+	if (rc == 0)
+		rc = deploy_trust(r->d, keys, err);
+	if (rc == 0)
+		rc = place_open(&r->place, ask, err);
+	if (rc < 0)
+		return rc;
+	way = r->place.driver->sets ? &run_way_sets : &run_way_jobs;
+	rc = all_steps(r, way, err);
+	return rc < 0 ? rc : verify(r, way, unverified, err);
 }
 
-int deploy_run(int sock, const struct wire_deploy_start *d, const char *keys)
+int deploy_run(int sock, int secret, const struct wire_deploy_start *d, const struct conf_fabric *f,
+	       const char *keys)
 {
+	const struct place_ask ask = {
+		.fabric = f, .fabric_dir = d->fabric_dir, .content = d->content,
+		.repository = d->repository, .project = d->project, .release = d->release,
+		.fence = d->fence, .secret = secret,
+	};
 	struct run r = {
 		.d = d, .journal = { .sock = sock, .deployment = d->deployment, .fence = d->fence }
 	};
 	struct ps_err err = { 0 }, told = { 0 };
 	const char *state = "deployed";
 	char *unverified = NULL;
-	bool unknown = false;
 	int rc;
 
 	umask(022); /* drivers make folders that another user's runs read */
-	rc = prepare(&r, &err);
-	if (rc == 0)
-		rc = deploy_trust(d, keys, &err);
-	if (rc == 0)
-		rc = all_steps(&r, &unknown, &err);
-	if (rc == 0)
-		rc = verify(&r, &unverified, &err);
+	rc = carry_out(&r, &ask, keys, &unverified, &err);
 	if (rc == PS_ESTALE)
 		state = "stopped";
 	else if (rc < 0)
-		state = unknown ? "unknown" : "failed";
-	run_clear(&r);
+		state = r.unknown ? "unknown" : "failed";
+	place_close(&r.place);
+	buf_clear(&r.stamp);
 	rc = journal_end(&r.journal, state, rc < 0 ? err.msg : NULL, unverified, &told);
 	free(unverified);
 	if (rc < 0)

@@ -19,7 +19,7 @@ struct observing {
 	char *fabric, *project, *name; /* name: of the repository */
 	int64_t repository;
 	struct deployed_jobs jobs; /* as they were when it was asked */
-	char **found;
+	char **found;		   /* digests */
 	char *problem;
 	core_reply_fn *reply;
 	void *arg;
@@ -72,10 +72,10 @@ static void found_written(void *arg, int rc, const struct ps_err *err)
 /* One digest, or nothing, for each job. */
 static bool is_answer(const struct observing *o, const struct wire_observed *m)
 {
-	bool ok = m->digests.n == o->jobs.n;
+	bool ok = m->jobs.n == o->jobs.n;
 
-	for (size_t i = 0; ok && i < m->digests.n; i++)
-		ok = !*m->digests.v[i] || digest_is_hex(m->digests.v[i], PS_DIGEST_HEX);
+	for (size_t i = 0; ok && i < m->jobs.n; i++)
+		ok = !*m->jobs.v[i].digest || digest_is_hex(m->jobs.v[i].digest, PS_DIGEST_HEX);
 	return ok;
 }
 
@@ -90,7 +90,7 @@ static void on_answer(void *arg, struct msg *m, const char *problem)
 	o->problem = xstrdup_null(problem);
 	o->found = xcalloc(o->jobs.n, sizeof(*o->found));
 	for (size_t i = 0; !problem && i < o->jobs.n; i++)
-		o->found[i] = xstrdup(m->u.observed.digests.v[i]);
+		o->found[i] = xstrdup(m->u.observed.jobs.v[i].digest);
 	if (problem)
 		log_warn("deploy", NULL, "fabric '%s' was not seen: %s", o->fabric, problem);
 	store_write(o->core->store, STORE_FULL, write_found, found_written, o);
@@ -120,22 +120,26 @@ static void asked(void *arg, int rc, const struct ps_err *err)
 	struct core *c = o->core;
 	const struct conf_fabric *f = config_fabric(c->policy->cfg, o->fabric);
 	char *dir = fs_join(c->paths->fabrics, o->fabric);
-	const char **keys = xcalloc(o->jobs.n, sizeof(*keys));
+	struct wire_rendered *rows = xcalloc(o->jobs.n + 1, sizeof(*rows));
 
-	for (size_t i = 0; i < o->jobs.n; i++)
-		keys[i] = o->jobs.v[i].job;
+	for (size_t i = 0; i < o->jobs.n; i++) {
+		const struct deployed_job *j = &o->jobs.v[i];
+
+		rows[i] = (struct wire_rendered) { .key = j->job, .digest = j->digest,
+						   .name = j->name, .remote = j->remote_id };
+	}
 	if (rc < 0)
 		observing_end(o, rc, ps_err_msg(err, rc));
 	else if (!f)
 		on_answer(o, NULL, "it is not in the configuration any more");
 	else
 		ask_send(c->asks, c->roles[CORE_DEPLOY].peer, MSG_observe,
-			 &(struct wire_observe) { .provider = conf_provider_word(f->provider),
-						  .fabric = o->fabric, .fabric_dir = dir,
+			 &(struct wire_observe) { .fabric = o->fabric, .fabric_dir = dir,
 						  .repository = o->name, .project = o->project,
-						  .jobs = { keys, o->jobs.n } },
+						  .content = c->paths->artifacts,
+						  .jobs = { rows, o->jobs.n } },
 			 OBSERVE_LIMIT_MS, on_answer, o);
-	free(keys);
+	free(rows);
 	free(dir);
 }
 

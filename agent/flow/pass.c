@@ -34,6 +34,7 @@ static void act_clear(struct act *a)
 	build_clear(&a->build);
 	test_clear(&a->test);
 	deployment_clear(&a->deployment);
+	deployed_jobs_clear(&a->there);
 	free(a->known);
 	release_clear(&a->release);
 	run_clear(&a->run);

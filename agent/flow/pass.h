@@ -52,6 +52,7 @@ struct act {
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan; ACT_OBSERVE */
 	bool careful;			/* asked for before the store was restored */
 	char *known;			/* then: the release that the store knows to be there */
+	struct deployed_jobs there;	/* ACT_DEPLOY: as the store knows them */
 	struct release release;		/* ACT_DEPLOY: with manifest and signature */
 	struct run run;		/* ACT_RUN */
 };
@@ -122,7 +123,7 @@ int pass_stand(struct store_tx *tx, enum line line, const char *place, struct st
 int pass_observe(struct store_tx *tx, struct pass *p, const struct deployment *d, bool *now,
 		 struct standstill *s, struct ps_err *err) PS_MUSTCHECK;
 
-/* Fills release, careful and known of an act for this deployment. */
+/* Fills release, careful, known and there of an act for this deployment. */
 int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* pass_stop.c: what stops work of this kind whatever its own gates say. */

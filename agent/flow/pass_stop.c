@@ -49,6 +49,9 @@ int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a
 	a->careful = rc == 0 && r->event && d.event <= r->event;
 	if (a->careful)
 		rc = deployment_live(tx, &a->deployment, &a->known, err);
+	if (rc == 0)
+		rc = deployed_jobs(tx, a->deployment.fabric, a->deployment.repository,
+				   a->deployment.project, &a->there, err);
 	demand_clear(&d);
 	return rc;
 }

@@ -10,6 +10,40 @@
 #include "common/base/log.h"
 #include "common/plan/rendered.h"
 
+/* The fabric has this job now as the plan says. remote: the provider's id of it; NULL: not told. */
+static int put_job(struct store_tx *tx, const struct deployment *d, const struct plan_job *j,
+		   const char *remote, struct ps_err *err)
+{
+	if (j->change == PLAN_KEPT)
+		return 0;
+	if (j->change == PLAN_ORPHAN)
+		return deployed_job_orphan(tx, d, j->key, err);
+	if (j->change == PLAN_GONE)
+		return deployed_job_gone(tx, d, j->key, err);
+	return deployed_job_put(tx, &(struct deployed_job) {
+		.fabric = d->fabric, .repository = d->repository, .project = d->project,
+		.job = j->key, .name = j->name, .release = d->release,
+		.digest = (char *)j->digest, .deployment = d->id, .fence = d->fence,
+		.remote_id = (char *)remote, .state = (char *)"live" }, err);
+}
+
+/* A step that was one job: whatever becomes of the rest of the deployment, the fabric has it. */
+static int put_stepped(struct store_tx *tx, const struct note *n, struct ps_err *err)
+{
+	struct deployment d = { 0 };
+	struct plan plan = { 0 };
+	int rc = deployment_get(tx, n->id, &d, err);
+
+	if (rc == 0)
+		rc = plan_read(&plan, d.plan, strlen(d.plan), err);
+	for (size_t i = 0; i < plan.njobs && rc == 0; i++)
+		if (strcmp(plan.jobs[i].key, n->task) == 0)
+			rc = put_job(tx, &d, &plan.jobs[i], n->name, err);
+	plan_clear(&plan);
+	deployment_clear(&d);
+	return rc;
+}
+
 static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
@@ -20,7 +54,8 @@ static int write_step(struct store_tx *tx, void *arg, struct ps_err *err)
 		return rc;
 	if (n->begins)
 		return step_begin(tx, n->id, n->fence, n->n, n->text, err);
-	return step_end(tx, n->id, n->fence, n->n, n->state, n->text, err);
+	rc = step_end(tx, n->id, n->fence, n->n, n->state, n->text, err);
+	return rc == 0 && n->task ? put_stepped(tx, n, err) : rc;
 }
 
 /* The journal has it: the child may go on. A lost claim stops it before it does anything. */
@@ -54,23 +89,9 @@ void queue_step_done(struct core *c, const struct wire_step_done *m)
 	n->n = (int64_t)m->step;
 	n->state = xstrdup(m->outcome);
 	n->text = xstrdup_null(m->detail);
+	n->task = strcmp(m->outcome, "done") == 0 ? xstrdup_null(m->job) : NULL;
+	n->name = xstrdup_null(m->remote);
 	store_write(c->store, STORE_FULL, write_step, step_done, n);
-}
-
-static int put_job(struct store_tx *tx, const struct deployment *d, const struct plan_job *j,
-		   struct ps_err *err)
-{
-	if (j->change == PLAN_KEPT)
-		return 0;
-	if (j->change == PLAN_ORPHAN)
-		return deployed_job_orphan(tx, d, j->key, err);
-	if (j->change == PLAN_GONE)
-		return deployed_job_gone(tx, d, j->key, err);
-	return deployed_job_put(tx, &(struct deployed_job) {
-		.fabric = d->fabric, .repository = d->repository, .project = d->project,
-		.job = j->key, .name = j->name, .release = d->release,
-		.digest = (char *)j->digest, .deployment = d->id, .fence = d->fence,
-		.state = (char *)"live" }, err);
 }
 
 /* What the fabric has now, by the plan that was carried out, and what the last look said of it. */
@@ -82,7 +103,7 @@ static int put_deployed(struct store_tx *tx, const struct deployment *d, const c
 	int rc = plan_read(&plan, d->plan, strlen(d->plan), err);
 
 	for (size_t i = 0; i < plan.njobs && rc == 0; i++)
-		rc = put_job(tx, d, &plan.jobs[i], err);
+		rc = put_job(tx, d, &plan.jobs[i], NULL, err);
 	if (rc == 0) {
 		plan_rendered(&plan, rendered);
 		rc = verification_insert(tx, &(struct verification) {
@@ -153,17 +174,79 @@ void queue_deploy_end(struct core *c, const struct wire_deploy_end *m)
 	end_deployment(c, m->deployment, m->fence, m->state, m->reason, m->unverified);
 }
 
+/* ---- its start ---- */
+
+static const char *remote_of(const struct act *a, const char *job)
+{
+	for (size_t i = 0; i < a->there.n; i++)
+		if (strcmp(a->there.v[i].job, job) == 0)
+			return a->there.v[i].remote_id;
+	return NULL;
+}
+
+/* The jobs of a plan by what shall become of them. */
+struct rows_of_plan { struct wire_rendered *jobs, *orphans, *gone; size_t njobs, norphans, ngone; };
+
+static struct rows_of_plan rows_of(const struct act *a, const struct plan *plan)
+{
+	struct rows_of_plan r = {
+		.jobs = xcalloc(plan->njobs + 1, sizeof(*r.jobs)),
+		.orphans = xcalloc(plan->njobs + 1, sizeof(*r.orphans)),
+		.gone = xcalloc(plan->njobs + 1, sizeof(*r.gone)),
+	};
+
+	for (size_t i = 0; i < plan->njobs; i++) {
+		const struct plan_job *j = &plan->jobs[i];
+		struct wire_rendered row = { .key = j->key, .digest = j->digest, .name = j->name,
+					     .remote = remote_of(a, j->key) };
+
+		/* what was seen before a backup was put back may be another's by now */
+		row.same = !a->careful && (j->change == PLAN_SAME || j->change == PLAN_KEPT);
+		if (j->change == PLAN_GONE)
+			r.gone[r.ngone++] = row;
+		else if (j->change == PLAN_ORPHAN)
+			r.orphans[r.norphans++] = row;
+		else
+			r.jobs[r.njobs++] = row;
+	}
+	return r;
+}
+
+static void tell_start(struct core *c, const struct act *a, const struct plan *plan)
+{
+	const struct deployment *d = &a->deployment;
+	struct wire_artifact *artifacts = xcalloc(plan->nartifacts + 1, sizeof(*artifacts));
+	struct rows_of_plan r = rows_of(a, plan);
+	char *dir = fs_join(c->paths->fabrics, d->fabric);
+
+	for (size_t i = 0; i < plan->nartifacts; i++)
+		artifacts[i] = (struct wire_artifact) { .digest = plan->artifacts[i].sha256,
+							.path = plan->artifacts[i].path };
+	/* not connected: its hello starts what is running again */
+	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
+		  &(struct wire_deploy_start) {
+			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,
+			  .fabric = d->fabric, .fabric_dir = dir, .repository = a->name,
+			  .project = d->project,
+			  .release = d->release, .content = c->paths->artifacts,
+			  .artifacts = { artifacts, plan->nartifacts },
+			  .jobs = { r.jobs, r.njobs }, .orphans = { r.orphans, r.norphans },
+			  .gone = { r.gone, r.ngone }, .careful = a->careful, .known = a->known,
+			  .manifest = { a->release.manifest, strlen(a->release.manifest) },
+			  .signature = a->release.signature, .signed_by = a->release.signed_by });
+	free(artifacts);
+	free(r.jobs);
+	free(r.orphans);
+	free(r.gone);
+	free(dir);
+}
+
 void queue_deploy_start(struct core *c, const struct act *a)
 {
 	const struct deployment *d = &a->deployment;
 	const struct conf_fabric *f = config_fabric(c->policy->cfg, d->fabric);
-	char *dir = fs_join(c->paths->fabrics, d->fabric);
-	struct wire_artifact *artifacts = NULL;
-	struct wire_rendered *jobs = NULL, *orphans = NULL;
-	const char **gone = NULL;
 	struct plan plan = { 0 };
 	struct ps_err err = { 0 };
-	size_t njobs = 0, norphans = 0, ngone = 0;
 	int rc = 0;
 
 	if (!f)
@@ -172,46 +255,9 @@ void queue_deploy_start(struct core *c, const struct act *a)
 				"what was begun stays as it is", d->fabric);
 	if (rc == 0)
 		rc = plan_read(&plan, d->plan, strlen(d->plan), &err);
-	if (rc < 0) {
+	if (rc == 0)
+		tell_start(c, a, &plan);
+	else
 		end_deployment(c, (uint64_t)d->id, (uint64_t)a->fence, "failed", err.msg, NULL);
-		free(dir);
-		return;
-	}
-	artifacts = xcalloc(plan.nartifacts, sizeof(*artifacts));
-	for (size_t i = 0; i < plan.nartifacts; i++)
-		artifacts[i] = (struct wire_artifact) { plan.artifacts[i].sha256,
-							plan.artifacts[i].path };
-	jobs = xcalloc(plan.njobs, sizeof(*jobs));
-	orphans = xcalloc(plan.njobs, sizeof(*orphans));
-	gone = xcalloc(plan.njobs, sizeof(*gone));
-	for (size_t i = 0; i < plan.njobs; i++) {
-		const struct plan_job *j = &plan.jobs[i];
-		struct wire_rendered row = { j->key, j->digest };
-
-		if (j->change == PLAN_GONE)
-			gone[ngone++] = j->key;
-		else if (j->change == PLAN_ORPHAN)
-			orphans[norphans++] = row;
-		else
-			jobs[njobs++] = row;
-	}
-	/* not connected: its hello starts what is running again */
-	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
-		  &(struct wire_deploy_start) {
-			  .deployment = (uint64_t)d->id, .fence = (uint64_t)a->fence,
-			  .provider = conf_provider_word(f->provider), .fabric = d->fabric,
-			  .fabric_dir = dir, .repository = a->name, .project = d->project,
-			  .release = d->release,
-			  .content = c->paths->artifacts,
-				  .artifacts = { artifacts, plan.nartifacts },
-			  .jobs = { jobs, njobs }, .orphans = { orphans, norphans },
-			  .gone = { gone, ngone }, .careful = a->careful, .known = a->known,
-			  .manifest = { a->release.manifest, strlen(a->release.manifest) },
-			  .signature = a->release.signature, .signed_by = a->release.signed_by });
-	free(artifacts);
-	free(jobs);
-	free(orphans);
-	free(gone);
 	plan_clear(&plan);
-	free(dir);
 }

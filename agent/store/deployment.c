@@ -258,7 +258,8 @@ int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct p
 			 " fence, remote_id, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			 " ON CONFLICT (fabric, repository, project, job) DO UPDATE SET name = excluded.name,"
 			 " release = excluded.release, digest = excluded.digest, deployment = excluded.deployment,"
-			 " fence = excluded.fence, remote_id = excluded.remote_id, state = excluded.state,"
+			 " fence = excluded.fence, remote_id = COALESCE(excluded.remote_id, deployed_job.remote_id),"
+			 " state = excluded.state,"
 			 " orphan_of = 0",
 			 "titttttiitt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
 			 j->digest, j->deployment, j->fence, j->remote_id, j->state);

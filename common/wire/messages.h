@@ -85,11 +85,23 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 #define WIRE_artifact(F)                                                             \
 	F(STR, digest, PS_DIGEST_HEX, "SHA-256")                                     \
-	F(STR, path, WIRE_PATH, "path on the fabric, relative to FileStore")
+	F(STR, path, WIRE_PATH, "path on the fabric, relative to FileStore")         \
+	F(BOOL, there, 0, "an earlier deployment has put it there")
 
 #define WIRE_rendered(F)                                                             \
 	F(STR, key, WIRE_PATH, "jobs/X")                                             \
-	F(STR, digest, PS_DIGEST_HEX, "rendered bytes, in the content store")
+	F(STR, digest, PS_DIGEST_HEX, "rendered bytes, in the content store")        \
+	F(STR, name, WIRE_PATH, "as people see it on the fabric")                    \
+	F(OSTR, remote, WIRE_ID, "the provider's own id; absent: none is known")     \
+	F(BOOL, same, 0, "in force already, by the plan: nothing to do")
+
+/* What a look has found of one job. */
+#define WIRE_found_job(F)                                                            \
+	F(STR, digest, PS_DIGEST_HEX, "of the definition in force; empty: none")     \
+	F(OSTR, definition, 1 << 20, "that one, where it is not the one asked for") \
+	F(OSTR, remote, WIRE_ID, "the provider's own id")                            \
+	F(OSTR, by, WIRE_ID, "who changed it last, where the provider tells")        \
+	F(BOOL, paused, 0, "it does not start by itself")
 
 #define WIRE_task(F)                                                                 \
 	F(STR, key, WIRE_PATH, "task_key")                                           \
@@ -122,7 +134,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 #define WIRE_SHAPES(X)                                                               \
 	X(ref_line) X(ref_value) X(ref_log) X(tree_input) X(file) X(pipeline) X(job) X(project) \
-	X(artifact) X(rendered) X(task) X(test_case) X(clean_item) X(outlook)
+	X(artifact) X(rendered) X(found_job) X(task) X(test_case) X(clean_item) X(outlook)
 
 /* ---- hook → core, and the answers ---- */
 
@@ -388,7 +400,6 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_deploy_start(F)                                                         \
 	F(U64, deployment, 0, "number")                                              \
 	F(U64, fence, 0, "claim")                                                    \
-	F(STR, provider, 64, "driver")                                               \
 	F(STR, fabric, WIRE_ID, "name")                                              \
 	F(STR, fabric_dir, WIRE_PATH, "folder of a local fabric")                    \
 	F(STR, repository, WIRE_PATH, "name")                                        \
@@ -398,7 +409,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(LIST, artifacts, artifact, "put first")                                    \
 	F(LIST, jobs, rendered, "put as one set, then switched to")                  \
 	F(LIST, orphans, rendered, "of the set too: not wanted any more, paused")     \
-	F(STRS, gone, 0, "keys of orphans of before that go away")                   \
+	F(LIST, gone, rendered, "orphans of before that go away")                    \
 	F(BOOL, careful, 0, "asked for before the store was restored: look at the fabric first") \
 	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none") \
 	F(BIN, manifest, 8 << 20, "of the release: its digest is the id")            \
@@ -408,23 +419,23 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 /* What is in force there? Changes nothing. */
 #define WIRE_observe(F)                                                              \
 	F(U64, id, 0, "asked by core")                                               \
-	F(STR, provider, 64, "driver")                                               \
 	F(STR, fabric, WIRE_ID, "name")                                              \
 	F(STR, fabric_dir, WIRE_PATH, "folder of a local fabric")                    \
 	F(STR, repository, WIRE_PATH, "name")                                        \
 	F(STR, project, WIRE_PATH, "path; '.' for the top")                          \
-	F(STRS, jobs, 0, "keys: jobs/X")
+	F(STR, content, WIRE_PATH, "content store")                                  \
+	F(LIST, jobs, rendered, "as they were put there")
 
 #define WIRE_observed(F)                                                             \
 	F(U64, id, 0, "as asked")                                                    \
 	F(OSTR, problem, WIRE_TEXT, "why it could not be seen")                      \
-	F(STRS, digests, 0, "of the definition in force, one for each job asked for; empty: none")
+	F(LIST, jobs, found_job, "one for each job asked for")
 
 #define WIRE_step_begin(F)                                                           \
 	F(U64, deployment, 0, "number")                                              \
 	F(U64, fence, 0, "claim")                                                    \
 	F(U64, step, 0, "from 1")                                                    \
-	F(STR, what, WIRE_PATH, "artifact PATH, jobs DIGEST, switch DIGEST, verify DIGEST")
+	F(STR, what, WIRE_PATH, "artifact PATH, jobs DIGEST, switch DIGEST, job KEY, pause KEY, remove KEY, verify DIGEST")
 
 /* core has the step on disk: go on. */
 #define WIRE_step_ok(F)                                                              \
@@ -437,7 +448,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, fence, 0, "claim")                                                    \
 	F(U64, step, 0, "as told")                                                   \
 	F(STR, outcome, 32, "done, failed, unknown")                                 \
-	F(OSTR, detail, WIRE_TEXT, "already there; or the cause")
+	F(OSTR, detail, WIRE_TEXT, "already there; or the cause")                    \
+	F(OSTR, job, WIRE_PATH, "done: key of the one job that is as planned now")   \
+	F(OSTR, remote, WIRE_ID, "its id at the provider")
 
 #define WIRE_deploy_end(F)                                                           \
 	F(U64, deployment, 0, "number")                                              \
@@ -484,7 +497,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 /* Before an offer: an open credential that it names, as a descriptor; to deploy alone. */
 #define WIRE_credential(F)                                                           \
 	F(U64, id, 0, "number of the offer")                                         \
-	F(STR, name, WIRE_ID, "whose: notify NAME")
+	F(STR, name, WIRE_ID, "whose: notify NAME, fabric NAME")
 
 #define WIRE_config_answer(F)                                                        \
 	F(U64, id, 0, "as offered")                                                  \

@@ -47,12 +47,15 @@ class Case:
         self.role = wire.Role(PROGRAM, self.dir, YAML, env={**os.environ, **env})
         return self.role
 
-    def deploy(self, n, project=".", provider="local", fence=1):
+    def deploy(self, n, project=".", fabric="development", fence=1):
         manifest, signature = self.signed(project)
-        self.role.send("deploy_start", manifest=manifest, signature=signature, signed_by=self.key_id(), deployment=n, fence=fence, provider=provider, fabric="development",
+        self.role.send("deploy_start", manifest=manifest, signature=signature, signed_by=self.key_id(), deployment=n, fence=fence, fabric=fabric,
                        fabric_dir=self.fabric, repository="sales", project=project, release=hashlib.sha256(manifest).hexdigest(),
                        content=self.content, artifacts=[{"path": ARTIFACT, "digest": self.wheel}],
-                       jobs=[{"key": "jobs/a", "digest": self.job}])
+                       jobs=[{"key": "jobs/a", "digest": self.job, "name": "a"}])
+
+    def asked(self, key):
+        return {"key": key, "digest": self.job, "name": os.path.basename(key)}
 
     def key_id(self):
         der = subprocess.run(["openssl", "pkey", "-pubin", "-in", self.dir + "/keys/release.pub", "-outform", "DER"],
@@ -136,11 +139,11 @@ def two_at_once_are_kept_apart(c):
     assert sorted(os.listdir(os.path.join(c.fabric, "jobs/sales"))) == ["current", "owner.json", "p", "sets"]
 
 
-def a_provider_without_driver_fails(c):
+def a_fabric_that_is_gone_fails(c):
     c.start()
-    c.deploy(3, provider="airflow")
+    c.deploy(3, fabric="nowhere")
     end = c.follow(3)[-1]
-    assert end["state"] == "failed" and "no driver for airflow in this version" in end["reason"], end
+    assert end["state"] == "failed" and "names the fabric no more" in end["reason"], end
 
 
 def a_child_that_dies_is_told(c):
@@ -195,11 +198,11 @@ def children_end_with_the_role(c):
 
 def a_look_tells_what_is_in_force(c):
     def look(n, **other):
-        c.role.send("observe", **{**dict(id=n, provider="local", fabric="development", fabric_dir=c.fabric,
-                                         repository="sales", project=".", jobs=["jobs/a", "jobs/none"]), **other})
+        c.role.send("observe", **{**dict(id=n, fabric="development", fabric_dir=c.fabric, repository="sales", project=".",
+                                         content=c.content, jobs=[c.asked("jobs/a"), c.asked("jobs/none")]), **other})
         m = c.role.recv()
         assert m["type"] == "observed" and m["id"] == n, m
-        return m.get("problem") or m["digests"]
+        return m.get("problem") or [j["digest"] for j in m["jobs"]]
     c.start()
     assert look(1) == ["", ""], "there is no fabric yet"
     c.deploy(8)
@@ -215,24 +218,24 @@ def a_look_tells_what_is_in_force(c):
     assert look(4) == ["", ""]
     os.symlink("/etc/passwd", path)
     assert "cannot open 'jobs/a.json'" in look(5)
-    assert "no driver for airflow" in look(6, provider="airflow")
+    assert "names the fabric no more" in look(6, fabric="nowhere")
     assert "cannot be a place" in look(7, repository="../sales")
-    assert "is not a job" in look(8, jobs=["../../owner"])
+    assert "is not a job" in look(8, jobs=[c.asked("../../owner")])
     assert before == sorted(p for p, _, _ in os.walk(c.fabric)), "it left something"
     until(lambda: not c.role.children())
 
 
 def a_look_that_dies_is_answered(c):
     c.start(PENSTOCK_FAILPOINTS="deploy.look=kill")
-    c.role.send("observe", id=9, provider="local", fabric="development", fabric_dir=c.fabric, repository="sales",
-                project=".", jobs=["jobs/a"])
+    c.role.send("observe", id=9, fabric="development", fabric_dir=c.fabric, repository="sales", project=".",
+                content=c.content, jobs=[c.asked("jobs/a")])
     m = c.role.recv()
     assert m["type"] == "observed" and "killed by signal 9" in m["problem"], m
     assert c.role.stop() == 0
 
 
 CASES = [hello_lists_drivers, a_deployment_from_first_to_last, two_at_once_are_kept_apart,
-         a_provider_without_driver_fails, a_child_that_dies_is_told, a_stopped_child_is_fenced_off, children_end_with_the_role,
+         a_fabric_that_is_gone_fails, a_child_that_dies_is_told, a_stopped_child_is_fenced_off, children_end_with_the_role,
          a_look_tells_what_is_in_force, a_look_that_dies_is_answered]
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ MAY.update({
     "agent/gate": COMMON + ["agent/loop"],
     "agent/build": COMMON + ["agent/loop"],
     "agent/deploy": COMMON + ["agent/loop"],
-    "agent/deploy/fabric": ["common/base"],
+    "agent/deploy/http": ["common/base"],
+    "agent/deploy/fabric": ["common/base", "common/config", "common/plan", "agent/deploy/http"],
     "agent/web": COMMON + ["agent/flow", "agent/loop", "agent/store"],
 })
 PURE = {"agent/flow/rule.c", "agent/flow/rule.h", "agent/flow/sched.c", "agent/flow/sched.h"}	# data in, decision out
@@ -87,9 +88,9 @@ def check_fabric(path, text, bad):
         if m:
             bad.append(f"{path}:{n}: a driver does not know what a {m[0]} is")
         m = re.match(r'#include "([^"]+/[^"]+)"', line)
-        if m and not m[1].startswith(("common/base/", f"agent/deploy/fabric/{provider}_")) \
-                and m[1] != "agent/deploy/fabric/fabric.h":
-            bad.append(f"{path}:{n}: a driver includes its own headers and common/base alone, not {m[1]}")
+        if m and m[1].startswith("agent/deploy/fabric/") and m[1] != "agent/deploy/fabric/fabric.h" \
+                and not m[1].startswith(f"agent/deploy/fabric/{provider}_"):
+            bad.append(f"{path}:{n}: a driver knows no other driver: {m[1]}")
 
 
 def sources():

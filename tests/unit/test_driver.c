@@ -99,7 +99,8 @@ static const struct hand hands[] = {
 
 static struct fabric_target target(void)
 {
-	return (struct fabric_target) { place_dir, content, "sales/etl", "{\"project\":\".\"}" };
+	return (struct fabric_target) { .dir = place_dir, .content = content, .place = "sales/etl",
+					.owner = "{\"project\":\".\"}" };
 }
 
 static char *put(const char *text)
@@ -205,11 +206,11 @@ static void deploy(const char *text, enum fabric_outcome put_says, enum fabric_o
 	enum fabric_outcome o;
 	struct ps_err err = { 0 };
 
-	assert_int_equal(hand->driver->put_jobs(&t, &m->set, &o, &err), 0);
+	assert_int_equal(hand->driver->sets->put(&t, &m->set, &o, &err), 0);
 	assert_int_equal(o, put_says);
-	assert_int_equal(hand->driver->switch_jobs(&t, &m->set, &o, &err), 0);
+	assert_int_equal(hand->driver->sets->switch_to(&t, &m->set, &o, &err), 0);
 	assert_int_equal(o, switch_says);
-	if (hand->driver->check(&t, &m->set, &err) != 0)
+	if (hand->driver->sets->check(&t, &m->set, &err) != 0)
 		fail_msg("%s", err.msg);
 	drop_set(m);
 }
@@ -220,7 +221,7 @@ static int check_says(const char *text, char *why)
 	struct fabric_target t = target();
 	struct made *m = make_set(text);
 	struct ps_err err = { 0 };
-	int rc = hand->driver->check(&t, &m->set, &err);
+	int rc = hand->driver->sets->check(&t, &m->set, &err);
 
 	snprintf(why, 256, "%.255s", err.msg);
 	drop_set(m);
@@ -283,7 +284,7 @@ static void ready_is_without_effect(void **state)
 
 	(void)state;
 	deploy("a=1 b=1", FABRIC_DONE, FABRIC_DONE);
-	assert_int_equal(hand->driver->put_jobs(&t, &m->set, &o, &err), 0);
+	assert_int_equal(hand->driver->sets->put(&t, &m->set, &o, &err), 0);
 	assert_job("jobs/a.json", "{\"v\":1}");
 	assert_false(hand->is_paused("jobs/b.json"));
 	drop_set(m);
@@ -299,9 +300,9 @@ static void foreign_places_are_left_alone(void **state)
 	(void)state;
 	deploy("a=1", FABRIC_DONE, FABRIC_DONE);
 	t.owner = "{\"project\":\"another\"}";
-	assert_int_equal(hand->driver->put_jobs(&t, &m->set, &o, &err), PS_ECONFLICT);
+	assert_int_equal(hand->driver->sets->put(&t, &m->set, &o, &err), PS_ECONFLICT);
 	assert_int_equal(o, FABRIC_NOT_DONE);
-	assert_int_equal(hand->driver->switch_jobs(&t, &m->set, &o, &err), PS_ECONFLICT);
+	assert_int_equal(hand->driver->sets->switch_to(&t, &m->set, &o, &err), PS_ECONFLICT);
 	assert_job("jobs/a.json", "{\"v\":1}");
 	drop_set(m);
 }
@@ -315,9 +316,9 @@ static void what_is_in_force_is_seen(void **state)
 	char why[256];
 
 	(void)state;
-	assert_int_equal(hand->driver->observe(&t, &seen, &err), PS_ENOENT);
+	assert_int_equal(hand->driver->sets->observe(&t, &seen, &err), PS_ENOENT);
 	deploy("a=1", FABRIC_DONE, FABRIC_DONE);
-	assert_int_equal(hand->driver->observe(&t, &seen, &err), 0);
+	assert_int_equal(hand->driver->sets->observe(&t, &seen, &err), 0);
 	assert_string_equal(buf_str(&seen), m->stamp);
 	assert_int_equal(check_says("a=2", why), PS_ECONFLICT); /* another than is there */
 	hand->edit("jobs/a.json", "{\"v\":3}");
@@ -330,21 +331,29 @@ static void what_is_in_force_is_seen(void **state)
 /* What a plan is told of the fabric: each definition by its digest, whoever wrote it. */
 static void each_definition_is_seen(void **state)
 {
-	static const char *const paths[] = { "jobs/a.json", "jobs/b.json", "jobs/none.json" };
+	char *one = put("{\"v\":1}"), *nine = put("{\"v\":9}");
+	const struct fabric_job jobs[] = {
+		{ .key = "jobs/a", .name = "a", .sha256 = one },
+		{ .key = "jobs/b", .name = "b", .sha256 = one },
+		{ .key = "jobs/none", .name = "none", .sha256 = one },
+	};
 	struct fabric_target t = target();
-	char seen[3][65], *one = put("{\"v\":1}"), *nine = put("{\"v\":9}");
+	struct fabric_seen seen[3] = { 0 };
 	struct ps_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(hand->driver->look(&t, paths, 3, seen, &err), 0); /* an empty fabric */
-	assert_string_equal(seen[0], "");
+	assert_int_equal(hand->driver->look(&t, jobs, 3, seen, &err), 0); /* an empty fabric */
+	assert_string_equal(seen[0].sha256, "");
 	deploy("a=1 b=1", FABRIC_DONE, FABRIC_DONE);
 	deploy("a=1 -b=1", FABRIC_DONE, FABRIC_DONE);
 	hand->edit("jobs/a.json", "{\"v\":9}");
-	assert_int_equal(hand->driver->look(&t, paths, 3, seen, &err), 0);
-	assert_string_equal(seen[0], nine);
-	assert_string_equal(seen[1], one);
-	assert_string_equal(seen[2], "");
+	assert_int_equal(hand->driver->look(&t, jobs, 3, seen, &err), 0);
+	assert_string_equal(seen[0].sha256, nine);
+	assert_string_equal(seen[0].definition, "{\"v\":9}");
+	assert_string_equal(seen[1].sha256, one);
+	assert_null(seen[1].definition);
+	assert_string_equal(seen[2].sha256, "");
+	fabric_seen_clear(seen, 3);
 	free(one);
 	free(nine);
 }

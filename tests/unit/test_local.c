@@ -32,6 +32,7 @@ static char dir[64];	       /* of the test */
 static char *content, *fabric; /* absolute */
 static struct wire_artifact artifacts[2];
 static struct wire_rendered jobs[2], orphan;
+static const struct conf_fabric development = { .name = (char *)"development", .provider = CONF_LOCAL };
 static char digests[4][65];
 static char *keys; /* the folder of the keys */
 static struct sign_key key;
@@ -74,10 +75,10 @@ static int make(void **state)
 		return -1;
 	if (fs_mkdirs(keys, 0755, &err) < 0 || take_key(&err) < 0)
 		return -1;
-	artifacts[0] = (struct wire_artifact) { put(0, "wheel a"), PATH "a-1.whl" };
-	artifacts[1] = (struct wire_artifact) { put(1, "wheel b"), PATH "b-1.whl" };
-	jobs[0] = (struct wire_rendered) { "jobs/a", put(2, "{\"a\":1}") };
-	jobs[1] = (struct wire_rendered) { "jobs/b", put(3, "{\"b\":1}") };
+	artifacts[0] = (struct wire_artifact) { .digest = put(0, "wheel a"), .path = PATH "a-1.whl" };
+	artifacts[1] = (struct wire_artifact) { .digest = put(1, "wheel b"), .path = PATH "b-1.whl" };
+	jobs[0] = (struct wire_rendered) { .key = "jobs/a", .digest = put(2, "{\"a\":1}"), .name = "a" };
+	jobs[1] = (struct wire_rendered) { .key = "jobs/b", .digest = put(3, "{\"b\":1}"), .name = "b" };
 	return 0;
 }
 
@@ -98,7 +99,6 @@ static struct wire_deploy_start order(const char *project, const char *release)
 	struct wire_deploy_start d = {
 		.deployment = 12,
 		.fence = 3,
-		.provider = "local",
 		.fabric = "development",
 		.fabric_dir = fabric,
 		.repository = "sales/etl",
@@ -269,7 +269,7 @@ static void play_as_it_is(struct played *p, const struct wire_deploy_start *d, c
 			setenv("PENSTOCK_FAILPOINTS", failpoints, 1);
 			failpoint_main(0, NULL);
 		}
-		_exit(deploy_run(fds[1], d, keys));
+		_exit(deploy_run(fds[1], -1, d, &development, keys));
 	}
 	close(fds[1]);
 	while (frame_recv(fds[0], &m, MSG_ROLE_MAX, NULL, 0, &err) == 0) {
@@ -511,7 +511,7 @@ static void what_is_no_order(void **state)
 	struct wire_deploy_start d;
 
 	(void)state;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 7; i++) {
 		d = order(".", "r1");
 		switch (i) {
 		case 0: d.fabric_dir = "relative"; break;
@@ -521,11 +521,10 @@ static void what_is_no_order(void **state)
 		case 4: artifacts[1].path = "elsewhere/x"; break;
 		case 5: jobs[0].key = "/etc/x"; break;
 		case 6: jobs[0].digest = "abc"; break;
-		case 7: d.provider = "databricks"; break;
 		}
-		expect(&d, "failed", i == 7 ? "no driver for databricks in this version" : NULL);
+		expect(&d, "failed", NULL);
 		artifacts[1].path = PATH "b-1.whl";
-		jobs[0] = (struct wire_rendered) { "jobs/a", digests[2] };
+		jobs[0] = (struct wire_rendered) { .key = "jobs/a", .digest = digests[2], .name = "a" };
 	}
 	assert_false(fs_exists(fabric));
 }
@@ -636,7 +635,7 @@ static void core_may_stop_it(void **state)
 static void sets_stay_and_are_seen(void **state)
 {
 	struct wire_deploy_start d = order(".", "r1"), none = order(".", "r2");
-	struct fabric_target t = { fabric, content, "sales/etl", "" };
+	struct fabric_target t = { .dir = fabric, .content = content, .place = "sales/etl", .owner = "" };
 	struct sealed s;
 	struct buf stamp = BUF_INIT, want = BUF_INIT;
 	struct ps_err err = { 0 };
@@ -644,12 +643,12 @@ static void sets_stay_and_are_seen(void **state)
 
 	(void)state;
 	assert_ptr_equal(fabric_driver_find("local"), &fabric_local);
-	assert_null(fabric_driver_find("airflow"));
-	assert_int_equal(fabric_local.observe(&t, &stamp, &err), PS_ENOENT);
+	assert_null(fabric_driver_find("nothing"));
+	assert_int_equal(fabric_local.sets->observe(&t, &stamp, &err), PS_ENOENT);
 	expect(&d, "deployed", NULL);
 	none.jobs.n = 0;
 	expect(&none, "deployed", NULL);
-	assert_int_equal(fabric_local.observe(&t, &stamp, &err), 0);
+	assert_int_equal(fabric_local.sets->observe(&t, &stamp, &err), 0);
 	seal(&s, &none, &key);
 	assert_int_equal(deploy_stamp(&s.d, &want, digest, &err), 0);
 	buf_clear(&s.manifest);

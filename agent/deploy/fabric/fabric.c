@@ -29,6 +29,29 @@ size_t fabric_driver_list(const char **out, size_t max)
 	return n;
 }
 
+void fabric_seen_clear(struct fabric_seen *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(s[i].definition);
+		free(s[i].id);
+		free(s[i].release);
+		free(s[i].by);
+	}
+}
+
+void fabric_run_now_clear(struct fabric_run_now *n)
+{
+	for (size_t i = 0; i < n->ntasks; i++) {
+		free(n->tasks[i].key);
+		free(n->tasks[i].reason);
+		free(n->tasks[i].url);
+	}
+	free(n->tasks);
+	free(n->reason);
+	free(n->url);
+	memset(n, 0, sizeof(*n));
+}
+
 const char *fabric_outcome_word(enum fabric_outcome o)
 {
 	static const char *const words[] = {

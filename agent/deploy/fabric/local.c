@@ -179,7 +179,7 @@ static int write_artifact(int dfd, const char *name, const struct fabric_target 
 	return rc;
 }
 
-static int local_put_artifact(const struct fabric_target *t, const struct fabric_file *f,
+static int local_put_artifact(struct fabric_target *t, const struct fabric_file *f,
 			      enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char *folder = xasprintf("FileStore/%s", f->path), *name = strrchr(folder, '/');
@@ -463,12 +463,16 @@ static int local_check(const struct fabric_target *t, const struct fabric_set *s
 	return rc;
 }
 
+static const struct fabric_sets local_sets = {
+	.put = local_put_jobs,
+	.switch_to = local_switch_jobs,
+	.observe = local_observe,
+	.check = local_check,
+};
+
 const struct fabric_driver fabric_local = {
 	.name = "local",
 	.put_artifact = local_put_artifact,
-	.put_jobs = local_put_jobs,
-	.switch_jobs = local_switch_jobs,
-	.observe = local_observe,
-	.check = local_check,
-	.look = fabric_local_look,
+	.look = local_look,
+	.sets = &local_sets,
 };

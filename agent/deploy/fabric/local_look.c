@@ -2,13 +2,15 @@
  * it has its name, so the link `current` is followed once and everything is read behind it. */
 #include "config.h"
 
-#include "agent/deploy/fabric/fabric.h"
+#include "agent/deploy/fabric/local_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
 #include "common/base/digest.h"
+#include "common/base/fsutil.h"
 
 enum { FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
@@ -59,34 +61,42 @@ static int open_current(const struct fabric_target *t)
 	return set;
 }
 
-static int look_at(int set, const char *path, char sha256[65], struct ps_err *err)
+/* The definition as it is: its bytes too where it is not the one asked for. */
+static int look_at(int set, const struct fabric_job *j, struct fabric_seen *out, struct ps_err *err)
 {
-	int fd = open_parts(set, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc;
+	char *path = xasprintf("%s.json", j->key);
+	int fd = open_parts(set, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = 0;
+	struct buf b = BUF_INIT;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
+	if (fd < 0 && errno != ENOENT)
+		rc = ps_err_errno(err, "cannot open '%s'", path);
 	if (fd < 0)
-		return ps_err_errno(err, "cannot open '%s'", path);
-	rc = digest_fd(sha256, fd, NULL, err);
+		goto out;
+	rc = fs_read_fd(&b, fd, PS_JSON_MAX, err);
 	if (rc < 0)
 		ps_err_prefix(err, "'%s'", path);
 	close(fd);
+	if (rc == 0)
+		digest_bytes(out->sha256, buf_str(&b), b.len);
+	if (rc == 0 && strcmp(out->sha256, j->sha256) != 0)
+		out->definition = buf_steal(&b);
+out:
+	buf_clear(&b);
+	free(path);
 	return rc;
 }
 
-int fabric_local_look(const struct fabric_target *t, const char *const *paths, size_t n,
-		      char (*sha256)[65], struct ps_err *err)
+int local_look(struct fabric_target *t, const struct fabric_job *jobs, size_t n,
+	       struct fabric_seen *out, struct ps_err *err)
 {
 	int set = open_current(t), rc = 0;
 
-	for (size_t i = 0; i < n; i++)
-		sha256[i][0] = '\0';
 	if (set < 0)
 		return errno == ENOENT ? 0
 				       : ps_err_errno(err, "cannot open what is in force in '%s'",
 						      t->dir);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = look_at(set, paths[i], sha256[i], err);
+		rc = look_at(set, &jobs[i], &out[i], err);
 	close(set);
 	return rc;
 }

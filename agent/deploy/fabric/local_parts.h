@@ -10,6 +10,10 @@
  * PS_E*. */
 int local_open(int dfd, const char *path, bool make, struct ps_err *err) PS_MUSTCHECK;
 
+/* local_look.c: the look of the driver. */
+int local_look(struct fabric_target *t, const struct fabric_job *jobs, size_t n,
+	       struct fabric_seen *out, struct ps_err *err) PS_MUSTCHECK;
+
 /* Removes what a crash left in this folder. */
 int local_sweep(int dfd, struct ps_err *err) PS_MUSTCHECK;
 

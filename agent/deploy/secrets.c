@@ -1,0 +1,54 @@
+/* secrets – see secrets.h. */
+#include "config.h"
+
+#include "agent/deploy/secrets.h"
+
+#include <unistd.h>
+
+struct secret {
+	uint64_t offer;
+	char *name;
+	int fd;
+};
+
+static struct secret *all;
+static size_t nall, cap_all;
+static uint64_t in_force;
+
+void secrets_take(struct role *r, const struct wire_credential *m)
+{
+	int fd = peer_take_fd(r->parent);
+
+	if (fd < 0)
+		return;
+	all = xgrow(all, nall, &cap_all, sizeof(*all));
+	all[nall++] = (struct secret) { m->id, xstrdup(m->name), fd };
+}
+
+void secrets_on_config(struct role *r)
+{
+	size_t n = 0;
+
+	in_force = r->offer_id;
+	for (size_t i = 0; i < nall; i++) {
+		if (all[i].offer >= in_force) {
+			all[n++] = all[i];
+			continue;
+		}
+		close(all[i].fd);
+		free(all[i].name);
+	}
+	nall = n;
+}
+
+int secrets_of(const char *what, const char *name)
+{
+	char *full = xasprintf("%s %s", what, name);
+	int fd = -1;
+
+	for (size_t i = 0; i < nall; i++)
+		if (all[i].offer == in_force && strcmp(all[i].name, full) == 0)
+			fd = all[i].fd;
+	free(full);
+	return fd;
+}
