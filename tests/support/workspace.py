@@ -10,12 +10,15 @@ What it can do wrong stands in tests/fake/databricks/faults.py, its options in r
 import atexit
 import ctypes
 import fnmatch
+import itertools
 import json
 import os
 import signal
 import subprocess
 import urllib.error
 import urllib.request
+
+from agent import Failed
 
 SRC = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(SRC, "tests", "fake", "penstock-fake-databricks")
@@ -24,10 +27,6 @@ LIMIT = 30
 libc = ctypes.CDLL(None)
 # no proxy of this machine stands between us and the loopback
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Failed(AssertionError):
-    pass
 
 
 class Workspace:
@@ -162,16 +161,16 @@ class Workspace:
                                       "remove": remove or [], **({"delete": True} if delete else {})})
 
     def move(self, run_id, **what):
-        """task=, state=; or result= for all that is left."""
+        """task=, state=; or result= for all that is left; or life=, result= of the run itself."""
         return self.control("POST", f"runs/{run_id}", what)
 
     # ---- what was asked ----
 
-    def calls(self, method=None, path=None):
-        """Calls since the first start, oldest first; path may hold *."""
+    def calls(self, method=None, path=None, since=0):
+        """Calls since the first start, without the first `since`, oldest first; path may hold *."""
         try:
             with open(os.path.join(self.folder, "calls.jsonl"), encoding="utf-8") as f:
-                all_ = [json.loads(line) for line in f if line.endswith("\n")]
+                all_ = [json.loads(line) for line in itertools.islice(f, since, None) if line.endswith("\n")]
         except FileNotFoundError:
             return []
         return [c for c in all_ if method in (None, c["method"]) and (path is None or fnmatch.fnmatchcase(c["path"], path))]

@@ -24,6 +24,7 @@ def read_token(text):
 def missing(call, job_id, verb):
     """A job that is not there, in one of the voices in which that is told."""
     how = call.ws.options["missing_job"]
+    how = how.get(verb, "") if isinstance(how, dict) else how
     if how == "403" or not how and not call.user.admin:
         words = {"get": "View or Admin or Manage Run or Owner", "delete": "Admin or Owner",
                  "run": "Manage Run or Admin or Owner"}.get(verb, "Admin or Manage or Owner")
@@ -49,7 +50,8 @@ def create(call):
     if len(jobs) >= ws.options["max_jobs"]:
         raise settings.quota("The quota for the number of jobs has been reached. The current quota is "
                              f"{ws.options['max_jobs']}.")
-    if sum(j.created_time > ws.now() - HOUR_MS for j in jobs.values()) >= ws.options["max_creates"]:
+    ws.created = [t for t in ws.created if t > ws.now() - HOUR_MS]
+    if len(ws.created) >= ws.options["max_creates"]:
         raise refuse(400, "INVALID_STATE", f"There were already {ws.options['max_creates']} jobs created in past 3600 seconds, "
                      f"exceeding rate limit: {ws.options['max_creates']} job creations per 3600 seconds.")
     entries = permissions.first(call, sent.get("access_control_list"))
@@ -57,6 +59,7 @@ def create(call):
     run_as = s.get("run_as", {})
     job = Job(ws.new_id(), ws.now(), call.user.name, call.api, sent, s,
               run_as.get("user_name") or run_as.get("service_principal_name") or call.user.name)
+    ws.created.append(job.created_time)
     ws.keep(Acl(job.job_id, entries))
     ws.keep(job)
     return Answer(200, {"job_id": job.job_id})

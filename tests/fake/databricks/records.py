@@ -154,10 +154,12 @@ OPTIONS = {
     "cloud": "aws",                 # aws, azure, gcp: which attributes a cluster gets
     "org_id": "900800700600",
     "api_22": True,                 # False: 2.2 is not there, "Bad Target"
-    "missing_job": "",              # a missing job is told as "400", "404" or "403"; empty: by who asks and how
+    "missing_job": "",              # a missing job is told as "400", "404" or "403", or by verb: {"get": "404"}; empty: 400,
+                                    # and 403 to those who are no administrators
     "empty_body": False,            # a success without result: no byte instead of {}
     "page_size": 100,               # of tasks, clusters, ...: what jobs/get gives at once
     "list_size": 100,               # of jobs/list, whatever limit says
+    "ui_made": False,               # jobs/get has what the workspace's own pages add to a job
     "shuffle_tasks": False,         # jobs/get gives them in another order
     "policies": {},                 # policy id: what it puts into a cluster
     "dbfs_root": True,              # False: public DBFS root is disabled
@@ -170,6 +172,7 @@ OPTIONS = {
     "max_jobs": 10000,
     "max_creates": 10000,           # jobs made in an hour
     "max_runs": 2000,               # tasks at once
+    "rate": 0,                      # calls in a second, more get 429; 0: any number
     "runs": "pass",                 # pass: each look at a run moves it one step on; hand: only the control does
     "outcomes": {},                 # "job name/task" or "*/task": result of attempt 0, 1, ...; the last for all others
     "run_now_empty": False,         # run-now answers {}, as for a continuous job
@@ -204,6 +207,7 @@ class Workspace:
             elif kind == "option" and key in OPTIONS:
                 self.options[key] = d
         self.handles = {}       # dbfs uploads under way; a server that starts anew has none
+        self.created = []       # when jobs were made, deleted ones too
 
     def write(self, kind, key, value):
         self.db.execute("INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",

@@ -1,6 +1,6 @@
 """HTTP: one thread per connection, one call after the other per workspace; who asks, what for, what is written of it."""
+import collections
 import email
-import email.policy
 import hashlib
 import http.server
 import json
@@ -123,8 +123,13 @@ class Call:
         kind = self.headers.get("Content-Type", "")
         if not kind.startswith("multipart/form-data"):
             return None
-        m = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + self.body, policy=email.policy.HTTP)
-        return {p.get_param("name", header="content-disposition"): p.get_payload(decode=True) for p in m.iter_parts()}
+        boundary = email.message_from_string(f"Content-Type: {kind}\n").get_param("boundary", "")
+        out = {}
+        # By hand: the package email takes lines for lines, and a wheel has none.
+        for part in (b"\r\n" + self.body).split(b"\r\n--" + boundary.encode())[1:-1]:
+            head, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+            out[email.message_from_bytes(head).get_param("name", header="content-disposition")] = data
+        return out
 
     def id(self, holder, name):
         """A number, also as decimal digits in a text."""
@@ -149,6 +154,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.dbfs, self.volumes, self.notebooks = (Tree(ws.folder, n) for n in ("dbfs", "Volumes", "Workspace"))
         self.log = open(os.path.join(ws.folder, "calls.jsonl"), "a", encoding="utf-8")
         self.log_lock = threading.Lock()
+        self.recent = collections.deque()       # when the calls of the last second came
         super().__init__(("127.0.0.1", port), Handler)
 
     def server_bind(self):
@@ -160,6 +166,18 @@ class Server(http.server.ThreadingHTTPServer):
         """A client that went away is no news; all else is a mistake of ours and stands on standard error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
+
+
+def too_many(server):
+    """Whether the option rate is passed by this call."""
+    with server.log_lock:
+        now, rate = time.monotonic(), server.ws.options["rate"]
+        while server.recent and server.recent[0] <= now - 1:
+            server.recent.popleft()
+        if rate and len(server.recent) >= rate:
+            return True
+        server.recent.append(now)
+        return False
 
 
 def found(call):
@@ -248,6 +266,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         user = token.user if token else None
         with ws.lock:
             struck = call.faults.of(call.method, call.path, user)
+        if too_many(self.server):
+            struck = [{"fault": "throttled", "retry_after": 1}]
         last = next((s for s in struck if s["fault"] != "slow"), None)
         kind = last["fault"] if last else None
         wait(struck, after=False)
@@ -286,6 +306,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send(self, answer, cut=False):
         data, headers = answer.encode(self.server.ws.options["empty_body"] and not self.path.startswith("/_fake/"))
+        if cut and len(data) < 2:
+            self.drop(False)        # nothing to cut: then there is no answer at all
+            return
         self.send_response_only(answer.status)
         for name, value in {**headers, "Date": self.date_time_string()}.items():
             self.send_header(name, value)

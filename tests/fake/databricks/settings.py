@@ -215,9 +215,23 @@ def given_back(s, options):
         for hooks in holder.get("webhook_notifications", {}).values():
             if isinstance(hooks, list):
                 hooks.sort(key=lambda h: h.get("id", "")[::-1])
+    if options["ui_made"]:
+        of_pages(s)
     if options["shuffle_tasks"]:
         s.get("tasks", []).sort(key=lambda t: t["task_key"][::-1])
     return s
+
+
+def of_pages(s):
+    """What a job has that was made in the workspace's own pages."""
+    s["email_notifications"] = {"no_alert_for_skipped_runs": False, **s["email_notifications"]}
+    for t in s.get("tasks", []):
+        t.setdefault("disabled", False)
+        t["email_notifications"] = {"no_alert_for_skipped_runs": False, **t["email_notifications"]}
+        t.setdefault("notification_settings", {"no_alert_for_skipped_runs": False, "no_alert_for_canceled_runs": False,
+                                               "alert_on_last_attempt": False})
+    for c in s.get("job_clusters", []):
+        c["new_cluster"].setdefault("cluster_name", "")
 
 
 def check_readable(s, api):

@@ -76,7 +76,10 @@ def dir_put(call):
 
 
 def dir_there(call):
+    """A volume's own folder is always there."""
     path = path_of(call, root=True)
+    if path.count("/") == 3 and not call.volumes.is_dir(path):
+        call.volumes.make(path)
     if not call.volumes.is_dir(path):
         raise absent(call, path)
     return path
