@@ -38,6 +38,14 @@ struct conf_secret { enum conf_secret_kind kind; char *where; };
 /* Where in the file (in characters, [from, to)) such a reference stands: the policy blanks it. */
 struct conf_span { size_t from, to; enum conf_secret_kind kind; };
 
+/* How a remote provider is asked: agent/deploy/http/http.h. */
+struct conf_http {
+	char *proxy, *ca;		/* NULL: none; the system's certificates */
+	unsigned per_second;		/* calls; 0: no limit */
+	int64_t retry_ms;		/* before the second try; doubles */
+	int64_t patience_ms;		/* for one call with all its tries */
+};
+
 struct conf_fabric {
 	char *name;
 	struct conf_pos pos;
@@ -48,7 +56,9 @@ struct conf_fabric {
 	char *emergency;		/* team: may approve alone, at any time; NULL: none */
 	unsigned runs;			/* limits.runs: at the same time; 0: as the slots allow */
 	char *host;			/* databricks: URL; airflow: URL; NULL for local */
-	char *client_id;		/* databricks oauth */
+	struct conf_http http;
+	char *volume;			/* databricks: folder for artifacts; NULL: DBFS */
+	char *client_id, *scope;	/* databricks oauth */
 	struct conf_secret token, client_secret;
 };
 

@@ -101,6 +101,41 @@ void conf_check_notify(struct conf_reader *r, const struct conf_node *node, cons
 			   "an address is plain: oncall@example.net");
 }
 
+/* Loopback addresses apart, a credential never goes out in clear. */
+static bool stays_here(const char *address)
+{
+	static const char *const hosts[] = { "127.0.0.1", "localhost", "[::1]" };
+	const char *host = address + strlen("http://");
+
+	for (size_t i = 0; i < PS_NELEM(hosts); i++) {
+		size_t n = strlen(hosts[i]);
+
+		if (strncmp(host, hosts[i], n) == 0 && (!host[n] || strchr(":/?#", host[n])))
+			return true;
+	}
+	return false;
+}
+
+static void check_databricks(struct conf_reader *r, const struct conf_node *block,
+			     const struct conf_fabric *f)
+{
+	const struct conf_node *host = conf_node_get(block, "host");
+	const struct conf_node *volume = conf_node_get(block, "volume");
+	size_t slashes = 0;
+
+	if (host && f->host && ps_starts(f->host, "http://") && !stays_here(f->host))
+		conf_error(r, host->pos, "PS-CONF-022",
+			   "'host' would get the credential in clear: write https://");
+	for (const char *s = f->volume; s && *s; s++)
+		slashes += *s == '/';
+	if (volume && f->volume &&
+	    (!ps_starts(f->volume, "/Volumes/") || slashes < 4 || ps_ends(f->volume, "/") ||
+	     strstr(f->volume, "//") || strstr(f->volume, "/.")))
+		conf_error(r, volume->pos, "PS-CONF-021",
+			   "'volume' must be a volume or a folder in one: "
+			   "/Volumes/CATALOG/SCHEMA/VOLUME");
+}
+
 /* The provider's own block, no other, and for Databricks exactly one way to sign in. */
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
 {
@@ -126,6 +161,7 @@ void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, cons
 	block = conf_node_get(node, word);
 	if (f->provider != CONF_DATABRICKS || !block || block->kind != CONF_MAP)
 		return;
+	check_databricks(r, block, f);
 	token = conf_node_get(block, "token");
 	oauth = conf_node_get(block, "oauth");
 	if (!token == !oauth)

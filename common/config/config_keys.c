@@ -48,6 +48,7 @@ static const struct conf_table team_table = {
 static const struct conf_key oauth_keys[] = {
 	{ .name = "client_id", .type = CONF_STRING, AT(client_id), .flags = CONF_REQUIRED },
 	{ .name = "client_secret", .type = CONF_SECRET, AT(client_secret), .flags = CONF_REQUIRED },
+	{ .name = "scope", .type = CONF_STRING, AT(scope), .fallback = "all-apis" },
 	END,
 };
 static const struct conf_table oauth_table = { .what = "'oauth'", .keys = oauth_keys };
@@ -55,6 +56,7 @@ static const struct conf_key databricks_keys[] = {
 	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
 	{ .name = "oauth", .type = CONF_TABLE, .table = &oauth_table },
+	{ .name = "volume", .type = CONF_PATH, AT(volume) },
 	END,
 };
 static const struct conf_table databricks_table = { .what = "'databricks'",
@@ -65,6 +67,18 @@ static const struct conf_key airflow_keys[] = {
 	END,
 };
 static const struct conf_table airflow_table = { .what = "'airflow'", .keys = airflow_keys };
+static const struct conf_key http_keys[] = {
+	{ .name = "proxy", .type = CONF_URL, AT(http.proxy) },
+	{ .name = "ca", .type = CONF_PATH, AT(http.ca) },
+	{ .name = "per_second", .type = CONF_UNSIGNED, AT(http.per_second), .min = 0, .max = 1000,
+	  .fallback = "10" },
+	{ .name = "retry", .type = CONF_TIME, AT(http.retry_ms), .min = 1, .max = MINUTE_MS,
+	  .fallback = "500ms" },
+	{ .name = "patience", .type = CONF_TIME, AT(http.patience_ms), .min = 1000,
+	  .max = 5 * MINUTE_MS, .fallback = "2m" },
+	END,
+};
+static const struct conf_table http_table = { .what = "'http'", .keys = http_keys };
 static const struct conf_key limits_keys[] = {
 	{ .name = "runs", .type = CONF_UNSIGNED, AT(runs), .min = 0, .max = 256, .fallback = "0" },
 	END,
@@ -80,6 +94,7 @@ static const struct conf_key fabric_keys[] = {
 	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
 	{ .name = "emergency", .type = CONF_NAME, AT(emergency), .refers = CONF_A_TEAM },
 	{ .name = "limits", .type = CONF_TABLE, .table = &limits_table },
+	{ .name = "http", .type = CONF_TABLE, .table = &http_table },
 	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
 	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },
 	END,

@@ -41,6 +41,9 @@ struct plan_input {
 	enum plan_provider provider;
 	int64_t fabric_id;
 	const char *fabric_address;	      /* host, or the folder of a local fabric */
+	/* Where its artifacts lie, "/Volumes/c/s/v": the jobs' libraries are made to. NULL: where
+	 * the jobs say. */
+	const char *artifact_base;
 	const char *customer, *control_plane; /* NULL: the project has none */
 	struct render_params params;
 	const struct plan_template *templates;

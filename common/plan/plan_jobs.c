@@ -28,7 +28,14 @@ static const struct plan_template *find_template(const struct plan_input *in, co
 	return NULL;
 }
 
-static void check_libraries(struct plan *p, const char *key, const json_t *task)
+/* A library of this release that the job looks for where it will not be. */
+static bool is_elsewhere(const struct plan_input *in, const char *path)
+{
+	return in->provider == PLAN_DATABRICKS && !in->artifact_base && strstr(path, "/Volumes/");
+}
+
+static void check_libraries(struct plan *p, const struct plan_input *in, const char *key,
+			    const json_t *task)
 {
 	static const char *const kinds[] = { "whl", "jar" };
 	const json_t *libraries = json_object_get(task, "libraries");
@@ -46,6 +53,12 @@ static void check_libraries(struct plan *p, const char *key, const json_t *task)
 					"of this "
 					"release",
 					key, name ? name : "", path);
+			else if (rel && is_elsewhere(in, path))
+				plan_problem(p,
+					     "job '%s': task '%s' looks for '%s' in a volume: set "
+					     "'volume: %.*s' of the fabric in penstock.yml",
+					     key, name ? name : "", rel, (int)(rel - path - 1),
+					     path);
 		}
 }
 
@@ -65,7 +78,7 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 	/* Without a single artifact planned the cause is named already. */
 	for (size_t i = 0;
 	     (p->nartifacts || !in->release->nartifacts) && i < json_array_size(tasks); i++)
-		check_libraries(p, key, json_array_get(tasks, i));
+		check_libraries(p, in, key, json_array_get(tasks, i));
 	if (in->provider != PLAN_LOCAL)
 		return;
 	if (run_tasks_read(&runs, key, doc, NULL, &err) < 0)
@@ -147,8 +160,11 @@ static void render_and_add(struct plan *p, const struct plan_input *in, const ch
 	struct ps_err why = { 0 };
 	json_t *rendered = NULL;
 
-	if (render_doc(key, doc, &in->params, &rendered, &why) < 0 ||
-	    canon_write_any(rendered, &bytes, &why) < 0) {
+	int rc = render_doc(key, doc, &in->params, &rendered, &why);
+
+	if (rc == 0 && in->artifact_base)
+		render_base(rendered, in->artifact_base);
+	if (rc < 0 || canon_write_any(rendered, &bytes, &why) < 0) {
 		plan_problem(p, "%s", why.msg);
 	} else {
 		const char *own = json_string_value(

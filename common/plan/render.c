@@ -230,3 +230,29 @@ const char *render_artifact_path(const char *path)
 
 	return at ? at + 1 : NULL;
 }
+
+static void move_text(json_t *text, const char *base)
+{
+	const char *rel = render_artifact_path(json_string_value(text));
+	char *whole;
+
+	if (!rel)
+		return;
+	whole = xasprintf("%s/%s", base, rel);
+	json_string_set(text, whole);
+	free(whole);
+}
+
+void render_base(json_t *doc, const char *base)
+{
+	json_t *v;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(doc))
+		move_text(doc, base);
+	json_object_foreach(doc, key, v)
+		render_base(v, base);
+	json_array_foreach(doc, i, v)
+		render_base(v, base);
+}

@@ -44,5 +44,8 @@ int64_t render_fabric_id(const json_t *doc);
  * names an artifact of a release; NULL for any other library. Points into path.
  */
 const char *render_artifact_path(const char *path);
+/* Every text of doc that names an artifact gets this folder in front of that part: base
+ * "/Volumes/c/s/v" makes "/Volumes/c/s/v/prophecy/artifacts/a.whl" of any other. */
+void render_base(json_t *doc, const char *base);
 
 #endif

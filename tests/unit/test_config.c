@@ -184,6 +184,12 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "  b: { id: 2, owner: all, provider: airflow }\n" RULES,
 	  "p:3:55: error: 'airflow' does not belong to a fabric of provider 'local' [PS-CONF-023]\n"
 	  "p:4:6: error: a fabric has no 'airflow' for its provider [PS-CONF-008]\n" },
+	{ "credential in clear", TEAMS "fabrics:\n  dev: { id: 1, owner: all, provider: databricks,\n"
+	  "         databricks: { host: 'http://h.example.net', token: { env: B } } }\n" RULES,
+	  "p:4:30: error: 'host' would get the credential in clear: write https:// [PS-CONF-022]\n" },
+	{ "no volume", TEAMS "fabrics:\n  dev: { id: 1, owner: all, provider: databricks,\n"
+	  "         databricks: { host: 'http://127.0.0.1:8', token: { env: B }, volume: /Volumes/c/s } }\n" RULES,
+	  "p:4:79: error: 'volume' must be a volume or a folder in one: /Volumes/CATALOG/SCHEMA/VOLUME [PS-CONF-021]\n" },
 	{ "no credential", TEAMS "fabrics: { dev: { id: 1, owner: all, provider: databricks, databricks: { host: 'https://h' } } }\n" RULES,
 	  "p:2:72: error: 'databricks' needs 'token' or 'oauth', and has none [PS-CONF-008]\n" },
 	{ "paths and names", GOOD "toolchains: { 'a b': { prefix: /x }, c: { prefix: opt/x } }\n",
@@ -288,7 +294,9 @@ static const char full[] =
 	"    id: 4004\n"
 	"    owner: prod_support\n"
 	"    provider: databricks\n"
-	"    databricks: { host: https://prod.example.net, oauth: { client_id: abc, client_secret: { credential: prod } } }\n"
+	"    databricks: { host: https://prod.example.net, oauth: { client_id: abc, client_secret: { credential: prod } },\n"
+	"                  volume: /Volumes/main/jobs/wheels }\n"
+	"    http: { proxy: http://proxy:3128, ca: /etc/ssl/own.pem, per_second: 5, retry: 1s, patience: 3m }\n"
 	"environments:\n"
 	"  - name: production\n"
 	"    projects: ['sales/*:**']\n"
@@ -320,6 +328,7 @@ static void a_full_file_becomes_structs(void **state)
 	struct buf findings = BUF_INIT;
 	struct config *c = parse(full, strlen(full), &findings);
 	const struct conf_environment *e;
+	const struct conf_fabric *f;
 
 	(void)state;
 	assert_string_equal(buf_str(&findings), "");
@@ -327,13 +336,23 @@ static void a_full_file_becomes_structs(void **state)
 	assert_true(config_is_member(c, "developers", "lee"));
 	assert_false(config_is_member(c, "prod_support", "ana"));
 	assert_false(config_is_member(c, "nobody", "ana"));
-	assert_int_equal(config_fabric_by_id(c, 4004)->client_secret.kind, CONF_SECRET_CREDENTIAL);
+	f = config_fabric_by_id(c, 4004);
+	assert_int_equal(f->client_secret.kind, CONF_SECRET_CREDENTIAL);
+	assert_string_equal(f->scope, "all-apis");
+	assert_string_equal(f->volume, "/Volumes/main/jobs/wheels");
+	assert_string_equal(f->http.proxy, "http://proxy:3128");
+	assert_string_equal(f->http.ca, "/etc/ssl/own.pem");
+	assert_int_equal(f->http.per_second, 5);
+	assert_int_equal(f->http.retry_ms, 1000);
+	assert_int_equal(f->http.patience_ms, 180000);
+	assert_int_equal(config_fabric_by_id(c, 1174)->http.per_second, 10);
+	assert_int_equal(config_fabric_by_id(c, 1174)->http.patience_ms, 120000);
 	assert_string_equal(config_fabric(c, "development")->token.where, "/etc/penstock/dev.token");
 	assert_string_equal(config_fabric(c, "production")->client_id, "abc");
 	assert_true(config_fabric(c, "qa")->self_approval);
 	assert_int_equal(c->nsecrets, 2);
 	e = config_environment(c, "production");
-	assert_int_equal(e->pos.line, 18);
+	assert_int_equal(e->pos.line, 20);
 	assert_int_equal(e->pos.col, 5);
 	assert_int_equal(e->refs.n, 2);
 	assert_int_equal(e->deploy, CONF_DEPLOY_APPROVE);
@@ -345,7 +364,7 @@ static void a_full_file_becomes_structs(void **state)
 	assert_string_equal(e->derive[0].as, "jobs/job_production");
 	assert_string_equal(e->derive[0].config, "prod");
 	assert_false(e->derive[0].enabled);
-	assert_int_equal(e->derive[0].pos.line, 29);
+	assert_int_equal(e->derive[0].pos.line, 31);
 	assert_true(e->derive[0].enforce_schedule);
 	assert_string_equal(e->derive[0].schedule, "{\"timezone_id\":\"UTC\"}");
 	assert_string_equal(e->derive[0].patch, "{\"a\":[1,-0.5e3,\"1\",\"yes\",\"01\",true,null],"

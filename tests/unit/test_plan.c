@@ -327,6 +327,10 @@ static const struct problem_row rows[] = {
 	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/prophecy/"
 		  "artifacts/o/p.jar\"}]}"),
 	  "which is not an artifact of this release", t_db, PLAN_DATABRICKS, 0, 0, NULL },
+	{ "problem volume",
+	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"whl\":\"/Volumes/c/s/v/prophecy/artifacts/dev/execution"
+		  "/7234/1.0.0-abc/pipeline/sales_report-1.0-py3-none-any.whl\"}]}"),
+	  "in a volume: set 'volume: /Volumes/c/s/v' of the fabric", t_db, PLAN_DATABRICKS, 0, 0, NULL },
 	{ "problem no user library",
 	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/jars/p.jar\"}]}"),
 	  NULL, t_db, PLAN_DATABRICKS, 0, 0, NULL },

@@ -114,6 +114,22 @@ static void fabric_ids_of_both_generations(void **state)
 	assert_null(render_artifact_path("dbfs:/FileStore/jars/x.whl"));
 }
 
+static void artifacts_of_a_volume(void **state)
+{
+	json_t *v = json_loads("{\"a\":[{\"whl\":\"dbfs:/FileStore/prophecy/artifacts/x.whl\"},"
+			       "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1]}", 0, NULL);
+	struct buf b = BUF_INIT;
+	struct ps_err err = { 0 };
+
+	(void)state;
+	render_base(v, "/Volumes/c/s/v");
+	assert_int_equal(canon_write(v, &b, &err), 0);
+	assert_string_equal(buf_str(&b), "{\"a\":[{\"whl\":\"/Volumes/c/s/v/prophecy/artifacts/x.whl\"},"
+					 "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1]}");
+	json_decref(v);
+	buf_clear(&b);
+}
+
 #define LIB(f)                                                                                     \
 	"\"libraries\":[{\"pypi\":{\"package\":\"x\"}},{\"whl\":\"dbfs:/FileStore/prophecy/"       \
 	"artifacts/d/e/1/2/pipeline/" f "\"}]"
@@ -211,7 +227,7 @@ static void config_takes_the_place(void **state)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[PS_NELEM(rows) + PS_NELEM(task_rows) + 2];
+	struct CMUnitTest tests[PS_NELEM(rows) + PS_NELEM(task_rows) + 3];
 	size_t n = 0;
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
@@ -223,6 +239,7 @@ int main(int argc, char **argv)
 						   .test_func = check_tasks,
 						   .initial_state = (void *)&task_rows[i] };
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(fabric_ids_of_both_generations);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(artifacts_of_a_volume);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(config_takes_the_place);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("render", tests, n, NULL, NULL);
