@@ -20,7 +20,7 @@ from .tree import Tree
 SECRET = ("string_value", "bytes_value")
 BODY_KEPT = 256 * 1024      # a JSON body up to this stands in calls.jsonl as it came
 
-# Method, path, what answers, and the scope that its token needs. "" needs no token.
+# Method, path, what answers, and the scope that its token needs; of their names "jobs" alone is documented. "" needs no token.
 JOBS = r"/api/(2\.[012])/jobs/"
 API = r"/api/2\.0/"
 ROUTES = [
@@ -87,17 +87,13 @@ class Call:
     """One request, for those who answer it. They hold the workspace's lock."""
 
     def __init__(self, server, method, target, headers, body):
-        url = urllib.parse.urlsplit(target)     # a proxy's client sends the whole address
         self.server, self.ws, self.faults = server, server.ws, server.faults
         self.dbfs, self.volumes, self.notebooks = server.dbfs, server.volumes, server.notebooks
         self.method, self.headers, self.body = method, headers, body
         self.base = f"http://{headers.get('Host', 'localhost')}"
-        raw = "/" + url.path.lstrip("/") if not url.netloc or target.startswith("//") else url.path
-        if target.startswith("//"):     # two slashes at the start are one, not a host
-            path, _, query = target.partition("?")
-            raw, url = "/" + path.lstrip("/"), url._replace(query=query)
-        self.path = "/".join(urllib.parse.unquote(p) for p in re.sub("/+", "/", raw).split("/"))
-        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        path, _, query = re.sub("^[a-z]+://[^/?]*", "", target).partition("?")      # who asks a proxy sends the whole address
+        self.path = urllib.parse.unquote(re.sub("/+", "/", path))
+        self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         self.request_id = hashlib.md5(f"{server.ws.seed}/{server.count}".encode(), usedforsecurity=False).hexdigest()
         self.user = self.api = None
         self.args = ()
