@@ -19,6 +19,7 @@ extern const struct cmd cmd_check;
 extern const struct cmd cmd_clean;
 extern const struct cmd cmd_config_check;
 extern const struct cmd cmd_deploy;
+extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_drain;
 extern const struct cmd cmd_events;
 extern const struct cmd cmd_fabrics;
@@ -63,6 +64,8 @@ extern const struct cmd cmd_tests;
 extern const struct cmd cmd_token_create;
 extern const struct cmd cmd_token_list;
 extern const struct cmd cmd_token_revoke;
+extern const struct cmd cmd_toolchain_check;
+extern const struct cmd cmd_toolchain_list;
 extern const struct cmd cmd_toolchain_make;
 extern const struct cmd cmd_unfreeze;
 extern const struct cmd cmd_uninstall;
@@ -119,11 +122,14 @@ const struct cmd *const cmd_table[] = {
 	&cmd_pause,
 	&cmd_resume,
 	&cmd_drain,
+	&cmd_doctor,
 	&cmd_init,
 	&cmd_install,
 	&cmd_install_hooks,
 	&cmd_uninstall,
 	&cmd_toolchain_make,
+	&cmd_toolchain_list,
+	&cmd_toolchain_check,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

@@ -20,6 +20,8 @@
 
 #include "agent/build/job.h"
 #include "agent/build/sandbox.h"
+#include "agent/build/toolchain.h"
+#include "agent/build/toolchain_look.h"
 #include "agent/build/toolchain_make.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
@@ -412,22 +414,38 @@ static size_t build_facts(struct role *r, const char **out, size_t max)
 	return max ? 1 : 0;
 }
 
-/* ---- penstock-build --make-toolchain INSTANCE NAME FILE: the admin's, not the agent's ---- */
+/* ---- penstock-build --make-toolchain, --look: the admin's, not the agent's ---- */
+
+struct making {
+	FILE *log;
+};
 
 static void print_line(void *arg, const char *line)
 {
+	const struct making *m = arg;
 	char text[1024];
 
-	(void)arg;
-	printf("%s\n", escape_line(text, sizeof(text), line));
+	escape_line(text, sizeof(text), line);
+	printf("%s\n", text);
 	fflush(stdout);
+	if (m->log) /* what is in it is for people; a full disk shows itself elsewhere */
+		fprintf(m->log, "%s\n", text);
+}
+
+static int admin_fails(const struct ps_err *err, int rc)
+{
+	char text[1200];
+
+	fprintf(stderr, "error: %s\n", escape_line(text, sizeof(text), ps_err_msg(err, rc)));
+	return 1;
 }
 
 static int make_main(int argc, char **argv)
 {
 	struct ps_paths paths;
 	struct ps_err err = { 0 };
-	char text[1200];
+	struct making m = { 0 };
+	char hex[DIGEST_HEX], *log;
 	int rc;
 
 	if (argc != 5) {
@@ -435,16 +453,58 @@ static int make_main(int argc, char **argv)
 		return 2;
 	}
 	rc = ps_paths_init(&paths, strcmp(argv[2], "-") == 0 ? NULL : argv[2], &err);
-	if (rc == 0) {
-		rc = toolchain_make(paths.toolchains, argv[3], argv[4], print_line, NULL, &err);
-		if (rc == 0)
-			printf("toolchain '%s' is in %s/%s\n", argv[3], paths.toolchains, argv[3]);
-		ps_paths_clear(&paths);
-	}
 	if (rc < 0)
-		fprintf(stderr, "error: %s\n",
-			escape_line(text, sizeof(text), ps_err_msg(&err, rc)));
-	return rc < 0 ? 1 : 0;
+		return admin_fails(&err, rc);
+	log = xasprintf("%s/toolchain-%s.log", paths.logs, argv[3]);
+	m.log = strchr(argv[3], '/') ? NULL : fopen(log, "we");
+	rc = toolchain_make(paths.toolchains, argv[3], argv[4], print_line, &m, &err);
+	if (rc == 0)
+		rc = toolchain_note_made(&paths, argv[3], hex, &err);
+	if (rc == 0)
+		printf("toolchain '%s' is in %s/%s\ndigest %s, log %s\n", argv[3],
+		       paths.toolchains, argv[3], hex, log);
+	if (rc < 0 && m.log) {
+		fprintf(m.log, "error: %s\n", ps_err_msg(&err, rc));
+		fprintf(stderr, "note: all lines are in %s\n", log);
+	}
+	if (m.log)
+		fclose(m.log);
+	free(log);
+	ps_paths_clear(&paths);
+	return rc < 0 ? admin_fails(&err, rc) : 0;
+}
+
+/* INSTANCE [--anew|--quick] [NAME]; see toolchain_look.h. */
+static int look_main(int argc, char **argv)
+{
+	const char *word = argc > 3 ? argv[3] : "";
+	enum toolchain_depth depth = strcmp(word, "--anew") == 0 ? TOOLCHAIN_ANEW :
+		strcmp(word, "--quick") == 0 ? TOOLCHAIN_QUICK : TOOLCHAIN_KNOWN;
+	int n = depth == TOOLCHAIN_KNOWN ? 3 : 4;
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_paths paths;
+	struct ps_err err = { 0 };
+	char why[512] = "", text[1200];
+	bool sandbox;
+	int rc;
+
+	if (argc < 3 || argc > n + 1)
+		return 2;
+	rc = ps_paths_init(&paths, strcmp(argv[2], "-") == 0 ? NULL : argv[2], &err);
+	if (rc < 0)
+		return admin_fails(&err, rc);
+	rc = config_load(&cfg, paths.config, &diags, &err);
+	diag_clear(&diags);
+	if (rc < 0) /* what `toolchain make` has made is there all the same */
+		cfg = NULL;
+	sandbox = sandbox_probe(PROFILE_UID_SLOT, why);
+	printf("sandbox\t%s\t%s\n", sandbox ? "ok" : "error",
+	       sandbox ? "" : escape_line(text, sizeof(text), why));
+	toolchain_look(cfg, &paths, argc > n ? argv[n] : NULL, depth, stdout);
+	config_free(cfg);
+	ps_paths_clear(&paths);
+	return fflush(stdout) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -460,5 +520,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--make-toolchain") == 0)
 		return make_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--look") == 0)
+		return look_main(argc, argv);
 	return role_main(argc, argv, &ops);
 }

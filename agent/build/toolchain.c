@@ -13,24 +13,17 @@
 #define HOW_TO_MAKE                                                                                \
 	"make one: penstock toolchain make default FILE (examples/toolchain.txt is a FILE)"
 
-struct found {
-	char *name, *prefix;
-};
-struct found_list {
-	struct found *v;
-	size_t n, cap;
-};
-
-static void found_add(struct found_list *l, const char *name, const char *prefix)
+static void found_add(struct toolchain_places *l, const char *name, const char *prefix,
+		      bool finished)
 {
 	for (size_t i = 0; i < l->n; i++) /* the configuration comes first and wins */
 		if (ps_streq(l->v[i].name, name))
 			return;
 	l->v = xgrow(l->v, l->n, &l->cap, sizeof(*l->v));
-	l->v[l->n++] = (struct found){ xstrdup(name), xstrdup(prefix) };
+	l->v[l->n++] = (struct toolchain_place){ xstrdup(name), xstrdup(prefix), finished };
 }
 
-static void found_clear(struct found_list *l)
+void toolchain_places_clear(struct toolchain_places *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		free(l->v[i].name);
@@ -48,8 +41,7 @@ static bool has(const char *prefix, const char *file, int mode)
 	return yes;
 }
 
-/* unfinished gets the name of one that `toolchain make` began and did not finish. */
-static void find_made(struct found_list *l, const char *folder, struct buf *unfinished)
+static void find_made(struct toolchain_places *l, const char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *e;
@@ -60,32 +52,50 @@ static void find_made(struct found_list *l, const char *folder, struct buf *unfi
 		if (e->d_name[0] == '.')
 			continue;
 		prefix = fs_join(folder, e->d_name);
-		if (has(prefix, TOOLCHAIN_MARKER, R_OK))
-			found_add(l, e->d_name, prefix);
-		else if (!unfinished->len)
-			buf_adds(unfinished, e->d_name);
+		found_add(l, e->d_name, prefix, has(prefix, TOOLCHAIN_MARKER, R_OK));
 		free(prefix);
 	}
 	if (dir)
 		closedir(dir);
 }
 
-static const struct found *choose(const struct found_list *l, const char *name, struct buf *problem,
-				  const char *unfinished)
+struct toolchain_places toolchain_places(const struct config *cfg, const char *folder)
 {
-	for (size_t i = 0; i < l->n; i++)
+	struct toolchain_places l = { 0 };
+
+	for (size_t i = 0; cfg && i < cfg->ntoolchains; i++)
+		found_add(&l, cfg->toolchains[i].name, cfg->toolchains[i].prefix, true);
+	find_made(&l, folder);
+	return l;
+}
+
+static const struct toolchain_place *choose(const struct toolchain_places *l, const char *name,
+					    struct buf *problem)
+{
+	const struct toolchain_place *first = NULL;
+	const char *unfinished = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->v[i].finished) {
+			unfinished = unfinished ? unfinished : l->v[i].name;
+			continue;
+		}
 		if (ps_streq(l->v[i].name, name ? name : "default"))
 			return &l->v[i];
+		first = first ? first : &l->v[i];
+		n++;
+	}
 	if (name)
 		buf_addf(problem, "no toolchain is called '%s'; " HOW_TO_MAKE, name);
-	else if (l->n == 1)
-		return &l->v[0];
-	else if (l->n)
+	else if (n == 1)
+		return first;
+	else if (n)
 		buf_addf(problem,
 			 "%zu toolchains and none is called 'default': name one so under "
 			 "toolchains: in penstock.yml",
-			 l->n);
-	else if (*unfinished)
+			 n);
+	else if (unfinished)
 		buf_addf(problem,
 			 "toolchain '%s' was not finished; make it again: penstock toolchain make "
 			 "%s FILE",
@@ -98,15 +108,10 @@ static const struct found *choose(const struct found_list *l, const char *name, 
 bool toolchain_find(const struct config *cfg, const char *folder, const char *name,
 		    struct toolchain *out, struct buf *problem)
 {
-	struct found_list l = { 0 };
-	struct buf unfinished = BUF_INIT;
-	const struct found *f;
+	struct toolchain_places l = toolchain_places(cfg, folder);
+	const struct toolchain_place *f = choose(&l, name, problem);
 
 	*out = (struct toolchain){ 0 };
-	for (size_t i = 0; cfg && i < cfg->ntoolchains; i++)
-		found_add(&l, cfg->toolchains[i].name, cfg->toolchains[i].prefix);
-	find_made(&l, folder, &unfinished);
-	f = choose(&l, name, problem, buf_str(&unfinished));
 	if (f && !has(f->prefix, "bin/python", X_OK)) {
 		buf_addf(problem, "toolchain '%s' has no bin/python in '%s'; " HOW_TO_MAKE, f->name,
 			 f->prefix);
@@ -114,8 +119,7 @@ bool toolchain_find(const struct config *cfg, const char *folder, const char *na
 	}
 	if (f)
 		*out = (struct toolchain){ xstrdup(f->name), xstrdup(f->prefix), toolchain_java() };
-	found_clear(&l);
-	buf_clear(&unfinished);
+	toolchain_places_clear(&l);
 	return f != NULL;
 }
 

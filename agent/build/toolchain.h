@@ -34,6 +34,19 @@ bool toolchain_find(const struct config *cfg, const char *folder, const char *na
 		    struct toolchain *out, struct buf *problem);
 void toolchain_clear(struct toolchain *t);
 
+/* Every toolchain there is: those of the configuration first, then what `toolchain make` has made
+ * or begun (finished is false). Clear it. */
+struct toolchain_place {
+	char *name, *prefix;
+	bool finished;
+};
+struct toolchain_places {
+	struct toolchain_place *v;
+	size_t n, cap;
+};
+struct toolchain_places toolchain_places(const struct config *cfg, const char *folder);
+void toolchain_places_clear(struct toolchain_places *l);
+
 /* JAVA_HOME by the java of /usr/bin, the environment, or the usual folders. free(); NULL: none. */
 char *toolchain_java(void);
 
@@ -42,7 +55,8 @@ char *toolchain_java_etc(const char *java);
 /* Does bin/python of the prefix lead into /usr/local, which sandboxes else do not see? */
 bool toolchain_is_local(const char *prefix);
 
-/* The digest; cache (a folder of ours) keeps it as long as no file of the prefix changed. */
+/* The digest; cache (a folder of ours) keeps it as long as no file of the prefix changed. NULL: all
+ * is read. */
 int toolchain_digest(const struct toolchain *t, const char *cache, char hex[DIGEST_HEX],
 		     struct ps_err *err) PS_MUSTCHECK;
 

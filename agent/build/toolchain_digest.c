@@ -147,14 +147,17 @@ static int tree_digest(const char *path, bool content, char hex[DIGEST_HEX], str
 	return rc;
 }
 
-/* tree_digest() of the content, remembered in cache under the name of path. */
+/* tree_digest() of the content, remembered in cache (unless NULL) under the name of path. */
 static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HEX],
 			 struct ps_err *err)
 {
 	char list[DIGEST_HEX], id[DIGEST_HEX], *file, *text;
 	struct buf old = BUF_INIT;
-	int rc = tree_digest(path, false, list, err), cached;
+	int rc, cached;
 
+	if (!cache)
+		return tree_digest(path, true, hex, err);
+	rc = tree_digest(path, false, list, err);
 	if (rc < 0)
 		return rc;
 	digest_bytes(id, path, strlen(path));

@@ -38,8 +38,8 @@ must() {
 
 try "no command" 2 "usage: penstock" --
 try "help" 0 "status" "install " "next: penstock help COMMAND" -- help
-for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install install-hooks uninstall \
-	"toolchain make" "job derive" "config check" reload stop; do
+for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install install-hooks uninstall doctor \
+	"toolchain make" "toolchain list" "toolchain check" "job derive" "config check" reload stop; do
 	# shellcheck disable=SC2086
 	try "help of $c" 0 "usage: penstock $c" "example: penstock " -- help $c
 	must "$c is in the manual page" grep -q "^\\*$c\\*\|, \\*$c\\* " "$src/docs/man/penstock.1.scd"

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -322,6 +323,10 @@ def case_a_thousand(a):
     took = time.monotonic() - begun
     check("1000 installed, 0 as they were, 0 refused" in told, told[-300:])
     print(f"1,000 repositories installed in {took:.2f} s (goal 10 s)")
+    begun = time.monotonic()
+    doc = a.json("doctor", expect=None)
+    print(f"and looked at by doctor in {time.monotonic() - begun:.2f} s (goal 5 s)")
+    check(any("1000 of 1000 below the roots are bound" in r["text"] for r in doc["items"]), "doctor finds them well")
     told = a.json("install", "--all", "--dry-run")
     check(told["unchanged"] == 1000 and told["changed"] == 0, "a dry run finds nothing to do")
 
@@ -336,7 +341,9 @@ def main():
         if wanted and not any(w in case.__name__ for w in wanted):
             continue
         begun = time.monotonic()
-        a = Instance()
+        # making a thousand folders on a disk is not what is tried
+        memory = case is case_a_thousand and os.access("/dev/shm", os.W_OK)
+        a = Instance(folder=tempfile.mkdtemp(dir="/dev/shm", prefix="penstock-test.") if memory else None)
         try:
             case(a)
         finally:
