@@ -196,6 +196,8 @@ def volumes():
         is_((status, answer["details"][0]["reason"]), (404, "FILES_API_VOLUME_IS_NOT_FOUND"), "a volume that is not there")
         is_(w.ask("PUT", api + "directories/" + path[6:])[0], 409, "a folder where a file is")
         is_([w.ask("DELETE", api + path)[0] for _ in range(2)], [204, 404], "DELETE twice")
+        w.set(fs_parents=False)
+        is_([w.ask("PUT", f"{api}files/Volumes/c/s/v/{f}", raw=b"")[0] for f in ("new/f", "none/f", "f")], [204, 404, 204], "folders above")
 
 
 def notebooks():

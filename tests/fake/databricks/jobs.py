@@ -149,9 +149,9 @@ def item(job, call):
 
 def list_(call):
     q, options = call.query, call.ws.options
-    jobs = [j for j in call.ws.all["job"].values() if permissions.may(call.ws, call.user, j, "get")]
-    if "name" in q:
-        jobs = [j for j in jobs if j.settings["name"].lower() == q["name"].lower()]
+    name = q.get("name", "").lower()
+    jobs = [j for j in call.ws.all["job"].values()
+            if (not name or j.settings["name"].lower() == name) and permissions.may(call.ws, call.user, j, "get")]
     jobs.sort(key=lambda j: (-j.created_time, -j.job_id))
     if call.api == "2.0":
         return Answer(200, {"jobs": [item(j, call) for j in jobs]} if jobs else {})

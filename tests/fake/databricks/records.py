@@ -168,6 +168,7 @@ OPTIONS = {
     "expires_in_text": False,       # OAuth's expires_in is a string
     "expired_status": 403,          # of a token that is over
     "fs_status": 204,               # what a file or folder put to a volume answers
+    "fs_parents": True,             # a file put to a volume makes the folders above it; False: 404 where they are not there
     "volumes": [],                  # "/Volumes/c/s/v" that are there; empty: any
     "max_jobs": 10000,
     "max_creates": 10000,           # jobs made in an hour

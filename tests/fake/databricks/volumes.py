@@ -1,5 +1,6 @@
 """/api/2.0/fs/: files and folders of Unity Catalog volumes."""
 import email.utils
+import posixpath
 
 from .answers import Answer, Refused, error_info, request_info
 from .jobs import page_token, read_token
@@ -41,6 +42,9 @@ def put(call):
         raise fs_error(call, 409, "ALREADY_EXISTS", "PATH_IS_A_DIRECTORY", f"/Volumes{path} is in the way of a file.")
     if call.volumes.is_file(path) and call.query.get("overwrite", "true").lower() == "false":
         raise fs_error(call, 409, "ALREADY_EXISTS", "FILE_ALREADY_EXISTS", f"The file /Volumes{path} exists already.")
+    above = posixpath.dirname(path)
+    if not call.ws.options["fs_parents"] and above.count("/") > 3 and not call.volumes.is_dir(above):
+        raise absent(call, above)
     call.volumes.put(path, call.body)
     return done(call)
 
