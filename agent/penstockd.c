@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 
 struct parent {
 	struct ps_paths paths;
+	struct users users;
 	struct loop *loop;
 	struct roles *roles;
 	int pid_fd;
@@ -64,31 +66,46 @@ static int lock_instance(struct parent *p, struct ps_err *err)
 	return 0;
 }
 
-/* Reads and checks penstock.yml; findings go to text. PS_ECONFIG when it has errors. */
-static int read_config(struct parent *p, struct buf *yaml, struct buf *text, struct ps_err *err)
+/* Reads and checks penstock.yml; findings go to text. PS_ECONFIG when it has errors; else *cfg is
+ * the caller's. */
+static int read_config(struct parent *p, struct config **cfg, struct buf *yaml, struct buf *text,
+		       struct ps_err *err)
 {
 	struct diag_list diags = DIAG_LIST_INIT;
-	struct config *cfg = NULL;
 	int rc = fs_read(yaml, AT_FDCWD, p->paths.config, PS_YAML_MAX, err);
 
+	*cfg = NULL;
 	if (rc == 0)
-		rc = config_parse(&cfg, p->paths.config, buf_str(yaml), yaml->len, &diags, err);
+		rc = config_parse(cfg, p->paths.config, buf_str(yaml), yaml->len, &diags, err);
 	diag_sort(&diags);
 	diag_print(text, &diags, 0);
-	if (rc == 0 && !cfg)
+	if (rc == 0 && !*cfg)
 		rc = ps_err_set(err, PS_ECONFIG, "'%s' has %zu error%s", p->paths.config,
 				diags.errors, diags.errors == 1 ? "" : "s");
 	diag_clear(&diags);
-	config_free(cfg);
 	return rc;
+}
+
+/* What this process must do for a configuration before any role sees it. */
+static int prepare(const struct parent *p, const struct config *cfg, struct ps_err *err)
+{
+	if (!users_are(&p->users, cfg))
+		return ps_err_set(err, PS_ECONFIG,
+				  "'roles' has changed: processes keep the user they began with; "
+				  "stop the agent and start it");
+	return places_fabrics(&p->users, &p->paths, cfg, err);
 }
 
 static void reload(struct parent *p, uint64_t id)
 {
 	struct buf yaml = BUF_INIT, text = BUF_INIT;
+	struct config *cfg;
 	struct ps_err err = { 0 };
-	int rc = read_config(p, &yaml, &text, &err);
+	int rc = read_config(p, &cfg, &yaml, &text, &err);
 
+	if (rc == 0)
+		rc = prepare(p, cfg, &err);
+	config_free(cfg);
 	if (rc == 0)
 		rc = roles_reload(p->roles, id, buf_str(&yaml), yaml.len, &err);
 	if (rc < 0) {
@@ -167,10 +184,14 @@ static void on_hup(void *arg)
 	reload(arg, 0);
 }
 
-/* What a kill -9 left half-written; now nobody writes there yet. */
-static int sweep(const struct parent *p, struct ps_err *err)
+/* What a kill -9 left half-written goes, and each folder to its role: nobody writes there yet. */
+static int tidy(const struct parent *p, const struct config *cfg, struct ps_err *err)
 {
-	return fs_sweep_tmp(p->paths.artifacts, err);
+	int rc = fs_sweep_tmp(p->paths.artifacts, err);
+
+	if (rc == 0)
+		rc = places_give(&p->users, &p->paths, err);
+	return rc == 0 ? prepare(p, cfg, err) : rc;
 }
 
 /* Forks; the first process waits until the second is ready and tells by its exit code. */
@@ -183,7 +204,8 @@ static int detach(struct parent *p, struct ps_err *err)
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return ps_err_errno(err, "cannot make a pipe");
-	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	/* a role owns that folder, perhaps */
+	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (out < 0)
 		return ps_err_errno(err, "cannot open '%s'", log);
 	pid = fork();
@@ -217,28 +239,33 @@ static int start(struct parent *p, const char *dir, bool background, struct ps_e
 	static const struct roles_ops ops = { on_ready, on_refused, on_stopped, on_asked,
 					      on_reloaded };
 	struct buf yaml = BUF_INIT, text = BUF_INIT;
+	struct config *cfg = NULL;
 	int rc = ps_paths_init(&p->paths, dir, err);
 
 	if (rc == 0)
 		rc = ps_paths_make(&p->paths, err);
 	if (rc == 0)
-		rc = read_config(p, &yaml, &text, err);
+		rc = read_config(p, &cfg, &yaml, &text, err);
 	fputs(buf_str(&text), stderr);
+	if (rc == 0)
+		rc = users_find(&p->users, cfg, err);
 	if (rc == 0 && background)
 		rc = detach(p, err);
 	if (rc == 0)
 		rc = lock_instance(p, err);
 	if (rc == 0)
-		rc = sweep(p, err);
+		rc = tidy(p, cfg, err);
 	if (rc == 0)
 		rc = loop_new(&p->loop, err);
 	if (rc == 0) {
 		p->term = loop_signal(p->loop, SIGTERM, on_term, p);
 		p->intr = loop_signal(p->loop, SIGINT, on_term, p);
 		p->hup = loop_signal(p->loop, SIGHUP, on_hup, p);
-		rc = roles_start(&p->roles, p->loop, &p->paths, dir ? p->paths.base : NULL,
-				 buf_str(&yaml), yaml.len, &ops, p, err);
+		rc = roles_start(&p->roles, p->loop, &p->paths, &p->users,
+				 dir ? p->paths.base : NULL, buf_str(&yaml), yaml.len, &ops, p,
+				 err);
 	}
+	config_free(cfg);
 	buf_clear(&yaml);
 	buf_clear(&text);
 	return rc;
@@ -278,6 +305,9 @@ int main(int argc, char **argv)
 		return usage();
 	log_open("parent");
 	signal(SIGPIPE, SIG_IGN);
+	/* secrets may be in its environment; what a role may not be, it may not look into either */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("agent", NULL, "its memory may be read by other processes of its user");
 	rc = start(&p, argv[optind], background, &err);
 	if (rc == 0)
 		rc = loop_run(p.loop, &err);
@@ -293,6 +323,7 @@ int main(int argc, char **argv)
 			unlink(p.paths.pid);
 		close(p.pid_fd);
 	}
+	users_clear(&p.users);
 	ps_paths_clear(&p.paths);
 	return rc < 0 || p.refused ? 1 : 0;
 }

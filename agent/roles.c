@@ -21,8 +21,6 @@
 #include "common/base/spawn.h"
 #include "common/config/keys.h"
 
-enum role_no { ROLE_CORE, ROLE_GATE, ROLE_BUILD, ROLE_DEPLOY, ROLE_COUNT };
-
 enum {
 	BACKOFF_FIRST_MS = 200, BACKOFF_MAX_MS = 30000,
 	STEADY_MS = 60000,		/* who ran this long starts again without delay */
@@ -57,6 +55,7 @@ struct one {
 struct roles {
 	struct loop *loop;
 	const struct ps_paths *paths;
+	const struct users *users;
 	char *instance;
 	struct buf yaml, offered;
 	uint64_t offer, asked_id;	/* number of the offer under way; 0: none */
@@ -374,11 +373,11 @@ static int place(int fd, int want)
 	return dup2(fd, want) < 0 ? -1 : 0;
 }
 
-static void run_role(const char *program, const char *instance, int parent_end,
+static void run_role(const struct one *o, const char *program, int parent_end,
 		     int core_end) PS_NORETURN;
-static void run_role(const char *program, const char *instance, int parent_end, int core_end)
+static void run_role(const struct one *o, const char *program, int parent_end, int core_end)
 {
-	const char *argv[] = { program, instance, NULL };
+	const char *argv[] = { program, o->rs->instance, NULL };
 	int a = fcntl(parent_end, F_DUPFD_CLOEXEC, 10);
 	int b = core_end >= 0 ? fcntl(core_end, F_DUPFD_CLOEXEC, 10) : -1;
 	sigset_t none;
@@ -389,6 +388,7 @@ static void run_role(const char *program, const char *instance, int parent_end, 
 	if (a < 0 || place(a, ROLE_PARENT_FD) < 0 ||
 	    (core_end >= 0 && (b < 0 || place(b, ROLE_CORE_FD) < 0)))
 		_exit(127);
+	users_become(o->rs->users, o->no);
 	execv(program, (char *const *)argv);
 	fprintf(stderr, "penstockd: cannot start '%s': %s\n", program, strerror(errno));
 	_exit(127);
@@ -413,7 +413,7 @@ static int start_one(struct one *o, struct ps_err *err)
 		goto out;
 	pid = fork();
 	if (pid == 0)
-		run_role(program, o->rs->instance, up[1], side[1]);
+		run_role(o, program, up[1], side[1]);
 	if (pid < 0) {
 		rc = ps_err_errno(err, "cannot start '%s'", program);
 		goto out;
@@ -493,7 +493,7 @@ static void on_timer(void *arg)
 }
 
 int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *paths,
-		const char *instance, const char *yaml, size_t yaml_len,
+		const struct users *users, const char *instance, const char *yaml, size_t yaml_len,
 		const struct roles_ops *ops, void *arg, struct ps_err *err)
 {
 	struct roles *rs = xcalloc(1, sizeof(*rs));
@@ -501,6 +501,7 @@ int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *pa
 
 	rs->loop = loop;
 	rs->paths = paths;
+	rs->users = users;
 	rs->instance = xstrdup(instance ? instance : "-");
 	rs->ops = ops;
 	rs->arg = arg;

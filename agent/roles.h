@@ -9,6 +9,7 @@
 #define PS_ROLES_H
 
 #include "agent/loop/peer.h"
+#include "agent/users.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
 
@@ -28,8 +29,9 @@ struct roles_ops {
 	void (*on_reloaded)(uint64_t id, const char *problem, void *arg);
 };
 
+/* paths and users stay the caller's and must outlive the roles. */
 int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *paths,
-		const char *instance, const char *yaml, size_t yaml_len,
+		const struct users *users, const char *instance, const char *yaml, size_t yaml_len,
 		const struct roles_ops *ops, void *arg, struct ps_err *err) PS_MUSTCHECK;
 /* Offers new bytes to every role; all take them or none. One reload at a time (PS_EBUSY). */
 int roles_reload(struct roles *rs, uint64_t id, const char *yaml, size_t yaml_len,

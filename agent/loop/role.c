@@ -5,9 +5,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/loop/wall.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/wire/route.h"
@@ -180,14 +181,29 @@ static void on_parent_msg(struct peer *p, struct msg *m, void *arg)
 static void say_hello(struct role *r)
 {
 	const char *facts[16];
+	char *missing = NULL;
 	struct wire_hello hello = { .role = r->ops->name, .pid = (uint64_t)getpid(),
 				    .program = VERSION };
 
 	hello.facts.v = facts;
-	hello.facts.n = r->ops->facts ? r->ops->facts(r, facts, PS_NELEM(facts)) : 0;
+	hello.facts.n = r->ops->facts ? r->ops->facts(r, facts, PS_NELEM(facts) - 1) : 0;
+	if (r->missing) {
+		missing = xasprintf("%s: %s", r->ops->name, r->missing);
+		facts[hello.facts.n++] = missing;
+	}
 	tell_parent(r, MSG_hello, &hello);
 	if (r->core)
 		role_tell_core(r, MSG_hello, &hello);
+	free(missing);
+}
+
+/* Who made the socket, whatever has become of him. */
+static bool started_by_root(void)
+{
+	struct ucred who;
+	socklen_t n = sizeof(who);
+
+	return getsockopt(ROLE_PARENT_FD, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == 0;
 }
 
 static int setup(struct role *r, int argc, char **argv, struct ps_err *err)
@@ -211,6 +227,7 @@ static int setup(struct role *r, int argc, char **argv, struct ps_err *err)
 		rc = loop_new(&r->loop, err);
 	if (rc < 0)
 		return rc;
+	r->apart = started_by_root() && geteuid() != 0;
 	r->parent = peer_new(r->loop, ROLE_PARENT_FD, &parent_ops, r);
 	if (r->ops->has_core)
 		r->core = peer_new(r->loop, ROLE_CORE_FD, &core_ops, r);
@@ -231,10 +248,7 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);	/* Ctrl-C goes to the whole group; the parent decides */
-	/* bubblewrap may be setuid on a host without user namespaces: only the build role starts
-	 * it */
-	if (strcmp(ops->name, "build") != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		log_warn("role", ops->name, "no_new_privs cannot be set");
+	r.missing = wall_raise(ops->name);
 	rc = setup(&r, argc, argv, &err);
 	if (rc == 0) {
 		say_hello(&r);

@@ -53,6 +53,8 @@ struct role {
 	void *self;			/* the role's own state */
 	int exit_code;
 	bool stopping;
+	bool apart;			/* started by root, as another user: each role has one */
+	const char *missing;		/* of its wall (wall.h); NULL: nothing */
 };
 
 /* The whole of a role's main(). Returns the exit code. */

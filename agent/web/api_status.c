@@ -12,7 +12,6 @@
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
 	"fabrics of providers databricks and airflow: deployments there wait",
-	"a user of its own for each role",
 	"Scala and SQL projects: they are not built",
 	"pages",
 };
@@ -79,10 +78,16 @@ static json_t *facts_of(const struct core *c, const struct config *cfg)
 {
 	json_t *facts = json_array();
 
-	if (!cfg->nroles && geteuid() == 0)
-		add(facts, "all roles run as root: the walls between roles are conventions");
-	else if (!cfg->nroles)
-		add(facts, "all roles run as one user: the walls between roles are conventions");
+	if (c->role->apart)
+		for (size_t i = 0; i < cfg->nroles; i++)
+			add(facts, "the %s role runs as %s", cfg->roles[i].name,
+			    cfg->roles[i].user);
+	else
+		add(facts, "all roles run as %s: the walls between roles are conventions%s",
+		    geteuid() == 0 ? "root" : "one user",
+		    cfg->nroles ? "; the users under 'roles' need an agent that root starts" : "");
+	if (c->role->missing)
+		add(facts, "core: %s", c->role->missing);
 	if (cfg->trusted_caller)
 		add(facts, "trusted_caller is on: the agent's own user may speak as any member");
 	for (size_t i = 0; i < cfg->nfabrics; i++)

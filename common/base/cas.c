@@ -27,7 +27,8 @@ bool cas_has(const char *dir, const char *hex)
 }
 
 /* Is it there? Then it is as new as if it had been put now: a cleaner goes by its time. One that is
- * being taken away at this moment is not there. */
+ * being taken away at this moment is not there. Another user's keeps its time: what a role puts is
+ * hardly ever what another one put, and what is named by anything is not cleaned. */
 static bool cas_touch(const char *dir, const char *hex)
 {
 	char *path = cas_path(dir, hex);

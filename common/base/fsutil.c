@@ -211,6 +211,17 @@ static bool is_of_dead(const char *tmp)
 	return pid > 0 && *end == '-' && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
+/* Several users may write in one sticky folder: each removes his own, the folder's owner all. */
+static bool may_remove(int dirfd, const char *name)
+{
+	struct stat dir, st;
+
+	if (geteuid() == 0 || fstat(dirfd, &dir) < 0 || dir.st_uid == geteuid() ||
+	    !(dir.st_mode & S_ISVTX))
+		return true;
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid == geteuid();
+}
+
 static int sweep(const char *path, bool dead_only, struct ps_err *err)
 {
 	DIR *dir = opendir(path);
@@ -220,7 +231,8 @@ static int sweep(const char *path, bool dead_only, struct ps_err *err)
 	if (!dir)
 		return errno == ENOENT ? 0 : ps_err_errno(err, "cannot list '%s'", path);
 	while (rc == 0 && (e = readdir(dir)))
-		if (ps_starts(e->d_name, ".tmp-") && (!dead_only || is_of_dead(e->d_name)))
+		if (ps_starts(e->d_name, ".tmp-") && (!dead_only || is_of_dead(e->d_name)) &&
+		    may_remove(dirfd(dir), e->d_name))
 			rc = fs_remove_tree(dirfd(dir), e->d_name, err);
 	closedir(dir);
 	return rc;

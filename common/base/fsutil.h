@@ -39,7 +39,8 @@ int fs_remove_tree(int dirfd, const char *path, struct ps_err *err) PS_MUSTCHECK
 /* Removes the temporary files (".tmp-…") right in the folder `path`: what a killed process left.
  * Only while nobody writes there. A folder that is not there has none. */
 int fs_sweep_tmp(const char *path, struct ps_err *err) PS_MUSTCHECK;
-/* The same while others write: only of processes that are no more. */
+/* The same while others write: only of processes that are no more. Both leave in a sticky folder
+ * what is another user's. */
 int fs_sweep_dead(const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* fsync of every file and folder below path, deepest first: for a folder that will be renamed. */
 int fs_sync_tree(const char *path, struct ps_err *err) PS_MUSTCHECK;

@@ -136,6 +136,7 @@ struct conf_repo_defaults {
 
 struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
 
+enum { CONF_ROLES = 4 };		/* core, gate, build, deploy: all of them, or no row */
 struct conf_role { char *name, *user; struct conf_pos pos; };
 
 struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk,

@@ -309,6 +309,21 @@ static void check_derived(struct conf_reader *r, const struct conf_environment *
 			}
 }
 
+/* Walls with a hole are none; and who speaks as any member has no use for them. */
+static void check_roles(struct conf_reader *r)
+{
+	const struct config *c = r->cfg;
+
+	if (c->nroles && c->nroles < CONF_ROLES)
+		conf_error(r, c->roles[0].pos, "PS-CONF-024",
+			   "'roles' names the user of %zu of core, gate, build and deploy; name "
+			   "all four, or leave 'roles' out", c->nroles);
+	if (c->nroles && c->trusted_caller)
+		conf_error(r, c->trusted_pos, "PS-CONF-024",
+			   "'trusted_caller' is for one person's own instance and has no place "
+			   "beside 'roles' (line %u); remove one of them", c->roles[0].pos.line);
+}
+
 void conf_check(struct conf_reader *r)
 {
 	struct walk teams = {
@@ -331,6 +346,7 @@ void conf_check(struct conf_reader *r)
 	check_circles(&environments);
 	for (size_t i = 0; i < r->cfg->nenvironments; i++)
 		check_derived(r, &r->cfg->environments[i]);
+	check_roles(r);
 }
 
 /* The first earlier rule that takes everything this pair of patterns could match, or NULL. */
@@ -409,8 +425,4 @@ void conf_warn(struct conf_reader *r)
 	}
 	for (size_t i = 0; i < r->cfg->nprojects; i++)
 		warn_shadowed_project(r, i);
-	for (size_t i = 0; i < r->cfg->nroles; i++)
-		conf_warning(r, r->cfg->roles[i].pos, "PS-CONF-033",
-			     "role '%s' keeps the user of the caller in "
-			     "this version", r->cfg->roles[i].name);
 }

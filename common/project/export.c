@@ -100,11 +100,26 @@ static int write_link(struct export *x, const char *from, const char *to, unsign
 	return rc;
 }
 
+/*
+ * Whoever builds removes the export afterwards. Where that is another user, the folder of exports
+ * is setgid to his group, and what is made in it is so too: then the group may write. A chmod()
+ * would take the bit away again from us, who are not in that group.
+ */
 static int make_dir(const char *to, struct ps_err *err)
 {
-	if (mkdir(to, 0700) < 0 || chmod(to, 0755) < 0)
-		return ps_err_errno(err, "cannot make the folder '%s'", to);
-	return 0;
+	const char *slash = strrchr(to, '/');
+	char *above = xasprintf("%.*s.", slash ? (int)(slash - to) + 1 : 0, to);
+	struct stat st = { .st_mode = 0 };
+	int rc = stat(above, &st);
+
+	if (rc == 0) {
+		mode_t old = umask(0);
+
+		rc = mkdir(to, st.st_mode & S_ISGID ? 0775 : 0755);
+		umask(old);
+	}
+	free(above);
+	return rc < 0 ? ps_err_errno(err, "cannot make the folder '%s'", to) : 0;
 }
 
 static int write_dir(struct export *x, const char *from, const char *to, unsigned depth,

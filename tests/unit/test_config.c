@@ -229,9 +229,17 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	  "p:6:24: error: 'identity' must be one of uid, gitolite, gitlab, gitea, ghes, http, env, not 'gitlb', "
 	  "the nearest is 'gitlab' [PS-CONF-009]\n" },
 	{ "role", GOOD "roles: { cores: { user: x } }\n",
-	  "p:5:10: error: 'cores' is not a role, the nearest is 'core' [PS-CONF-009]\n" },
-	{ "role warning", GOOD "roles: { core: { user: x } }\n",
-	  "p:5:10: warning: role 'core' keeps the user of the caller in this version [PS-CONF-033]\n" },
+	  "p:5:10: error: 'cores' is not a role, the nearest is 'core' [PS-CONF-009]\n"
+	  "p:5:10: error: 'roles' names the user of 1 of core, gate, build and deploy; name all four, or leave "
+	  "'roles' out [PS-CONF-024]\n" },
+	{ "roles missing", GOOD "roles: { core: { user: x } }\n",
+	  "p:5:10: error: 'roles' names the user of 1 of core, gate, build and deploy; name all four, or leave "
+	  "'roles' out [PS-CONF-024]\n" },
+	{ "roles", GOOD "roles: { core: { user: a }, gate: { user: b }, build: { user: c }, deploy: { user: d } }\n", "" },
+	{ "roles and trusted caller", GOOD "roles: { core: { user: a }, gate: { user: b }, build: { user: c }, "
+	  "deploy: { user: d } }\nidentity: { trusted_caller: true }\n",
+	  "p:6:29: error: 'trusted_caller' is for one person's own instance and has no place beside 'roles' "
+	  "(line 5); remove one of them [PS-CONF-024]\n" },
 	{ "columns are characters", "teams: { all: { members: [\"n\xc3\xa9\xc3\xa9\", bo, bo] } }\n",
 	  "p:1:38: error: 'bo' is in 'members' twice [PS-CONF-018]\n" },
 	{ "control character", "teams: { all: { members: [\"a\\0b\", bo] } }\n",
