@@ -17,10 +17,16 @@ LIMIT = 600
 
 
 def make(folder):
-    """None, or why it could not be made. What was begun and not ended is made anew."""
+    """None, or why it could not be made. What was begun and not ended, or of other pins, is made anew."""
     whole = os.path.join(folder, "whole")
-    if os.path.exists(whole):
-        return None
+    with open(PINNED, encoding="utf-8") as f:
+        pins = f.read()
+    try:
+        with open(whole, encoding="utf-8") as f:
+            if f.read() == pins:
+                return None
+    except FileNotFoundError:
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     try:
         os.makedirs(os.path.dirname(os.path.abspath(folder)), exist_ok=True)
@@ -31,7 +37,8 @@ def make(folder):
             if p.returncode:
                 shutil.rmtree(folder, ignore_errors=True)
                 return (p.stderr or p.stdout).strip().split("\n")[-1]
-        open(whole, "x", encoding="utf-8").close()
+        with open(whole, "x", encoding="utf-8") as f:
+            f.write(pins)
     except (OSError, subprocess.TimeoutExpired) as e:
         shutil.rmtree(folder, ignore_errors=True)
         return str(e)
