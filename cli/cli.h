@@ -27,6 +27,8 @@ struct cli {
 	const char *url;	/* PENSTOCK_URL: the agent's listener; NULL: its socket */
 	char *token;		/* PENSTOCK_TOKEN, or of --token-file; NULL: by account */
 	bool json;
+	bool quick;		/* what the agent does not say at once is not waited for */
+	const char *command;	/* the one that runs; NULL: none was found, or it is a hook's */
 	struct term out, err;	/* how stdout and stderr may be written to; decided once */
 };
 
@@ -37,7 +39,8 @@ struct cli {
 int cli_instance(struct cli *cli) PS_MUSTCHECK;
 /* Takes url and token from the environment and, unless NULL, the file. 0 or an exit code (said). */
 int cli_token(struct cli *cli, const char *file) PS_MUSTCHECK;
-/* "error: ..." on stderr, escaped; `next` (may be NULL) is a command to give now. Returns code. */
+/* "error: ..." on stderr, escaped; `next` is the command to give now, without one (NULL) the help
+ * of the command that runs. Returns code. */
 int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *fmt, ...)
 	PS_PRINTF(4, 5);
 /* The same from an error of ours. */

@@ -9,7 +9,8 @@
 
 #include "common/base/fsutil.h"
 
-enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, ACT_MS = 60000, TELL_S = 5 };
+enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, QUICK_MS = 500, ACT_MS = 60000,
+       TELL_S = 5 };
 
 struct answer {
 	struct buf body;
@@ -128,13 +129,15 @@ static int ask(struct cli *cli, const char *path, const char *body, struct patie
 		curl_easy_setopt(c, CURLOPT_URL, url);
 		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
-		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, cli->quick ? (long)QUICK_MS :
+				 (long)CONNECT_MS);
 		if (patience) {
 			curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 			curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 			curl_easy_setopt(c, CURLOPT_XFERINFODATA, patience);
 		} else {
-			curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(body ? ACT_MS : LOOK_MS));
+			curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, cli->quick ? (long)QUICK_MS :
+					 (long)(body ? ACT_MS : LOOK_MS));
 		}
 		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 		curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
@@ -273,10 +276,15 @@ int client_post_quiet(struct cli *cli, const char *path, const json_t *body, jso
 
 json_t *client_status(struct cli *cli)
 {
+	return client_peek(cli, "/status");
+}
+
+json_t *client_peek(struct cli *cli, const char *path)
+{
 	struct answer a = { .body = BUF_INIT };
 	json_t *doc = NULL;
 
-	if (ask(cli, "/status", NULL, NULL, &a, NULL) == 0 && a.status == 200)
+	if (ask(cli, path, NULL, NULL, &a, NULL) == 0 && a.status == 200)
 		doc = json_loadb(buf_str(&a.body), a.body.len, 0, NULL);
 	buf_clear(&a.body);
 	return doc;

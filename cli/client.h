@@ -39,8 +39,9 @@ bool client_agent_up(struct cli *cli);
 typedef void client_tell_fn(struct cli *cli);
 int client_post_long(struct cli *cli, const char *path, const json_t *body, client_tell_fn *tell,
 		     json_t **out) PS_MUSTCHECK;
-/* The status now, or NULL; says nothing about why. */
-json_t *client_status(struct cli *cli);
+/* As client_get, but NULL when there is none, and nothing is said about why. */
+json_t *client_peek(struct cli *cli, const char *path);
+json_t *client_status(struct cli *cli);	/* of /status */
 /* As client_post, but says nothing when the agent is not there: then CLI_NO_AGENT, *out NULL. */
 int client_post_quiet(struct cli *cli, const char *path, const json_t *body,
 		      json_t **out) PS_MUSTCHECK;

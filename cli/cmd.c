@@ -17,6 +17,7 @@ extern const struct cmd cmd_bump;
 extern const struct cmd cmd_cancel;
 extern const struct cmd cmd_check;
 extern const struct cmd cmd_clean;
+extern const struct cmd cmd_complete;
 extern const struct cmd cmd_config_check;
 extern const struct cmd cmd_deploy;
 extern const struct cmd cmd_doctor;
@@ -147,6 +148,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_reconcile,
 	&cmd_reload,
 	&cmd_stop,
+	&cmd_complete,
 	NULL,
 };
 
@@ -319,6 +321,8 @@ void cmd_help_all(FILE *out)
 		const struct cmd *c = cmd_table[i];
 		char *left;
 
+		if (!c->group)
+			continue;
 		if (i == 0 || strcmp(cmd_table[i - 1]->group, c->group) != 0)
 			fprintf(out, "\n%s\n", c->group);
 		left = xasprintf("%s %s", c->name, c->usage);

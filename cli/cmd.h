@@ -30,7 +30,7 @@ enum cmd_needs { CMD_NOTHING, CMD_INSTANCE };	/* CMD_INSTANCE: cli->paths is fil
 struct cmd {
 	const char *name;	/* one word, or two: "config check" */
 	const char *usage;	/* what follows the name */
-	const char *group;	/* heading in the help */
+	const char *group;	/* heading in the help; NULL: it is for programs, not in the help */
 	const char *help;	/* one line: what it does */
 	const char *more;	/* further text of `help NAME`; NULL */
 	const char *example;	/* what follows "penstock " in an example */

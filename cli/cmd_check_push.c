@@ -176,5 +176,7 @@ int check_push(struct cli *cli, const struct check_push *how)
 	struct ps_err err = { 0 };
 	int rc = judge(how, &err);
 
+	cli->command = NULL;	/* who reads this has typed git push */
+
 	return rc < 0 ? cli_fail_err(cli, &err, NULL) : CLI_OK;
 }

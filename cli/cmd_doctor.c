@@ -98,6 +98,21 @@ static void print_row(const struct doctor *d, const json_t *item, const char *be
 	buf_clear(&state);
 }
 
+/* The first error's command, else the first warning's. */
+static void next_line(const struct doctor *d)
+{
+	static const char *const worst[] = { "error", "warning" };
+	size_t i;
+	json_t *item;
+
+	for (size_t k = 0; k < PS_NELEM(worst); k++)
+		json_array_foreach(d->items, i, item)
+			if (strcmp(show_text(item, "state"), worst[k]) == 0) {
+				show_next(d->cli, show_text(item, "mend"));
+				return;
+			}
+}
+
 static void print_all(const struct doctor *d, bool all)
 {
 	const char *before = "";
@@ -113,6 +128,7 @@ static void print_all(const struct doctor *d, bool all)
 	printf("%s%zu ok, %zu warnings, %zu errors, %zu not asked\n", *before ? "\n" : "",
 	       d->count[WELL_OK], d->count[WELL_WARNING], d->count[WELL_ERROR],
 	       d->count[WELL_NOT_ASKED]);
+	next_line(d);
 }
 
 enum { OPT_QUIET, OPT_STRICT };

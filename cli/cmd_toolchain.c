@@ -68,7 +68,7 @@ static void count_builds(struct cli *cli, json_t *items)
 	json_t *doc = client_agent_up(cli) ? NULL : json_null(), *item, *build;
 	size_t i, k;
 
-	if (!doc && client_get(cli, "/builds?n=1000", &doc) != 0)
+	if (!doc && client_get(cli, "/builds?limit=1000", &doc) != 0)
 		doc = NULL;
 	json_array_foreach(items, i, item) {
 		const char *digest = show_text(item, "digest");

@@ -98,6 +98,8 @@ static void say(struct cli *cli, const char *what, const char *text)
 	buf_clear(&line);
 	if (what)
 		fprintf(stderr, "next: %s\n", what);
+	else if (cli->command)
+		fprintf(stderr, "next: penstock help %s\n", cli->command);
 }
 
 int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *fmt, ...)

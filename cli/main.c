@@ -117,6 +117,7 @@ static int run(struct cli *cli, int argc, char **argv, bool help)
 		cmd_help(stdout, c);
 		return CLI_OK;
 	}
+	cli->command = c->name;
 	rc = cmd_parse(cli, c, argc - words, argv + words, &args);
 	if (rc == 0 && c->needs == CMD_INSTANCE)
 		rc = cli_instance(cli);

@@ -38,12 +38,24 @@ must() {
 
 try "no command" 2 "usage: penstock" --
 try "help" 0 "status" "install " "next: penstock help COMMAND" -- help
-for c in status queue why events builds log check which releases fabrics plan history run runs cancel retry bump build approvals approve reject promote deploy redeploy jobs rollback pin unpin prune freeze unfreeze lock unlock drain pause resume backup restore clean init install install-hooks uninstall doctor \
-	"toolchain make" "toolchain list" "toolchain check" "job derive" "config check" reload stop; do
+# the table of commands: each is explained, with an example of itself, in the manual page, and completed
+mapfile -t commands < <("$build/penstock" __complete --list)
+must "what stands in a usage is known to the completion" "$build/penstock" __complete --list
+for c in "${commands[@]}"; do
 	# shellcheck disable=SC2086
-	try "help of $c" 0 "usage: penstock $c" "example: penstock " -- help $c
-	must "$c is in the manual page" grep -q "^\\*$c\\*\|, \\*$c\\* " "$src/docs/man/penstock.1.scd"
+	try "help of $c" 0 "usage: penstock $c" "example: penstock $c" -- help $c
+	must "$c is in the manual page" grep -q "^\\*$c\\*\|, \\*$c\\*" "$src/docs/man/penstock.1.scd"
+	# shellcheck disable=SC2086
+	case $c in
+	*" "*) try "$c is completed" 0 "${c#* }" -- __complete -- penstock ${c% *} "" ;;
+	*) try "$c is completed" 0 "$c	" -- __complete -- penstock "${c%?}" ;;
+	esac
+	# shellcheck disable=SC2086
+	for o in $("$build/penstock" help $c | sed -n 's/^  .*\(--[a-z-]*\).*/\1/p'); do
+		try "$c $o is completed" 0 "$o" -- __complete -- penstock $c "$o"
+	done
 done
+must "those are all" test ${#commands[@]} -ge 70
 try "unknown" 2 "error: unknown command 'statsu'" "hint: the nearest is status" -- statsu
 try "unknown and far" 2 "error: unknown command 'zzzzzzz'" -- zzzzzzz
 try "unknown option" 2 "'events' has no option '--colour'" -- events --colour
@@ -132,6 +144,18 @@ must "another id" test "$id" != "$(git -C one/repos/shop.git config penstock.id)
 git init -q --bare one/repos/second.git
 try "install in many" 0 "1 installed, 1 as they were, 0 refused" "next: penstock doctor" -- install one/repos/shop.git one/repos/second.git
 try "a dry run" 0 "0 would be installed, 2 as they were" -- install --all --dry-run one/repos/shop.git one/repos/second.git
+
+# whatever goes wrong, the last line is what to type
+for c in "${commands[@]}"; do
+	case $c in init | check | restore | "key rotate" | "policy export") continue ;; esac
+	n=$((n + 1))
+	# shellcheck disable=SC2086
+	out=$("$build/penstock" $c 2>&1 </dev/null) && continue
+	case $out in
+	*"next: "*) ;;
+	*) echo "FAIL $c names no next command: $out"; failed=$((failed + 1)) ;;
+	esac
+done
 
 # without an agent
 try "status" 3 "error: the agent does not run" "next: penstockd --detach $top/one" -- status
