@@ -27,7 +27,14 @@ static struct fabric_job *all_jobs(const struct wire_deploy_start *d, size_t *n)
 	return jobs;
 }
 
-/* Every one that is there carries the stamp of this release or of the one that core remembers. */
+/* A stamp may have room for the first digits of an id alone. */
+static bool is_of(const char *stamp, const char *release)
+{
+	return stamp && release && *stamp && ps_starts(release, stamp);
+}
+
+/* Every one that is there is as it is wanted, or carries the stamp of this release or of the one
+ * that core remembers. */
 static int careful(struct run *r, struct ps_err *err)
 {
 	size_t n;
@@ -36,8 +43,8 @@ static int careful(struct run *r, struct ps_err *err)
 	int rc = r->place.driver->look(&r->place.t, jobs, n, seen, err);
 
 	for (size_t i = 0; i < n && rc == 0; i++)
-		if (*seen[i].sha256 && !ps_streq(seen[i].release, r->d->release) &&
-		    !ps_streq(seen[i].release, r->d->known))
+		if (*seen[i].sha256 && strcmp(seen[i].sha256, jobs[i].sha256) != 0 &&
+		    !is_of(seen[i].release, r->d->release) && !is_of(seen[i].release, r->d->known))
 			rc = run_overtaken(err);
 	fabric_seen_clear(seen, n);
 	free(seen);

@@ -177,6 +177,13 @@ def dbfs():
             ok(w, "POST", api + "delete", {"path": "/FileStore", "recursive": True})
         refused(w, (400, "INVALID_PARAMETER_VALUE", "No operations"), "POST", api + "create", {"path": "/Volumes/c/s/v/f"})
         refused(w, (400, "INVALID_PARAMETER_VALUE"), "POST", api + "mkdirs", {"path": "/a/../../x"})
+        ok(w, "POST", api + "put", {"path": "/FileStore/b", "contents": b64(b"b")})
+        ok(w, "POST", api + "move", {"source_path": "dbfs:/FileStore/b", "destination_path": "/FileStore/new/b"})
+        check("dbfs:/FileStore/new/b" in w.files() and "dbfs:/FileStore/b" not in w.files(), "the moved file")
+        ok(w, "POST", api + "put", {"path": "/FileStore/b", "contents": b64(b"b")})
+        refused(w, (400, "RESOURCE_ALREADY_EXISTS"), "POST", api + "move",
+                {"source_path": "/FileStore/b", "destination_path": "/FileStore/new/b"})
+        refused(w, (404, "RESOURCE_DOES_NOT_EXIST"), "POST", api + "move", {"source_path": "/no", "destination_path": "/b"})
         w.set(dbfs_root=False)
         refused(w, (403, "PERMISSION_DENIED", "root is disabled"), "POST", api + "put", {"path": "/FileStore/b", "contents": ""})
 

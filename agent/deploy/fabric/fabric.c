@@ -8,6 +8,7 @@ static const struct {
 	const char *fact;
 } drivers[] = {
 	{ &fabric_local, "driver local" },
+	{ &fabric_databricks, "driver databricks" },
 };
 
 const struct fabric_driver *fabric_driver_find(const char *provider)

@@ -65,7 +65,7 @@ struct fabric_seen {
 	 * nothing does, or when it cannot be told. */
 	char *definition;
 	char *id;      /* the provider's; NULL: it has none */
-	char *release; /* by the stamp beside it; NULL: there is none */
+	char *release; /* its first digits, by the stamp beside it; NULL: there is none */
 	char *by;      /* who changed it last, where the provider tells; NULL */
 	bool paused;
 };
@@ -192,7 +192,7 @@ struct fabric_driver {
 	const struct fabric_runs *runs; /* NULL: the build role runs its jobs */
 };
 
-extern const struct fabric_driver fabric_local;
+extern const struct fabric_driver fabric_local, fabric_databricks;
 
 /* The driver of a provider; NULL: this version has none. */
 const struct fabric_driver *fabric_driver_find(const char *provider);

@@ -151,6 +151,16 @@ def mkdirs(call):
     return Answer()
 
 
+def move(call):
+    """Never onto something that is there."""
+    body = call.json()
+    source, to = there(call, path_of(call, body.get("source_path"))), path_of(call, body.get("destination_path"))
+    if call.dbfs.is_dir(to) or call.dbfs.is_file(to) or call.dbfs.parents(to):
+        raise refuse(400, "RESOURCE_ALREADY_EXISTS", f"A file or directory already exists at the input path {to}.")
+    call.dbfs.move(source, to)
+    return Answer()
+
+
 def delete(call):
     """Of what is not there: done."""
     body = call.json()

@@ -51,6 +51,7 @@ ROUTES = [
     ("GET", API + "dbfs/list", dbfs.list_, "dbfs"),
     ("GET", API + "dbfs/read", dbfs.read, "dbfs"),
     ("POST", API + "dbfs/mkdirs", dbfs.mkdirs, "dbfs"),
+    ("POST", API + "dbfs/move", dbfs.move, "dbfs"),
     ("POST", API + "dbfs/delete", dbfs.delete, "dbfs"),
     ("PUT", API + "fs/files/(.+)", volumes.put, "files"),
     ("GET HEAD", API + "fs/files/(.+)", volumes.get, "files"),

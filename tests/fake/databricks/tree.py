@@ -57,6 +57,10 @@ class Tree:
     def make(self, path):
         os.makedirs(self.real(path), exist_ok=True)
 
+    def move(self, path, to):
+        os.makedirs(os.path.dirname(self.real(to)), exist_ok=True)
+        os.rename(self.real(path), self.real(to))
+
     def remove(self, path):
         real = self.real(path)
         if os.path.isdir(real):
