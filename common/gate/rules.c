@@ -249,6 +249,13 @@ const char *rules_language(const struct rules *r)
 	return r->p->outline.language;
 }
 
+const char *rules_version(struct rules *r)
+{
+	if (r->deps)
+		deps_add(r->deps, DEP_VERSION, "", r->p->outline.version);
+	return r->p->outline.version;
+}
+
 /* ---- all of it ---- */
 
 int rules_doc(struct rules *r, struct ps_err *err)

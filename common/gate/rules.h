@@ -110,6 +110,8 @@ const struct doc_node *rules_value(struct rules *r, const struct rules_entry *e,
 bool rules_declares(struct rules *r, enum project_kind kind, const char *key);
 /* The project's language, "" when it has none. */
 const char *rules_language(const struct rules *r);
+/* Its version as written, "" when it has none. */
+const char *rules_version(struct rules *r);
 /*
  * Reads a project-relative file for a rule. *is_there is false when it is not a file. Too large a
  * file, a Git LFS pointer and conflict markers become findings; *usable is true when bytes holds what may be judged.

@@ -5,21 +5,19 @@
 #include "common/project/pipeline.h"
 
 /* Rule 63: setup.py says the version of the project. */
-static int versions(struct rules *r, const struct rules_entry *e, const char *rel,
-		    const struct buf *b, struct ps_err *err)
+static void versions(struct rules *r, const struct rules_entry *e, const char *rel,
+		     const struct buf *b)
 {
+	const char *declared = rules_version(r);
 	char *name, *version, *path = project_at(r->p->path, rel);
-	const struct doc_node *value = rules_value(r, e, err), *declared;
 
 	pipeline_setup_scan(buf_str(b), b->len, &name, &version);
-	declared = value ? doc_get(r->p->read.doc->root, "version") : NULL;
-	if (version && doc_text(declared) && strcmp(version, declared->text) != 0)
+	if (version && *declared && strcmp(version, declared) != 0)
 		rule_hit(r, RULE_VERSIONS, path, (struct doc_pos) { 1, 1 }, e->key,
-			 "the version is '%s', pbt_project.yml says '%s'", version, declared->text);
+			 "the version is '%s', pbt_project.yml says '%s'", version, declared);
 	free(name);
 	free(version);
 	free(path);
-	return value ? 0 : PS_EIO;
 }
 
 /* Rules 14 and 15: what the build starts from, by the project's language. Rule 2 on the way. */
@@ -35,7 +33,7 @@ static int build_file(struct rules *r, const struct rules_entry *e, enum rule_id
 		rule_hit(r, id, r->p->file, e->at, e->key,
 			 "pipeline '%s' has no file '%s'", e->key, rel);
 	else if (rc == 0 && usable && id == RULE_SETUP_PY && rule_wanted(r, RULE_VERSIONS))
-		rc = versions(r, e, rel, &b, err);
+		versions(r, e, rel, &b);
 	buf_clear(&b);
 	free(rel);
 	return rc;

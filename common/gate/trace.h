@@ -16,6 +16,7 @@ enum dep_what {
 	DEP_KIND,		/* what stands at path: a word of trace_kind() */
 	DEP_OBJECT,		/* which object stands there; "" for none */
 	DEP_PIPELINE, DEP_JOB,	/* does the project declare this key: "yes" or "" */
+	DEP_VERSION,		/* which version the project says it has */
 	DEP_WHAT_COUNT
 };
 

@@ -32,6 +32,8 @@ static bool still_so(const struct rules *r, const struct dep *d)
 	char *value;
 	bool same;
 
+	if (d->what == DEP_VERSION)
+		return strcmp(r->p->outline.version, d->value) == 0;
 	if (d->what == DEP_PIPELINE || d->what == DEP_JOB)
 		return (outline_find(&r->p->outline, d->what == DEP_JOB ? PROJECT_JOBS :
 				     PROJECT_PIPELINES, d->path) != NULL) == (*d->value != '\0');

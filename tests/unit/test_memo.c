@@ -17,79 +17,11 @@
 #include "common/project/survey.h"
 #include "common/base/digest.h"
 #include "common/base/clock.h"
-#include "tests/support/gitdir.h"
+#include "tests/support/demo.h"
 #include "tests/support/kernel.h"
 
 static struct ps_err err;
-
-enum { PIPELINES = 20, JOBS = 5 };
-
-static void put(const char *file, const char *text)
-{
-	char *path = fs_join("r", file);
-
-	if (text)
-		gitdir_file(path, text);
-	else if (unlink(path) < 0)
-		assert_int_equal(access(path, F_OK), -1);
-	free(path);
-}
-
-static void put_project(const char *before, size_t pipelines)
-{
-	struct buf b = BUF_INIT;
-
-	buf_addf(&b, "%sname: demo\nversion: '1.0'\nlanguage: python\npipelines:\n", before);
-	for (size_t i = 0; i < pipelines; i++)
-		buf_addf(&b, "  pipelines/p%zu:\n    name: p%zu\n    language: python\n", i, i);
-	buf_adds(&b, "jobs:\n");
-	for (size_t i = 0; i < JOBS; i++)
-		buf_addf(&b, "  jobs/j%zu:\n    name: j%zu\n    fabricUID: 1174\n"
-			 "    scheduler:\n      Databricks: {}\n", i, i);
-	put("pbt_project.yml", buf_str(&b));
-	buf_clear(&b);
-}
-
-static void put_job(size_t i, const char *reference)
-{
-	char *path = xasprintf("jobs/j%zu/code/databricks-job.json", i),
-		*text = xasprintf("{\"fabric_id\": \"1174\", \"components\": [{\"PipelineComponent\": "
-				  "{\"nodeName\": \"t\", \"id\": \"%s\"}}], \"request\": {\"tasks\": "
-				  "[{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
-				  "[\"-i\", \"prod\"]}}]}}", reference);
-
-	put(path, text);
-	free(text);
-	free(path);
-	path = xasprintf("jobs/j%zu/code/prophecy-job.json", i);
-	put(path, "{\"metainfo\": {}, \"processes\": {}, \"connections\": []}");
-	free(path);
-}
-
-static void make_repo(void)
-{
-	gitdir_sh("git init -q -b main r");
-	put_project("", PIPELINES);
-	for (size_t i = 0; i < PIPELINES; i++) {
-		static const char *const files[] = { "setup.py", "main.py",
-						     ".prophecy/workflow.latest.json",
-						     "configs/resources/config/prod.json" };
-
-		for (size_t k = 0; k < PS_NELEM(files); k++) {
-			char *path = xasprintf("pipelines/p%zu/code/%s", i, files[k]);
-
-			put(path, ps_ends(path, ".json") ? "{}" : "x = 1\n");
-			free(path);
-		}
-	}
-	for (size_t i = 0; i < JOBS; i++) {
-		char *reference = xasprintf("pipelines/p%zu", i);
-
-		put_job(i, reference);
-		free(reference);
-	}
-	put("docs/deep/er/README.md", "text\n");
-}
+static struct config *config;
 
 static const char *commit_all(void)
 {
@@ -100,7 +32,7 @@ static const char *commit_all(void)
 /* The findings of a tree as text, and what the judgement cost. */
 static char *judge(const char *tree, struct memo *memo, struct rules_counts *counts)
 {
-	struct bench b = { .memo = memo };
+	struct bench b = { .memo = memo, .config = config };
 	struct diag_list l = DIAG_LIST_INIT;
 	struct buf text = BUF_INIT;
 	struct judged *now;
@@ -138,25 +70,25 @@ static void one_change_reads_one_unit(void **state)
 	struct rules_counts c;
 
 	(void)state;
-	make_repo();
+	demo_make();
 	same_as_fresh(commit_all(), m, &c);
-	assert_int_equal(c.units, 1 + PIPELINES + JOBS);
+	assert_int_equal(c.units, 1 + DEMO_PIPELINES + DEMO_JOBS);
 	assert_int_equal(c.known, 0);
 	assert_int_equal(c.parsed, 1);
 	same_as_fresh(gitdir_out("git -C r rev-parse HEAD^{tree}"), m, &c);
 	assert_int_equal(c.known, c.units);
 	assert_int_equal(c.reads + c.parsed + c.folders, 0);
-	put("pipelines/p3/code/main.py", "x = 2\n");
+	demo_put("pipelines/p3/code/main.py", "x = 2\n");
 	same_as_fresh(commit_all(), m, &c);
 	assert_int_equal(c.units - c.known, 1);
 	assert_int_equal(c.parsed, 0);		/* the project file says the same */
 	assert_int_equal(c.reads, 3);		/* setup.py, workflow, prod.json */
 	assert_int_equal(c.folders, 4);		/* top, pipelines, p3, code */
-	put("README.md", "outside of every unit\n");
+	demo_put("README.md", "outside of every unit\n");
 	same_as_fresh(commit_all(), m, &c);
 	assert_int_equal(c.units, c.known);
 	assert_int_equal(c.folders, 1);
-	put_project("# a line more at the top\n", PIPELINES);
+	demo_project("# a line more at the top\n", DEMO_PIPELINES);
 	same_as_fresh(commit_all(), m, &c);
 	assert_int_equal(c.units - c.known, 1);	/* the file alone: every entry says what it said */
 	memo_free(m);
@@ -168,14 +100,14 @@ static void what_a_unit_asked_of_others_counts(void **state)
 	struct rules_counts c;
 
 	(void)state;
-	make_repo();
+	demo_make();
 	same_as_fresh(commit_all(), m, NULL);
 	/* j2 asks for this instance of p2 */
-	put("pipelines/p2/code/configs/resources/config/prod.json", NULL);
-	put("pipelines/p2/code/configs/resources/config/qa.json", "{}");
+	demo_put("pipelines/p2/code/configs/resources/config/prod.json", NULL);
+	demo_put("pipelines/p2/code/configs/resources/config/qa.json", "{}");
 	same_as_fresh(commit_all(), m, &c);
 	assert_int_equal(c.units - c.known, 2);
-	put_project("", PIPELINES - 17);		/* p3 is not declared any more, j3 and j4 name it */
+	demo_project("", DEMO_PIPELINES - 17);		/* p3 is not declared any more, j3 and j4 name it */
 	same_as_fresh(commit_all(), m, &c);
 	assert_int_equal(c.units - c.known, 3);
 	memo_free(m);
@@ -190,12 +122,12 @@ static void ten_thousand_pipelines_are_remembered(void **state)
 	char *text;
 
 	(void)state;
-	make_repo();
-	put_project("", MANY);
-	put("pipelines/p9999/code/setup.py", "x = 1\n");
+	demo_make();
+	demo_project("", MANY);
+	demo_put("pipelines/p9999/code/setup.py", "x = 1\n");
 	tree = commit_all();
 	text = judge(tree, m, &c);
-	assert_int_equal(c.units, 1 + MANY + JOBS);
+	assert_int_equal(c.units, 1 + MANY + DEMO_JOBS);
 	assert_null(strstr(text, "is not checked"));
 	assert_null(strstr(text, "does not declare"));
 	free(text);
@@ -206,62 +138,15 @@ static void ten_thousand_pipelines_are_remembered(void **state)
 	memo_free(m);
 }
 
-/* A small generator with a seed that is printed. */
-static uint64_t seed;
-
-static unsigned any(unsigned n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)(seed % n);
-}
-
-/* Mostly the few pipelines that jobs name. */
-static unsigned any_pipeline(void)
-{
-	return any(any(4) ? JOBS + 1 : PIPELINES);
-}
-
-static void change_something(void)
-{
-	static const char *const texts[] = { "{}", "[]", "{\"a\": 1}", "x = 1\n", NULL, "{" };
-	static const char *const names[] = { "setup.py", ".prophecy/workflow.latest.json",
-					     "configs/resources/config/prod.json",
-					     "configs/resources/other/qa.json" };
-	char *path, *reference;
-
-	switch (any(7)) {
-	case 0:
-		put_project(any(2) ? "# more\n" : "", any(PIPELINES) + 1);
-		break;
-	case 1:
-		reference = xasprintf("pipelines/p%u", any_pipeline());
-		put_job(any(JOBS), reference);
-		free(reference);
-		break;
-	case 2:
-		gitdir_sh("cd r && rm -rf pipelines/p%u", any_pipeline());
-		break;
-	default:
-		path = xasprintf("pipelines/p%u/code/%s", any_pipeline(),
-				 names[any(PS_NELEM(names))]);
-		put(path, texts[any(PS_NELEM(texts))]);
-		free(path);
-	}
-}
-
 static void many_changes_never_change_a_verdict(void **state)
 {
 	struct memo *m = memo_new("", NULL);
-	const char *given = getenv("PENSTOCK_TEST_SEED");
 
 	(void)state;
-	seed = given ? strtoull(given, NULL, 10) : 20261127;
-	print_message("seed %llu\n", (unsigned long long)seed);
-	make_repo();
+	demo_seed(20261127);
+	demo_make();
 	for (int i = 0; i < 80; i++) {
-		change_something();
+		demo_change();
 		same_as_fresh(commit_all(), m, NULL);
 	}
 	memo_free(m);
@@ -304,8 +189,8 @@ static void what_was_kept_outlives_the_process(void **state)
 	const char *tree;
 
 	(void)state;
-	make_repo();
-	put("pipelines/p1/code/setup.py", NULL);
+	demo_make();
+	demo_put("pipelines/p1/code/setup.py", NULL);
 	tree = commit_all();
 	same_as_fresh(tree, m, NULL);
 	memo_take_new(m, keep, &place);
@@ -427,19 +312,19 @@ static void an_outlook_reads_what_has_changed(void **state)
 	const char *tree;
 
 	(void)state;
-	make_repo();
+	demo_make();
 	gitdir_sh("mkdir content");
 	tree = commit_all();
 	/* the project file; of a pipeline setup.py, of a job its definition, and that again to go along */
-	assert_int_equal(outlook_reads(tree, m), 1 + PIPELINES + 2 * JOBS);
+	assert_int_equal(outlook_reads(tree, m), 1 + DEMO_PIPELINES + 2 * DEMO_JOBS);
 	assert_int_equal(outlook_reads(gitdir_out("git -C r rev-parse HEAD^{tree}"), m), 0);
-	put("pipelines/p3/code/main.py", "x = 2\n");
+	demo_put("pipelines/p3/code/main.py", "x = 2\n");
 	assert_int_equal(outlook_reads(commit_all(), m), 1);
-	put_job(2, "pipelines/p9");
+	demo_job(2, "pipelines/p9");
 	assert_int_equal(outlook_reads(commit_all(), m), 2);
-	put("README.md", "outside of every unit\n");
+	demo_put("README.md", "outside of every unit\n");
 	assert_int_equal(outlook_reads(commit_all(), m), 0);
-	put_project("# a line more at the top\n", PIPELINES);
+	demo_project("# a line more at the top\n", DEMO_PIPELINES);
 	assert_int_equal(outlook_reads(commit_all(), m), 1);
 	memo_free(m);
 }
@@ -453,7 +338,7 @@ static void an_outlook_has_its_time(void **state)
 	struct tree *t;
 
 	(void)state;
-	make_repo();
+	demo_make();
 	tree = commit_all();
 	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
 	assert_int_equal(repo_tree(&t, repo, tree, &err), 0);
@@ -528,8 +413,13 @@ int main(int argc, char **argv)
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 
+	int rc;
+
 	if (kernel_skip())
 		return 77;
+	config = demo_config();
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
-	return cmocka_run_group_tests_name("memo", t, NULL, NULL);
+	rc = cmocka_run_group_tests_name("memo", t, NULL, NULL);
+	config_free(config);
+	return rc;
 }
