@@ -2,11 +2,11 @@
 
 #include "cli/client.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/late_curl.h"
 #include "common/base/fsutil.h"
 
 enum { ANSWER_MAX = 64 << 20, CONNECT_MS = 2000, LOOK_MS = 10000, QUICK_MS = 500, ACT_MS = 60000,
@@ -109,60 +109,72 @@ static char *url_of(const struct cli *cli, const char *path)
 	return xasprintf("%.*s/api/v1%s", (int)n, base, path);
 }
 
-/* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
-static int ask(struct cli *cli, const char *path, const char *body, struct patience *patience,
-	       struct answer *a, struct ps_err *err)
+static CURLcode exchange(const struct late_curl *curl, struct cli *cli, const char *path,
+			 const char *body, struct patience *patience, struct answer *a)
 {
 	int dir = cli->url ? -1 : open(cli->paths.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *url = url_of(cli, path), sock[64];
 	struct curl_slist *headers = NULL;
 	char *as = cli->as ? xasprintf("Penstock-As: %s", cli->as) : NULL;
 	char *token = cli->token ? xasprintf("Authorization: Bearer %s", cli->token) : NULL;
-	CURL *c = curl_easy_init();
+	CURL *c = curl->easy_init();
 	CURLcode rc = CURLE_FAILED_INIT;
 
 	if ((dir >= 0 || cli->url) && c) {
 		/* no limit of 108 bytes */
 		snprintf(sock, sizeof(sock), "/proc/self/fd/%d/api.sock", dir);
 		if (!cli->url)
-			curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
-		curl_easy_setopt(c, CURLOPT_URL, url);
-		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-		curl_easy_setopt(c, CURLOPT_PROXY, "");
-		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, cli->quick ? (long)QUICK_MS :
+			curl->easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, sock);
+		curl->easy_setopt(c, CURLOPT_URL, url);
+		curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+		curl->easy_setopt(c, CURLOPT_PROXY, "");
+		curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, cli->quick ? (long)QUICK_MS :
 				 (long)CONNECT_MS);
 		if (patience) {
-			curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-			curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-			curl_easy_setopt(c, CURLOPT_XFERINFODATA, patience);
+			curl->easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+			curl->easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+			curl->easy_setopt(c, CURLOPT_XFERINFODATA, patience);
 		} else {
-			curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, cli->quick ? (long)QUICK_MS :
+			curl->easy_setopt(c, CURLOPT_TIMEOUT_MS, cli->quick ? (long)QUICK_MS :
 					 (long)(body ? ACT_MS : LOOK_MS));
 		}
-		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-		curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
-		curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-		curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+		curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+		curl->easy_setopt(c, CURLOPT_WRITEDATA, a);
+		curl->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+		curl->easy_setopt(c, CURLOPT_HEADERDATA, a);
 		if (body) {
-			headers = curl_slist_append(headers, "Content-Type: application/json");
-			headers = curl_slist_append(headers, "Expect:");
-			curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+			headers = curl->slist_append(headers, "Content-Type: application/json");
+			headers = curl->slist_append(headers, "Expect:");
+			curl->easy_setopt(c, CURLOPT_POSTFIELDS, body);
 		}
 		if (as)
-			headers = curl_slist_append(headers, as);
+			headers = curl->slist_append(headers, as);
 		if (token)
-			headers = curl_slist_append(headers, token);
-		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-		rc = curl_easy_perform(c);
-		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
+			headers = curl->slist_append(headers, token);
+		curl->easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+		rc = curl->easy_perform(c);
+		curl->easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
 	}
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(c);
+	curl->slist_free_all(headers);
+	curl->easy_cleanup(c);
 	free(as);
 	free(token);
 	free(url);
 	if (dir >= 0)
 		close(dir);
+	return rc;
+}
+
+/* One request. PS_EAGENT when nobody answers; a status that is no success is no error here. */
+static int ask(struct cli *cli, const char *path, const char *body, struct patience *patience,
+	       struct answer *a, struct ps_err *err)
+{
+	const struct late_curl *curl = late_curl(err);
+	CURLcode rc;
+
+	if (!curl)
+		return PS_EIO;
+	rc = exchange(curl, cli, path, body, patience, a);
 	if (rc == CURLE_OK)
 		return 0;
 	if (rc == CURLE_WRITE_ERROR)
@@ -172,7 +184,7 @@ static int ask(struct cli *cli, const char *path, const char *body, struct patie
 		return ps_err_set(err, PS_ETIME, "the agent does not answer");
 	if (cli->url)
 		return ps_err_set(err, PS_EAGENT, "nobody answers at '%s': %s", cli->url,
-				  curl_easy_strerror(rc));
+				  curl->easy_strerror(rc));
 	return ps_err_set(err, PS_EAGENT, "the agent does not run");
 }
 
