@@ -11,7 +11,7 @@
 #include "common/config/policy.h"
 #include "common/gate/gate.h"
 
-enum { OPT_AGAINST, OPT_NEW, OPT_REF, OPT_REPOSITORY, OPT_POLICY, OPT_FORMAT, OPT_TIMING,
+enum { OPT_AGAINST, OPT_NEW, OPT_REF, OPT_REPOSITORY, OPT_POLICY, OPT_FORMAT, OPT_FRESH, OPT_TIMING,
        OPT_PRE_RECEIVE, OPT_RESULT_FD, OPT_BUDGET, OPT_PUSHER, OPT_DRY_RUN, OPT_SKIP };
 
 static bool whole_number(const char *text, long min, long max, long *out)
@@ -97,11 +97,14 @@ static void print_timing(const struct gate_checked *c)
 {
 	const struct rules_counts *n = &c->counts;
 
-	fprintf(stderr, "timing: %.1f ms for this side, %.1f ms for the old one; %zu trees, %zu "
-		"units (%zu as remembered), %zu folders listed, %zu files read (%zu bytes), %zu "
-		"searched for secrets, %zu project files parsed\n", (double)c->now_ns / 1e6,
-		(double)c->old_ns / 1e6, n->trees, n->units, n->known, n->folders, n->reads,
-		n->bytes, n->scans, n->parsed);
+	fprintf(stderr, "timing: %.1f ms for looking at files, %.1f ms for this side, %.1f ms for "
+		"the old one; %zu trees, %zu units (%zu as remembered), %zu folders listed, %zu "
+		"files read (%zu bytes), %zu searched for secrets, %zu project files parsed\n",
+		(double)c->look_ns / 1e6, (double)c->now_ns / 1e6, (double)c->old_ns / 1e6,
+		n->trees, n->units, n->known, n->folders, n->reads, n->bytes, n->scans, n->parsed);
+	fprintf(stderr, "timing: of the disk: %zu folders listed, %zu files looked at, %zu opened"
+		"%s%s\n", c->asked.listed, c->asked.stats, c->asked.opened,
+		c->not_kept ? "; nothing is remembered: " : "", c->not_kept ? c->not_kept : "");
 }
 
 static int judge(struct cli *cli, const struct cmd_args *a, struct config *cfg,
@@ -114,7 +117,7 @@ static int judge(struct cli *cli, const struct cmd_args *a, struct config *cfg,
 		.path = folder ? what : ".", .rev = folder ? NULL : what, .config = cfg,
 		.against = a->opt[OPT_AGAINST], .all_new = a->opt[OPT_NEW] != NULL,
 		.ref = a->opt[OPT_REF], .who = cli->as ? &who : NULL,
-		.repo_name = a->opt[OPT_REPOSITORY],
+		.repo_name = a->opt[OPT_REPOSITORY], .fresh = a->opt[OPT_FRESH] != NULL,
 	};
 	struct gate_checked out;
 	struct ps_err err = { 0 };
@@ -179,6 +182,8 @@ const struct cmd cmd_check = {
 		[OPT_POLICY] = { "policy", 0, "FILE",
 				 "judge by this policy file, not by an instance" },
 		[OPT_FORMAT] = { "format", 0, "WORD", "text, json, sarif or github" },
+		[OPT_FRESH] = { "fresh", 0, NULL,
+				"judge all of it anew, and remember nothing" },
 		[OPT_TIMING] = { "timing", 0, NULL, "say on stderr where the time went" },
 		[OPT_PRE_RECEIVE] = { "pre-receive", 0, NULL,
 				      "for hooks: judge the push on stdin" },

@@ -4,6 +4,7 @@
 #include "common/base/digest.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -31,11 +32,22 @@ static EVP_MD_CTX *start(const EVP_MD *md)
 	return ctx;
 }
 
+/* libcrypto would look this up for each digest, which takes longer than a short one itself. */
+static EVP_MD *sha256;
+
+static void fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 struct digest *digest_new(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct digest *d = xcalloc(1, sizeof(*d));
 
-	d->ctx = start(EVP_sha256());
+	pthread_once(&once, fetch);
+	PS_BUG_IF(!sha256, "libcrypto has no SHA-256");
+	d->ctx = start(sha256);
 	return d;
 }
 

@@ -5,8 +5,10 @@
 
 #include "common/base/clock.h"
 #include "common/gate/judge.h"
-#include "common/gate/memo.h"
+#include "common/gate/fold.h"
+#include "common/gate/remembered.h"
 #include "common/gate/rules_push.h"
+#include "common/tree/tree_scan.h"
 
 /* What a check stands on: perhaps a repository, and the folder that paths are relative to. */
 struct ground {
@@ -83,8 +85,10 @@ static void find_sides(struct sides *s, const struct gate_check *c, const struct
 	free(there);
 }
 
+/* Always looked for, as it may be misspelt; *old stays NULL when nothing depends on it. */
 static int judge_old(const struct ground *g, struct bench *b, const struct sides *s,
-		     const char *within, struct judged **old, struct ps_err *err)
+		     const struct judged *now, const char *within, struct judged **old,
+		     struct ps_err *err)
 {
 	char oid[TREE_OID];
 	struct tree *t;
@@ -92,7 +96,11 @@ static int judge_old(const struct ground *g, struct bench *b, const struct sides
 
 	if (rc < 0)
 		return rc;
-	*old = bench_find(b, oid);
+	*old = bench_needs_old(now) ? bench_find(b, oid) : NULL;
+	if (!bench_needs_old(now)) {
+		tree_close(t);
+		return 0;
+	}
 	if (!*old)
 		return bench_judge(b, t, oid, within, old, err);
 	tree_close(t);
@@ -129,7 +137,7 @@ static int judge_both(const struct gate_check *c, const struct ground *g, struct
 	find_sides(&s, c, g);
 	at = clock_boot_ns();
 	if (s.against)
-		rc = judge_old(g, b, &s, within, &old, err);
+		rc = judge_old(g, b, &s, now, within, &old, err);
 	out->old_ns = clock_boot_ns() - at;
 	if (rc == 0) {
 		bench_compare(b, now, old, s.ref, &out->found);
@@ -145,23 +153,66 @@ static int judge_both(const struct gate_check *c, const struct ground *g, struct
 	return rc;
 }
 
+static int open_now(const struct gate_check *c, const struct ground *g, const struct remembered *r,
+		    struct tree **t, char oid[TREE_OID], struct ps_err *err)
+{
+	int rc = c->rev ? open_rev(g, c->rev, t, oid, err) : tree_dir_open(t, g->top, err);
+
+	if (rc == 0 && !c->rev)
+		tree_dir_scan(*t, &(struct tree_dir_look) {
+			.within = g->within, .named = r != NULL, .wanted = rules_file_is_read,
+			.before = r ? remembered_folders(r) : NULL,
+		});
+	return rc;
+}
+
+/* That it cannot be kept is told to those who ask where the time goes. */
+static void keep(const struct gate_check *c, struct remembered *r, struct memo *m,
+		 const struct tree *t, struct gate_checked *out)
+{
+	struct buf folders = BUF_INIT;
+	struct ps_err err;
+
+	if (!c->rev)
+		out->asked = tree_dir_counts(t);
+	if (out->asked.listed)		/* else they are as they were */
+		tree_dir_folders(t, &folders);
+	if (r && remembered_keep(r, m, &folders, &err) < 0)
+		out->not_kept = xstrdup(err.msg);
+	buf_clear(&folders);
+}
+
+static int check_on(const struct gate_check *c, const struct ground *g, struct gate_checked *out,
+		    struct ps_err *err)
+{
+	struct remembered *r = g->repo && !c->fresh ? remembered_open(repo_gitdir(g->repo)) : NULL;
+	struct memo *memo = r ? remembered_memo(r) : memo_new("", NULL);
+	struct bench b = { .config = c->config, .memo = memo };
+	int64_t at = clock_boot_ns();
+	char oid[TREE_OID];
+	struct tree *t;
+	int rc = open_now(c, g, r, &t, oid, err);
+
+	out->look_ns = clock_boot_ns() - at;
+	if (rc == 0)
+		rc = judge_both(c, g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g->within, out,
+				err);
+	if (rc == 0)
+		keep(c, r, memo, t, out);
+	bench_clear(&b);
+	memo_free(memo);
+	remembered_close(r);
+	return rc;
+}
+
 int gate_check(const struct gate_check *c, struct gate_checked *out, struct ps_err *err)
 {
-	struct memo *memo = memo_new("", NULL);
-	struct bench b = { .config = c->config, .memo = memo };
-	char oid[TREE_OID];
 	struct ground g;
-	struct tree *t;
 	int rc = find_ground(&g, c->path ? c->path : ".", err);
 
 	*out = (struct gate_checked) { .nprojects = 0 };
 	if (rc == 0)
-		rc = c->rev ? open_rev(&g, c->rev, &t, oid, err) : tree_dir_open(&t, g.top, err);
-	if (rc == 0)
-		rc = judge_both(c, &g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g.within, out,
-				err);
-	bench_clear(&b);
-	memo_free(memo);
+		rc = check_on(c, &g, out, err);
 	ground_clear(&g);
 	return rc;
 }
@@ -170,5 +221,6 @@ void gate_checked_clear(struct gate_checked *c)
 {
 	diag_clear(&c->found);
 	free(c->against);
+	free(c->not_kept);
 	*c = (struct gate_checked) { .nprojects = 0 };
 }

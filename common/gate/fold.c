@@ -145,7 +145,8 @@ static int fold_entries(struct fold *f, const char *path, unsigned depth, struct
 static int fold_folder(struct fold *f, const char *path, const char *oid, unsigned depth,
 		       struct unit_result *u, struct ps_err *err)
 {
-	struct memo *memo = *oid && !*f->within ? f->r->memo : NULL;
+	struct memo *memo = tree_oid_tells(oid) && at_or_below(path, f->within) ? f->r->memo :
+		NULL;
 	struct buf bytes = BUF_INIT;
 	const struct buf *was;
 	struct memo_key key;

@@ -22,6 +22,8 @@ int fold_tree(struct rules *r, const char *within, struct project_paths *project
  */
 int rules_file(struct rules *r, const char *dir, const struct tree_entry *e,
 	       struct ps_err *err) PS_MUSTCHECK;
+/* Will a rule most likely read a file of this name? */
+bool rules_file_is_read(const char *name);
 /* The same of what the listing of the folder tells: its folders' names, and names side by side. */
 void rules_folder(struct rules *r, const char *dir, const struct tree_list *l);
 

@@ -15,6 +15,7 @@
 #include "common/config/config.h"
 #include "common/gate/rules_counts.h"
 #include "common/tree/repo.h"
+#include "common/tree/tree_scan.h"
 
 struct memo;
 struct outlook;
@@ -96,6 +97,7 @@ struct gate_check {
 	/* the old side, a revision; NULL: the upstream of the branch, if there is one */
 	const char *against;
 	bool all_new;			/* there is no old side */
+	bool fresh;			/* nothing is remembered (remembered.h), before or after */
 	const struct config *config;	/* NULL as above */
 	/* as if for this ref; NULL: what the upstream is called there, else none in particular */
 	const char *ref;
@@ -110,7 +112,9 @@ struct gate_checked {
 	size_t nprojects;
 	char *against;			/* the old side as it may be typed; NULL: all was new */
 	struct rules_counts counts;
-	int64_t now_ns, old_ns;		/* spent on each side */
+	struct tree_dir_counts asked;	/* of the system, for a folder */
+	char *not_kept;			/* why nothing is remembered for the next time, or NULL */
+	int64_t look_ns, now_ns, old_ns;	/* spent on looking at files, on each side */
 };
 
 /* gate_checked_clear() always. */

@@ -21,12 +21,14 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 		struct judged **out, struct ps_err *err)
 {
 	struct judged *j = xcalloc(1, sizeof(*j));
+	struct tree_entry top;
+	bool named = tree_stat(t, "", &top, NULL) == 0 && *top.oid;
 	int rc;
 
 	j->t = t;
 	j->name = xstrdup(name ? name : "");
 	j->rules = (struct rules) { .t = t, .whole = t, .config = b->config,
-				    .memo = name ? b->memo : NULL,
+				    .memo = named ? b->memo : NULL,
 				    .deadline_ns = b->deadline_ns };
 	rc = fold_tree(&j->rules, within ? within : "", &j->projects, err);
 	if (rc == 0)
@@ -265,15 +267,17 @@ static void dead_references(const struct scale *s, const struct judged *now,
 	}
 }
 
-/* By object names; of a plain folder nobody knows. */
+/* By object names of git's; of a folder on disk nobody knows. */
 static bool has_changed(const struct judged *now, const struct judged *old, const char *project)
 {
 	const char *path = strcmp(project, ".") == 0 ? "" : project;
 	struct tree_entry a, b;
 	struct ps_err err;
 
+	if (!*now->name || !*old->name)
+		return false;
 	if (!*path)
-		return *now->name && *old->name && strcmp(now->name, old->name) != 0;
+		return strcmp(now->name, old->name) != 0;
 	return tree_stat(now->t, path, &a, &err) == 0 && tree_stat(old->t, path, &b, &err) == 0 &&
 		*a.oid && *b.oid && strcmp(a.oid, b.oid) != 0;
 }

@@ -28,8 +28,9 @@ struct judged {				/* one tree, without an old side */
 
 /*
  * The judgement of tree `t`, which becomes the bench's. name: its oid; NULL for a folder (never
- * equal to another). within (may be NULL) leaves only projects at or below that path. *out belongs
- * to the bench. A tree past the walk's bounds is PS_ELIMIT.
+ * equal to another; remembered nevertheless, when tree_dir_scan() gave names to what is in it).
+ * within (may be NULL) leaves only projects at or below that path. *out belongs to the bench. A
+ * tree past the walk's bounds is PS_ELIMIT.
  */
 int bench_judge(struct bench *b, struct tree *t, const char *name, const char *within,
 		struct judged **out, struct ps_err *err) PS_MUSTCHECK;

@@ -128,7 +128,8 @@ static void secrets(struct rules *r, const char *path, const struct buf *b)
 	}
 }
 
-static bool may_hold_secrets(const char *name)
+/* Those in which secrets may stand, and with them all that the other rules read. */
+bool rules_file_is_read(const char *name)
 {
 	static const char *const ends[] = {
 		".json", ".conf", ".py",  ".scala", ".sql", ".yml", ".yaml", ".properties", ".sh",
@@ -246,7 +247,7 @@ int rules_file(struct rules *r, const char *dir, const struct tree_entry *e, str
 	else if (is_built(e->name))
 		rule_hit(r, RULE_BUILT, path, start, path,
 			 "a built file; it is made from the source");
-	else if (may_hold_secrets(e->name))
+	else if (rules_file_is_read(e->name))
 		rc = look_for_secrets(r, path, err);
 	free(path);
 	return rc;

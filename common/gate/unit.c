@@ -38,7 +38,7 @@ static bool still_so(const struct rules *r, const struct dep *d)
 		return (outline_find(&r->p->outline, d->what == DEP_JOB ? PROJECT_JOBS :
 				     PROJECT_PIPELINES, d->path) != NULL) == (*d->value != '\0');
 	value = trace_value(r->t, d->what, d->path);
-	same = strcmp(value, d->value) == 0;
+	same = strcmp(value, d->value) == 0 && strcmp(value, TREE_OID_UNKNOWN) != 0;
 	free(value);
 	return same;
 }
@@ -85,13 +85,23 @@ static int run_fresh(struct rules *r, const struct rules_entry *e, unit_fn *run,
 	return rc;
 }
 
+/* What depends on something that cannot be named is never found again. */
+static bool may_remember(const struct rules *r, const struct unit_result *u)
+{
+	bool may = !r->late && u->deps.n <= DEPS_MAX;
+
+	for (size_t i = 0; i < u->deps.n && may; i++)
+		may = strcmp(u->deps.v[i].value, TREE_OID_UNKNOWN) != 0;
+	return may;
+}
+
 static int remember(struct rules *r, const struct memo_key *key, const struct rules_entry *e,
 		    unit_fn *run, const char *own, struct unit_result *u, struct ps_err *err)
 {
 	struct buf bytes = BUF_INIT;
 	int rc = run_fresh(r, e, run, own, u, err);
 
-	if (rc == 0 && !r->late && u->deps.n <= DEPS_MAX) {
+	if (rc == 0 && may_remember(r, u)) {
 		unit_pack(&bytes, u, r->p->file, e ? e->at.line : 0);
 		memo_put(r->memo, key, &bytes);
 	}
@@ -109,22 +119,21 @@ int unit_entry(struct rules *r, const struct rules_entry *e, unit_fn *run, struc
 	static const char *const kinds[] = { [PROJECT_PIPELINES] = "pipeline",
 					     [PROJECT_JOBS] = "job" };
 	struct unit_result u = { .ndead = 0 };
+	char *own = project_at(r->p->path, e->key), *object;
 	struct memo_key key;
-	char *own;
-	int rc = 0;
+	int rc;
 
 	r->counts.units++;
-	own = project_at(r->p->path, e->key);
-	if (!r->memo || !*e->digest) {
+	object = trace_value(r->t, DEP_OBJECT, own);
+	if (!r->memo || !*e->digest || strcmp(object, TREE_OID_UNKNOWN) == 0) {
 		rc = run(r, e, err);
 	} else {
-		char *kind = trace_value(r->t, DEP_KIND, own),
-			*object = trace_value(r->t, DEP_OBJECT, own);
+		char *kind = trace_value(r->t, DEP_KIND, own);
 
+		rc = 0;
 		memo_key(r->memo, &key, kinds[e->kind], by_config(r), r->p->path, e->key,
 			 e->digest, rules_language(r), kind, object, NULL);
 		free(kind);
-		free(object);
 		if (known(r, &key, e, &u))
 			r->counts.known++;
 		else
@@ -132,6 +141,7 @@ int unit_entry(struct rules *r, const struct rules_entry *e, unit_fn *run, struc
 		give(r, &u);
 		unit_result_clear(&u);
 	}
+	free(object);
 	free(own);
 	return rc;
 }
@@ -151,9 +161,11 @@ int unit_project(struct rules *r, struct ps_err *err)
 	int rc;
 
 	r->counts.units++;
-	if (!r->memo)
-		return rules_project(r, err);
 	object = trace_value(r->t, DEP_OBJECT, r->p->file);
+	if (!r->memo || !tree_oid_tells(object)) {
+		free(object);
+		return rules_project(r, err);
+	}
 	memo_key(r->memo, &key, "project", by_config(r), r->p->path, object, NULL);
 	free(object);
 	if (known(r, &key, NULL, &u)) {
@@ -165,7 +177,7 @@ int unit_project(struct rules *r, struct ps_err *err)
 		return 0;
 	}
 	rc = run_fresh(r, NULL, run_project, r->p->file, &u, err);
-	if (rc == 0 && !r->late && u.deps.n <= DEPS_MAX) {
+	if (rc == 0 && may_remember(r, &u)) {
 		u.outline = r->p->outline;
 		u.has_outline = true;
 		unit_pack(&bytes, &u, r->p->file, 0);

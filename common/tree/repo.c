@@ -141,6 +141,7 @@ static int open_with(struct repo **out, const char *path, const char *gitdir, un
 	struct repo *r = xcalloc(1, sizeof(*r));
 	int rc;
 
+	r->own = xstrdup(gitdir);
 	r->dir = common_dir(gitdir);
 	r->digits = is_sha256(r) ? PS_OID_HEX_MAX : GIT_OID_HEXSZ;
 	if (r->digits == GIT_OID_HEXSZ) {
@@ -201,8 +202,14 @@ void repo_close(struct repo *r)
 		return;
 	if (r->ops)
 		r->ops->close(r);
+	free(r->own);
 	free(r->dir);
 	free(r);
+}
+
+const char *repo_gitdir(const struct repo *r)
+{
+	return r->own;
 }
 
 /* ---- objects ---- */

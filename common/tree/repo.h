@@ -31,6 +31,8 @@ int repo_open(struct repo **out, const char *path, const struct repo_quarantine 
  * absolute path of the work tree. */
 int repo_discover(struct repo **out, const char *path, char **top, struct ps_err *err) PS_MUSTCHECK;
 void repo_close(struct repo *r);		/* NULL is fine */
+/* Git's folder of the work tree that was opened; of a linked one its own, not the common one. */
+const char *repo_gitdir(const struct repo *r);
 
 /* Switches the check of owners off for this process. Only for the gate role, after it has found
  * the repository's real path below a configured root (TRUST.md). */

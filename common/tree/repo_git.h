@@ -34,6 +34,7 @@ struct repo_ops {
 
 struct repo {
 	const struct repo_ops *ops;
+	char *own;			/* git's folder of this very work tree */
 	char *dir;			/* of config, refs and logs; ends in '/' */
 	size_t digits;			/* of an object name */
 	git_repository *git;		/* libgit2's, else NULL */

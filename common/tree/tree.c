@@ -71,6 +71,11 @@ void tree_close(struct tree *t)
 		t->ops->close(t);
 }
 
+bool tree_oid_tells(const char *oid)
+{
+	return *oid && strcmp(oid, TREE_OID_UNKNOWN) != 0;
+}
+
 bool tree_is_file(struct tree *t, const char *path)
 {
 	struct tree_entry e;

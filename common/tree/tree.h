@@ -20,11 +20,13 @@ struct tree;
 enum tree_kind { TREE_FILE, TREE_EXEC, TREE_DIR, TREE_LINK, TREE_SUBMODULE };
 
 enum { TREE_OID = PS_OID_HEX_MAX + 1 };	/* buffer size of an object name with NUL */
+/* The name of what is there and may have changed or may not: equal to no other, not even itself. */
+#define TREE_OID_UNKNOWN "?"
 
 struct tree_entry {
 	char *name;			/* one part, never with '/' */
 	enum tree_kind kind;
-	char oid[TREE_OID];		/* "" in a plain folder: nothing is hashed there */
+	char oid[TREE_OID];		/* "" in a plain folder, unless tree_scan.h gave one */
 };
 
 struct tree_list {
@@ -46,6 +48,9 @@ int tree_stat(struct tree *t, const char *path, struct tree_entry *out,
 int tree_read(struct tree *t, const char *path, size_t max, struct buf *out,
 	      struct ps_err *err) PS_MUSTCHECK;
 void tree_close(struct tree *t);		/* NULL is fine */
+
+/* May equal names be taken for equal things? Not "" and not TREE_OID_UNKNOWN. */
+bool tree_oid_tells(const char *oid);
 
 /* True when path is there and of kind TREE_FILE or TREE_EXEC (TREE_DIR for the other). An error of
  * ours counts as "no": use where a missing file is a finding anyway. */

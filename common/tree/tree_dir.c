@@ -2,144 +2,246 @@
  * tree_dir – a plain folder as a snapshot, for `penstock check` and for tests.
  *
  * Every access starts at the folder's own descriptor and never follows a link on the way, so a
- * link to /etc inside a project stays a link. Nothing is hashed: oids are empty.
+ * link to /etc inside a project stays a link. Nothing is hashed: oids are empty, unless
+ * tree_dir_scan() gave names.
  */
 #include "config.h"
 
-#include "common/tree/tree.h"
+#include "common/tree/tree_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/base/buf.h"
-
-struct tree_dir {
-	struct tree base;
-	int fd;
-};
+/* ---- the disk ---- */
 
 /* With O_PATH the last part may be a link: the descriptor then names the link itself. */
-static int open_below(const struct tree_dir *d, const char *path, int flags)
+int dir_open_below(int topfd, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | resolve,
 	};
-	long fd;
 
-	if (!*path)
-		path = ".";
-	fd = syscall(SYS_openat2, d->fd, path, &how, sizeof(how));
-	return (int)fd;
+	return (int)syscall(SYS_openat2, topfd, *path ? path : ".", &how, sizeof(how));
 }
 
-/* False for what git would not hold: sockets, devices, fifos. */
-static bool kind_of(const struct stat *st, enum tree_kind *kind)
+/* Not readdir(), which asks the system twice more for each folder. */
+bool dir_names_read(struct dir_names *out, int fd)
+{
+	_Alignas(struct dirent64) char room[32768];
+	ssize_t got;
+
+	while ((got = getdents64(fd, room, sizeof(room))) > 0)
+		for (ssize_t at = 0; at < got;) {
+			const struct dirent64 *de = (const void *)(room + at);
+
+			at += de->d_reclen;
+			if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
+			    strcmp(de->d_name, ".git") == 0)
+				continue;
+			buf_addch(&out->b, (char)de->d_type);
+			buf_add(&out->b, de->d_name, strlen(de->d_name) + 1);
+			out->n++;
+		}
+	return got == 0;
+}
+
+bool dir_node_kind(struct dir_node *n, const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode))
-		*kind = TREE_DIR;
+		n->kind = TREE_DIR;
 	else if (S_ISLNK(st->st_mode))
-		*kind = TREE_LINK;
+		n->kind = TREE_LINK;
 	else if (S_ISREG(st->st_mode))
-		*kind = st->st_mode & S_IXUSR ? TREE_EXEC : TREE_FILE;
+		n->kind = st->st_mode & S_IXUSR ? TREE_EXEC : TREE_FILE;
 	else
 		return false;
+	stamp_of(&n->stamp, st);
 	return true;
 }
 
-/* Most file systems tell folders and links in the listing; only of files stat says if they may be
- * executed. */
-static bool kind_of_entry(int dirfd, const struct dirent *de, enum tree_kind *kind)
-{
-	struct stat st;
+/* ---- nodes ---- */
 
-	if (de->d_type == DT_DIR || de->d_type == DT_LNK) {
-		*kind = de->d_type == DT_DIR ? TREE_DIR : TREE_LINK;
-		return true;
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct dir_node *)a)->name, ((const struct dir_node *)b)->name);
+}
+
+void dir_node_sort(struct dir_node *folder)
+{
+	if (folder->n > 1)
+		qsort(folder->below, folder->n, sizeof(*folder->below), by_name);
+}
+
+void dir_node_clear(struct dir_node *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		dir_node_clear(&n->below[i]);
+	free(n->below);
+	free(n->names);
+	free(n->bytes);
+}
+
+void dir_node_forget(struct dir_node *folder)
+{
+	dir_node_clear(folder);
+	folder->below = NULL;
+	folder->names = folder->bytes = NULL;
+	folder->n = 0;
+	folder->listed = false;
+}
+
+/* Takes names over. False with errno: one cannot be looked at. */
+static bool fill(struct tree_dir *d, struct dir_node *folder, struct dir_names *names, int fd)
+{
+	const char *at;
+	bool ok = true;
+
+	folder->below = xcalloc(names->n + 1, sizeof(*folder->below));
+	folder->names = buf_steal(&names->b);
+	at = folder->names;
+	for (size_t i = 0; i < names->n && ok; i++, at += strlen(at) + 1) {
+		struct dir_node *n = &folder->below[folder->n];
+		struct stat st;
+
+		n->name = ++at;
+		d->counts.stats++;
+		if (fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			ok = errno == ENOENT;	/* gone since it was listed */
+		else
+			folder->n += dir_node_kind(n, &st);
 	}
-	return fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && kind_of(&st, kind);
+	folder->listed = ok;
+	if (ok)
+		dir_node_sort(folder);
+	return ok;
 }
 
-static bool has_git_part(const char *path)
+static int list_node(struct tree_dir *d, struct dir_node *folder, const char *path,
+		     struct ps_err *err)
 {
-	for (const char *p = path; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-		if (strncmp(p, ".git", 4) == 0 && (p[4] == '/' || !p[4]))
-			return true;
-	return false;
+	struct dir_names names = { BUF_INIT, 0 };
+	int fd, rc = 0;
+
+	if (folder->listed)
+		return 0;
+	d->counts.listed++;
+	fd = dir_open_below(d->fd, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))	/* it was a folder a moment ago */
+		rc = ps_err_set(err, PS_ENOENT, "'%s' is not a folder", path);
+	else if (fd < 0 || !dir_names_read(&names, fd))
+		rc = ps_err_errno(err, "cannot list '%s'", path);
+	else if (names.n > TREE_ENTRIES_MAX)
+		rc = ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
+				TREE_ENTRIES_MAX);
+	else if (!fill(d, folder, &names, fd))
+		rc = ps_err_errno(err, "cannot look at what is in '%s'", path);
+	if (rc < 0)
+		dir_node_forget(folder);
+	buf_clear(&names.b);
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
+
+int dir_node_find(struct tree_dir *d, const char *path, struct dir_node **out, struct ps_err *err)
+{
+	struct dir_node *at = &d->top;
+	const char *from = path;
+	char *part = xstrdup(path);
+	int rc = 0;
+
+	while (*from && at && rc == 0) {
+		size_t n = strcspn(from, "/");
+		struct dir_node want;
+
+		/* the path up to here is the folder's, the part behind it the name in it */
+		memcpy(part, path, (size_t)(from - path));
+		part[from > path ? from - path - 1 : 0] = '\0';
+		rc = at->kind == TREE_DIR ? list_node(d, at, part, err) : 0;
+		memcpy(part, from, n);
+		part[n] = '\0';
+		want.name = part;
+		at = rc == 0 && at->kind == TREE_DIR && at->n ?
+			bsearch(&want, at->below, at->n, sizeof(want), by_name) : NULL;
+		from += n + (from[n] == '/');
+	}
+	free(part);
+	*out = rc == 0 ? at : NULL;
+	return rc;
+}
+
+static void name_of(const struct tree_dir *d, const struct dir_node *n, char oid[TREE_OID])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*oid = '\0';
+	if (!d->named)
+		return;
+	if (!n->sure) {
+		memcpy(oid, TREE_OID_UNKNOWN, sizeof(TREE_OID_UNKNOWN));
+	} else if (n->kind != TREE_DIR) {
+		stamp_hex(oid, &n->stamp);
+	} else {
+		for (size_t i = 0; i < sizeof(n->digest); i++) {
+			oid[2 * i] = digits[n->digest[i] >> 4];
+			oid[2 * i + 1] = digits[n->digest[i] & 15];
+		}
+		oid[2 * sizeof(n->digest)] = '\0';
+	}
+}
+
+/* ---- the interface ---- */
 
 static int dir_stat(struct tree *t, const char *path, struct tree_entry *out, struct ps_err *err)
 {
-	const struct tree_dir *d = (const struct tree_dir *)t;
-	const char *slash = strrchr(path, '/');
-	char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup("");
-	int pfd = has_git_part(path) ? (errno = ENOENT, -1) :
-		open_below(d, parent, O_RDONLY | O_DIRECTORY);
-	struct stat st;
-	int rc = 0;
+	struct tree_dir *d = (struct tree_dir *)t;
+	struct dir_node *n;
+	int rc = dir_node_find(d, path, &n, err);
 
-	free(parent);
-	if (pfd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV))
+	if (rc < 0 && rc != PS_ENOENT)
+		return rc;
+	if (!n)
 		return PS_ENOENT;
-	if (pfd < 0)
-		return ps_err_errno(err, "cannot look at '%s'", path);
-	if (fstatat(pfd, slash ? slash + 1 : *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		rc = errno == ENOENT || errno == ENAMETOOLONG ? PS_ENOENT :
-			ps_err_errno(err, "cannot look at '%s'", path);
-	else if (!kind_of(&st, &out->kind))
-		rc = PS_ENOENT;
-	close(pfd);
-	return rc;
+	out->kind = n->kind;
+	name_of(d, n, out->oid);
+	return 0;
 }
 
 static int dir_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err)
 {
-	const struct tree_dir *d = (const struct tree_dir *)t;
-	int fd = has_git_part(path) ? (errno = ENOENT, -1) :
-		open_below(d, path, O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *de;
+	struct tree_dir *d = (struct tree_dir *)t;
+	struct dir_node *folder;
 	size_t cap = 0;
-	int rc = 0;
+	int rc = dir_node_find(d, path, &folder, err);
 
-	if (!dir) {
-		rc = errno == ENOTDIR || errno == ELOOP ?
-			ps_err_set(err, PS_ENOENT, "'%s' is not a folder", path) :
-			ps_err_errno(err, "cannot list '%s'", path);
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	while (rc == 0 && (de = readdir(dir))) {
-		enum tree_kind kind;
+	if (rc == 0 && !folder)
+		return ps_err_set(err, PS_ENOENT, "cannot list '%s': there is none", path);
+	if (rc == 0 && folder->kind != TREE_DIR)
+		return ps_err_set(err, PS_ENOENT, "'%s' is not a folder", path);
+	if (rc == 0)
+		rc = list_node(d, folder, path, err);
+	for (size_t i = 0; rc == 0 && i < folder->n; i++) {
+		const struct dir_node *n = &folder->below[i];
 
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
-		    strcmp(de->d_name, ".git") == 0 || !kind_of_entry(dirfd(dir), de, &kind))
-			continue;
-		if (out->n == TREE_ENTRIES_MAX)
-			rc = ps_err_set(err, PS_ELIMIT, "'%s' has more than %d entries", path,
-					TREE_ENTRIES_MAX);
-		else
-			tree_list_add(out, &cap, de->d_name, kind);
+		name_of(d, n, tree_list_add(out, &cap, n->name, n->kind)->oid);
 	}
-	closedir(dir);
 	return rc;
 }
 
 static int read_link(const struct tree_dir *d, const char *path, size_t max, struct buf *out,
 		     struct ps_err *err)
 {
-	int fd = open_below(d, path, O_PATH);
+	int fd = dir_open_below(d->fd, path, O_PATH, 0);
 	char target[4096];
 	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
 	int rc = 0;
 
-	if (n < 0)			/* a link on the way there */
+	if (n < 0)
 		rc = ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
 	else if ((size_t)n > max)
 		rc = ps_err_set(err, PS_ELIMIT, "link '%s' is too long", path);
@@ -177,16 +279,14 @@ static int read_file(int fd, const char *path, size_t max, struct buf *out, stru
 	return 0;
 }
 
-static int dir_read(struct tree *t, const char *path, size_t max, struct buf *out,
-		    struct ps_err *err)
+static int open_and_read(struct tree_dir *d, const char *path, size_t max, struct buf *out,
+			 struct ps_err *err)
 {
-	const struct tree_dir *d = (const struct tree_dir *)t;
-	int fd = has_git_part(path) ? (errno = ENOENT, -1) :
-		open_below(d, path, O_RDONLY | O_NONBLOCK), rc;
+	int fd = dir_open_below(d->fd, path, O_RDONLY | O_NONBLOCK, 0), rc;
 
-	if (fd < 0 && errno == ELOOP)
-		return read_link(d, path, max, out, err);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ENXIO))
+	d->counts.opened++;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ENXIO ||
+		       errno == ELOOP))
 		return ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
 	if (fd < 0)
 		return ps_err_errno(err, "cannot read '%s'", path);
@@ -195,10 +295,32 @@ static int dir_read(struct tree *t, const char *path, size_t max, struct buf *ou
 	return rc;
 }
 
+static int dir_read(struct tree *t, const char *path, size_t max, struct buf *out,
+		    struct ps_err *err)
+{
+	struct tree_dir *d = (struct tree_dir *)t;
+	struct dir_node *n;
+	int rc = dir_node_find(d, path, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (!n || n->kind == TREE_DIR)
+		return ps_err_set(err, PS_ENOENT, "'%s' is not a file", path);
+	if (n->kind == TREE_LINK)
+		return read_link(d, path, max, out, err);
+	if (!n->bytes)
+		return open_and_read(d, path, max, out, err);
+	if (n->stamp.size > max)
+		return ps_err_set(err, PS_ELIMIT, "'%s': larger than %zu bytes", path, max);
+	buf_add(out, n->bytes, (size_t)n->stamp.size);
+	return 0;
+}
+
 static void dir_close(struct tree *t)
 {
 	struct tree_dir *d = (struct tree_dir *)t;
 
+	dir_node_clear(&d->top);
 	close(d->fd);
 	free(d);
 }
@@ -217,6 +339,12 @@ int tree_dir_open(struct tree **out, const char *dir, struct ps_err *err)
 	d = xcalloc(1, sizeof(*d));
 	d->base.ops = &dir_ops;
 	d->fd = fd;
+	d->top = (struct dir_node) { .name = "", .kind = TREE_DIR };
 	*out = &d->base;
 	return 0;
+}
+
+struct tree_dir_counts tree_dir_counts(const struct tree *t)
+{
+	return ((const struct tree_dir *)t)->counts;
 }

@@ -6,7 +6,7 @@
 pushes: one commit that changes one file, to repositories that all hold the same 10,000 files and 200 pipelines; in
 each round every way of taking it takes its turn. Cold: what the gate remembers was removed. What a way adds is its
 median less that without hooks, in each round.
-check: the whole program, from outside, on the same folders. growth: over the pipelines, and over those changed by one
+check: the whole program, from outside, on the same folders, which are work trees. growth: over the pipelines, and over those changed by one
 push; memory is the peak of the process that judged.
 """
 import contextlib
@@ -212,30 +212,51 @@ def ms_of(*args):
     return (time.monotonic() - began) * 1000, p
 
 
+def working_copies(base):
+    """Words and folders, each the work tree of a repository that somebody has just cloned and then looked at."""
+    made = (("small", os.path.join(base, "small")), (f"{PIPELINES} pipelines", os.path.join(base, "large")))
+    shutil.copytree(bigproject.SALES, made[0][1])
+    bigproject.write(made[1][1], PIPELINES, FILES)
+    for _, folder in made:
+        run("git", "init", "-q", folder, env=clean_env())
+        run("git", "-C", folder, "add", "-A", env=clean_env(), limit=600)
+    # what changed in this very second is not remembered
+    newest = max(os.lstat(os.path.join(top, n)).st_ctime for _, folder in made for top, _, names in os.walk(folder) for n in names)
+    wait("the second is over", lambda: time.time() >= int(newest) + 1)
+    return made
+
+
+def one_check(b, row, args):
+    ms, p = ms_of(*args)
+    if p.returncode:
+        b.fail(f"{row}: exit {p.returncode}: {p.stdout[-400:]}{p.stderr[-400:]}")
+    return ms
+
+
 def checks():
-    b = Bench("check", "the whole program on one folder, from its start to its end")
+    b = Bench("check", f"the whole program on one work tree, from its start to its end; large: {FILES} files. Cold: nothing is "
+                       "remembered. Edited: one file has changed")
     theirs, why = pbt.program()
+    ours = program("penstock")
     base = os.path.join(os.path.abspath("."), f"bench-check.{os.getpid()}")
-    folders = (("small", os.path.join(base, "small")), (f"{PIPELINES} pipelines", os.path.join(base, "large")))
     try:
-        shutil.copytree(bigproject.SALES, folders[0][1])
-        bigproject.write(folders[1][1], PIPELINES, FILES)
-        for _ in range(ROUNDS):
+        folders = working_copies(base)
+        for turn in range(ROUNDS):
             for word, folder in folders:
-                for tool, args in (("penstock check", (program("penstock"), "check", folder)),
-                                   ("pbt validate", (theirs, "validate", "--path", folder))):
-                    if not args[0]:
-                        continue
-                    ms, p = ms_of(*args)
-                    if p.returncode:
-                        b.fail(f"{tool}, {word}: exit {p.returncode}: {p.stdout[-400:]}{p.stderr[-400:]}")
-                    b.add(f"{tool}, {word}", ms, "ms")
+                shutil.rmtree(os.path.join(folder, ".git", "penstock"), ignore_errors=True)
+                b.add(f"cold, {word}", one_check(b, word, (ours, "check", folder)), "ms")
+                b.add(f"warm, {word}", statistics.median(one_check(b, word, (ours, "check", folder)) for _ in range(EACH)), "ms")
+                if word != "small":
+                    bigproject.change(folder, turn, f"turn {turn}")
+                    b.add(f"edited, {word}", one_check(b, word, (ours, "check", folder)), "ms")
+                if theirs:
+                    b.add(f"pbt validate, {word}", one_check(b, word, (theirs, "validate", "--path", folder)), "ms")
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    if theirs:
-        for word, _ in folders:
-            b.ratio(f"{word}: pbt validate in times of ours", f"pbt validate, {word}", f"penstock check, {word}", goal=100)
-    else:
+    for word in ("small", f"{PIPELINES} pipelines") if theirs else ():
+        for how in ("cold", "warm"):
+            b.ratio(f"{word}: pbt validate in times of ours {how}", f"pbt validate, {word}", f"{how}, {word}", goal=100)
+    if not theirs:
         b.note(f"no pbt to compare with: {why}")
     return b.end()
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.path.dirname(os.path.dirname(HERE))
@@ -213,6 +214,26 @@ def client_hooks(w):
     assert p.returncode == 0 and ": warning: " in p.stdout + p.stderr, p
 
 
+def the_second_check_reads_what_has_changed(w):
+    """The same bytes as of a fresh one, and next to nothing read."""
+    memory = f"{w.clone}/.git/penstock/checked"
+    w.edit(JOB, lambda t: t[:len(t) // 2])
+    p = w.check("--fresh")
+    assert p.returncode == 1 and not os.path.exists(memory), p
+    changed = max(os.lstat(os.path.join(d, n)).st_ctime for d, _, names in os.walk(w.clone) for n in names)
+    while time.time() < int(changed) + 1:       # what changed in this very second is not remembered
+        time.sleep(0.05)
+    first, again = w.check("--timing"), w.check("--timing")
+    assert first.stdout == again.stdout == p.stdout and os.path.exists(memory), (first, again)
+    # the one file is opened for the line that the finding shows
+    assert " 0 folders listed" in again.stderr and again.stderr.endswith(" looked at, 1 opened\n"), again.stderr
+    w.edit(JOB, lambda t: t + "}")
+    assert w.check().stdout == w.check("--fresh").stdout != p.stdout, w.check()
+    with open(memory, "r+b") as f:
+        f.truncate(os.path.getsize(memory) // 2)
+    assert w.check().stdout == w.check("--fresh").stdout, w.check()
+
+
 def no_time_is_undecided(w):
     w.budget(1)
     v = w.push("main")
@@ -221,7 +242,8 @@ def no_time_is_undecided(w):
 
 
 CASES = [gate_program_judges, same_bytes_before_and_in_the_push, against_makes_old_ones_warnings,
-         json_and_usage, formats_and_policy, client_hooks, no_time_is_undecided]
+         json_and_usage, formats_and_policy, client_hooks,
+         the_second_check_reads_what_has_changed, no_time_is_undecided]
 
 
 def main():
