@@ -27,8 +27,11 @@
 enum { TICK_MS = 500, TASKS_MS = 100, FIRST_MAX = 300 };
 #define MS_NS INT64_C(1000000)
 
-/* Where a command may write besides its binds: each a tmpfs of the disk limit. */
-static const char *const tmpfs_paths[] = { "/tmp", PROFILE_BUILD };
+/* Where a command may write besides its binds, and how much (0: the disk limit): each a tmpfs. */
+static const struct {
+	const char *path;
+	int64_t size;
+} tmpfs[] = { { "/tmp", 0 }, { PROFILE_BUILD, 0 }, { "/dev/shm", SANDBOX_SHM } };
 
 /* One sandbox being run. */
 struct room {
@@ -43,7 +46,7 @@ struct room {
 	int64_t disk_before, next_disk;
 	int64_t next_tasks;
 	unsigned tasks_peak;
-	int tmpfs[PS_NELEM(tmpfs_paths)]; /* held until the end, -1: not there */
+	int held[PS_NELEM(tmpfs)]; /* until the end, -1: not there */
 	bool over; /* ended by us */
 };
 
@@ -134,16 +137,16 @@ static void hold_tmpfs(struct room *r)
 	long inner = told_number(r, "\"child-pid\"");
 	int64_t used, size;
 
-	for (size_t i = 0; inner > 0 && i < PS_NELEM(tmpfs_paths); i++) {
-		if (r->tmpfs[i] >= 0 || !r->spec->limits.disk)
+	for (size_t i = 0; inner > 0 && i < PS_NELEM(tmpfs); i++) {
+		if (r->held[i] >= 0 || !r->spec->limits.disk)
 			continue;
-		r->tmpfs[i] = sandbox_tmpfs_open((pid_t)inner, tmpfs_paths[i]);
+		r->held[i] = sandbox_tmpfs_open((pid_t)inner, tmpfs[i].path);
 		/* the host's own /tmp may be one too, of another size */
-		if (!sandbox_tmpfs_use(r->tmpfs[i], &used, &size) ||
-		    size / 8192 != r->spec->limits.disk / 8192) {
-			if (r->tmpfs[i] >= 0)
-				close(r->tmpfs[i]);
-			r->tmpfs[i] = -1;
+		if (!sandbox_tmpfs_use(r->held[i], &used, &size) ||
+		    size / 8192 != (tmpfs[i].size ? tmpfs[i].size : r->spec->limits.disk) / 8192) {
+			if (r->held[i] >= 0)
+				close(r->held[i]);
+			r->held[i] = -1;
 		}
 	}
 }
@@ -188,22 +191,6 @@ static void read_told(struct room *r)
 		buf_add(&r->told, block, (size_t)n);
 }
 
-static void check_disk(struct room *r, int64_t now)
-{
-	const struct sandbox_limits *l = &r->spec->limits;
-	size_t entries;
-	int64_t used;
-
-	if (!l->disk || !r->spec->watched || now < r->next_disk)
-		return;
-	used = sandbox_blocks(r->spec->watched, &entries);
-	/* a large folder is looked at less often: never more than a twentieth of the time */
-	r->next_disk = now + 20 * (clock_boot_ns() - now);
-	if (used - r->disk_before > l->disk)
-		stop_it(r, "disk: %lld MB of %lld MB written, stopped", (long long)(used >> 20),
-			(long long)(l->disk >> 20));
-}
-
 /* "4.1 GB", "100 MB". */
 static const char *size_text(char out[32], int64_t bytes)
 {
@@ -212,6 +199,36 @@ static const char *size_text(char out[32], int64_t bytes)
 	else
 		snprintf(out, 32, "%.1f GB", (double)bytes / (1 << 30));
 	return out;
+}
+
+/* Bytes of a tmpfs end by themselves; entries, which are memory of the kernel's, do not. */
+static void check_tmpfs(struct room *r)
+{
+	char a[32], b[32];
+	int64_t used, size;
+
+	hold_tmpfs(r);
+	for (size_t i = 0; i < PS_NELEM(tmpfs); i++)
+		if (sandbox_tmpfs_use(r->held[i], &used, &size) && used > size)
+			stop_it(r, "disk: %s of %s in %s, stopped", size_text(a, used),
+				size_text(b, size), tmpfs[i].path);
+}
+
+static void check_disk(struct room *r, int64_t now)
+{
+	const struct sandbox_limits *l = &r->spec->limits;
+	int64_t used;
+
+	if (!l->disk || !r->spec->watched || now < r->next_disk)
+		return;
+	used = sandbox_blocks(r->spec->watched);
+	/* a large folder is looked at less often: never more than a twentieth of the time */
+	r->next_disk = now + 20 * (clock_boot_ns() - now);
+	if (used == SANDBOX_UNCOUNTED)
+		stop_it(r, "disk: too many files, too deep or not to be read, stopped");
+	else if (used - r->disk_before > l->disk)
+		stop_it(r, "disk: %lld MB of %lld MB written, stopped",
+			(long long)((used - r->disk_before) >> 20), (long long)(l->disk >> 20));
 }
 
 static void stop_memory(struct room *r)
@@ -242,7 +259,7 @@ static void check_limits(struct room *r)
 	if (l->memory && (use.memory > l->memory || (r->group && sandbox_cgroup_hit(r->group))))
 		stop_memory(r);
 	check_disk(r, now);
-	hold_tmpfs(r);
+	check_tmpfs(r);
 	if (r->spec->on_tick)
 		r->spec->on_tick(r->spec->arg);
 }
@@ -295,16 +312,15 @@ static void tell_disk(struct room *r)
 {
 	int64_t limit = r->spec->limits.disk, used, size;
 	char a[32], b[32];
-	size_t entries;
 
-	for (size_t i = 0; i < PS_NELEM(tmpfs_paths); i++)
-		if (sandbox_tmpfs_use(r->tmpfs[i], &used, &size) && size - used < size / 50)
+	for (size_t i = 0; i < PS_NELEM(tmpfs); i++)
+		if (sandbox_tmpfs_use(r->held[i], &used, &size) && size - used < size / 50)
 			snprintf(r->res->limit, sizeof(r->res->limit), "disk: %s of %s in %s",
-				 size_text(a, used), size_text(b, size), tmpfs_paths[i]);
+				 size_text(a, used), size_text(b, size), tmpfs[i].path);
 	if (r->res->limit[0] || !limit || !r->spec->watched)
 		return;
-	used = sandbox_blocks(r->spec->watched, &entries) - r->disk_before;
-	if (limit - used < limit / 50)
+	used = sandbox_blocks(r->spec->watched) - r->disk_before;
+	if (r->disk_before < SANDBOX_UNCOUNTED && limit - used < limit / 50)
 		snprintf(r->res->limit, sizeof(r->res->limit), "disk: %s of %s written",
 			 size_text(a, used), size_text(b, limit));
 }
@@ -363,9 +379,8 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 			  .told = BUF_INIT,
 			  .first = BUF_INIT,
 			  .out = -1,
-			  .tmpfs = { -1, -1 },
+			  .held = { -1, -1, -1 },
 			  .status_fd = -1 };
-	size_t entries;
 	int rc;
 
 	*res = (struct sandbox_result){ .end = SANDBOX_BROKEN };
@@ -373,7 +388,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return ps_err_errno(err, "cannot become a subreaper");
 	if (spec->watched)
-		r.disk_before = sandbox_blocks(spec->watched, &entries);
+		r.disk_before = sandbox_blocks(spec->watched);
 	if (spec->mark && spec->limits.memory)
 		r.group = sandbox_cgroup_make(spec->mark, spec->limits.memory);
 	rc = start(&r, err);
@@ -394,9 +409,9 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *res, str
 		close(r.out);
 	if (r.status_fd >= 0)
 		close(r.status_fd);
-	for (size_t i = 0; i < PS_NELEM(r.tmpfs); i++)
-		if (r.tmpfs[i] >= 0)
-			close(r.tmpfs[i]);
+	for (size_t i = 0; i < PS_NELEM(r.held); i++)
+		if (r.held[i] >= 0)
+			close(r.held[i]);
 	sandbox_cgroup_remove(r.group);
 	buf_clear(&r.told);
 	buf_clear(&r.first);

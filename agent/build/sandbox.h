@@ -118,9 +118,13 @@ unsigned sandbox_tasks(pid_t top); /* the number of threads alone: cheaper */
 /* A descriptor of the tmpfs that the process `inner` sees at path, -1 while there is none. It keeps
  * the tmpfs with all that is in it, also when everything inside is dead. */
 int sandbox_tmpfs_open(pid_t inner, const char *path);
-/* What is written in it of what it may hold, in bytes; false: it cannot be told. */
+/* What is written in it of what it may hold, in bytes, an entry counting at least 4 KB: so used may
+ * be more than size. False: it cannot be told. */
 bool sandbox_tmpfs_use(int fd, int64_t *used, int64_t *size);
-/* Bytes in blocks below dir, never following a link; *entries counts files. -1 when unreadable. */
-int64_t sandbox_blocks(const char *dir, size_t *entries);
+/* Bytes in blocks below dir, at least 4 KB for each entry, never following a link.
+ * SANDBOX_UNCOUNTED, which is more than any limit: more than 2^20 entries, deeper than 256 folders,
+ * or something there may not be read. */
+#define SANDBOX_UNCOUNTED INT64_MAX
+int64_t sandbox_blocks(const char *dir);
 
 #endif

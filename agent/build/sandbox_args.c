@@ -15,8 +15,6 @@
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
 
-enum { SHM_SIZE = 64 << 20 };
-
 static void arg(struct sandbox_args *sa, const char *text)
 {
 	buf_add(&sa->options, text, strlen(text) + 1);
@@ -130,7 +128,7 @@ static int arg_files(struct sandbox_args *sa, struct ps_err *err)
 	snprintf(group, sizeof(group), PROFILE_USER ":x:%u:\n", s->uid);
 	arg_usr(sa);
 	args(sa, "--proc", "/proc", "--dev", "/dev", NULL);
-	arg_tmpfs(sa, "/dev/shm", SHM_SIZE);
+	arg_tmpfs(sa, "/dev/shm", SANDBOX_SHM);
 	arg_tmpfs(sa, "/tmp", s->limits.disk);
 	if (s->build_dir)
 		arg_tmpfs(sa, PROFILE_BUILD, s->limits.disk);

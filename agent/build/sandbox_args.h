@@ -12,6 +12,8 @@
 
 enum { SANDBOX_KEEP_MAX = 8 };
 
+enum { SANDBOX_SHM = 64 << 20 }; /* bytes of /dev/shm */
+
 struct sandbox_args {
 	const struct sandbox_spec *spec;
 	struct buf options;	    /* NUL between them */

@@ -25,7 +25,13 @@
 #include "common/base/buf.h"
 #include "common/base/fsutil.h"
 
-enum { PIDS_MAX = 1 << 16, DEPTH_MAX = 256, ENTRIES_MAX = 1 << 20 };
+enum {
+	PIDS_MAX = 1 << 16,
+	DEPTH_MAX = 256,
+	ENTRIES_MAX = 1 << 20,
+	/* an empty file is not for nothing: an inode of the disk, or of the kernel's memory */
+	ENTRY_SIZE = 4096,
+};
 
 struct proc {
 	pid_t pid, parent;
@@ -162,11 +168,15 @@ int sandbox_tmpfs_open(pid_t inner, const char *path)
 bool sandbox_tmpfs_use(int fd, int64_t *used, int64_t *size)
 {
 	struct statfs fs;
+	int64_t entries;
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
 		return false;
 	*size = (int64_t)fs.f_blocks * fs.f_bsize;
 	*used = *size - (int64_t)fs.f_bfree * fs.f_bsize;
+	entries = (int64_t)(fs.f_files - fs.f_ffree) * ENTRY_SIZE;
+	if (entries > *used)
+		*used = entries;
 	return true;
 }
 
@@ -228,41 +238,53 @@ void sandbox_orphans(const pid_t *keep, size_t nkeep)
 	} while (found);
 }
 
-/* Takes fd over. */
-static int64_t blocks_below(int fd, unsigned depth, size_t *entries)
+/* What is below a folder, as far as it could be counted. */
+struct count {
+	int64_t bytes;
+	size_t entries;
+	bool lost; /* not all of it */
+};
+
+/* Takes fd over. What cannot be counted must not be a place to hide: a folder without leave to read
+ * it can be written to. */
+static void count_below(int fd, unsigned depth, struct count *c)
 {
-	DIR *dir = fdopendir(fd);
-	int64_t sum = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	struct stat st;
 
-	if (!dir) {
+	if (!dir && fd >= 0)
 		close(fd);
-		return 0;
-	}
-	while (*entries < ENTRIES_MAX && (e = readdir(dir))) {
+	if (!dir || depth > DEPTH_MAX)
+		c->lost = true;
+	while (!c->lost && (e = readdir(dir))) {
+		int64_t used;
 		int sub;
 
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		++*entries;
-		sum += (int64_t)st.st_blocks * 512;
-		if (!S_ISDIR(st.st_mode) || depth >= DEPTH_MAX)
+		c->lost = ++c->entries > ENTRIES_MAX;
+		used = (int64_t)st.st_blocks * 512;
+		c->bytes += used > ENTRY_SIZE ? used : ENTRY_SIZE;
+		if (!S_ISDIR(st.st_mode))
 			continue;
-		sub = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub >= 0)
-			sum += blocks_below(sub, depth + 1, entries);
+		sub = openat(dirfd(dir), e->d_name,
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* removed, or something else by now */
+		if (sub < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+			continue;
+		count_below(sub, depth + 1, c);
 	}
-	closedir(dir);
-	return sum;
+	if (dir)
+		closedir(dir);
 }
 
-int64_t sandbox_blocks(const char *dir, size_t *entries)
+int64_t sandbox_blocks(const char *dir)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct count c = { 0 };
 
-	*entries = 0;
-	return fd < 0 ? -1 : blocks_below(fd, 0, entries);
+	count_below(open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), 0, &c);
+	return c.lost ? SANDBOX_UNCOUNTED : c.bytes;
 }

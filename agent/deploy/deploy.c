@@ -15,6 +15,7 @@
 #include "agent/deploy/secrets.h"
 #include "agent/deploy/worker.h"
 #include "agent/loop/role.h"
+#include "agent/loop/wall.h"
 #include "common/base/id.h"
 #include "common/base/log.h"
 
@@ -38,7 +39,7 @@ static int deploying_run(int sock, int secret, const void *job)
 {
 	const struct deploying *d = job;
 
-	return deploy_run(sock, secret, d->start, d->fabric, d->keys);
+	return wall_no_programs() ? deploy_run(sock, secret, d->start, d->fabric, d->keys) : 1;
 }
 
 static void on_child_msg(struct worker *w, struct msg *m)

@@ -3,12 +3,15 @@
  *
  *	sandbox_try [-u UID] [-t TOOLCHAIN] [-j JAVA_HOME] [-r FROM:TO]... [-w FROM:TO]... [-W
  *WATCHED]
- *		    [-l wall=MS,quiet=MS,memory=MB,disk=MB,processes=N] [-f FD]... COMMAND ARG...
+ *		    [-l wall=MS,quiet=MS,memory=MB,disk=MB,processes=N] [-f FD]... [-x WALL]...
+ *		    COMMAND ARG...
  *	sandbox_try --probe
+ *	sandbox_try --walls
  *
  * The command's output goes to stdout; one last line on stderr says how it ended. Exit status: the
  * command's, 100 for a limit, 101 when the sandbox could not be made. -f leaves a descriptor open
- * without close-on-exec on purpose: inside it must be gone.
+ * without close-on-exec on purpose: inside it must be gone. -x takes a wall away (sandbox_walls.h;
+ * --walls lists them).
  */
 #include "config.h"
 
@@ -18,6 +21,7 @@
 #include "agent/build/sandbox.h"
 #include "common/base/fsutil.h"
 #include "common/plan/profile.h"
+#include "tests/support/sandbox_walls.h"
 
 static void print(void *arg, const char *bytes, size_t n)
 {
@@ -65,8 +69,13 @@ int main(int argc, char **argv)
 		printf("%s\n", yes ? "available" : why);
 		return yes ? 0 : 1;
 	}
+	if (argc == 2 && ps_streq(argv[1], "--walls")) {
+		for (const char *const *name = sandbox_wall_names(); *name; name++)
+			printf("%s\n", *name);
+		return 0;
+	}
 	spec.limits.disk = 256 << 20;
-	while ((opt = getopt(argc, argv, "+u:t:j:r:w:W:l:f:")) != -1) {
+	while ((opt = getopt(argc, argv, "+u:t:j:r:w:W:l:f:x:")) != -1) {
 		if (opt == 'u')
 			spec.uid = (uid_t)atoi(optarg);
 		else if (opt == 't')
@@ -77,6 +86,8 @@ int main(int argc, char **argv)
 			spec.watched = optarg;
 		else if (opt == 'l')
 			read_limits(&spec.limits, optarg);
+		else if (opt == 'x' && sandbox_without(optarg))
+			continue;
 		else if (opt == 'f')
 			fcntl(atoi(optarg), F_SETFD, 0);
 		else if ((opt == 'r' || opt == 'w') && (colon = strchr(optarg, ':')) &&
