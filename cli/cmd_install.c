@@ -230,8 +230,8 @@ static enum site_host host_for(const struct job *j, const struct conf_root *root
 	for (size_t i = 0; j->host && i < PS_NELEM(words); i++)
 		if (strcmp(j->host, words[i]) == 0)
 			return (enum site_host)i;
-	return root->identity == CONF_ID_GITEA ? HOST_GITEA :
-		root->identity == CONF_ID_GITLAB ? HOST_GITLAB : HOST_PLAIN;
+	/* a repository of Gitea shows itself */
+	return root->identity == CONF_ID_GITLAB ? HOST_GITLAB : HOST_PLAIN;
 }
 
 static void install_site(struct job *j, struct site *s, const char *name)
@@ -347,10 +347,11 @@ const struct cmd cmd_install = {
 	.help = "Bind repositories to this instance: their hooks ask this agent",
 	.more = "Each must be below a root of penstock.yml. A pre-receive or post-receive that is "
 		"there is kept in\n"
-		"penstock.kept, and ours calls it as git did; nobody else's file is changed. Where "
-		"the root's identity\n"
-		"is gitea or gitlab, the host's own folders of hooks are used. Doing it twice is "
-		"fine. For repositories\n"
+		"penstock.kept, and ours calls it as git did; nobody else's file is changed. In "
+		"repositories of Gitea,\n"
+		"and where the root's identity is gitlab, the host's own folders of hooks are "
+		"used. Doing it twice is\n"
+		"fine. For repositories "
 		"that are made later: penstock help install-hooks.\n"
 		"A copy of an installed repository (cp -r) has the id of the original and is not "
 		"taken for it: --new-id\n"
@@ -362,7 +363,8 @@ const struct cmd cmd_install = {
 			      "every repository below FOLDER, else below each root" },
 		[OPT_NEW_ID] = { "new-id", 0, NULL,
 				 "it is a copy: a repository of its own from now on" },
-		[OPT_HOST] = { "host", 0, "HOST", "plain, gitea or gitlab; else as the root says" },
+		[OPT_HOST] = { "host", 0, "HOST",
+			       "plain, gitea or gitlab; else what it looks like" },
 		[OPT_TAKE_OVER] = { "take-over", 0, NULL, "also from another instance" },
 		[OPT_DRY_RUN] = { "dry-run", 'n', NULL, "only say what would be done" },
 	},
@@ -467,6 +469,17 @@ const struct cmd cmd_install_hooks = {
 
 enum { UN_ALL, UN_HOOKS, UN_KEEP_ID, UN_DRY_RUN };
 
+/* Tells a running agent before it looks again: it would give the repository its id anew. */
+static int forget(struct job *j, const struct site *s)
+{
+	json_t *body = json_pack("{s:o}", "repository", show_string(s->repo)), *doc = NULL;
+	int code = client_post_quiet(j->cli, "/forget", body, &doc);
+
+	json_decref(body);
+	json_decref(doc);
+	return code == CLI_NO_AGENT ? CLI_OK : code;
+}
+
 static void uninstall_site(struct job *j, struct site *s)
 {
 	bool changed = s->bound != BOUND_NO || s->hook[0].is == HOOK_OURS ||
@@ -485,6 +498,8 @@ static void uninstall_site(struct job *j, struct site *s)
 			buf_addf(&lines, "%s is the hook that was there before\n", s->hook[i].name);
 	if (rc == 0 && !j->dry)
 		rc = site_take(s, j->keep_id, &changed, &lines, &err);
+	if (rc == 0 && changed && s->repo && !j->dry && forget(j, s))
+		j->refused++;		/* said; the agent goes on looking at it */
 	if (rc == 0 && changed && s->repo && !j->dry)
 		rc = site_drop_refs(s, &refs, &err);
 	if (refs)

@@ -82,8 +82,7 @@ static bool is_old(const struct site *s)
 
 static void look_at(struct looking *l, const struct conf_root *root, const char *path)
 {
-	enum site_host host = root->identity == CONF_ID_GITEA ? HOST_GITEA :
-		root->identity == CONF_ID_GITLAB ? HOST_GITLAB : HOST_PLAIN;
+	enum site_host host = root->identity == CONF_ID_GITLAB ? HOST_GITLAB : HOST_PLAIN;
 	struct ps_err err = { 0 };
 	const char *which = "";
 	size_t before = l->d->count[WELL_WARNING] + l->d->count[WELL_ERROR];

@@ -123,13 +123,24 @@ static int look(struct site *s, const struct bearings *b, struct ps_err *err)
 	return look_at_bearings(s, b, err);
 }
 
+static bool repo_has(const char *repo, const char *what)
+{
+	char *path = fs_join(repo, what);
+	bool yes = fs_exists(path);
+
+	free(path);
+	return yes;
+}
+
+/* What is there says more than what was asked for: Gitea's own file, an install of another kind. */
 static enum site_host host_of(const char *repo, enum site_host asked)
 {
-	char *gitea = fs_join(repo, "hooks/pre-receive.d/gitea");
-	bool is = asked == HOST_PLAIN && fs_exists(gitea);
-
-	free(gitea);
-	return is ? HOST_GITEA : asked;
+	if (asked == HOST_PLAIN && repo_has(repo, "hooks/pre-receive.d/gitea"))
+		return HOST_GITEA;
+	if (asked == HOST_GITLAB && repo_has(repo, "hooks/penstock.hook") &&
+	    !repo_has(repo, "custom_hooks/penstock.hook"))
+		return HOST_PLAIN;
+	return asked;
 }
 
 int site_open(struct site *s, const char *path, enum site_host host, const struct bearings *b,

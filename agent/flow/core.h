@@ -99,6 +99,8 @@ typedef void core_reply_fn(void *arg, int rc, const char *problem, const char *t
 /* Records a baseline for the repository at this path, unless it has one: its refs as they are make
  * no event. In intake. */
 void flow_adopt(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
+/* Looks at it no more; its hooks were taken out. */
+void flow_forget(struct core *c, const char *repository, core_reply_fn *reply, void *arg);
 /* Makes an event on purpose of a ref that has its baseline alone; path need not be real. */
 void flow_adopt_ref(struct core *c, const char *path, const char *ref, const char *who,
 		    core_reply_fn *reply, void *arg);

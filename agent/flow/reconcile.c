@@ -137,6 +137,21 @@ static void take_known(struct reconcile *r)
 	r->n = kept;
 }
 
+void reconcile_forget(struct reconcile *r, const char *path)
+{
+	bool there;
+	size_t at = place_of(r, path, &there);
+
+	if (!there)
+		return;
+	PS_FREE(r->v[at]->name);
+	r->v[at]->found = false;
+	if (r->v[at]->looking)		/* goes with the next list of those the store knows */
+		return;
+	seen_free(r->v[at]);
+	memmove(&r->v[at], &r->v[at + 1], (--r->n - at) * sizeof(*r->v));
+}
+
 /* ---- looks ---- */
 
 static void set_problem(struct seen *s, const char *problem)

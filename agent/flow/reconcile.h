@@ -22,6 +22,8 @@ void reconcile_free(struct reconcile *r);
 void reconcile_start(struct reconcile *r);
 /* All that was in the spool at `started` is stored, or cannot be now. */
 void reconcile_on_spool(struct reconcile *r, int64_t started);
+/* The store does not know this path any more: nor do we, until a search finds it again. */
+void reconcile_forget(struct reconcile *r, const char *path);
 /* One look at this real path, for whoever asked; see core_reply_fn. */
 void reconcile_one(struct reconcile *r, const char *path, core_reply_fn *reply, void *arg);
 

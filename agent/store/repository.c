@@ -93,6 +93,13 @@ int repository_gone(struct store_tx *tx, const char *path, int64_t ms, struct ps
 	return rc < 0 ? rc : 0;
 }
 
+int repository_forget(struct store_tx *tx, const char *path, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE repository SET path = '' WHERE path = ?", "t", path);
+
+	return rc < 0 ? rc : 0;
+}
+
 int repository_taken(struct store_tx *tx, const char *path, const char *by, int64_t ms, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "UPDATE repository SET taken_ms = ?, taken_by = ? WHERE path = ?", "itt",

@@ -39,6 +39,9 @@ int repository_by_name(struct store_tx *tx, const char *name, struct repository 
  */
 int repository_put(struct store_tx *tx, const char *uid, const char *path, const char *name,
 		   struct repository *out, struct ps_err *err) PS_MUSTCHECK;
+/* It has no path any more and is not looked at; a later install makes another of it, or this one
+ * again where it has kept its uid. */
+int repository_forget(struct store_tx *tx, const char *path, struct ps_err *err) PS_MUSTCHECK;
 /* Those that have a path, in the order they came. */
 int repositories_all(struct store_tx *tx, struct repositories *out,
 		     struct ps_err *err) PS_MUSTCHECK;

@@ -56,6 +56,7 @@ static void plain_reply(void *arg, int rc, const char *problem, const char *text
 {
 	static const struct { const char *path, *id, *state; } words[] = {
 		{ "/adopt", "repository", "adopted" }, { "/backup", "store", "copied" },
+			{ "/forget", "repository", "forgotten" },
 			 { "/reload", "config", "reloaded" },
 			{ "/stop", "agent", "stopping" },
 	};
@@ -112,6 +113,26 @@ void act_adopt(struct request *r)
 	} else {
 		tell_audit(r, "adopt", member(body, "repository"));
 		flow_adopt(r->core, member(body, "repository"), plain_reply, r);
+	}
+	json_decref(body);
+}
+
+void act_forget(struct request *r)
+{
+	struct ps_err err = { 0 };
+	json_t *body = NULL;
+	int rc;
+
+	if (!admin_only(r))
+		return;
+	rc = http_body(r->call, &body, &err);
+	if (rc == 0 && !member(body, "repository"))
+		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
+	if (rc < 0) {
+		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	} else {
+		tell_audit(r, "uninstall", member(body, "repository"));
+		flow_forget(r->core, member(body, "repository"), plain_reply, r);
 	}
 	json_decref(body);
 }

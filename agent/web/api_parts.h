@@ -64,6 +64,7 @@ json_t *trouble_of(const struct flow_trouble *t, json_t *warnings);
 /* api_act.c */
 void act_run(struct request *r);
 void act_adopt(struct request *r);
+void act_forget(struct request *r);
 void act_backup(struct request *r);
 void act_clean(struct request *r);
 void act_reload(struct request *r);

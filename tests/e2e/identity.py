@@ -61,7 +61,7 @@ class Hosts(Instance):
     def below(self, root, name):
         path = os.path.join(self.dir, "hosts", root, name + ".git")
         run("git", "-c", "init.defaultBranch=main", "init", "-q", "--bare", path, env=clean_env())
-        self.penstock("install", path)
+        self.penstock("install", "--host", "plain", path)	# git itself starts the hooks here
         return path
 
 

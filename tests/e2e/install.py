@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.dont_write_bytecode = True
-from agent import BUILD, Instance, check, clean_env, run  # noqa: E402
+from agent import BUILD, Instance, check, clean_env, run, wait  # noqa: E402
 
 # What differs from push to push, or by being another process.
 NOT_SAME = re.compile(r"^(GIT_QUARANTINE_PATH|GIT_OBJECT_DIRECTORY|_|SHLVL)=")
@@ -257,6 +257,26 @@ def case_new_ones(a):
     check(os.listdir(shared) == [] and os.listdir(template + "/hooks") == ["post-receive"], "taken out again")
 
 
+def case_the_agent_forgets(a):
+    """What was taken out is looked at no more, so it stays as it was; a later install is heard again."""
+    repo = a.repository("shop", install=False)
+    run("git", "-C", repo, "commit-tree", "-m", "x", run("git", "-C", repo, "write-tree", env=clean_env()).stdout.strip(),
+        env=clean_env(GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@x", GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@x"))
+    start = tree(repo)
+    a.start()
+    a.penstock("install", repo)
+    a.penstock("uninstall", repo)
+    a.penstock("reconcile", "--full")
+    check(tree(repo) == start, f"not as it was: {differs(start, tree(repo))}")
+    check(not a.json("status")["reconcile"]["repositories"], "and nobody misses it")
+    a.penstock("install", repo)
+    c = a.clone(repo)
+    c.commit()
+    c.push("HEAD:refs/heads/main")
+    wait("it is heard again", lambda: a.events("refs/heads/main"))
+    a.stop()
+
+
 def case_a_change_in_between(a):
     """What somebody set after the install stays."""
     repo = a.repository("shop")
@@ -332,7 +352,7 @@ def case_a_thousand(a):
 
 
 CASES = [case_same_before_with_and_after, case_what_they_refuse, case_hosts_with_folders, case_two_instances,
-         case_new_ones, case_a_change_in_between, case_bounded_work, case_a_thousand]
+         case_new_ones, case_the_agent_forgets, case_a_change_in_between, case_bounded_work, case_a_thousand]
 
 
 def main():
