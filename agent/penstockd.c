@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/roles.h"
+#include "agent/sysd.h"
 #include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
@@ -30,7 +31,7 @@ struct parent {
 	int pid_fd;
 	int ready_fd;			/* --detach: whoever started us waits on it */
 	bool refused;			/* a role could not begin: exit code 1 */
-	struct loop_watch *term, *intr, *hup;
+	struct loop_watch *term, *intr, *hup, *watchdog;
 };
 
 /* Is the file that is locked still the one at its path? Its last owner unlinks it when he ends. */
@@ -101,7 +102,10 @@ static void reload(struct parent *p, uint64_t id)
 	struct buf yaml = BUF_INIT, text = BUF_INIT;
 	struct config *cfg;
 	struct ps_err err = { 0 };
-	int rc = read_config(p, &cfg, &yaml, &text, &err);
+	int rc;
+
+	sysd_tell_reloading();
+	rc = read_config(p, &cfg, &yaml, &text, &err);
 
 	if (rc == 0)
 		rc = prepare(p, cfg, &err);
@@ -110,6 +114,7 @@ static void reload(struct parent *p, uint64_t id)
 		rc = roles_reload(p->roles, id, buf_str(&yaml), yaml.len, &err);
 	if (rc < 0) {
 		log_error("config", NULL, "not reloaded, the old one stays in force: %s", err.msg);
+		sysd_tell("READY=1");
 		buf_addf(&text, "%s; the old configuration stays in force\n", err.msg);
 		roles_tell_core(p->roles, id, buf_str(&text), NULL);
 	}
@@ -121,11 +126,18 @@ static void on_reloaded(uint64_t id, const char *problem, void *arg)
 {
 	struct parent *p = arg;
 
+	sysd_tell("READY=1");
 	if (problem)
 		log_error("config", NULL, "not reloaded: %s", problem);
 	else
 		log_info("config", NULL, "reloaded");
 	roles_tell_core(p->roles, id, problem, problem ? NULL : "reloaded");
+}
+
+static void stop(struct parent *p, const char *why)
+{
+	sysd_tell("STOPPING=1");
+	roles_stop(p->roles, why);
 }
 
 static void on_asked(const char *what, uint64_t id, void *arg)
@@ -136,7 +148,7 @@ static void on_asked(const char *what, uint64_t id, void *arg)
 		reload(p, id);
 	} else if (strcmp(what, "stop") == 0) {
 		roles_tell_core(p->roles, id, NULL, "stopping");
-		roles_stop(p->roles, "asked by the API");
+		stop(p, "asked by the API");
 	} else {
 		roles_tell_core(p->roles, id, "the parent does not know this", NULL);
 	}
@@ -147,6 +159,7 @@ static void on_ready(void *arg)
 	struct parent *p = arg;
 
 	log_info("agent", NULL, "ready in '%s'", p->paths.base);
+	sysd_tell("READY=1");
 	if (p->ready_fd >= 0) {
 		if (write(p->ready_fd, "r", 1) < 0)
 			log_warn("agent", NULL, "nobody waits for the start any more");
@@ -162,7 +175,7 @@ static void on_refused(const char *role, void *arg)
 	log_error("agent", NULL,
 		  "not started: the %s role cannot work here; its message above says why", role);
 	p->refused = true;
-	roles_stop(p->roles, "a role cannot start");
+	stop(p, "a role cannot start");
 }
 
 static void on_stopped(void *arg)
@@ -176,7 +189,16 @@ static void on_term(void *arg)
 {
 	struct parent *p = arg;
 
-	roles_stop(p->roles, "signal");
+	stop(p, "signal");
+}
+
+/* The loop still turns: it starts roles that end, so those are its to look after. */
+static void on_watchdog(void *arg)
+{
+	struct parent *p = arg;
+
+	sysd_tell("WATCHDOG=1");
+	loop_timer_set(p->watchdog, sysd_watchdog_ms());
 }
 
 static void on_hup(void *arg)
@@ -261,6 +283,9 @@ static int start(struct parent *p, const char *dir, bool background, struct ps_e
 		p->term = loop_signal(p->loop, SIGTERM, on_term, p);
 		p->intr = loop_signal(p->loop, SIGINT, on_term, p);
 		p->hup = loop_signal(p->loop, SIGHUP, on_hup, p);
+		p->watchdog = loop_timer(p->loop, on_watchdog, p);
+		if (sysd_watchdog_ms())
+			loop_timer_set(p->watchdog, sysd_watchdog_ms());
 		rc = roles_start(&p->roles, p->loop, &p->paths, &p->users,
 				 dir ? p->paths.base : NULL, buf_str(&yaml), yaml.len, &ops, p,
 				 err);
@@ -305,6 +330,7 @@ int main(int argc, char **argv)
 		return usage();
 	log_open("parent");
 	signal(SIGPIPE, SIG_IGN);
+	sysd_init();
 	/* secrets may be in its environment; what a role may not be, it may not look into either */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		log_warn("agent", NULL, "its memory may be read by other processes of its user");
@@ -317,6 +343,7 @@ int main(int argc, char **argv)
 	loop_watch_free(p.term);
 	loop_watch_free(p.intr);
 	loop_watch_free(p.hup);
+	loop_watch_free(p.watchdog);
 	loop_free(p.loop);
 	if (p.pid_fd >= 0) {
 		if (rc == 0)
