@@ -33,8 +33,19 @@ static bool is_of(const char *stamp, const char *release)
 	return stamp && release && *stamp && ps_starts(release, stamp);
 }
 
-/* Every one that is there is as it is wanted, or carries the stamp of this release or of the one
- * that core remembers. */
+static bool is_remembered(const struct run *r, const struct wire_rendered *j, const char *stamp)
+{
+	return is_of(stamp, r->d->release) || is_of(stamp, r->d->known) ||
+	       is_of(stamp, j->written);
+}
+
+static const struct wire_rendered *nth(const struct wire_deploy_start *d, size_t i)
+{
+	return i < d->jobs.n ? &d->jobs.v[i] : &d->orphans.v[i - d->jobs.n];
+}
+
+/* Every one that is there is as it is wanted, or carries the stamp of this release, of the one that
+ * core remembers, or of the one that core knows to have written it. */
 static int careful(struct run *r, struct ps_err *err)
 {
 	size_t n;
@@ -44,7 +55,7 @@ static int careful(struct run *r, struct ps_err *err)
 
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (*seen[i].sha256 && strcmp(seen[i].sha256, jobs[i].sha256) != 0 &&
-		    !is_of(seen[i].release, r->d->release) && !is_of(seen[i].release, r->d->known))
+		    !is_remembered(r, nth(r->d, i), seen[i].release))
 			rc = run_overtaken(err);
 	fabric_seen_clear(seen, n);
 	free(seen);

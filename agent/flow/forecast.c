@@ -105,10 +105,8 @@ static int foresee_builds(struct making *m, struct subject *s, struct forecast_r
 /* What a build that is still to come will have, as far as it matters. false: not even its file. */
 static bool stand_in(struct build *b, const struct wire_pipeline *pl)
 {
-	if (!b->digest) {
-		b->digest = xcalloc(1, DIGEST_HEX);
-		memset(b->digest, '0', DIGEST_HEX - 1);
-	}
+	if (!b->digest)
+		b->digest = xstrdup(PLAN_UNBUILT);
 	if (!b->name && pl->wheel)
 		b->name = xstrdup(pl->wheel);
 	b->pipeline = xstrdup(pl->key);
@@ -160,13 +158,13 @@ static int make_plan(struct making *m, const struct subject *s, struct manifest 
 		     struct plan *plan, struct ps_err *err)
 {
 	struct deployed_jobs known = { NULL, 0 };
+	struct deployed_artifacts there = { NULL, 0 };
 	struct planning in = {
 		.cfg = m->in->cfg, .paths = m->in->paths, .env = s->env, .fabric = s->fabric,
 		.repository = m->in->name, .project = s->pr->path, .ref = s->ref, .release = r,
-		.known = &known,
+		.known = &known, .there = &there,
 	};
 	struct plan_template *given = given_templates(s->pr, &in.ngiven);
-	struct label last = { .version = NULL };
 	struct buf text = BUF_INIT;
 	char id[65], *version = NULL;
 	size_t all;
@@ -176,19 +174,19 @@ static int make_plan(struct making *m, const struct subject *s, struct manifest 
 		rc = release_version(&version, s->ref, s->pr->version, id, err);
 	if (rc == 0 && m->repository)
 		rc = deployed_jobs(m->tx, s->fabric->name, m->repository, s->pr->path, &known, err);
-	if (rc == 0)
-		rc = planning_before(m->tx, &known, &last, err);
+	if (rc == 0 && m->repository)
+		rc = deployed_artifacts(m->tx, s->fabric->name, m->repository, s->pr->path, &there,
+					err);
 	all = known.n;
 	known.n = without_old_orphans(&known, r);
 	in.release_id = id;
 	in.version = version;
 	in.given = given;
-	in.before = &last;
 	if (rc == 0)
 		rc = planning_make(&in, plan, err);
 	known.n = all;
 	deployed_jobs_clear(&known);
-	label_clear(&last);
+	deployed_artifacts_clear(&there);
 	buf_clear(&text);
 	free(version);
 	free(given);

@@ -128,7 +128,10 @@ static void add_fields(struct buf *b, const struct plan_job *j)
 	size_t n = 0;
 
 	for (size_t i = 0; i < j->nfields; i++) {
-		char *name = field_name(j->fields[i].path);
+		const struct plan_field *f = &j->fields[i];
+		bool unbuilt = ps_starts(f->path, "artifacts[") && !*f->is;
+		char *name = unbuilt ? xstrdup("artifacts (if the build differs)")
+				     : field_name(f->path);
 
 		if (*name && !has_name(names, n, name))
 			names[n++] = name;

@@ -47,12 +47,14 @@ struct plan_view {
 	struct repository repository;
 	struct manifest manifest;
 	struct deployed_jobs known;
+	struct deployed_artifacts there;
 	struct observed_jobs observed;
 };
 
 static void view_drop(struct plan_view *v)
 {
 	deployed_jobs_clear(&v->known);
+	deployed_artifacts_clear(&v->there);
 	observed_jobs_clear(&v->observed);
 	manifest_clear(&v->manifest);
 	release_clear(&v->release);
@@ -74,6 +76,8 @@ static int gather(struct store_tx *tx, const struct deployment *d, struct plan_v
 				   d->release, err);
 	if (rc == 0)
 		rc = deployed_jobs(tx, d->fabric, d->repository, d->project, &v->known, err);
+	if (rc == 0)
+		rc = deployed_artifacts(tx, d->fabric, d->repository, d->project, &v->there, err);
 	return rc < 0 ? rc
 		      : observed_jobs(
 				tx,
@@ -115,11 +119,8 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 		     const struct demand *asked, struct gated *g, struct ps_err *err)
 {
 	struct plan_view v = { .known = { NULL, 0 } };
-	struct label before = { .version = NULL };
 	int rc = gather(tx, d, &v, err);
 
-	if (rc == 0)
-		rc = planning_before(tx, &v.known, &before, err);
 	if (rc == 0)
 		rc = planning_make(
 			&(struct planning){
@@ -131,10 +132,10 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 				.project = d->project,
 				.ref = v.label.ref,
 				.version = v.label.version,
-				.before = &before,
 				.release = &v.manifest,
 				.release_id = d->release,
 				.known = &v.known,
+				.there = &v.there,
 				.observed = &v.observed,
 				.jobs = asked->jobs,
 				.prune = ps_streq(asked->asked, PRUNE),
@@ -143,7 +144,6 @@ static int make_plan(struct store_tx *tx, const struct pass *p, const struct dep
 	if (rc == 0 && !g->plan.nproblems)
 		rc = keep_rendered(&g->plan, p->view.paths->artifacts, err);
 	g->repository = xstrdup_null(v.repository.name);
-	label_clear(&before);
 	view_drop(&v);
 	return rc;
 }

@@ -172,6 +172,7 @@ struct stand {		/* what it stands on */
 	struct release release;
 	struct manifest manifest;
 	struct deployed_jobs known;
+	struct deployed_artifacts there;
 	struct observed_jobs observed;
 	struct observation seen;
 };
@@ -187,6 +188,8 @@ static int gather(struct store_tx *tx, const struct asking *k, struct stand *s, 
 	if (rc == 0)
 		rc = deployed_jobs(tx, at.fabric, at.repository, at.project, &s->known, err);
 	if (rc == 0)
+		rc = deployed_artifacts(tx, at.fabric, at.repository, at.project, &s->there, err);
+	if (rc == 0)
 		rc = observed_jobs(tx, &at, &s->observed, err);
 	return rc < 0 ? rc : observation_get(tx, &at, &s->seen, err);
 }
@@ -196,6 +199,7 @@ static void stand_drop(struct stand *s)
 	observation_clear(&s->seen);
 	observed_jobs_clear(&s->observed);
 	deployed_jobs_clear(&s->known);
+	deployed_artifacts_clear(&s->there);
 	manifest_clear(&s->manifest);
 	release_clear(&s->release);
 }
@@ -295,22 +299,19 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 	struct stand s = { .seen = { 0 } };
 	struct demand demand = { 0 };
 	struct plan plan = { 0 };
-	struct label before = { .version = NULL };
 	int64_t deployment = 0;
 	int rc = find_waiting(tx, k, &demand, &deployment, err);
 
 	if (rc == 0)
 		rc = gather(tx, k, &s, err);
 	if (rc == 0)
-		rc = planning_before(tx, &s.known, &before, err);
-	if (rc == 0)
 		rc = planning_make(&(struct planning) {
 			.cfg = k->policy->cfg, .paths = k->core->paths, .env = k->env,
 			.fabric = k->fabric, .repository = k->repo.name,
 			.project = k->label.project, .ref = k->label.ref,
-			.version = k->label.version, .before = &before,
-			.release = &s.manifest,
+			.version = k->label.version, .release = &s.manifest,
 			.release_id = k->label.release, .known = &s.known,
+			.there = &s.there,
 			.observed = &s.observed, .jobs = demand.jobs,
 			.prune = ps_streq(demand.asked, "prune") }, &plan, err);
 	if (rc == 0) {
@@ -319,7 +320,6 @@ static int make(struct store_tx *tx, struct asking *k, struct ps_err *err)
 			rc = ps_err_set(err, PS_EINVAL, "the plan holds text that is not UTF-8");
 	}
 	plan_clear(&plan);
-	label_clear(&before);
 	stand_drop(&s);
 	demand_clear(&demand);
 	return rc;

@@ -16,6 +16,7 @@ struct material {
 	struct plan_known *known;
 	struct buf *known_bytes;
 	size_t nknown;
+	struct plan_there *there;
 	char *full_tag, *fabric_dir, *project_id;
 };
 
@@ -29,6 +30,7 @@ static void material_drop(struct material *m)
 	free(m->templates);
 	free(m->known);
 	free(m->known_bytes);
+	free(m->there);
 	free(m->full_tag);
 	free(m->fabric_dir);
 	free(m->project_id);
@@ -103,8 +105,20 @@ static void read_known(const struct planning *in, struct material *m)
 						    .bytes = there ? buf_str(b) : NULL,
 						    .n = b->len,
 						    .observed = observed(in, j->job),
+						    .version = *j->version ? j->version : NULL,
+						    .ref = j->ref,
 						    .orphan = strcmp(j->state, "orphan") == 0 };
 	}
+}
+
+static size_t list_there(const struct planning *in, struct material *m)
+{
+	size_t n = in->there ? in->there->n : 0;
+
+	m->there = xcalloc(n + 1, sizeof(*m->there));
+	for (size_t i = 0; i < n; i++)
+		m->there[i] = (struct plan_there) { in->there->v[i].path, in->there->v[i].digest };
+	return n;
 }
 
 static int make(const struct planning *in, struct material *m, struct plan *out, struct ps_err *err)
@@ -119,9 +133,11 @@ static int make(const struct planning *in, struct material *m, struct plan *out,
 		.customer = pr ? pr->customer : NULL,
 		.control_plane = pr ? pr->control_plane : NULL, .templates = m->templates,
 		.ntemplates = m->ntemplates, .known = m->known, .nknown = m->nknown,
-		.jobs_own = env->jobs_own, .derive = env->derive, .nderive = env->nderive,
+		.ref = in->ref, .nthere = list_there(in, m), .jobs_own = env->jobs_own,
+		.derive = env->derive, .nderive = env->nderive,
 	};
 
+	to.there = m->there;
 	m->fabric_dir = fs_join(in->paths->fabrics, in->fabric->name);
 	to.fabric_address = in->fabric->host ? in->fabric->host : m->fabric_dir;
 	m->project_id = pr && pr->id ? xasprintf("%lld", (long long)pr->id) : NULL;
@@ -158,25 +174,7 @@ static int cut(const struct planning *in, const struct material *m, struct plan 
 	return rc;
 }
 
-int planning_before(struct store_tx *tx, const struct deployed_jobs *known, struct label *out,
-		    struct ps_err *err)
-{
-	struct deployment d = { 0 };
-	int64_t newest = 0;
-	int rc;
-
-	for (size_t i = 0; i < known->n; i++)
-		newest = known->v[i].deployment > newest ? known->v[i].deployment : newest;
-	if (!newest)
-		return 0;
-	rc = deployment_get(tx, newest, &d, err);
-	if (rc == 0)
-		rc = label_get(tx, d.label, out, err);
-	deployment_clear(&d);
-	return rc;
-}
-
-static int make_one(const struct planning *in, struct plan *out, struct ps_err *err)
+int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
 {
 	struct material m = { .nbytes = 0 };
 	int rc = release_full_tag(&m.full_tag, in->ref, in->version, err);
@@ -190,31 +188,5 @@ static int make_one(const struct planning *in, struct plan *out, struct ps_err *
 			rc = cut(in, &m, out, err);
 	}
 	material_drop(&m);
-	return rc;
-}
-
-static bool changes_jobs(const struct plan *p)
-{
-	for (size_t i = 0; i < p->njobs; i++)
-		if (p->jobs[i].change == PLAN_CHANGED)
-			return true;
-	return false;
-}
-
-int planning_make(const struct planning *in, struct plan *out, struct ps_err *err)
-{
-	const char *was = in->before ? in->before->version : NULL;
-	struct planning as_before = *in;
-	struct plan before = { 0 };
-	int rc = make_one(in, out, err);
-
-	if (rc < 0 || !was || strcmp(was, in->version) == 0 || !changes_jobs(out))
-		return rc;
-	as_before.version = was;
-	as_before.ref = in->before->ref;
-	rc = make_one(&as_before, &before, err);
-	if (rc == 0)
-		plan_fold_version(out, &before, was, in->version);
-	plan_clear(&before);
 	return rc;
 }

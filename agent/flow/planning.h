@@ -5,6 +5,7 @@
 #ifndef PS_PLANNING_H
 #define PS_PLANNING_H
 
+#include "agent/store/artifact.h"
 #include "agent/store/observation.h"
 #include "agent/store/release.h"
 #include "common/config/config.h"
@@ -18,10 +19,10 @@ struct planning {
 	const struct conf_fabric *fabric;	/* the environment's */
 	const char *repository, *project;	/* name; path */
 	const char *ref, *version;		/* of the label */
-	const struct label *before;		/* planning_before(); NULL, no version: unknown */
 	const struct manifest *release;
 	const char *release_id;
 	const struct deployed_jobs *known;	/* of this project there */
+	const struct deployed_artifacts *there;	/* the same; NULL: nothing is known of them */
 	const struct observed_jobs *observed;	/* where other is in force; NULL: unknown */
 	/* templates that may not be in the content store yet */
 	const struct plan_template *given;
@@ -30,11 +31,7 @@ struct planning {
 	bool prune;				/* these are orphans, and shall go away */
 };
 
-/* How the newest of what is deployed there was reached: its version stands in the definitions. *out
- * stays empty when nothing is. label_clear() it. */
-int planning_before(struct store_tx *tx, const struct deployed_jobs *known, struct label *out,
-		    struct ps_err *err) PS_MUSTCHECK;
-/* See plan_make(); with `before`, plan_fold_version() too. plan_clear() the plan. */
+/* See plan_make(). plan_clear() the plan. */
 int planning_make(const struct planning *in, struct plan *out, struct ps_err *err) PS_MUSTCHECK;
 
 #endif

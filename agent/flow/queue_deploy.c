@@ -4,15 +4,17 @@
 #include "agent/flow/queue_parts.h"
 
 #include "agent/flow/note.h"
+#include "agent/store/artifact.h"
 #include "agent/store/verified.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
-#include "common/plan/rendered.h"
+#include "common/plan/plan.h"
 
-/* The fabric has this job now as the plan says. remote: the provider's id of it; NULL: not told. */
+/* The fabric has this job now as the plan says. remote: the provider's id of it; NULL: not told.
+ * written: it was put there, and not only left as it was. */
 static int put_job(struct store_tx *tx, const struct deployment *d, const struct plan_job *j,
-		   const char *remote, struct ps_err *err)
+		   const char *remote, bool written, struct ps_err *err)
 {
 	if (j->change == PLAN_KEPT)
 		return 0;
@@ -24,7 +26,21 @@ static int put_job(struct store_tx *tx, const struct deployment *d, const struct
 		.fabric = d->fabric, .repository = d->repository, .project = d->project,
 		.job = j->key, .name = j->name, .release = d->release,
 		.digest = (char *)j->digest, .deployment = d->id, .fence = d->fence,
-		.remote_id = (char *)remote, .state = (char *)"live" }, err);
+		.remote_id = (char *)remote, .state = (char *)"live", .version = j->version,
+		.ref = j->ref, .written = written ? d->release : NULL }, err);
+}
+
+/* They lie there: a step with a job comes after all artifacts. */
+static int put_artifacts(struct store_tx *tx, const struct deployment *d, const struct plan *p,
+			 const struct plan_job *of, struct ps_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->nartifacts && rc == 0; i++)
+		if (!of || plan_job_uses(of, p->artifacts[i].path))
+			rc = deployed_artifact_put(tx, d, p->artifacts[i].path,
+						   p->artifacts[i].sha256, err);
+	return rc;
 }
 
 /* A step that was one job: whatever becomes of the rest of the deployment, the fabric has it. */
@@ -36,9 +52,13 @@ static int put_stepped(struct store_tx *tx, const struct note *n, struct ps_err 
 
 	if (rc == 0)
 		rc = plan_read(&plan, d.plan, strlen(d.plan), err);
-	for (size_t i = 0; i < plan.njobs && rc == 0; i++)
-		if (strcmp(plan.jobs[i].key, n->task) == 0)
-			rc = put_job(tx, &d, &plan.jobs[i], n->name, err);
+	for (size_t i = 0; i < plan.njobs && rc == 0; i++) {
+		if (strcmp(plan.jobs[i].key, n->task) != 0)
+			continue;
+		rc = put_artifacts(tx, &d, &plan, &plan.jobs[i], err);
+		if (rc == 0)
+			rc = put_job(tx, &d, &plan.jobs[i], n->name, true, err);
+	}
 	plan_clear(&plan);
 	deployment_clear(&d);
 	return rc;
@@ -99,19 +119,18 @@ static int put_deployed(struct store_tx *tx, const struct deployment *d, const c
 			struct ps_err *err)
 {
 	struct plan plan = { 0 };
-	char rendered[65];
 	int rc = plan_read(&plan, d->plan, strlen(d->plan), err);
 
 	for (size_t i = 0; i < plan.njobs && rc == 0; i++)
-		rc = put_job(tx, d, &plan.jobs[i], NULL, err);
-	if (rc == 0) {
-		plan_rendered(&plan, rendered);
+		rc = put_job(tx, d, &plan.jobs[i], NULL, plan.jobs[i].change != PLAN_SAME, err);
+	if (rc == 0)
+		rc = put_artifacts(tx, d, &plan, NULL, err);
+	if (rc == 0)
 		rc = verification_insert(tx, &(struct verification) {
 			.deployment = d->id, .fabric = d->fabric, .repository = d->repository,
-			.project = d->project, .release = d->release, .digest = rendered,
+			.project = d->project, .release = d->release, .digest = plan.rendered,
 			.whole = !plan.part, .reason = (char *)unverified,
 			.state = (char *)(unverified ? "failed" : "looked") }, err);
-	}
 	plan_clear(&plan);
 	return rc;
 }
@@ -176,12 +195,21 @@ void queue_deploy_end(struct core *c, const struct wire_deploy_end *m)
 
 /* ---- its start ---- */
 
-static const char *remote_of(const struct act *a, const char *job)
+static struct wire_rendered row_of(const struct act *a, const struct plan_job *j)
 {
-	for (size_t i = 0; i < a->there.n; i++)
-		if (strcmp(a->there.v[i].job, job) == 0)
-			return a->there.v[i].remote_id;
-	return NULL;
+	struct wire_rendered row = { .key = j->key, .digest = j->digest, .name = j->name };
+
+	for (size_t i = 0; i < a->there.n; i++) {
+		const struct deployed_job *there = &a->there.v[i];
+
+		if (strcmp(there->job, j->key) != 0)
+			continue;
+		row.remote = there->remote_id;
+		row.written = *there->written ? there->written : NULL;
+	}
+	/* what was seen before a backup was put back may be another's by now */
+	row.same = !a->careful && (j->change == PLAN_SAME || j->change == PLAN_KEPT);
+	return row;
 }
 
 /* The jobs of a plan by what shall become of them. */
@@ -197,11 +225,8 @@ static struct rows_of_plan rows_of(const struct act *a, const struct plan *plan)
 
 	for (size_t i = 0; i < plan->njobs; i++) {
 		const struct plan_job *j = &plan->jobs[i];
-		struct wire_rendered row = { .key = j->key, .digest = j->digest, .name = j->name,
-					     .remote = remote_of(a, j->key) };
+		struct wire_rendered row = row_of(a, j);
 
-		/* what was seen before a backup was put back may be another's by now */
-		row.same = !a->careful && (j->change == PLAN_SAME || j->change == PLAN_KEPT);
 		if (j->change == PLAN_GONE)
 			r.gone[r.ngone++] = row;
 		else if (j->change == PLAN_ORPHAN)
@@ -221,7 +246,9 @@ static void tell_start(struct core *c, const struct act *a, const struct plan *p
 
 	for (size_t i = 0; i < plan->nartifacts; i++)
 		artifacts[i] = (struct wire_artifact) { .digest = plan->artifacts[i].sha256,
-							.path = plan->artifacts[i].path };
+							.path = plan->artifacts[i].path,
+							.there = plan->artifacts[i].there &&
+								 !a->careful };
 	/* not connected: its hello starts what is running again */
 	core_tell(c, CORE_DEPLOY, MSG_deploy_start,
 		  &(struct wire_deploy_start) {

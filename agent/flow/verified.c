@@ -8,7 +8,6 @@
 #include "agent/store/repository.h"
 #include "agent/store/verified.h"
 #include "common/plan/manifest.h"
-#include "common/plan/rendered.h"
 
 /* What the plan stands on besides the label. */
 struct ground {
@@ -57,7 +56,7 @@ static int render_again(struct store_tx *tx, const struct verified_ask *q, const
 			.known = &none,
 		}, &plan, err);
 	if (rc == 0 && !plan.nproblems)
-		plan_rendered(&plan, digest);
+		memcpy(digest, plan.rendered, sizeof(plan.rendered));
 	plan_clear(&plan);
 	label_clear(&l);
 	deployment_clear(&d);

@@ -255,14 +255,16 @@ int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct p
 {
 	int rc = sql_run(tx, err,
 			 "INSERT INTO deployed_job (fabric, repository, project, job, name, release, digest, deployment,"
-			 " fence, remote_id, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			 " fence, remote_id, state, version, ref, written)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, ?))"
 			 " ON CONFLICT (fabric, repository, project, job) DO UPDATE SET name = excluded.name,"
 			 " release = excluded.release, digest = excluded.digest, deployment = excluded.deployment,"
 			 " fence = excluded.fence, remote_id = COALESCE(excluded.remote_id, deployed_job.remote_id),"
-			 " state = excluded.state,"
-			 " orphan_of = 0",
-			 "titttttiitt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
-			 j->digest, j->deployment, j->fence, j->remote_id, j->state);
+			 " state = excluded.state, version = excluded.version, ref = excluded.ref,"
+			 " written = COALESCE(?, deployed_job.written), orphan_of = 0",
+			 "titttttiitt" "ttttt", j->fabric, j->repository, j->project, j->job, j->name, j->release,
+			 j->digest, j->deployment, j->fence, j->remote_id, j->state, j->version, j->ref, j->written,
+			 j->release, j->written);
 
 	/* what a look found before says nothing any more */
 	if (rc >= 0)

@@ -18,7 +18,8 @@ ROWS_STRUCT(deployment, DEPLOYMENT_COLS)
 
 #define DEPLOYED_JOB_COLS(X)                                                                 \
 	X(t, fabric) X(i, repository) X(t, project) X(t, job) X(t, name) X(t, release)       \
-	X(t, digest) X(i, deployment) X(i, fence) X(t, remote_id) X(t, state)
+	X(t, digest) X(i, deployment) X(i, fence) X(t, remote_id) X(t, state)                \
+	X(t, version) X(t, ref) X(t, written)
 ROWS_STRUCT(deployed_job, DEPLOYED_JOB_COLS)
 
 int deployment_insert(struct store_tx *tx, struct deployment *d, struct ps_err *err) PS_MUSTCHECK;
@@ -76,7 +77,7 @@ int deployed_jobs(struct store_tx *tx, const char *fabric, int64_t repository, c
 int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job,
 			const char *repository, const char *project, struct deployed_jobs *out,
 			struct ps_err *err) PS_MUSTCHECK;
-/* remote_id NULL: the one that is known stays. */
+/* remote_id, written NULL: the one that is known stays; of a new row written is its release. */
 int deployed_job_put(struct store_tx *tx, const struct deployed_job *j,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* The release does not want it any more: it keeps what it is of, paused; by: that deployment. */

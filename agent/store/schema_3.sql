@@ -87,7 +87,7 @@ CREATE TABLE verification (
 	repository BIGINT NOT NULL,
 	project TEXT NOT NULL,
 	release TEXT NOT NULL,
-	digest TEXT NOT NULL,			-- of all that was rendered (common/plan/rendered.h)
+	digest TEXT NOT NULL,			-- of all that was rendered (struct plan, rendered)
 	whole BIGINT NOT NULL,			-- 1: all jobs of the release; part of it proves nothing
 	state TEXT NOT NULL,			-- looked, running, verified, failed
 	reason TEXT,				-- why it is not verified

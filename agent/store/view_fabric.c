@@ -217,6 +217,7 @@ static json_t *job_row(sqlite3_stmt *q)
 	put_id(o, "orphan_of", 'd', sql_int(q, 9));
 	put_time(o, "since", q, 10);
 	put_text(o, "remote_id", sql_text(q, 11));
+	put_text(o, "definition_version", sql_text(q, 12));
 	return o;
 }
 
@@ -224,7 +225,7 @@ int view_jobs(struct store_tx *tx, const struct view_ask *a, json_t **out, struc
 {
 	static const char sql[] =
 		"SELECT j.job, j.state, r.name, j.project, j.name, j.release, l.version, j.digest, j.deployment, j.orphan_of,"
-		" COALESCE(o.ended_ms, d.ended_ms), j.remote_id FROM deployed_job j JOIN repository r ON r.id = j.repository"
+		" COALESCE(o.ended_ms, d.ended_ms), j.remote_id, j.version FROM deployed_job j JOIN repository r ON r.id = j.repository"
 		" LEFT JOIN deployment d ON d.id = j.deployment LEFT JOIN label l ON l.id = d.label"
 		" LEFT JOIN deployment o ON o.id = j.orphan_of WHERE j.fabric = ? AND (? IS NULL OR j.state = ?)"
 		" ORDER BY r.name, j.project, j.state, j.job LIMIT ?";

@@ -5,7 +5,6 @@
 
 #include "common/base/buf.h"
 #include "common/base/digest.h"
-#include "common/base/fsutil.h"
 #include "common/plan/canon.h"
 #include "common/plan/plan_parts.h"
 
@@ -17,72 +16,6 @@ void plan_problem(struct plan *p, const char *fmt, ...)
 	p->problems = xrealloc(p->problems, (p->nproblems + 1) * sizeof(*p->problems));
 	p->problems[p->nproblems++] = xvasprintf(fmt, ap);
 	va_end(ap);
-}
-
-/* ---- artifacts ---- */
-
-char *plan_artifact_path(const char *customer, const char *control_plane, const char *project_id,
-			 const char *version, const char *file)
-{
-	return xasprintf("prophecy/artifacts/%s/%s/%s/%s/pipeline/%s", customer, control_plane,
-			 project_id, version, file);
-}
-
-static int by_path(const void *a, const void *b)
-{
-	return strcmp(((const struct plan_artifact *)a)->path,
-		      ((const struct plan_artifact *)b)->path);
-}
-
-/* One value that a path is made of: given, and exactly one part. */
-static bool path_part(struct plan *p, const char *value, const char *what, const char *give)
-{
-	if (!value)
-		plan_problem(p, "the artifacts' path needs the project's %s: %s", what, give);
-	else if (strchr(value, '/') || !fs_is_clean_relative(value))
-		plan_problem(p, "the project's %s '%s' cannot be part of an artifact's path", what,
-			value);
-	else
-		return true;
-	return false;
-}
-
-static void plan_artifacts(struct plan *p, const struct plan_input *in)
-{
-	static const char give[] = "set it in 'projects' of penstock.yml";
-	const struct manifest *m = in->release;
-	bool ok = true;
-
-	if (!m->nartifacts)
-		return;
-	ok &= path_part(p, in->customer, "customer", give);
-	ok &= path_part(p, in->control_plane, "control_plane", give);
-	ok &= path_part(p, in->params.project_id, "id", give);
-	ok &= path_part(p, in->params.release_version, "release version",
-			"the project needs a version");
-	if (!ok)
-		return;
-	p->artifacts = xcalloc(m->nartifacts, sizeof(*p->artifacts));
-	for (size_t i = 0; i < m->nartifacts; i++) {
-		const struct manifest_artifact *a = &m->artifacts[i];
-		struct plan_artifact *to = &p->artifacts[p->nartifacts++];
-
-		to->pipeline = xstrdup(a->pipeline);
-		to->path =
-			plan_artifact_path(in->customer, in->control_plane, in->params.project_id,
-					   in->params.release_version, a->file);
-		to->size = a->size;
-		memcpy(to->sha256, a->sha256, sizeof(to->sha256));
-	}
-	qsort(p->artifacts, p->nartifacts, sizeof(*p->artifacts), by_path);
-}
-
-bool plan_has_artifact(const struct plan *p, const char *path)
-{
-	for (size_t i = 0; i < p->nartifacts; i++)
-		if (ps_streq(p->artifacts[i].path, path))
-			return true;
-	return false;
 }
 
 /* ---- the whole ---- */
@@ -139,16 +72,34 @@ static int plan_digest(struct plan *p, struct ps_err *err)
 	return rc;
 }
 
+/* plan->rendered; takes the jobs' lines. No path or key holds a line's end. */
+static void plan_rendered(struct plan *p, const struct plan_input *in, struct buf *lines)
+{
+	for (size_t i = 0; i < in->release->nartifacts; i++) {
+		const struct manifest_artifact *a = &in->release->artifacts[i];
+		char *path = plan_path_of(in, a, in->params.release_version);
+
+		buf_addf(lines, "artifact %s %s\n", a->sha256, path);
+		free(path);
+	}
+	digest_bytes(p->rendered, buf_str(lines), lines->len);
+}
+
 int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err)
 {
 	struct plan p = { 0 };
+	struct buf lines = BUF_INIT;
 	int rc;
 
 	plan_state(&p, in);
-	plan_artifacts(&p, in);
-	rc = plan_jobs(&p, in, err);
+	rc = plan_jobs(&p, in, &lines, err);
+	if (rc == 0 && !p.nproblems) {
+		plan_artifacts(&p, in);
+		plan_rendered(&p, in, &lines);
+	}
 	if (rc == 0)
 		rc = plan_digest(&p, err);
+	buf_clear(&lines);
 	if (rc < 0)
 		plan_clear(&p);
 	else

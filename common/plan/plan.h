@@ -31,6 +31,16 @@ struct plan_known { /* a job as last deployed there for this project */
 	bool orphan; /* an earlier release left it behind */
 	/* digest of what a look found in force; "": nothing; NULL: nobody has looked since */
 	const char *observed;
+	/* those that its definition was rendered with; NULL: not known */
+	const char *version, *ref;
+};
+
+/* In place of an artifact's digest, where a release is looked ahead to: its build is to come. */
+#define PLAN_UNBUILT "0000000000000000000000000000000000000000000000000000000000000000"
+
+struct plan_there { /* an artifact that earlier deployments have put there */
+	const char *path;
+	const char *sha256;
 };
 
 struct plan_input {
@@ -45,11 +55,14 @@ struct plan_input {
 	 * the jobs say. */
 	const char *artifact_base;
 	const char *customer, *control_plane; /* NULL: the project has none */
+	const char *ref; /* of the label; its version and full tag are in params */
 	struct render_params params;
 	const struct plan_template *templates;
 	size_t ntemplates;
 	const struct plan_known *known;
 	size_t nknown;
+	const struct plan_there *there; /* by path */
+	size_t nthere;
 	bool jobs_own;
 	const struct conf_derive *derive;
 	size_t nderive;
@@ -60,13 +73,20 @@ struct plan_artifact {
 	char *path; /* below FileStore */
 	char sha256[65];
 	int64_t size;
+	bool there; /* it lies there, and no job that is written needs it: nothing to do */
 };
 
 /* Kept and gone: of a plan that is about a part (select.h). */
 enum plan_change { PLAN_NEW, PLAN_CHANGED, PLAN_SAME, PLAN_ORPHAN, PLAN_KEPT, PLAN_GONE };
 
-struct plan_field { /* was and is: canonical JSON, cut to a line; "" when not there. See
-		     * plan_fold_version() for the one called "version" */
+/*
+ * was and is: canonical JSON, cut to a line; "" when not there. Three are not members of a
+ * definition: `version`, which stands for all that differs by the release's version alone (paths of
+ * artifacts, placeholders); artifacts[FILE], digests of one that gets other bytes ("" while it is
+ * not built); `orphan`, of a
+ * job that an earlier release left behind and this one wants.
+ */
+struct plan_field {
 	char *path, *was, *is;
 };
 
@@ -77,6 +97,9 @@ struct plan_job {
 	size_t n;
 	char digest[65];	   /* of bytes; of an orphan: as last deployed */
 	bool drifted;		   /* a look found other than what was deployed */
+	char *version, *ref;	   /* that its definition has; "" for an orphan */
+	char **uses;		   /* paths of the artifacts that its libraries name */
+	size_t nuses;
 	struct plan_field *fields; /* of a changed one, in order of path */
 	size_t nfields;
 };
@@ -99,6 +122,12 @@ struct plan {
 	size_t nproblems;
 	bool part; /* not of all jobs of the release: proves nothing of it */
 	/*
+	 * What the release comes to with the version of this label alone, whatever was there
+	 * before: SHA-256 over each artifact's path and bytes and each definition that is wanted.
+	 * Of this it is said that it was verified. "" in plans of older versions.
+	 */
+	char rendered[65];
+	/*
 	 * What an approval is bound to: the release, environment, fabric's id and address, every
 	 * rendered definition, artifact paths, and what is in force there of the jobs that we
 	 * manage (as observed, else as deployed). Nothing else: times, runs and foreign jobs are
@@ -108,8 +137,16 @@ struct plan {
 };
 
 /*
- * Plans: every artifact of the release, (jobs_own) each job whose fabric is this one, and each that
- * a rule derives (derive.h), rendered. A job is a problem when its definition names another fabric
+ * Plans: (jobs_own) each job whose fabric is this one, and each that a rule derives (derive.h),
+ * rendered, with the artifacts of the release.
+ *
+ * A job that this release has not changed keeps the version that it is deployed with: rendered with
+ * that version it is what was deployed (or what is in force), and the artifacts that its libraries
+ * name lie at the paths of that version with the bytes that this release has. So nothing of it is
+ * written or put again. Any other job gets the version of the label. An artifact that no job names
+ * stays where it lies with the same bytes, and is put else.
+ *
+ * A job is a problem when its definition names another fabric
  * than the project file, when a library below prophecy/artifacts is not of this release, when two
  * have one key or one name, or, on a local fabric, when a task is no Python wheel; a rule, when the
  * project lacks its `from`, or what it makes breaks the rules for jobs. Negative only for our own
@@ -125,20 +162,13 @@ void plan_clear(struct plan *p);
 int plan_write(const struct plan *p, struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err) PS_MUSTCHECK;
 
-/*
- * `before` is p as it would be with the version that is deployed, `was`: what differs by the
- * version alone (paths of artifacts, placeholders) is one field of each changed job of p from now
- * on, `version` at their end, so that what somebody changed can be seen. p's digest speaks of what
- * is rendered and stays.
- */
-void plan_fold_version(struct plan *p, const struct plan *before, const char *was, const char *is);
-
 /* Lines for people, escaped: `+ jobs/x`, `~ jobs/x` and its fields, `= jobs/x`, `- jobs/x`. */
 void plan_print(const struct plan *p, struct buf *out);
 const char *plan_change_word(enum plan_change c); /* new, unchanged, orphan, kept, ... */
-/* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts". */
+/* "1 new, 2 changed, 1 unchanged, 0 orphans, 2 artifacts": those that are put. */
 void plan_summary(const struct plan *p, struct buf *out);
 bool plan_changes(const struct plan *p);
+bool plan_job_uses(const struct plan_job *j, const char *path);
 /* What of all that the digest stands for differs, a line each, escaped: "the fabric's address: a →
  * b", "jobs/x was changed on the fabric". Nothing when the digests are equal. */
 void plan_differs(const struct plan *was, const struct plan *is, struct buf *out);

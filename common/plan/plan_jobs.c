@@ -28,44 +28,9 @@ static const struct plan_template *find_template(const struct plan_input *in, co
 	return NULL;
 }
 
-/* A library of this release that the job looks for where it will not be. */
-static bool is_elsewhere(const struct plan_input *in, const char *path)
-{
-	return in->provider == PLAN_DATABRICKS && !in->artifact_base && strstr(path, "/Volumes/");
-}
-
-static void check_libraries(struct plan *p, const struct plan_input *in, const char *key,
-			    const json_t *task)
-{
-	static const char *const kinds[] = { "whl", "jar" };
-	const json_t *libraries = json_object_get(task, "libraries");
-	const char *name = json_string_value(json_object_get(task, "task_key"));
-
-	for (size_t i = 0; i < json_array_size(libraries); i++)
-		for (size_t k = 0; k < PS_NELEM(kinds); k++) {
-			const json_t *lib = json_object_get(json_array_get(libraries, i), kinds[k]);
-			const char *path = json_is_string(lib) ? json_string_value(lib) : NULL;
-			const char *rel = path ? render_artifact_path(path) : NULL;
-
-			if (rel && !plan_has_artifact(p, rel))
-				plan_problem(p,
-					"job '%s': task '%s' needs '%s', which is not an artifact "
-					"of this "
-					"release",
-					key, name ? name : "", path);
-			else if (rel && is_elsewhere(in, path))
-				plan_problem(p,
-					     "job '%s': task '%s' looks for '%s' in a volume: set "
-					     "'volume: %.*s' of the fabric in penstock.yml",
-					     key, name ? name : "", rel, (int)(rel - path - 1),
-					     path);
-		}
-}
-
 static void check_job(struct plan *p, const struct plan_input *in, const char *key,
 		      const json_t *doc)
 {
-	const json_t *tasks = json_object_get(render_request(doc), "tasks");
 	int64_t named = render_fabric_id(doc);
 	struct run_tasks runs = { 0 };
 	struct ps_err err = { 0 };
@@ -75,10 +40,6 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 			"job '%s': its definition names fabric %lld, the project file %lld: make "
 			"them equal",
 			key, (long long)named, (long long)in->fabric_id);
-	/* Without a single artifact planned the cause is named already. */
-	for (size_t i = 0;
-	     (p->nartifacts || !in->release->nartifacts) && i < json_array_size(tasks); i++)
-		check_libraries(p, in, key, json_array_get(tasks, i));
 	if (in->provider != PLAN_LOCAL)
 		return;
 	if (run_tasks_read(&runs, key, doc, NULL, &err) < 0)
@@ -97,30 +58,149 @@ static bool has_drifted(const struct plan_known *k)
 	return !k->orphan && k->observed && !ps_streq(k->observed, k->digest);
 }
 
-/* Takes the rendered bytes over. */
+/* A plan while its jobs are made. */
+struct making {
+	struct plan *plan;
+	const struct plan_input *in;
+	struct buf *rendered;
+	bool has_paths;
+};
+
+/* ---- one job, rendered ---- */
+
+/* A definition with one version. */
+struct made {
+	struct plan_job job; /* bytes, n, digest, version, ref, uses */
+	json_t *doc;
+};
+
+static void made_clear(struct made *m)
+{
+	plan_job_clear(&m->job);
+	json_decref(m->doc);
+	*m = (struct made) { .doc = NULL };
+}
+
+static int make_with(const struct plan_input *in, const char *key, const json_t *doc,
+		     const struct render_params *params, const char *ref, struct made *out,
+		     struct ps_err *why)
+{
+	struct buf bytes = BUF_INIT;
+	int rc = render_doc(key, doc, params, &out->doc, why);
+
+	if (rc == 0 && in->artifact_base)
+		render_base(out->doc, in->artifact_base);
+	if (rc == 0)
+		rc = canon_write_any(out->doc, &bytes, why);
+	if (rc == 0) {
+		out->job.n = bytes.len;
+		out->job.bytes = buf_steal(&bytes);
+		digest_bytes(out->job.digest, out->job.bytes, out->job.n);
+		out->job.version = xstrdup(params->release_version ? params->release_version : "");
+		out->job.ref = xstrdup(ref ? ref : "");
+	}
+	buf_clear(&bytes);
+	return rc;
+}
+
+/* As it would be with the version that it is deployed with; false: that is not known, or makes
+ * nothing that could be there. */
+static bool make_as_deployed(const struct plan_input *in, const char *key, const json_t *doc,
+			     const struct plan_known *known, struct made *out)
+{
+	struct render_params params = in->params;
+	struct ps_err why = { 0 };
+	char *tag = NULL;
+	bool good;
+
+	if (!known || !known->version || !known->ref ||
+	    release_full_tag(&tag, known->ref, known->version, &why) < 0)
+		return false;
+	params.release_version = known->version;
+	params.full_release_tag = tag;
+	good = make_with(in, key, doc, &params, known->ref, out, &why) == 0 &&
+	       plan_uses(in, NULL, key, out->doc, known->version, &out->job);
+	free(tag);
+	if (!good)
+		made_clear(out);
+	return good;
+}
+
+/* ---- against what is there ---- */
+
+static void add_field(struct plan_job *j, char *path, const char *was, const char *is)
+{
+	j->fields = xrealloc(j->fields, (j->nfields + 1) * sizeof(*j->fields));
+	j->fields[j->nfields++] = (struct plan_field) { path, xstrdup(was), xstrdup(is) };
+}
+
+/* Artifacts that get other bytes, each by its path with the old version and the new one. */
+static void tell_artifacts(struct plan_job *j, const struct plan_input *in,
+			   const struct made *as_deployed)
+{
+	for (size_t i = 0; i < as_deployed->job.nuses; i++) {
+		const char *path = as_deployed->job.uses[i], *was = plan_digest_there(in, path);
+		const struct manifest_artifact *a = plan_artifact_of(in, path);
+		char *cut[2];
+
+		if (!was || strcmp(was, a->sha256) == 0)
+			continue;
+		cut[0] = xstrndup(was, MANIFEST_SHORT);
+		cut[1] = xstrndup(a->sha256,
+				  strcmp(a->sha256, PLAN_UNBUILT) == 0 ? 0 : MANIFEST_SHORT);
+		add_field(j, xasprintf("artifacts[%s]", a->file), cut[0], cut[1]);
+		free(cut[0]);
+		free(cut[1]);
+	}
+}
+
+/* What somebody changed first; what differs by the version alone is one field. */
+static void tell_change(struct plan_job *j, const struct plan_input *in,
+			const struct plan_known *known, const struct made *as_deployed)
+{
+	const struct plan_job *with = as_deployed ? &as_deployed->job : j;
+
+	if (known->bytes)
+		diff_documents(j, known->bytes, known->n, with->bytes, with->n);
+	if (as_deployed)
+		tell_artifacts(j, in, as_deployed);
+	if (strcmp(with->digest, j->digest) != 0)
+		add_field(j, xstrdup("version"), with->version, j->version);
+	if (known->orphan)
+		add_field(j, xstrdup("orphan"), "true", "");
+}
+
+/* Does the release leave it as it is deployed, or as somebody has made it there meanwhile? */
+static bool keeps_version(const struct plan_input *in, const struct plan_known *known,
+			  const struct made *as_deployed)
+{
+	return (ps_streq(as_deployed->job.digest, known->digest) ||
+		ps_streq(as_deployed->job.digest, in_force(known))) &&
+	       plan_uses_there(in, &as_deployed->job);
+}
+
+/* Takes what was made over. as_deployed NULL: there is none. */
 static void add_job(struct plan *p, const struct plan_input *in, const char *key, const char *name,
-		    struct buf *bytes)
+		    struct made *fresh, struct made *as_deployed)
 {
 	const struct plan_known *known = find_known(in, key);
+	bool keeps = as_deployed && keeps_version(in, known, as_deployed);
+	struct plan_job *from = keeps ? &as_deployed->job : &fresh->job;
 	struct plan_job *j = &p->jobs[p->njobs++];
 
+	*j = *from;
+	*from = (struct plan_job) { .bytes = NULL };
 	j->key = xstrdup(key);
 	j->name = xstrdup(name);
-	j->n = bytes->len;
-	j->bytes = buf_steal(bytes);
-	digest_bytes(j->digest, j->bytes, j->n);
 	if (!known) {
 		j->change = PLAN_NEW;
 		return;
 	}
 	j->drifted = has_drifted(known);
-	if (ps_streq(in_force(known), j->digest)) {
-		j->change = PLAN_SAME;
-	} else {
-		j->change = PLAN_CHANGED;
-		if (known->bytes)
-			diff_documents(j, known->bytes, known->n, j->bytes, j->n);
-	}
+	j->change = !known->orphan && ps_streq(in_force(known), j->digest) ? PLAN_SAME
+									    : PLAN_CHANGED;
+	if (j->change == PLAN_CHANGED)
+		tell_change(j, in, known, keeps ? NULL : as_deployed);
 }
 
 /* The template as a document; NULL when there is none, which is a problem of the plan (0) or our
@@ -153,39 +233,41 @@ static int read_template(struct plan *p, const struct plan_input *in, const stru
 }
 
 /* Renders doc, which becomes the definition of key. */
-static void render_and_add(struct plan *p, const struct plan_input *in, const char *key,
-			   const char *name, const json_t *doc)
+static void render_and_add(struct making *m, const char *key, const char *name, const json_t *doc)
 {
-	struct buf bytes = BUF_INIT;
+	const struct plan_input *in = m->in;
+	struct made fresh = { .doc = NULL }, as_deployed = { .doc = NULL };
 	struct ps_err why = { 0 };
-	json_t *rendered = NULL;
+	bool there;
 
-	int rc = render_doc(key, doc, &in->params, &rendered, &why);
-
-	if (rc == 0 && in->artifact_base)
-		render_base(rendered, in->artifact_base);
-	if (rc < 0 || canon_write_any(rendered, &bytes, &why) < 0) {
-		plan_problem(p, "%s", why.msg);
+	if (make_with(in, key, doc, &in->params, in->ref, &fresh, &why) < 0) {
+		plan_problem(m->plan, "%s", why.msg);
 	} else {
-		const char *own = json_string_value(
-			json_object_get(render_request(rendered), "name"));
+		const char *own =
+			json_string_value(json_object_get(render_request(fresh.doc), "name"));
 
-		check_job(p, in, key, rendered);
-		add_job(p, in, key, name ? name : own ? own : derive_name(key), &bytes);
+		check_job(m->plan, in, key, fresh.doc);
+		if (m->has_paths)
+			(void)plan_uses(in, m->plan, key, fresh.doc, in->params.release_version,
+					&fresh.job);
+		buf_addf(m->rendered, "job %s %s\n", fresh.job.digest, key);
+		there = m->has_paths &&
+			make_as_deployed(in, key, doc, find_known(in, key), &as_deployed);
+		add_job(m->plan, in, key, name ? name : own ? own : derive_name(key), &fresh,
+			there ? &as_deployed : NULL);
 	}
-	json_decref(rendered);
-	buf_clear(&bytes);
+	made_clear(&fresh);
+	made_clear(&as_deployed);
 }
 
-static int plan_job(struct plan *p, const struct plan_input *in, const struct manifest_job *mj,
-		    struct ps_err *err)
+static int plan_job(struct making *m, const struct manifest_job *mj, struct ps_err *err)
 {
 	char *subject = xasprintf("job '%s'", mj->key);
 	json_t *doc = NULL;
-	int rc = read_template(p, in, mj, subject, &doc, err);
+	int rc = read_template(m->plan, m->in, mj, subject, &doc, err);
 
 	if (doc)
-		render_and_add(p, in, mj->key, mj->name, doc);
+		render_and_add(m, mj->key, mj->name, doc);
 	json_decref(doc);
 	free(subject);
 	return rc;
@@ -231,9 +313,10 @@ static enum derive_there look_there(const struct plan_input *in, const char *key
 	return DERIVE_THERE;
 }
 
-static int plan_derived(struct plan *p, const struct plan_input *in, const struct conf_derive *rule,
-			struct ps_err *err)
+static int plan_derived(struct making *m, const struct conf_derive *rule, struct ps_err *err)
 {
+	const struct plan_input *in = m->in;
+	struct plan *p = m->plan;
 	const struct manifest_job *from = find_job(in->release, rule->from);
 	struct derive_to to = { .rule = rule, .release = in->release, .fabric_id = in->fabric_id };
 	char *name = derive_rule_text(rule), *subject;
@@ -256,7 +339,7 @@ static int plan_derived(struct plan *p, const struct plan_input *in, const struc
 
 			job_check(doc, tell_of_rule, &told);
 			if (p->nproblems == before)
-				render_and_add(p, in, rule->as, NULL, doc);
+				render_and_add(m, rule->as, NULL, doc);
 		}
 	}
 	json_decref(deployed);
@@ -286,6 +369,8 @@ static void add_orphans(struct plan *p, const struct plan_input *in)
 		p->jobs[p->njobs].change = PLAN_ORPHAN;
 		p->jobs[p->njobs].key = xstrdup(k->key);
 		p->jobs[p->njobs].name = xstrdup(k->name ? k->name : "");
+		p->jobs[p->njobs].version = xstrdup("");
+		p->jobs[p->njobs].ref = xstrdup("");
 		p->jobs[p->njobs].drifted = has_drifted(k);
 		snprintf(p->jobs[p->njobs].digest, sizeof(p->jobs[0].digest), "%s", k->digest);
 		p->njobs++;
@@ -307,17 +392,19 @@ static void check_twice(struct plan *p)
 					     p->jobs[k].key, p->jobs[i].key, p->jobs[i].name);
 }
 
-int plan_jobs(struct plan *p, const struct plan_input *in, struct ps_err *err)
+int plan_jobs(struct plan *p, const struct plan_input *in, struct buf *rendered,
+	      struct ps_err *err)
 {
 	const struct manifest *m = in->release;
+	struct making making = { p, in, rendered, plan_has_paths(p, in) };
 	int rc = 0;
 
 	p->jobs = xcalloc(m->njobs + in->nderive + in->nknown + 1, sizeof(*p->jobs));
 	for (size_t i = 0; rc == 0 && in->jobs_own && i < m->njobs; i++)
 		if (m->jobs[i].fabric_id == in->fabric_id)
-			rc = plan_job(p, in, &m->jobs[i], err);
+			rc = plan_job(&making, &m->jobs[i], err);
 	for (size_t i = 0; rc == 0 && i < in->nderive; i++)
-		rc = plan_derived(p, in, &in->derive[i], err);
+		rc = plan_derived(&making, &in->derive[i], err);
 	check_twice(p);
 	/* A job that could not be rendered is no orphan: say nothing about it. */
 	if (rc == 0 && !p->nproblems)

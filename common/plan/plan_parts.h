@@ -2,11 +2,39 @@
 #ifndef PS_PLAN_PARTS_H
 #define PS_PLAN_PARTS_H
 
+#include <jansson.h>
+
 #include "common/plan/plan.h"
 
 void plan_problem(struct plan *p, const char *fmt, ...) PS_PRINTF(2, 3);
-bool plan_has_artifact(const struct plan *p, const char *path);
-/* plan_jobs.c */
-int plan_jobs(struct plan *p, const struct plan_input *in, struct ps_err *err) PS_MUSTCHECK;
+void plan_job_clear(struct plan_job *j);
+
+/* ---- plan_artifacts.c ---- */
+
+/* Can artifacts have a path? What is missing is a problem of the plan. */
+bool plan_has_paths(struct plan *p, const struct plan_input *in);
+/* The path of an artifact with this version. free() it. */
+char *plan_path_of(const struct plan_input *in, const struct manifest_artifact *a,
+		   const char *version);
+/* The artifacts of the release that the libraries of a definition name, which was rendered with
+ * this version: their paths into j->uses. False when one of the paths is none of the release; p,
+ * if given, gets a problem for each. */
+bool plan_uses(const struct plan_input *in, struct plan *p, const char *key, const json_t *doc,
+	       const char *version, struct plan_job *j);
+/* Does each of them lie there with the bytes that this release has? */
+bool plan_uses_there(const struct plan_input *in, const struct plan_job *j);
+const struct manifest_artifact *plan_artifact_of(const struct plan_input *in, const char *path);
+/* What was put at this path; NULL: nothing that is known. */
+const char *plan_digest_there(const struct plan_input *in, const char *path);
+/* When the jobs are there: what they name, then what no job names. */
+void plan_artifacts(struct plan *p, const struct plan_input *in);
+/* Leaves out what no job of the plan names. */
+void plan_artifacts_cut(struct plan *p);
+
+/* ---- plan_jobs.c ---- */
+
+/* *rendered: lines for plan->rendered, one for each job. */
+int plan_jobs(struct plan *p, const struct plan_input *in, struct buf *rendered,
+	      struct ps_err *err) PS_MUSTCHECK;
 
 #endif

@@ -7,6 +7,7 @@
 #include "common/base/digest.h"
 #include "common/base/escape.h"
 #include "common/plan/canon.h"
+#include "common/plan/plan_parts.h"
 
 static const struct {
 	char sign;
@@ -59,13 +60,15 @@ void plan_print(const struct plan *p, struct buf *out)
 
 void plan_summary(const struct plan *p, struct buf *out)
 {
-	size_t n[PLAN_GONE + 1] = { 0 };
+	size_t n[PLAN_GONE + 1] = { 0 }, put = 0;
 
 	for (size_t i = 0; i < p->njobs; i++)
 		n[p->jobs[i].change]++;
+	for (size_t i = 0; i < p->nartifacts; i++)
+		put += !p->artifacts[i].there;
 	buf_addf(out, "%zu new, %zu changed, %zu unchanged, %zu orphan%s, %zu artifact%s",
 		 n[PLAN_NEW], n[PLAN_CHANGED], n[PLAN_SAME], n[PLAN_ORPHAN],
-		 n[PLAN_ORPHAN] == 1 ? "" : "s", p->nartifacts, p->nartifacts == 1 ? "" : "s");
+		 n[PLAN_ORPHAN] == 1 ? "" : "s", put, put == 1 ? "" : "s");
 }
 
 bool plan_changes(const struct plan *p)
@@ -80,15 +83,17 @@ bool plan_changes(const struct plan *p)
 
 static json_t *job_json(const struct plan_job *j)
 {
-	json_t *fields = json_array();
+	json_t *fields = json_array(), *uses = json_array();
 
 	for (size_t i = 0; i < j->nfields; i++)
 		json_array_append_new(fields,
 				      json_pack("{ss ss ss}", "path", j->fields[i].path, "was",
 						j->fields[i].was, "is", j->fields[i].is));
-	return json_pack("{ss ss ss ss sb so}", "key", j->key, "name", j->name, "change",
+	for (size_t i = 0; i < j->nuses; i++)
+		json_array_append_new(uses, json_string(j->uses[i]));
+	return json_pack("{ss ss ss ss sb so ss ss so}", "key", j->key, "name", j->name, "change",
 			 changes[j->change].word, "sha256", j->digest, "drifted", j->drifted,
-			 "fields", fields);
+			 "fields", fields, "version", j->version, "ref", j->ref, "uses", uses);
 }
 
 int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
@@ -100,9 +105,10 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 	for (size_t i = 0; i < p->nartifacts; i++) {
 		const struct plan_artifact *a = &p->artifacts[i];
 
-		json_array_append_new(artifacts, json_pack("{ss ss ss sI}", "pipeline", a->pipeline,
-							   "path", a->path, "sha256", a->sha256,
-							   "size", (json_int_t)a->size));
+		json_array_append_new(artifacts, json_pack("{ss ss ss sI sb}", "pipeline",
+							   a->pipeline, "path", a->path, "sha256",
+							   a->sha256, "size", (json_int_t)a->size,
+							   "there", a->there));
 	}
 	for (size_t i = 0; i < p->njobs; i++)
 		json_array_append_new(jobs, job_json(&p->jobs[i]));
@@ -115,6 +121,7 @@ int plan_write(const struct plan *p, struct buf *out, struct ps_err *err)
 		      "release", p->release, "environment", p->environment, "fabric", "id",
 		      (json_int_t)p->fabric_id, "address", p->address, "artifacts", artifacts,
 		      "jobs", jobs, "problems", problems, "seen", seen);
+	json_object_set_new(v, "rendered", json_string(p->rendered));
 	if (p->part)
 		json_object_set_new(v, "part", json_true());
 	rc = canon_write(v, out, err);
@@ -139,12 +146,20 @@ static bool copy_digest(char to[65], const json_t *o, const char *key)
 
 static bool read_job(struct plan_job *j, const json_t *o)
 {
-	const json_t *fields = json_object_get(o, "fields");
+	const json_t *fields = json_object_get(o, "fields"), *uses = json_object_get(o, "uses");
 	const char *word = json_string_value(json_object_get(o, "change"));
 	bool known = false;
 
 	j->key = dup_text(o, "key");
 	j->name = dup_text(o, "name");
+	j->version = dup_text(o, "version");
+	j->ref = dup_text(o, "ref");
+	j->uses = xcalloc(json_array_size(uses) + 1, sizeof(*j->uses));
+	for (; j->nuses < json_array_size(uses); j->nuses++) {
+		const char *path = json_string_value(json_array_get(uses, j->nuses));
+
+		j->uses[j->nuses] = xstrdup(path ? path : "");
+	}
 	j->drifted = json_is_true(json_object_get(o, "drifted"));
 	for (size_t i = 0; i < PS_NELEM(changes); i++)
 		if (ps_streq(changes[i].word, word)) {
@@ -187,6 +202,7 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	p.problems = xcalloc(json_array_size(problems) + 1, sizeof(*p.problems));
 	good = copy_digest(p.digest, v, "digest");
 	p.part = json_is_true(json_object_get(v, "part"));
+	(void)copy_digest(p.rendered, v, "rendered");
 	for (; p.nartifacts < json_array_size(artifacts); p.nartifacts++) {
 		const json_t *o = json_array_get(artifacts, p.nartifacts);
 		struct plan_artifact *a = &p.artifacts[p.nartifacts];
@@ -194,6 +210,7 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 		a->pipeline = dup_text(o, "pipeline");
 		a->path = dup_text(o, "path");
 		a->size = json_integer_value(json_object_get(o, "size"));
+		a->there = json_is_true(json_object_get(o, "there"));
 		good &= copy_digest(a->sha256, o, "sha256");
 	}
 	for (; p.njobs < json_array_size(jobs); p.njobs++)
@@ -221,25 +238,32 @@ int plan_read(struct plan *out, const char *bytes, size_t n, struct ps_err *err)
 	return 0;
 }
 
+void plan_job_clear(struct plan_job *j)
+{
+	for (size_t i = 0; i < j->nfields; i++) {
+		free(j->fields[i].path);
+		free(j->fields[i].was);
+		free(j->fields[i].is);
+	}
+	for (size_t i = 0; i < j->nuses; i++)
+		free(j->uses[i]);
+	free(j->fields);
+	free(j->uses);
+	free(j->key);
+	free(j->name);
+	free(j->version);
+	free(j->ref);
+	free(j->bytes);
+}
+
 void plan_clear(struct plan *p)
 {
 	for (size_t i = 0; i < p->nartifacts; i++) {
 		free(p->artifacts[i].pipeline);
 		free(p->artifacts[i].path);
 	}
-	for (size_t i = 0; i < p->njobs; i++) {
-		struct plan_job *j = &p->jobs[i];
-
-		for (size_t k = 0; k < j->nfields; k++) {
-			free(j->fields[k].path);
-			free(j->fields[k].was);
-			free(j->fields[k].is);
-		}
-		free(j->fields);
-		free(j->key);
-		free(j->name);
-		free(j->bytes);
-	}
+	for (size_t i = 0; i < p->njobs; i++)
+		plan_job_clear(&p->jobs[i]);
 	for (size_t i = 0; i < p->nproblems; i++)
 		free(p->problems[i]);
 	for (size_t i = 0; i < p->nseen; i++)

@@ -24,23 +24,12 @@ static const struct plan_known *find_known(const struct plan_known *known, size_
 	return NULL;
 }
 
-static void drop_job(struct plan_job *j)
-{
-	for (size_t i = 0; i < j->nfields; i++) {
-		free(j->fields[i].path);
-		free(j->fields[i].was);
-		free(j->fields[i].is);
-	}
-	free(j->fields);
-	free(j->key);
-	free(j->name);
-	free(j->bytes);
-}
-
 static struct plan_job job_of_known(const struct plan_known *k, enum plan_change change)
 {
 	struct plan_job j = { .change = change, .key = xstrdup(k->key),
-			      .name = xstrdup(k->name ? k->name : "") };
+			      .name = xstrdup(k->name ? k->name : ""),
+			      .version = xstrdup(k->version ? k->version : ""),
+			      .ref = xstrdup(k->ref ? k->ref : "") };
 
 	snprintf(j.digest, sizeof(j.digest), "%s", k->digest);
 	return j;
@@ -79,7 +68,7 @@ void plan_select(struct plan *p, const struct plan_known *known, size_t nknown,
 		const struct plan_known *k = find_known(known, nknown, j.key);
 
 		if (!named(keys, nkeys, j.key) && (!k || !(k->orphan && j.change == PLAN_ORPHAN))) {
-			drop_job(&j);
+			plan_job_clear(&j);
 			if (!k)
 				continue;	/* new, and not asked for */
 			j = job_of_known(k, k->orphan ? PLAN_ORPHAN : PLAN_KEPT);
@@ -87,6 +76,7 @@ void plan_select(struct plan *p, const struct plan_known *known, size_t nknown,
 		p->jobs[n++] = j;
 	}
 	p->njobs = n;
+	plan_artifacts_cut(p);
 	bind(p, "only", keys, nkeys);
 }
 
@@ -94,14 +84,11 @@ void plan_prune(struct plan *p, const struct plan_known *known, size_t nknown,
 		const char *const *keys, size_t nkeys)
 {
 	for (size_t i = 0; i < p->njobs; i++)
-		drop_job(&p->jobs[i]);
+		plan_job_clear(&p->jobs[i]);
 	for (size_t i = 0; i < p->nproblems; i++)
 		free(p->problems[i]);
-	for (size_t i = 0; i < p->nartifacts; i++) {
-		free(p->artifacts[i].pipeline);
-		free(p->artifacts[i].path);
-	}
-	p->nproblems = p->nartifacts = 0;
+	p->nproblems = p->njobs = 0;
+	plan_artifacts_cut(p);
 	p->jobs = xrealloc(p->jobs, (nknown + 1) * sizeof(*p->jobs));
 	for (p->njobs = 0; p->njobs < nknown; p->njobs++) {
 		const struct plan_known *k = &known[p->njobs];

@@ -8,7 +8,8 @@
 #include "common/plan/plan.h"
 
 /* Only these jobs of the release go there. Others stay as known, a new one that is not named is
- * left out, nothing becomes an orphan. A key that the plan does not have is a problem. */
+ * left out, nothing becomes an orphan, and only artifacts of those that go are put. A key that the
+ * plan does not have is a problem. */
 void plan_select(struct plan *p, const struct plan_known *known, size_t nknown,
 		 const char *const *keys, size_t nkeys);
 /* Nothing of the release goes there: all stays as known, but these orphans go away. A key of a

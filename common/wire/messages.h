@@ -93,6 +93,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, digest, PS_DIGEST_HEX, "rendered bytes, in the content store")        \
 	F(STR, name, WIRE_PATH, "as people see it on the fabric")                    \
 	F(OSTR, remote, WIRE_ID, "the provider's own id; absent: none is known")     \
+	F(OSTR, written, PS_DIGEST_HEX, "release that wrote it last, as core knows; absent: none") \
 	F(BOOL, same, 0, "in force already, by the plan: nothing to do")
 
 /* What a look has found of one job. */
@@ -411,7 +412,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(LIST, orphans, rendered, "of the set too: not wanted any more, paused")     \
 	F(LIST, gone, rendered, "orphans of before that go away")                    \
 	F(BOOL, careful, 0, "asked for before the store was restored: look at the fabric first") \
-	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force; absent: none") \
+	F(OSTR, known, PS_DIGEST_HEX, "careful: release that core knows to be in force as a whole; absent: none") \
 	F(BIN, manifest, 8 << 20, "of the release: its digest is the id")            \
 	F(OSTR, signature, 128, "Ed25519 over the manifest, hex; absent: refused")   \
 	F(OSTR, signed_by, 16, "id of the key")

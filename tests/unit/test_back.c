@@ -8,7 +8,7 @@
 #include "agent/flow/verified.h"
 #include "agent/store/retention.h"
 #include "agent/store/verified.h"
-#include "common/plan/rendered.h"
+#include "common/plan/plan.h"
 
 /*
  * A history of one project on one fabric, a word per deployment: the release (one letter), then
@@ -149,19 +149,16 @@ static int end_it(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct plan plan = { 0 };
 	struct deployment d = { 0 };
-	char rendered[65];
 	int rc = deployment_get(tx, deployment, &d, err);
 
 	(void)arg;
 	if (rc == 0)
 		rc = plan_read(&plan, d.plan, strlen(d.plan), err);
-	if (rc == 0) {
-		plan_rendered(&plan, rendered);
+	if (rc == 0)
 		rc = verification_insert(tx, &(struct verification) {
 			.deployment = d.id, .fabric = d.fabric, .repository = d.repository,
-			.project = d.project, .release = d.release, .digest = rendered, .whole = 1,
+			.project = d.project, .release = d.release, .digest = plan.rendered, .whole = 1,
 			.state = (char *)"looked" }, err);
-	}
 	if (rc == 0)
 		rc = deployment_set(tx, d.id, "deployed", NULL, NULL, 0, err);
 	if (rc == 0)

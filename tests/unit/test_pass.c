@@ -234,11 +234,12 @@ static const char *found;		/* what the look finds; NULL: it fails */
 static int run_deployed(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	static char fabric[] = "dev", project[] = ".", key[] = "jobs/j", name[] = "j",
-		    digest[] = DIGEST, live[] = "live";
+		    digest[] = DIGEST, live[] = "live", version[] = "v1", ref[] = "refs/tags/v1";
 	struct fx *f = arg;
 	struct deployed_job j = { .fabric = fabric, .repository = f->demand.repository,
 				  .project = project, .job = key, .name = name, .release = digest,
-				  .digest = digest, .state = live };
+				  .digest = digest, .state = live, .version = version,
+				  .ref = ref };
 
 	return deployed_job_put(tx, &j, err);
 }

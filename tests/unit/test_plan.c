@@ -12,7 +12,6 @@
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
 #include "common/plan/plan.h"
-#include "common/plan/rendered.h"
 #include "common/plan/select.h"
 #include "common/plan/tasks.h"
 
@@ -150,9 +149,9 @@ static void changes_are_told(void **state)
 		"sales_report-1.0-py3-none-any.whl\"}]}]}}";
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/other", "other", SHA, was, strlen(was), false, NULL },
-		{ "jobs/gone", "gone", SHA, NULL, 0, false, NULL },
-		{ "jobs/job_development", "job_development", NULL, NULL, 0, false, NULL },
+		{ .key = "jobs/other", .name = "other", .digest = SHA, .bytes = was, .n = strlen(was) },
+		{ .key = "jobs/gone", .name = "gone", .digest = SHA },
+		{ .key = "jobs/job_development", .name = "job_development" },
 	};
 	struct plan p = { 0 };
 	struct buf b = BUF_INIT;
@@ -225,8 +224,8 @@ static void digest_speaks_of_what_counts(void **state)
 {
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/job_development", "job_development", SHA, NULL, 0, false, NULL },
-		{ "jobs/left", "left", SHA, NULL, 0, true, NULL },
+		{ .key = "jobs/job_development", .name = "job_development", .digest = SHA },
+		{ .key = "jobs/left", .name = "left", .digest = SHA, .orphan = true },
 	};
 	struct plan first = { 0 };
 	struct buf why = BUF_INIT;
@@ -284,7 +283,7 @@ static void secrets_are_not_shown(void **state)
 		"\"conf\":{\"a.token\":\"{{secrets/s/one}}\"},\"tasks\":[]}}";
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/job_development", "job_development", SHA, was, strlen(was), false, NULL } };
+		{ .key = t_key, .name = "job_development", .digest = SHA, .bytes = was, .n = strlen(was) } };
 	struct plan p = { 0 };
 	struct buf b = BUF_INIT;
 	struct ps_err err = { 0 };
@@ -417,9 +416,9 @@ static void a_part_leaves_the_rest(void **state)
 	};
 	struct fx *f = *state;
 	struct plan_known known[] = {
-		{ "jobs/job_development", "job_development", SHA, NULL, 0, false, NULL },
-		{ "jobs/kept", "kept", SHA, NULL, 0, false, NULL },
-		{ "jobs/left", "left", SHA, NULL, 0, true, NULL },
+		{ .key = "jobs/job_development", .name = "job_development", .digest = SHA },
+		{ .key = "jobs/kept", .name = "kept", .digest = SHA },
+		{ .key = "jobs/left", .name = "left", .digest = SHA, .orphan = true },
 	};
 
 	add(f, t_key, t_db, 1174, FULL);
@@ -430,7 +429,7 @@ static void a_part_leaves_the_rest(void **state)
 		struct plan p = { 0 }, again = { 0 };
 		struct buf b = BUF_INIT;
 		struct ps_err err = { 0 };
-		char whole[65], rendered[2][65];
+		char whole[65];
 
 		assert_int_equal(plan_make(&p, &f->in, &err), 0);
 		memcpy(whole, p.digest, 65);
@@ -443,9 +442,7 @@ static void a_part_leaves_the_rest(void **state)
 		assert_int_equal(plan_write(&p, &b, &err), 0);
 		assert_int_equal(plan_read(&again, buf_str(&b), b.len, &err), 0);
 		assert_true(again.part);
-		plan_rendered(&p, rendered[0]);
-		plan_rendered(&again, rendered[1]);
-		assert_string_equal(rendered[0], rendered[1]);
+		assert_string_equal(p.rendered, again.rendered);
 		buf_clear(&b);
 		plan_clear(&p);
 		plan_clear(&again);

@@ -244,9 +244,10 @@ static int write_definition(int set, const struct fabric_target *t, const struct
 	return rc;
 }
 
-/* Writes the set under a temporary name, whole and durable, and renames it once. */
+/* Writes the set under a temporary name, whole and durable, and renames it once. flags: of
+ * renameat2(); what is exchanged has the temporary name then. */
 static int write_set(int sfd, const char *name, const struct fabric_target *t,
-		     const struct fabric_set *s, struct ps_err *err)
+		     const struct fabric_set *s, unsigned flags, struct ps_err *err)
 {
 	char tmp[64];
 	int dfd, rc;
@@ -260,7 +261,7 @@ static int write_set(int sfd, const char *name, const struct fabric_target *t,
 		rc = write_definition(dfd, t, &s->orphans[i], err);
 	if (rc == 0)
 		rc = fs_write_file(dfd, "release.json", s->stamp, strlen(s->stamp), 0444, err);
-	if (rc == 0 && (FAIL_AT("local.set") || renameat(sfd, tmp, sfd, name) < 0 ||
+	if (rc == 0 && (FAIL_AT("local.set") || renameat2(sfd, tmp, sfd, name, flags) < 0 ||
 			FAIL_AT("local.set.sync") || fsync(sfd) < 0))
 		rc = ps_err_errno(err, "cannot publish the definitions '%s'", name);
 	if (dfd >= 0)
@@ -304,7 +305,7 @@ static int look_at_set(int sfd, const char *name, const struct fabric_set *s, st
 	if (rc < 0)
 		rc = ps_err_set(err, rc == PS_EIO ? PS_EIO : PS_ECONFLICT,
 				"the definitions '%s' on the fabric were "
-				"changed by hand, remove them: %s",
+				"changed by hand: %s",
 				name, why.msg);
 	else if (fsync(sfd) < 0)
 		rc = ps_err_errno(err, "cannot sync the definitions '%s'", name);
@@ -331,16 +332,21 @@ static int local_put_jobs(const struct fabric_target *t, const struct fabric_set
 		rc = sfd = local_open(pfd, "sets", true, err);
 	if (rc >= 0)
 		rc = local_sweep(sfd, err);
-	if (rc == 0)
-		rc = look_at_set(sfd, name, s, err);
+	if (rc < 0)
+		goto out;
+	rc = look_at_set(sfd, name, s, err);
 	if (rc == 1) {
 		*outcome = FABRIC_ALREADY;
 		rc = 0;
-	} else if (rc == 0) {
-		rc = write_set(sfd, name, t, s, err);
+	} else if (rc == 0 || rc == PS_ECONFLICT) {
+		/* changed by hand: what is meant takes its place */
+		rc = write_set(sfd, name, t, s, rc < 0 ? RENAME_EXCHANGE : 0, err);
 		if (rc == 0)
 			*outcome = FABRIC_DONE;
+		if (rc == 0)
+			rc = local_sweep(sfd, err);
 	}
+out:
 	close_all((const int[]) { sfd, pfd, fd }, 3);
 	return rc;
 }
