@@ -5,7 +5,6 @@ A hook says all it can see (input, arguments, environment, folder, what lies bes
 and after it; the three must be the same. What is in a repository is compared byte by byte, with modes, links and
 times. No agent runs: pushes are judged by the gate program, which is the hook's other road.
 """
-import json
 import os
 import re
 import subprocess
