@@ -220,8 +220,8 @@ def case_bounded_work(a):
 
 def calls(a):
     """System calls of one doctor; None where nothing can be traced."""
-    if "ASAN_OPTIONS" in os.environ or subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode:
-        print("SKIP: nothing can be traced here, or a sanitizer makes calls of its own")
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode:
+        print("SKIP: strace cannot trace here")
         return None
     path = a.base + "/strace"
     run("strace", "-c", "-o", path, os.path.join(BUILD, "penstock"), "-C", a.dir, "doctor", "--json", env=clean_env(),
