@@ -5,6 +5,7 @@
 
 Accounts live in a passwd and a group of this test, bound over those in /etc in a mount namespace of its own.
 """
+import base64
 import glob
 import os
 import shutil
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ACCOUNTS = ["core", "gate", "build", "deploy", "ana", "kim"]
@@ -56,7 +58,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from agent import BUILD, Instance, Push, check, clean_env, main, plain_toolchain, run, wait  # noqa: E402
 
-MAIN, TAG, SECRET = "refs/heads/main", "refs/tags/v1.0.0", "the receiver's secret"
+MAIN, TAG, SECRET, VARIABLE = "refs/heads/main", "refs/tags/v1.0.0", "the receiver's secret & more", "a secret of the environment"
 with open(BUILD + "/penstock-core", "rb") as core_program:
     SANITIZED = b"__asan_init" in core_program.read()
 
@@ -75,7 +77,7 @@ class Apart(Instance):
     """Four users, and a repository of the gate's: its account is the one that runs git."""
 
     def __init__(self):
-        super().__init__(toolchain=plain_toolchain())
+        super().__init__(toolchain=plain_toolchain(), env={"WALLS_SECRET": VARIABLE})
         path = self.dir + "/penstock.yml"
         with open(path, encoding="utf-8") as f:
             text = f.read()
@@ -85,7 +87,7 @@ class Apart(Instance):
                             ) + text[text.index("\n", text.index("hook_users: [", at)) + 1:]
         text += "\nroles:\n" + "".join(f"  {r}: {{ user: {NAME[r]} }}\n" for r in ROLES)
         text += (f"\nnotify:\n  chat: {{ webhook: {{ url: 'http://127.0.0.1:9/', secret: {{ file: {self.base}/secret }} }},"
-                 " tries: 1 }\n")
+                 f" tries: 1 }}\n  other: {{ webhook: {{ url: 'http://127.0.0.1:9/', secret: {{ env: WALLS_SECRET }} }}, tries: 1 }}\n")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         fd = os.open(self.base + "/secret", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -144,6 +146,10 @@ def each_is_its_user(a):
     check(not any("conventions" in f or "root" in f for f in facts), facts)
 
 
+def key_of(a):
+    return [p for p in glob.glob(a.dir + "/keys/*") if os.stat(p).st_mode & 0o077 == 0][0]
+
+
 LOOKS = """
 for p in sys.argv[1:]:
     try:
@@ -191,9 +197,7 @@ def each_reads_what_it_needs(a):
         ".": (everybody, ()),
         "../secret": ((), None),
     }
-    key = [p for p in glob.glob(a.dir + "/keys/*") if os.stat(p).st_mode & 0o077 == 0]
-    check(len(key) == 1, f"one private key: {key}")
-    table["keys/" + os.path.basename(key[0])] = table.pop("keys/release.key")
+    check(key_of(a) == a.dir + "/keys/release.key", key_of(a))
     people = {r: as_user(UID[r], a.groups(r)) for r in ROLES}
     people["ana"] = as_user(UID["ana"])
     bad = []
@@ -212,17 +216,34 @@ def each_reads_what_it_needs(a):
 
 
 def only_deploy_has_the_secret(a):
-    """Core has the key that signs; nobody else any descriptor of a credential."""
+    """Core has the key that signs; nobody else any descriptor of a credential. And no secret, in any form, is in a file,
+    a log, a process list or an answer."""
     def held(role):
         links = [os.readlink(p) for p in glob.glob(f"/proc/{a.role(role)}/fd/*") if os.path.lexists(p)]
         return sorted(os.path.basename(l) for l in links if l.startswith((a.base + "/secret", a.dir + "/keys/")))
     secret = {r: held(r) for r in ROLES}
     check(secret["gate"] == secret["build"] == [] and "secret" not in secret["core"] and secret["deploy"] == ["secret"], secret)
-    for folder, _, names in os.walk(a.dir):
+    plain = [SECRET, VARIABLE]
+    with open(key_of(a), encoding="utf-8") as f:
+        plain.append("".join(f.read().split("\n")[1:-2]))
+    forms = [v for p in plain for v in (p.encode(), urllib.parse.quote(p).encode(), urllib.parse.quote_plus(p).encode(),
+                                        *(base64.b64encode(b"x" * n + p.encode())[4 * (n > 0):-4] for n in range(3)))]
+
+    def search(what, text):
+        check(not any(f in text for f in forms), f"a secret is in {what}")
+    for folder, _, names in os.walk(a.base):
         for path in (os.path.join(folder, n) for n in names):
-            if os.path.isfile(path) and not os.path.islink(path):
+            if os.path.isfile(path) and path not in (a.base + "/secret", key_of(a)):
                 with open(path, "rb") as f:
-                    check(SECRET.encode() not in f.read(), f"the secret is in {path}")
+                    search(path, f.read())
+    for pid in a.processes():
+        for part in ("cmdline", "environ"):
+            if pid != a.parent.pid or part == "cmdline":
+                with open(f"/proc/{pid}/{part}", "rb") as f:
+                    search(f"/proc/{pid}/{part}", f.read())
+    for argv in (("status",), ("config", "show"), ("outbox",), ("audit",), ("events",)):
+        p = a.penstock(*argv, "--json", expect=None)
+        search(argv, (p.stdout + p.stderr).encode())
 
 
 ATTACH = """
