@@ -30,8 +30,11 @@ static int look(const struct wire_observe *m, const struct conf_fabric *f, int s
 	}
 	if (rc == 0 && FAIL_AT("deploy.look"))
 		rc = ps_err_errno(err, "cannot look");
-	if (rc == 0)
+	/* where nothing of ours is, it is enough to know that something could be put there */
+	if (rc == 0 && m->jobs.n)
 		rc = p.driver->look(&p.t, jobs, m->jobs.n, seen, err);
+	else if (rc == 0 && p.driver->probe)
+		rc = p.driver->probe(&p.t, err);
 	place_close(&p);
 	return rc;
 }

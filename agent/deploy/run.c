@@ -86,23 +86,27 @@ int run_step(struct run *r, const char *name, step_fn *act, const void *what, co
 {
 	enum fabric_outcome outcome = FABRIC_NOT_DONE;
 	struct ps_err told = { 0 };
-	char *id = NULL;
+	char *id = NULL, *detail;
 	int rc = journal_begin(&r->journal, name, err), sent;
 
 	if (rc < 0)
 		return rc;
+	r->place.t.said[0] = '\0';
 	rc = act(r, what, &outcome, &id, err);
 	r->unknown = rc < 0 && outcome == FABRIC_UNKNOWN;
+	detail = xasprintf("%s%s%s", rc == 0 ? fabric_outcome_word(outcome) : err->msg,
+			   *r->place.t.said ? "; " : "", r->place.t.said);
 	sent = journal_done(&r->journal,
 			    rc == 0	 ? "done"
 			    : r->unknown ? "unknown"
 					 : "failed",
-			    rc == 0 ? fabric_outcome_word(outcome) : err->msg,
+			    detail,
 			    rc == 0 && job ? &(struct journal_job) { job, id } : NULL, &told);
 	if (rc == 0 && sent < 0) {
 		*err = told;
 		rc = sent;
 	}
+	free(detail);
 	free(id);
 	return rc;
 }

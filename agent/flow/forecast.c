@@ -115,14 +115,18 @@ static bool stand_in(struct build *b, const struct wire_pipeline *pl)
 
 static struct plan_template *given_templates(const struct wire_project *pr, size_t *n)
 {
-	struct plan_template *v = xcalloc(pr->jobs.n, sizeof(*v));
+	struct plan_template *v;
+	size_t all = 0;
 
+	for (size_t i = 0; i < pr->jobs.n; i++)
+		all += pr->jobs.v[i].files.n;
+	v = xcalloc(all + 1, sizeof(*v));
 	*n = 0;
 	for (size_t i = 0; i < pr->jobs.n; i++)
 		for (size_t k = 0; k < pr->jobs.v[i].files.n; k++) {
 			const struct wire_file *f = &pr->jobs.v[i].files.v[k];
 
-			if (f->bytes.n && strcmp(f->path, MANIFEST_TEMPLATE) == 0)
+			if (f->bytes.n)
 				v[(*n)++] = (struct plan_template) { f->digest, f->bytes.p,
 								     f->bytes.n };
 		}

@@ -85,15 +85,23 @@ static int gather(struct store_tx *tx, const struct deployment *d, struct plan_v
 				&v->observed, err);
 }
 
-/* Rendered definitions go to the content store before the plan that names them is stored. */
-static int keep_rendered(const struct plan *plan, const char *content, struct ps_err *err)
+static int keep_job(const struct plan_job *j, const char *content, struct ps_err *err)
 {
 	char hex[65];
 	int rc = 0;
 
+	for (size_t i = 0; i < j->nfiles && rc == 0; i++)
+		rc = cas_put_bytes(content, j->files[i].bytes, j->files[i].n, hex, err);
+	return rc == 0 && j->bytes ? cas_put_bytes(content, j->bytes, j->n, hex, err) : rc;
+}
+
+/* Rendered definitions go to the content store before the plan that names them is stored. */
+static int keep_rendered(const struct plan *plan, const char *content, struct ps_err *err)
+{
+	int rc = 0;
+
 	for (size_t i = 0; i < plan->njobs && rc == 0; i++)
-		if (plan->jobs[i].bytes)
-			rc = cas_put_bytes(content, plan->jobs[i].bytes, plan->jobs[i].n, hex, err);
+		rc = keep_job(&plan->jobs[i], content, err);
 	return rc;
 }
 

@@ -20,6 +20,15 @@ static int ask(struct store_tx *tx, struct pass *p, const struct deployment *d,
 	return rc;
 }
 
+/* Where nothing of ours is, a folder needs no look; a server is asked whether it is there. */
+static bool needs_look(const struct pass *p, const struct deployment *d,
+		       const struct deployed_jobs *known)
+{
+	const struct conf_fabric *f = config_fabric(p->view.policy->cfg, d->fabric);
+
+	return known->n || (f && f->provider != CONF_LOCAL);
+}
+
 static struct standstill standing(const struct deployment *d, char *detail)
 {
 	return (struct standstill) { .reason = "fabric", .detail = detail,
@@ -40,8 +49,8 @@ int pass_observe(struct store_tx *tx, struct pass *p, const struct deployment *d
 	/* what was seen before it came here, or was approved, says nothing of what came since */
 	if (rc == 0 && d->since_ms <= t && o.seen_ms < d->since_ms && o.asked_ms <= o.seen_ms)
 		o.seen_ms = o.asked_ms = 0;
-	*now = rc == 0 && (!known.n || (!o.problem && o.seen_ms >= o.asked_ms &&
-					o.seen_ms > t - SEEN_NOW_MS));
+	*now = rc == 0 && (!needs_look(p, d, &known) ||
+			   (!o.problem && o.seen_ms >= o.asked_ms && o.seen_ms > t - SEEN_NOW_MS));
 	if (rc < 0 || *now)
 		goto out;
 	if (o.asked_ms > o.seen_ms && o.asked_ms > t - ANSWER_MS) {

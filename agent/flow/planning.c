@@ -55,30 +55,47 @@ static bool is_wanted(const struct planning *in, const struct manifest_job *j)
 	return false;
 }
 
-/* The definitions of the jobs that go there. */
+/* Is this file one that the definition is made of? */
+static bool is_part(const struct manifest_job *j, const struct manifest_file *f)
+{
+	return strcmp(j->provider, "airflow") == 0 ? plan_dag_takes(f->path)
+						   : strcmp(f->path, MANIFEST_TEMPLATE) == 0;
+}
+
+static int read_template(const struct planning *in, struct material *m,
+			 const struct manifest_file *f, struct ps_err *err)
+{
+	const struct plan_template *there = given(in, f->sha256);
+	struct buf *b = &m->bytes[m->nbytes];
+	int rc;
+
+	if (there) {
+		m->templates[m->ntemplates++] = *there;
+		return 0;
+	}
+	m->nbytes++;
+	rc = cas_read(b, in->paths->artifacts, f->sha256, PS_JSON_MAX, err);
+	m->templates[m->ntemplates++] =
+		(struct plan_template) { f->sha256, buf_str(b), b->len };
+	return rc;
+}
+
+/* What the definitions of the jobs that go there are made of. */
 static int read_templates(const struct planning *in, struct material *m, struct ps_err *err)
 {
 	const struct manifest *r = in->release;
+	size_t all = 0;
 	int rc = 0;
 
-	m->bytes = xcalloc(r->njobs, sizeof(*m->bytes));
-	m->templates = xcalloc(r->njobs, sizeof(*m->templates));
-	for (size_t i = 0; i < r->njobs && rc == 0; i++) {
-		const struct manifest_file *f = manifest_job_file(&r->jobs[i], MANIFEST_TEMPLATE);
-		const struct plan_template *there = f ? given(in, f->sha256) : NULL;
-		struct buf *b = &m->bytes[m->nbytes];
-
-		if (!f || !is_wanted(in, &r->jobs[i]))
-			continue;
-		if (there) {
-			m->templates[m->ntemplates++] = *there;
-			continue;
-		}
-		m->nbytes++;
-		rc = cas_read(b, in->paths->artifacts, f->sha256, PS_JSON_MAX, err);
-		m->templates[m->ntemplates++] = (struct plan_template) { f->sha256, buf_str(b),
-									 b->len };
-	}
+	for (size_t i = 0; i < r->njobs; i++)
+		all += r->jobs[i].nfiles;
+	m->bytes = xcalloc(all + 1, sizeof(*m->bytes));
+	m->templates = xcalloc(all + 1, sizeof(*m->templates));
+	for (size_t i = 0; i < r->njobs; i++)
+		for (size_t k = 0; k < r->jobs[i].nfiles && rc == 0; k++)
+			if (is_wanted(in, &r->jobs[i]) &&
+			    is_part(&r->jobs[i], &r->jobs[i].files[k]))
+				rc = read_template(in, m, &r->jobs[i].files[k], err);
 	return rc;
 }
 

@@ -34,7 +34,7 @@ static json_t *fabric_item(const struct conf_fabric *f)
 	put_text(o, "owner", f->owner);
 	json_object_set_new(o, "fabric_id", json_integer(f->id));
 	json_object_set_new(o, "waiting", json_integer(0));
-	put_text(o, "note", f->provider != CONF_AIRFLOW ? NULL : "no driver in this version");
+	put_text(o, "note", NULL);
 	json_object_set_new(o, "projects", json_array());
 	return o;
 }

@@ -59,6 +59,11 @@ struct conf_fabric {
 	struct conf_http http;
 	char *volume;			/* databricks: folder for artifacts; NULL: DBFS */
 	char *client_id, *scope;	/* databricks oauth */
+	char *user;			/* airflow: client_secret is his password; NULL: a token, or
+					 * nobody asks */
+	char *dags;			/* airflow: its dags folder */
+	int64_t load_ms;		/* airflow: it must have read a DAG within that time */
+	bool wait_active_runs;		/* airflow: nothing is changed under a run */
 	struct conf_secret token, client_secret;
 };
 

@@ -116,16 +116,25 @@ static bool stays_here(const char *address)
 	return false;
 }
 
+static void check_host(struct conf_reader *r, const struct conf_node *block,
+		       const struct conf_fabric *f)
+{
+	const struct conf_node *host = conf_node_get(block, "host");
+
+	if (host && f->host && ps_starts(f->host, "http://") && !stays_here(f->host) &&
+	    (f->token.kind || f->client_secret.kind))
+		conf_error(r, host->pos, "PS-CONF-022",
+			   "'host' would get the credential in clear: write https://");
+}
+
 static void check_databricks(struct conf_reader *r, const struct conf_node *block,
 			     const struct conf_fabric *f)
 {
-	const struct conf_node *host = conf_node_get(block, "host");
+	const struct conf_node *token = conf_node_get(block, "token");
+	const struct conf_node *oauth = conf_node_get(block, "oauth");
 	const struct conf_node *volume = conf_node_get(block, "volume");
 	size_t slashes = 0;
 
-	if (host && f->host && ps_starts(f->host, "http://") && !stays_here(f->host))
-		conf_error(r, host->pos, "PS-CONF-022",
-			   "'host' would get the credential in clear: write https://");
 	for (const char *s = f->volume; s && *s; s++)
 		slashes += *s == '/';
 	if (volume && f->volume &&
@@ -134,12 +143,31 @@ static void check_databricks(struct conf_reader *r, const struct conf_node *bloc
 		conf_error(r, volume->pos, "PS-CONF-021",
 			   "'volume' must be a volume or a folder in one: "
 			   "/Volumes/CATALOG/SCHEMA/VOLUME");
+	if (!token == !oauth)
+		conf_error(r, block->pos, token ? "PS-CONF-023" : "PS-CONF-008",
+			   "'databricks' needs 'token' or 'oauth', %s",
+			   token ? "not both" : "and has none");
 }
 
-/* The provider's own block, no other, and for Databricks exactly one way to sign in. */
+/* A server that asks nobody who he is needs none of these. */
+static void check_airflow(struct conf_reader *r, const struct conf_node *block)
+{
+	const struct conf_node *token = conf_node_get(block, "token");
+	const struct conf_node *user = conf_node_get(block, "user");
+	const struct conf_node *password = conf_node_get(block, "password");
+
+	if (!user != !password)
+		conf_error(r, block->pos, "PS-CONF-008", "'airflow' has '%s' without '%s'",
+			   user ? "user" : "password", user ? "password" : "user");
+	else if (user && token)
+		conf_error(r, token->pos, "PS-CONF-023",
+			   "'airflow' takes 'token' or 'user' with 'password', not both");
+}
+
+/* The provider's own block, no other, and what signs in there. */
 void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, const void *base)
 {
-	const struct conf_node *provider = conf_node_get(node, "provider"), *block, *token, *oauth;
+	const struct conf_node *provider = conf_node_get(node, "provider"), *block;
 	const struct conf_fabric *f = base;
 	const char *word;
 
@@ -159,15 +187,13 @@ void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, cons
 				   "a fabric has no '%s' for its provider", word);
 	}
 	block = conf_node_get(node, word);
-	if (f->provider != CONF_DATABRICKS || !block || block->kind != CONF_MAP)
+	if (!block || block->kind != CONF_MAP)
 		return;
-	check_databricks(r, block, f);
-	token = conf_node_get(block, "token");
-	oauth = conf_node_get(block, "oauth");
-	if (!token == !oauth)
-		conf_error(r, block->pos, token ? "PS-CONF-023" : "PS-CONF-008",
-			   "'databricks' needs 'token' or 'oauth', %s",
-			   token ? "not both" : "and has none");
+	check_host(r, block, f);
+	if (f->provider == CONF_DATABRICKS)
+		check_databricks(r, block, f);
+	else if (f->provider == CONF_AIRFLOW)
+		check_airflow(r, block);
 }
 
 static bool same(const struct conf_mention *a, const struct conf_mention *b)

@@ -64,6 +64,13 @@ static const struct conf_table databricks_table = { .what = "'databricks'",
 static const struct conf_key airflow_keys[] = {
 	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
+	{ .name = "user", .type = CONF_STRING, AT(user) },
+	{ .name = "password", .type = CONF_SECRET, AT(client_secret) },
+	{ .name = "dags", .type = CONF_PATH, AT(dags) },
+	{ .name = "load", .type = CONF_TIME, AT(load_ms), .min = 1000, .max = 60 * MINUTE_MS,
+	  .fallback = "10m" },
+	{ .name = "wait_active_runs", .type = CONF_BOOL, AT(wait_active_runs),
+	  .fallback = "false" },
 	END,
 };
 static const struct conf_table airflow_table = { .what = "'airflow'", .keys = airflow_keys };

@@ -90,6 +90,12 @@ struct plan_field {
 	char *path, *was, *is;
 };
 
+struct plan_file { /* rendered, of a definition that names it by its digest alone */
+	char sha256[65];
+	char *bytes;
+	size_t n;
+};
+
 struct plan_job {
 	enum plan_change change;
 	char *key, *name;
@@ -100,6 +106,8 @@ struct plan_job {
 	char *version, *ref;	   /* that its definition has; "" for an orphan */
 	char **uses;		   /* paths of the artifacts that its libraries name */
 	size_t nuses;
+	struct plan_file *files; /* of a DAG; not in plans that were read */
+	size_t nfiles;
 	struct plan_field *fields; /* of a changed one, in order of path */
 	size_t nfields;
 };
@@ -172,6 +180,9 @@ bool plan_job_uses(const struct plan_job *j, const char *path);
 /* What of all that the digest stands for differs, a line each, escaped: "the fabric's address: a →
  * b", "jobs/x was changed on the fabric". Nothing when the digests are equal. */
 void plan_differs(const struct plan *was, const struct plan *is, struct buf *out);
+
+/* Does this file of an Airflow job ("code/dag.py") go with its DAG? */
+bool plan_dag_takes(const char *path);
 
 /* Where an artifact lies below FileStore. free() the result. */
 char *plan_artifact_path(const char *customer, const char *control_plane, const char *project_id,

@@ -40,7 +40,7 @@ bool plan_has_paths(struct plan *p, const struct plan_input *in)
 	static const char give[] = "set it in 'projects' of penstock.yml";
 	bool ok = true;
 
-	if (!in->release->nartifacts)
+	if (!in->release->nartifacts || in->provider == PLAN_AIRFLOW)
 		return true;
 	ok &= path_part(p, in->customer, "customer", give);
 	ok &= path_part(p, in->control_plane, "control_plane", give);
@@ -230,6 +230,8 @@ void plan_artifacts(struct plan *p, const struct plan_input *in)
 {
 	const struct manifest *m = in->release;
 
+	if (in->provider == PLAN_AIRFLOW)	/* a DAG brings its own code */
+		return;
 	for (size_t i = 0; i < p->njobs; i++)
 		for (size_t k = 0; k < p->jobs[i].nuses; k++)
 			add_artifact(p, plan_artifact_of(in, p->jobs[i].uses[k]),

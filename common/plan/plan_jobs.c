@@ -20,7 +20,7 @@ static const struct plan_known *find_known(const struct plan_input *in, const ch
 	return NULL;
 }
 
-static const struct plan_template *find_template(const struct plan_input *in, const char *sha256)
+const struct plan_template *plan_template_of(const struct plan_input *in, const char *sha256)
 {
 	for (size_t i = 0; i < in->ntemplates; i++)
 		if (ps_streq(in->templates[i].sha256, sha256))
@@ -42,7 +42,7 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 			key, (long long)named, (long long)in->fabric_id);
 	if (in->provider != PLAN_LOCAL)
 		return;
-	if (run_tasks_read(&runs, key, doc, NULL, NULL, &err) < 0)
+	if (run_tasks_read(&runs, key, doc, NULL, &err) < 0)
 		plan_problem(p, "%s", err.msg);
 	run_tasks_clear(&runs);
 }
@@ -90,6 +90,8 @@ static int make_with(const struct plan_input *in, const char *key, const json_t 
 
 	if (rc == 0 && in->artifact_base)
 		render_base(out->doc, in->artifact_base);
+	if (rc == 0 && in->provider == PLAN_AIRFLOW)
+		plan_dag_fold(out->doc, &out->job);
 	if (rc == 0)
 		rc = canon_write_any(out->doc, &bytes, why);
 	if (rc == 0) {
@@ -212,18 +214,22 @@ static int read_template(struct plan *p, const struct plan_input *in, const stru
 	const struct plan_template *t;
 	struct ps_err why = { 0 };
 
-	if (strcmp(mj->provider, "databricks") != 0 || in->provider == PLAN_AIRFLOW) {
+	bool dag = strcmp(mj->provider, "airflow") == 0;
+
+	if (dag != (in->provider == PLAN_AIRFLOW)) {
 		plan_problem(p, "%s is for %s, which fabric %lld does not run", subject,
 			     mj->provider, (long long)in->fabric_id);
 		return 0;
 	}
+	if (dag)
+		return plan_dag_template(p, in, mj, subject, doc, err);
 	if (!file) {
 		plan_problem(p,
 			     "%s has no code/databricks-job.json: release it again in the editor",
 			     subject);
 		return 0;
 	}
-	t = find_template(in, file->sha256);
+	t = plan_template_of(in, file->sha256);
 	if (!t)
 		return ps_err_set(err, PS_ENOENT, "the template %.12s of job '%s' is not at hand",
 				  file->sha256, mj->key);
@@ -325,6 +331,11 @@ static int plan_derived(struct making *m, const struct conf_derive *rule, struct
 
 	if (!from) {
 		plan_problem(p, "%s: the project has no job '%s'", name, rule->from);
+		free(name);
+		return 0;
+	}
+	if (in->provider == PLAN_AIRFLOW) {
+		plan_problem(p, "%s: a DAG is not derived; give it a job of its own", name);
 		free(name);
 		return 0;
 	}

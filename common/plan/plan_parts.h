@@ -31,7 +31,18 @@ void plan_artifacts(struct plan *p, const struct plan_input *in);
 /* Leaves out what no job of the plan names. */
 void plan_artifacts_cut(struct plan *p);
 
+/* ---- plan_dag.c ---- */
+
+/* The template of an Airflow job, whose files are texts in it. *out stays NULL when there is none,
+ * which is a problem of the plan (0), or for our own failure: a file was not given (negative). */
+int plan_dag_template(struct plan *p, const struct plan_input *in, const struct manifest_job *mj,
+		      const char *subject, json_t **out, struct ps_err *err) PS_MUSTCHECK;
+/* Each text of doc becomes its digest; the bytes go to j. */
+void plan_dag_fold(json_t *doc, struct plan_job *j);
+
 /* ---- plan_jobs.c ---- */
+
+const struct plan_template *plan_template_of(const struct plan_input *in, const char *sha256);
 
 /* *rendered: lines for plan->rendered, one for each job. */
 int plan_jobs(struct plan *p, const struct plan_input *in, struct buf *rendered,

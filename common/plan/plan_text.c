@@ -247,6 +247,9 @@ void plan_job_clear(struct plan_job *j)
 	}
 	for (size_t i = 0; i < j->nuses; i++)
 		free(j->uses[i]);
+	for (size_t i = 0; i < j->nfiles; i++)
+		free(j->files[i].bytes);
+	free(j->files);
 	free(j->fields);
 	free(j->uses);
 	free(j->key);

@@ -44,12 +44,12 @@ def judged_while_core_was_stopped():
 
 
 def airflow_waits():
-    """A provider without driver: the deployment waits and why says for what."""
+    """A fabric that cannot be reached: the deployment waits and why says for what."""
     with Instance(toolchain()) as a:
         clone = a.example(a.repository("sales"))
         clone.push("HEAD:refs/heads/airflow")
-        wait("why names the driver",
-             lambda: "no driver in this version" in a.penstock("why", "refs/heads/airflow").stdout, every=0.2)
+        wait("why names what is missing",
+             lambda: "has no dags folder" in a.penstock("why", "refs/heads/airflow").stdout, every=0.2)
         why = a.penstock("why", "refs/heads/airflow").stdout
         check("waiting: fabric" in why, why)
 

@@ -173,7 +173,7 @@ static const struct row {
 	{ "fabrics", view_fabrics, { .limit = 0 }, 0,
 	  { "\"id\":\"development\",\"state\":\"live\",\"release\":\"aaaaaaaaaaaa\"",
 	    "\"id\":\"production\",\"state\":\"none\"",
-	    "\"waiting\":1", "\"fabric_id\":5005", "no driver in this version" }, NULL },
+	    "\"waiting\":1", "\"fabric_id\":5005" }, NULL },
 	{ "history", view_history, { .id = "development" }, 0,
 	  { "\"id\":\"d1\"", "\"pusher\":\"ana\"", "\"took_ms\":200" }, "\"d2\"" },
 	{ "history of no fabric", view_history, { .id = "qa" }, PS_ENOENT, { NULL }, NULL },
