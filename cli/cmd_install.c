@@ -482,8 +482,8 @@ static int forget(struct job *j, const struct site *s)
 
 static void uninstall_site(struct job *j, struct site *s)
 {
-	bool changed = s->bound != BOUND_NO || s->hook[0].is == HOOK_OURS ||
-		s->hook[1].is == HOOK_OURS || s->config.block;
+	bool changed = (s->bound != BOUND_NO && !site_is_shared(s)) ||
+		s->hook[0].is == HOOK_OURS || s->hook[1].is == HOOK_OURS || s->config.block;
 	const char *path = s->repo ? s->repo : s->hooks;
 	struct buf lines = BUF_INIT;
 	struct ps_err err = { 0 };

@@ -34,6 +34,7 @@ enum hook_is {
 	HOOK_ABSENT,
 	HOOK_OURS,
 	HOOK_OLD,		/* a link to a hook program elsewhere: another version's */
+	HOOK_SHARED,		/* leads to one through another folder of hooks, as gitolite's */
 	HOOK_FOREIGN,
 };
 
@@ -72,6 +73,8 @@ int site_open(struct site *s, const char *path, enum site_host host, const struc
 int site_open_hooks(struct site *s, const char *folder, const struct bearings *b,
 		    struct ps_err *err) PS_MUSTCHECK;
 void site_clear(struct site *s);
+/* Its hooks are links into a folder of install-hooks: they are that folder's to put and to take. */
+bool site_is_shared(const struct site *s);
 bool site_is_repository(const char *path);
 
 /* Would site_put() be refused? Negative: why, and *next (free it) the command that helps, or NULL.

@@ -266,7 +266,7 @@ int site_put(struct site *s, const struct bearings *b, bool new_id, bool *change
 	if (rc == 0 && s->host == HOST_GITLAB && s->bound != BOUND_HERE)
 		rc = mark_gitlab(s, err);
 	for (size_t i = 0; i < SITE_HOOKS && rc == 0; i++) {
-		if (s->hook[i].is == HOOK_OURS)
+		if (s->hook[i].is == HOOK_OURS || s->hook[i].is == HOOK_SHARED)
 			continue;
 		rc = put_hook(s, b, &s->hook[i], err);
 		put[i] = rc == 0 && s->hook[i].is != HOOK_OLD;
@@ -314,8 +314,12 @@ int site_take(struct site *s, bool keep_id, bool *changed, struct buf *left, str
 		rc = take_hook(s, &s->hook[i], left, err);
 		*changed |= s->hook[i].is == HOOK_OURS || s->hook[i].is == HOOK_OLD;
 	}
-	if (rc == 0 && s->bound != BOUND_NO) {	/* last: a hook without it accepts without a word */
-		*changed = true;
+	if (site_is_shared(s)) {
+		buf_addf(left, "its hooks lead through another folder and stay: penstock uninstall "
+			 "--hooks takes them out of that one\n");
+		*changed |= s->config.block;
+	} else if (rc == 0 && s->bound != BOUND_NO) {
+		*changed = true;	/* last: a hook without it accepts without a word */
 		if (unlinkat(s->dir, bearings_name, 0) < 0)
 			rc = ps_err_errno(err, "cannot remove '%s/%s'", s->hooks, bearings_name);
 	}

@@ -49,6 +49,17 @@ bool site_is_repository(const char *path)
 
 /* ---- what is there ---- */
 
+/* Through further links. */
+static bool leads_to_hook(const struct site *s, const char *name)
+{
+	char *path = fs_join(s->hooks, name), *end = realpath(path, NULL);
+	bool yes = end && ps_ends(end, "/penstock-hook");
+
+	free(path);
+	free(end);
+	return yes;
+}
+
 static enum hook_is look_at_link(const struct site *s, const char *name, const char *program)
 {
 	char target[4096];
@@ -59,7 +70,8 @@ static enum hook_is look_at_link(const struct site *s, const char *name, const c
 	target[n] = '\0';
 	if (strcmp(target, program) == 0)
 		return HOOK_OURS;
-	return ps_ends(target, "/penstock-hook") ? HOOK_OLD : HOOK_FOREIGN;
+	return ps_ends(target, "/penstock-hook") ? HOOK_OLD :
+		leads_to_hook(s, name) ? HOOK_SHARED : HOOK_FOREIGN;
 }
 
 /* The folder of the instance that a socket belongs to. */
@@ -187,6 +199,14 @@ int site_open_hooks(struct site *s, const char *folder, const struct bearings *b
 	return rc;
 }
 
+bool site_is_shared(const struct site *s)
+{
+	for (size_t i = 0; i < SITE_HOOKS; i++)
+		if (s->hook[i].is == HOOK_SHARED)
+			return true;
+	return false;
+}
+
 void site_clear(struct site *s)
 {
 	if (s->dir >= 0)
@@ -253,7 +273,7 @@ void site_plan(const struct site *s, bool new_id, struct buf *lines)
 
 		if (h->is == HOOK_FOREIGN)
 			buf_addf(lines, "keep the hook %s in penstock.kept and call it\n", h->name);
-		if (h->is != HOOK_OURS)
+		if (h->is != HOOK_OURS && h->is != HOOK_SHARED)
 			buf_addf(lines, "link %s/%s\n", s->hooks, h->name);
 	}
 	if (s->bound != BOUND_HERE)

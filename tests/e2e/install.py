@@ -277,6 +277,31 @@ def case_the_agent_forgets(a):
     a.stop()
 
 
+def case_linked_into_every_repository(a):
+    """As gitolite does: what is in one folder of hooks is linked into each repository. Install adds the settings."""
+    common, repo = a.base + "/common", a.repository("linked", install=False)
+    a.penstock("install-hooks", common)
+    for name in os.listdir(common):
+        os.symlink(f"{common}/{name}", f"{repo}/hooks/{name}")
+    before = tree(repo)
+    plan = a.penstock("install", "--dry-run", repo).stdout
+    check("penstock.id" in plan and "keep the hook" not in plan and "link " not in plan, plan)
+    a.penstock("install", repo)
+    now = differs(before, tree(repo))
+    check([path for path, _, _ in now] == ["config"], f"the settings and nothing else: {now}")
+    check("already installed" in a.penstock("install", repo).stdout, "twice is fine")
+    c = a.clone(repo)
+    c.commit()
+    lines = c.push("HEAD:refs/heads/main").lines
+    check(sum("event kept" in l for l in lines) == 1, f"called once: {lines}")
+    said = a.penstock("doctor", expect=None).stdout
+    check(repo not in said and "1 of 1 below the roots are bound" in said, f"doctor has nothing to say about it: {said}")
+    told = a.penstock("uninstall", repo).stdout
+    check("penstock uninstall --hooks" in told and os.path.realpath(repo + "/hooks/pre-receive").endswith("/penstock-hook"), told)
+    check(before["config"] == tree(repo)["config"], "the configuration is what it was")
+    a.penstock("uninstall", "--hooks", common)
+
+
 def case_a_change_in_between(a):
     """What somebody set after the install stays."""
     repo = a.repository("shop")
@@ -352,7 +377,7 @@ def case_a_thousand(a):
 
 
 CASES = [case_same_before_with_and_after, case_what_they_refuse, case_hosts_with_folders, case_two_instances,
-         case_new_ones, case_the_agent_forgets, case_a_change_in_between, case_bounded_work, case_a_thousand]
+         case_new_ones, case_the_agent_forgets, case_linked_into_every_repository, case_a_change_in_between, case_bounded_work, case_a_thousand]
 
 
 def main():
