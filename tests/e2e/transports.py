@@ -43,22 +43,22 @@ def remote_lines(p, what):
     return lines
 
 
-def left_behind(h):
-    """Processes of hooks and gate programs that outlive their push; they would hold its stderr."""
-    agent, found = set(h.processes()), []
+def left_behind():
+    """Hooks and gate programs that outlive their push; they would hold its stderr."""
+    found = []
     for pid in (int(n) for n in os.listdir("/proc") if n.isdigit()):
         try:
-            if pid not in agent and os.readlink(f"/proc/{pid}/exe").startswith(BUILD + "/penstock"):
+            if os.readlink(f"/proc/{pid}/exe") in (BUILD + "/penstock-hook", BUILD + "/penstock"):
                 found.append(pid)
         except OSError:
-            pass
+            pass		# it has ended, or is not ours to look into
     return found
 
 
-def push(h, host, clone, who, *refs, expect=0, **more):
+def push(host, clone, who, *refs, expect=0, **more):
     p = host.push(clone, who, *refs, **more)
-    what = f"{host.name}, {who or 'nobody'}"
-    check(not left_behind(h), f"{what}: hooks live on: {left_behind(h)}")
+    what, left = f"{host.name}, {who or 'nobody'}", left_behind()
+    check(not left, f"{what}: hooks live on: {left}")
     check((p.returncode == 0) == (expect == 0), f"{what}: exit {p.returncode}: {p.stderr.decode()}")
     return remote_lines(p, what)
 
@@ -89,7 +89,7 @@ def right_pusher(h, fine, _):
         for who in PEOPLE:
             fine.commit(f"by {who}")
             ref = f"refs/heads/right-{n}-{who}"
-            lines = push(h, host, fine, who, "HEAD:" + ref)
+            lines = push(host, fine, who, "HEAD:" + ref)
             judged_as(h, host, who)
             e = event(h, ref)
             check(e.get("pusher") == who, f"{host.name}: {who} pushed, not {e.get('pusher')}")
@@ -105,7 +105,7 @@ def lies_do_not_count(h, fine, _):
     for n, host in enumerate(h.hosts.values()):
         fine.commit("a lie")
         ref = f"refs/heads/lie-{n}"
-        lines = push(h, host, fine, "kim", "HEAD:" + ref, lies=LIES, options=OPTIONS)
+        lines = push(host, fine, "kim", "HEAD:" + ref, lies=LIES, options=OPTIONS)
         judged_as(h, host, "kim")
         e = event(h, ref)
         check(e.get("pusher") == "kim" and "ana" not in str(e), f"{host.name}: kim pushed: {e}")
@@ -117,7 +117,7 @@ def refused_with_its_place(h, _, broken):
     read = {}
     for n, host in enumerate(h.hosts.values()):
         ref = f"refs/heads/broken-{n}"
-        lines = push(h, host, broken, "ana", "HEAD:" + ref, expect=1)
+        lines = push(host, broken, "ana", "HEAD:" + ref, expect=1)
         judged_as(h, host, "ana")
         check(h.items("events", "--ref", ref) == [], f"{host.name}: no event of what was refused")
         check(lines[0].startswith("error: ") and lines[-1].startswith("hint: "), f"{host.name}: key words: {lines}")
@@ -135,7 +135,7 @@ def nobody_follows_policy(h, fine, _):
                 continue
             fine.commit("by nobody")
             ref = f"refs/heads/{policy}-{n}"
-            lines = push(h, host, fine, None, "HEAD:" + ref, lies=LIES, expect=int(policy == "refuse"))
+            lines = push(host, fine, None, "HEAD:" + ref, lies=LIES, expect=int(policy == "refuse"))
             if policy == "refuse":
                 check(any("[PS-PUSH-006]" in l for l in lines) and h.items("events", "--ref", ref) == [], f"{host.name}: {lines}")
                 continue
@@ -173,7 +173,7 @@ def a_hanging_gate_program_holds_no_push(h, fine, _):
     with open(h.base + "/hang", "w", encoding="utf-8"):
         pass
     host = h.hosts["ssh, own account"]
-    lines = push(h, host, fine, "ana", "HEAD:refs/heads/hung")
+    lines = push(host, fine, "ana", "HEAD:refs/heads/hung")
     judged_as(h, host, "ana")
     check(any(l.startswith("warning: not judged within") for l in lines), f"{lines}")
     check(event(h, "refs/heads/hung")["state"] == "held", "what was not judged is held")
