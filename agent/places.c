@@ -171,6 +171,8 @@ int places_give(const struct users *u, const struct ps_paths *p, struct ps_err *
 		{ p->verdicts, { gate->uid, gate->gid, 0700 }, ALL },
 		/* written by build, read by core */
 		{ p->logs, { build->uid, core->gid, 02750 }, ALL },
+		/* written by deploy, read by core */
+		{ p->outputs, { deploy->uid, core->gid, 02750 }, ALL },
 		/* written by the gate; build reads them and removes them */
 		{ p->work_export, { gate->uid, build->gid, 02770 }, ALL },
 		{ p->work_build, { build->uid, build->gid, 0700 }, ALL },

@@ -52,12 +52,14 @@ extern const struct cmd cmd_release_hold;
 extern const struct cmd cmd_release_show;
 extern const struct cmd cmd_releases;
 extern const struct cmd cmd_reload;
+extern const struct cmd cmd_repair;
 extern const struct cmd cmd_restore;
 extern const struct cmd cmd_resume;
 extern const struct cmd cmd_retry;
 extern const struct cmd cmd_rollback;
 extern const struct cmd cmd_rules;
 extern const struct cmd cmd_run;
+extern const struct cmd cmd_run_show;
 extern const struct cmd cmd_runs;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_stop;
@@ -96,6 +98,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_plan,
 	&cmd_history,
 	&cmd_jobs,
+	&cmd_run_show,
 	&cmd_run,
 	&cmd_runs,
 	&cmd_approvals,
@@ -114,6 +117,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_audit,
 	&cmd_cancel,
 	&cmd_retry,
+	&cmd_repair,
 	&cmd_bump,
 	&cmd_build,
 	&cmd_freeze,
@@ -247,6 +251,11 @@ static int take_opt(struct cli *cli, const struct cmd *c, int argc, char *const 
 		return cli_fail(cli, CLI_USAGE, NULL, "'%s' needs a value: %s", word,
 				c->opts[at].arg);
 	a->opt[at] = value;
+	if (c->opts[at].many && a->nmany == CMD_MANY_MAX)
+		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is given more than %d times", word,
+				CMD_MANY_MAX);
+	if (c->opts[at].many)
+		a->many[a->nmany++] = value;
 	return 0;
 }
 

@@ -9,13 +9,14 @@
 
 #include "cli/cli.h"
 
-enum { CMD_OPTS_MAX = 16, CMD_ARGS_MANY = 1000000 };
+enum { CMD_OPTS_MAX = 16, CMD_ARGS_MANY = 1000000, CMD_MANY_MAX = 64 };
 
 struct cmd_opt {
 	const char *name;	/* "--repo" is "repo" */
 	char letter;		/* 0: none */
 	const char *arg;	/* what its value is called; NULL: a flag */
 	const char *help;
+	bool many;		/* may be given more than once */
 };
 
 struct cmd_args {
@@ -23,6 +24,9 @@ struct cmd_args {
 	const char *opt[CMD_OPTS_MAX];
 	const char **arg;		/* n of them, then NULLs for those that may be left out */
 	size_t n;
+	/* every value of the options marked `many`, in order */
+	const char *many[CMD_MANY_MAX];
+	size_t nmany;
 };
 
 enum cmd_needs { CMD_NOTHING, CMD_INSTANCE };	/* CMD_INSTANCE: cli->paths is filled before exec */

@@ -255,6 +255,27 @@ const struct cmd cmd_retry = {
 	.exec = retry_exec,
 };
 
+static int repair_exec(struct cli *cli, const struct cmd_args *a)
+{
+	return tell_thing(cli, "/repair", a->arg[0], a->opt[RETRY_WHY], NULL);
+}
+
+const struct cmd cmd_repair = {
+	.name = "repair",
+	.usage = "ID [-m TEXT]",
+	.group = "Steer",
+	.help = "Let a run that did not pass go on from the tasks that failed",
+	.more = "ID is x7. A new run: what passed stays passed, the rest runs again, with the same "
+		"parameters. At a\nprovider it is the provider's own run that goes on; where one "
+		"cannot do that, `penstock retry` runs\nthe whole job again.",
+	.example = "repair x7",
+	.needs = CMD_INSTANCE,
+	.min = 1,
+	.max = 1,
+	.opts = { { "message", 'm', "TEXT", "why" } },
+	.exec = repair_exec,
+};
+
 static int bump_exec(struct cli *cli, const struct cmd_args *a)
 {
 	return tell_thing(cli, "/bump", a->arg[0], a->opt[BUMP_WHY], NULL);

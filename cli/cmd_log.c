@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/log.h"
 #include "cli/show.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
@@ -152,6 +153,8 @@ struct reading {
 	const char *thing, *base;	/* path of the log without offset */
 	const char *tail;		/* --tail; NULL */
 	bool follow;
+	int (*turn)(void *arg);		/* between two reads; NULL */
+	void *turn_arg;
 	struct client_log log;
 	struct printer out;
 };
@@ -203,6 +206,8 @@ static int read_all(struct reading *r)
 		size_t before = r->log.bytes.len;
 		int code = r->follow && end >= 0 ? read_patiently(r) : read_once(r, end < 0, false);
 
+		if (code == 0 && r->turn)
+			code = r->turn(r->turn_arg);
 		if (code)
 			return interrupted ? CLI_INTERRUPTED : code;
 		if (end < 0)
@@ -221,6 +226,57 @@ static int read_all(struct reading *r)
 			nap(wait);
 	}
 	return CLI_INTERRUPTED;
+}
+
+static void reading_clear(struct reading *r)
+{
+	buf_clear(&r->out.text);
+	buf_clear(&r->log.bytes);
+}
+
+int log_follow(struct cli *cli, const char *thing, int (*turn)(void *arg), void *arg)
+{
+	struct buf path = BUF_INIT;
+	struct reading r = { .cli = cli, .thing = thing, .follow = true, .turn = turn,
+			     .turn_arg = arg, .log = { .bytes = BUF_INIT },
+			     .out = { .ascii = cli->out.ascii } };
+	int code = CLI_USAGE;
+
+	if (log_path(&path, thing)) {
+		sigaction(SIGINT, &(struct sigaction) { .sa_handler = on_interrupt }, NULL);
+		r.base = buf_str(&path);
+		code = read_all(&r);
+	}
+	reading_clear(&r);
+	buf_clear(&path);
+	return code;
+}
+
+int log_tail(struct cli *cli, const char *thing, unsigned n)
+{
+	char count[16];
+	struct buf path = BUF_INIT;
+	struct reading r = { .cli = cli, .thing = thing, .tail = count,
+			     .log = { .bytes = BUF_INIT } };
+	int code = CLI_USAGE;
+
+	snprintf(count, sizeof(count), "%u", n);
+	if (log_path(&path, thing)) {
+		r.base = buf_str(&path);
+		code = read_once(&r, true, false);
+	}
+	if (code == CLI_OK) {
+		print_bytes(&r.out, buf_str(&r.log.bytes), r.log.bytes.len, true);
+		for (const char *p = buf_str(&r.out.text); *p;) {
+			int len = (int)strcspn(p, "\n");
+
+			printf("  %.*s\n", len, p);
+			p += len + (p[len] == '\n');
+		}
+	}
+	reading_clear(&r);
+	buf_clear(&path);
+	return code;
 }
 
 static void print_json(struct reading *r)
@@ -291,8 +347,7 @@ static int log_exec(struct cli *cli, const struct cmd_args *a)
 			print_json(&r);
 		code = conclude(&r, code);
 	}
-	buf_clear(&r.out.text);
-	buf_clear(&r.log.bytes);
+	reading_clear(&r);
 	buf_clear(&path);
 	return code;
 }

@@ -1,24 +1,17 @@
-/* run, runs: start a deployed job on a fabric and watch its tasks. */
+/* run: start a deployed job on a fabric and watch its tasks. */
 #include "config.h"
 
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/log.h"
 #include "cli/show.h"
 #include "cli/wait.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
 
-enum { OPT_FABRIC, OPT_CONFIG, OPT_PROJECT, OPT_REPO, OPT_TIMEOUT, OPT_NO_WAIT };
+enum { OPT_FABRIC, OPT_CONFIG, OPT_PARAM, OPT_FOLLOW, OPT_PROJECT, OPT_REPO, OPT_TIMEOUT,
+       OPT_NO_WAIT };
 enum { STILL_MS = 30000 };
-
-static const struct column task_cols[] = {
-	{ "TASK", "id", COL_ID, 0 },
-	{ "STATE", "state", COL_STATE, 0 },
-	{ "STARTED", "started", COL_TIME, 2 },
-	{ "TOOK", "took_ms", COL_SPAN, 1 },
-	{ "LAST LINE", "last", COL_TEXT, 0 },
-	{ 0 },
-};
 
 /* One line for what has changed since the last look: whole lines, so a CI log can keep them. */
 static void line_of(struct cli *cli, const char *run, const json_t *item, const char *what)
@@ -47,6 +40,8 @@ static void line_of(struct cli *cli, const char *run, const json_t *item, const 
 }
 
 struct watch {
+	struct cli *cli;
+	const struct wait *wait;
 	const char *id;
 	json_t *last;		/* the answer before, to see what changed */
 	int64_t quiet_ns;	/* since when nothing was printed */
@@ -87,47 +82,99 @@ static void tell_changes(struct cli *cli, struct watch *w, json_t *doc)
 	w->last = json_incref(doc);
 }
 
-/* Until the run has ended, the time is up or Ctrl-C. *end: the last answer. Returns an exit
- * code. */
-static int watch_run(struct cli *cli, const char *id, const struct wait *wait,
-		     json_t **end)
+/* One look. CLI_OK: it goes on, or has ended. */
+static int look(struct cli *cli, struct watch *w)
 {
-	struct watch w = { .id = id, .quiet_ns = clock_boot_ns() };
-	char *path = xasprintf("/runs/%s", id);
-	int code = CLI_OK;
+	char *path = xasprintf("/runs/%s", w->id);
+	json_t *doc;
+	int code = client_get(cli, path, &doc);
 
-	*end = NULL;
-	for (;;) {
-		json_t *doc;
+	free(path);
+	if (code)
+		return code;
+	tell_changes(cli, w, doc);
+	json_decref(doc);
+	return CLI_OK;
+}
 
-		code = client_get(cli, path, &doc);
-		if (code)
-			break;
-		tell_changes(cli, &w, doc);
-		json_decref(doc);
-		if (state_ended(show_text(w.last, "state"))) {
-			code = state_good(show_text(w.last, "state")) ? CLI_OK : CLI_NO;
-			break;
-		}
-		code = wait_turn(wait);
-		if (code) {
-			fprintf(stderr, "%s; %s goes on; next: %s runs %s\n",
-				code == CLI_NO ? "the time is up" : "\nstopped watching", id,
-				cli_self(cli), id);
-			break;
+static bool is_over(const struct watch *w)
+{
+	return w->last && state_ended(show_text(w->last, "state"));
+}
+
+/* Between two reads of its output. */
+static int turn(void *arg)
+{
+	struct watch *w = arg;
+	int code = w->last && is_over(w) ? CLI_OK : look(w->cli, w);
+
+	if (code == CLI_NO_AGENT)
+		return CLI_OK; /* the reading waits for it */
+	return code ? code : is_over(w) ? CLI_OK : wait_turn(w->wait);
+}
+
+/* Until the run has ended, the time is up or Ctrl-C. Returns an exit code. */
+static int watch_run(struct cli *cli, struct watch *w, bool follow)
+{
+	int code = follow ? log_follow(cli, w->id, turn, w) : look(cli, w);
+
+	while (code == CLI_OK && !is_over(w)) {
+		code = wait_turn(w->wait);
+		if (code == CLI_OK)
+			code = look(cli, w);
+	}
+	if (code == CLI_OK)
+		return state_good(show_text(w->last, "state")) ? CLI_OK : CLI_NO;
+	if (code == CLI_NO || code == CLI_INTERRUPTED)
+		fprintf(stderr, "%s; %s goes on; next: %s runs %s\n",
+			code == CLI_NO ? "the time is up" : "\nstopped watching", w->id,
+			cli_self(cli), w->id);
+	return code;
+}
+
+/* "K=V" of each --param. NULL (said): one is none. */
+static json_t *params_of(struct cli *cli, const struct cmd_args *a)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < a->nmany; i++) {
+		const char *eq = strchr(a->many[i], '=');
+		char *name = eq ? xstrndup(a->many[i], (size_t)(eq - a->many[i])) : NULL;
+		bool bad = !name || !*name ||
+			   json_object_set_new(o, name, json_string(eq + 1)) < 0;
+
+		free(name);
+		if (bad) {
+			cli_fail(cli, CLI_USAGE, NULL, "--param takes NAME=VALUE, not '%s'",
+				 a->many[i]);
+			json_decref(o);
+			return NULL;
 		}
 	}
-	*end = w.last;
-	free(path);
-	return code;
+	return o;
+}
+
+static void print_end(struct cli *cli, const struct watch *w, int code)
+{
+	const char *url = show_text(w->last, "url"), *self = cli_self(cli);
+
+	if (!is_over(w) || (code != CLI_OK && code != CLI_NO))
+		return;
+	printf("%s %s\n", w->id, show_text(w->last, "state"));
+	if (*url) {
+		fputs("at ", stdout);
+		show_escaped(url);
+		putchar('\n');
+	}
+	printf("next: %s log %s\n", self, w->id);
 }
 
 static int run_exec(struct cli *cli, const struct cmd_args *a)
 {
-	json_t *body, *doc = NULL, *end = NULL;
+	json_t *body, *params, *doc = NULL;
 	int64_t timeout;
 	struct wait wait;
-	char id[32];
+	struct watch w = { .cli = cli, .wait = &wait };
 	int code = wait_timeout(cli, a->opt[OPT_TIMEOUT], &timeout);
 
 	if (code)
@@ -135,127 +182,57 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 	if (!a->opt[OPT_FABRIC])
 		return cli_fail(cli, CLI_USAGE, "penstock fabrics",
 				"--fabric is missing: where shall '%s' run", a->arg[0]);
+	if (a->opt[OPT_FOLLOW] && a->opt[OPT_NO_WAIT])
+		return cli_fail(cli, CLI_USAGE, NULL, "--follow waits and --no-wait does not");
+	params = params_of(cli, a);
+	if (!params)
+		return CLI_USAGE;
 	wait_begin(&wait, timeout);
-	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "job", a->arg[0], "fabric",
-			 a->opt[OPT_FABRIC],
-			 "config", a->opt[OPT_CONFIG], "project", a->opt[OPT_PROJECT], "repository",
-			 a->opt[OPT_REPO]);
+	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o}", "job", a->arg[0], "fabric",
+			 a->opt[OPT_FABRIC], "config", a->opt[OPT_CONFIG], "project",
+			 a->opt[OPT_PROJECT], "repository", a->opt[OPT_REPO], "params", params);
 	code = body ? client_post(cli, "/runs", body, &doc) :
 		cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
 	json_decref(body);
 	if (code)
 		return code;
-	snprintf(id, sizeof(id), "%s", show_text(doc, "id"));
-	if (a->opt[OPT_NO_WAIT])
-		end = json_incref(doc);
-	else
-		code = watch_run(cli, id, &wait, &end);
-	if (cli->json && end)
-		show_json(end);
+	w.id = show_text(doc, "id");
+	w.quiet_ns = clock_boot_ns();
+	if (!a->opt[OPT_NO_WAIT])
+		code = watch_run(cli, &w, a->opt[OPT_FOLLOW] && !cli->json);
+	if (cli->json && (w.last || a->opt[OPT_NO_WAIT]))
+		show_json(w.last ? w.last : doc);
 	else if (a->opt[OPT_NO_WAIT])
-		printf("%s queued\nnext: %s runs %s\n", id, cli_self(cli), id);
-	else if (code == CLI_OK)
-		printf("%s passed\nnext: %s log %s\n", id, cli_self(cli), id);
-	else if (code == CLI_NO && end && state_ended(show_text(end, "state")))
-		printf("%s %s\nnext: %s log %s\n", id, show_text(end, "state"), cli_self(cli), id);
-	json_decref(end);
+		printf("%s queued\nnext: %s runs %s\n", w.id, cli_self(cli), w.id);
+	else
+		print_end(cli, &w, code);
+	json_decref(w.last);
 	json_decref(doc);
 	return code;
 }
 
 const struct cmd cmd_run = {
 	.name = "run",
-		.usage =
-		"JOB --fabric F [--config I] [--project P] [--repo R] [--timeout T] [--no-wait]",
+	.usage = "JOB --fabric F [--config I] [--param K=V ...] [-f] [--project P] [--repo R] "
+		 "[--timeout T] [--no-wait]",
 	.group = "Releases",
 	.help = "Run a deployed job on a fabric and wait for its end",
 	.more = "JOB is a key (jobs/job_development) or its last part. Exit 0 when it passed, 1 "
 		"when it failed or the\n"
-		"time was up. Ctrl-C ends the watching, not the run.",
-	.example = "run job_development --fabric development --config prod",
+		"time was up. Ctrl-C ends the watching, not the run. K is a parameter of the whole "
+		"job; on a local\n"
+		"fabric the job must declare it. A run at a provider goes on there whatever "
+		"becomes of the agent.",
+	.example = "run job_development --fabric development --config prod -f",
 	.needs = CMD_INSTANCE, .min = 1, .max = 1,
-	.opts = { { "fabric", 'f', "F", "where it runs" },
+	.opts = { { "fabric", 0, "F", "where it runs" },
 		  { "config", 'i', "I",
 		    "config instance of the pipelines; default: the job's own" },
+		  { "param", 'P', "K=V", "value of a parameter of the job; may come again", true },
+		  { "follow", 'f', NULL, "print what its tasks print" },
 		  { "project", 'p', "PATH", "the project, where several have such a job" },
 		  { "repo", 'R', "REPO", "the repository, where several have such a job" },
 		  { "timeout", 't', "T", "longest wait, as 90s, 30m, 2h; the run goes on" },
 		  { "no-wait", 0, NULL, "return once it is queued" } },
 	.exec = run_exec,
-};
-
-static const struct column run_cols[] = {
-	{ "ID", "id", COL_ID, 0 },
-	{ "STATE", "state", COL_STATE, 0 },
-	{ "JOB", "job", COL_NAME, 0 },
-	{ "FABRIC", "fabric", COL_ID, 0 },
-	{ "CONFIG", "config", COL_NAME, 4 },
-	{ "RELEASE", "release", COL_ID, 3 },
-	{ "WHO", "who", COL_NAME, 2 },
-	{ "SINCE", "since", COL_TIME, 1 },
-	{ "TOOK", "took_ms", COL_SPAN, 1 },
-	{ 0 },
-};
-
-static int one_run(struct cli *cli, const char *id)
-{
-	struct buf path = BUF_INIT, text = BUF_INIT;
-	json_t *doc;
-	int code;
-
-	buf_adds(&path, "/runs");
-	client_part(&path, id);
-	code = client_get(cli, buf_str(&path), &doc);
-	buf_clear(&path);
-	if (code)
-		return code;
-	if (cli->json) {
-		show_json(doc);
-	} else {
-		term_state(&text, &cli->out, show_text(doc, "state"), show_text(doc, "reason"));
-		printf("%s  %s\n", show_text(doc, "id"), buf_str(&text));
-		show_field(cli, "job", doc, "job");
-		show_field(cli, "fabric", doc, "fabric");
-		show_field(cli, "config", doc, "config");
-		show_field(cli, "release", doc, "release");
-		show_field(cli, "who", doc, "who");
-		show_field(cli, "since", doc, "since");
-		show_field(cli, "cause", doc, "reason");
-		show_field(cli, "", doc, "detail");
-		putchar('\n');
-		buf_reset(&text);
-		term_table(&text, &cli->out, task_cols, json_object_get(doc, "tasks"),
-			   clock_wall_ms());
-		fputs(buf_str(&text), stdout);
-		printf("next: %s log %s\n", cli_self(cli), show_text(doc, "id"));
-	}
-	buf_clear(&text);
-	json_decref(doc);
-	return CLI_OK;
-}
-
-static int runs_exec(struct cli *cli, const struct cmd_args *a)
-{
-	struct buf path = BUF_INIT;
-	int code;
-
-	if (a->n)
-		return one_run(cli, a->arg[0]);
-	buf_adds(&path, "/runs");
-	client_param(&path, "limit", a->opt[0]);
-	client_param(&path, "state", a->opt[1]);
-	code = show_list(cli, buf_str(&path), run_cols,
-			 "nothing was run yet; next: penstock run JOB --fabric F");
-	buf_clear(&path);
-	return code;
-}
-
-const struct cmd cmd_runs = {
-	.name = "runs", .usage = "[ID] [--state S] [-n N]", .group = "Releases",
-	.help = "List runs, or show one with its tasks",
-	.example = "runs x7",
-	.needs = CMD_INSTANCE, .max = 1,
-	.opts = { { "number", 'n', "N", "at most N, newest first (default 50)" },
-		  { "state", 's', "STATE", "only those in this state" } },
-	.exec = runs_exec,
 };

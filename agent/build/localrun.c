@@ -201,11 +201,27 @@ static int ready(const struct wire_run_start *run, const enum task_state *state,
 	return answer;
 }
 
+/* A repair leaves out what passed before. Returns how many are left. */
+static size_t take_passed(const struct wire_run_start *run, enum task_state *state)
+{
+	size_t left = run->tasks.n;
+
+	for (size_t i = 0; i < run->passed.n; i++) {
+		ptrdiff_t at = task_index(run, run->passed.v[i]);
+
+		if (at < 0 || state[at] == TASK_PASSED)
+			continue;
+		state[at] = TASK_PASSED;
+		left--;
+	}
+	return left;
+}
+
 bool localrun_do(const struct localrun *r, char reason[512])
 {
 	const struct wire_run_start *run = r->run;
 	enum task_state *state = xcalloc(run->tasks.n + 1, sizeof(*state));
-	size_t left = run->tasks.n, before;
+	size_t left = take_passed(run, state), before;
 	char why[512];
 
 	reason[0] = '\0';

@@ -12,6 +12,7 @@
 #include "agent/deploy/looks.h"
 #include "agent/deploy/posts.h"
 #include "agent/deploy/run.h"
+#include "agent/deploy/runs.h"
 #include "agent/deploy/secrets.h"
 #include "agent/deploy/worker.h"
 #include "agent/loop/role.h"
@@ -124,6 +125,12 @@ static void deploy_on_core(struct role *r, struct msg *m)
 		posts_start(r, &m->u.post);
 	} else if (m->type == MSG_observe) {
 		looks_start(r, &m->u.observe);
+	} else if (m->type == MSG_remote_run) {
+		runs_start(r, &m->u.remote_run);
+	} else if (m->type == MSG_remote_ok) {
+		runs_ok(&m->u.remote_ok);
+	} else if (m->type == MSG_cancel) {
+		runs_cancel(&m->u.cancel);
 	}
 }
 

@@ -97,6 +97,7 @@ static int write_act(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_PIN] = acts_pin,
 		[ACTS_UNPIN] = acts_unpin,
 		[ACTS_PRUNE] = acts_prune,
+		[ACTS_REPAIR] = acts_repair,
 	};
 	struct acting *a = &((struct request *)arg)->acting;
 	int rc;
@@ -131,7 +132,10 @@ static void written(void *arg, int rc, const struct ps_err *err)
 					      .oid = a->keeps[i].oid },
 			 KEEP_LIMIT_MS, on_kept, NULL);
 	for (size_t i = 0; i < a->nstops && !c->role->stopping; i++)
-		queue_stop(c, a->stops[i].kind, a->stops[i].id, a->stops[i].fence, a->why);
+		if (a->stops[i].remote)
+			queue_remote_stop(c, a->stops[i].id, a->stops[i].fence, a->why);
+		else
+			queue_stop(c, a->stops[i].kind, a->stops[i].id, a->stops[i].fence, a->why);
 	if (json_array_size(a->items))
 		log_info("queue", a->ask.thing, "%s", a->why);
 	doc = json_pack("{s:O}", "items", a->items);
@@ -139,6 +143,16 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	json_decref(doc);
 	core_kick(c);
 	request_free(r);
+}
+
+/* What the deploy role said of itself. */
+static void find_repairs(struct acting *a, const struct core_peer *deploy)
+{
+	a->repairs_unknown = !deploy->peer;
+	a->repairs = xcalloc(deploy->nfacts + 1, sizeof(*a->repairs));
+	for (size_t i = 0; i < deploy->nfacts; i++)
+		if (ps_starts(deploy->facts[i], "repairs "))
+			a->repairs[a->nrepairs++] = xstrdup(deploy->facts[i] + strlen("repairs "));
 }
 
 void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, void *arg)
@@ -163,5 +177,7 @@ void flow_act(struct core *c, const struct acts_ask *ask, acts_reply_fn *reply, 
 	r->acting.ask.plan = xstrdup_null(ask->plan);
 	r->acting.ask.job = xstrdup_null(ask->job);
 	acting_init(&r->acting);
+	if (ask->verb == ACTS_REPAIR)
+		find_repairs(&r->acting, &c->roles[CORE_DEPLOY]);
 	store_write(c->store, STORE_FULL, write_act, written, r);
 }

@@ -1,11 +1,11 @@
 /*
- * acts – what people do to the queue: cancel, retry, bump, check; to releases on their way:
+ * acts – what people do to the queue: cancel, retry, repair, bump, check; to releases on their way:
  * promote, redeploy, approve, reject, deploy; and to a fabric (thing is its name): freeze, lock,
  * rollback, pin, unpin, prune.
  *
  * Each is one transaction that asks first whether he may (acts_rights.h), then changes all that
  * belongs together or nothing, and names what it changed. Work under way is not ended here: its row
- * remembers the wish, the build role is told after the commit, and its answer ends the row, so that
+ * remembers the wish, its role is told after the commit, and its answer ends the row, so that
  * a slot is free only when nothing of the work lives (queue_cancel.c).
  *
  * Doing it twice is fine: what is cancelled already is told as such.
@@ -20,7 +20,7 @@
 enum acts_verb {
 	ACTS_CANCEL, ACTS_RETRY, ACTS_BUMP, ACTS_CHECK, ACTS_PROMOTE, ACTS_REDEPLOY, ACTS_APPROVE,
 	ACTS_REJECT, ACTS_DEPLOY, ACTS_FREEZE, ACTS_UNFREEZE, ACTS_LOCK, ACTS_UNLOCK,
-	ACTS_ROLLBACK, ACTS_PIN, ACTS_UNPIN, ACTS_PRUNE,
+	ACTS_ROLLBACK, ACTS_PIN, ACTS_UNPIN, ACTS_PRUNE, ACTS_REPAIR,
 };
 
 struct acts_person {

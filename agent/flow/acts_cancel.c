@@ -32,7 +32,7 @@ static int cancel_test(struct store_tx *tx, struct acting *a, const struct test 
 		return rc;
 	acts_item(a, 't', t->id, under_way ? t->state : "cancelled", a->why, t->pipeline);
 	if (under_way)
-		acts_stop(a, 't', t->id, t->fence);
+		acts_stop(a, 't', t->id, t->fence, false);
 	return 0;
 }
 
@@ -333,7 +333,7 @@ static int cancel_run(struct store_tx *tx, struct acting *a, int64_t id, struct 
 	if (rc == 0)
 		acts_item(a, 'x', id, under_way ? "running" : "cancelled", a->why, r.job);
 	if (rc == 0 && under_way)
-		acts_stop(a, 'x', id, r.fence);
+		acts_stop(a, 'x', id, r.fence, run_is_remote(&r));
 	run_clear(&r);
 	return rc;
 }

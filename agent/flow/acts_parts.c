@@ -24,6 +24,7 @@ static const struct { const char *verb, *past; } words[] = {
 	[ACTS_PIN] = { "pin", "pinned" },
 	[ACTS_UNPIN] = { "unpin", "unpinned" },
 	[ACTS_PRUNE] = { "prune", "pruned" },
+	[ACTS_REPAIR] = { "repair", "repaired" },
 };
 
 const char *acts_word(enum acts_verb verb)
@@ -46,6 +47,9 @@ void acting_clear(struct acting *a)
 		free(a->keeps[i].repository);
 		free(a->keeps[i].oid);
 	}
+	for (size_t i = 0; i < a->nrepairs; i++)
+		free(a->repairs[i]);
+	free(a->repairs);
 	free(a->keeps);
 	free(a->stops);
 	free(a->why);
@@ -79,13 +83,13 @@ void acts_item_named(struct acting *a, const char *text, const char *state, cons
 	json_array_append_new(a->items, one);
 }
 
-void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence)
+void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence, bool remote)
 {
 	for (size_t i = 0; i < a->nstops; i++)
 		if (a->stops[i].kind == kind && a->stops[i].id == id)
 			return;
 	a->stops = xgrow(a->stops, a->nstops, &a->cap_stops, sizeof(*a->stops));
-	a->stops[a->nstops++] = (struct acts_stop){ kind, id, fence };
+	a->stops[a->nstops++] = (struct acts_stop){ kind, id, fence, remote };
 }
 
 int acts_check_needs(struct acting *a, const char *verb, const char *what, const struct needs *l,

@@ -17,6 +17,7 @@
 struct acts_stop { /* work under way that shall end */
 	char kind; /* t, x: builds are told by the next pass */
 	int64_t id, fence;
+	bool remote; /* a run at a provider */
 };
 
 struct acts_keep { /* a commit that is needed again */
@@ -35,6 +36,10 @@ struct acting {
 	size_t nstops, cap_stops;
 	struct acts_keep *keeps;
 	size_t nkeeps, cap_keeps;
+	/* providers that can go on from a failed task; unknown: nobody has told */
+	char **repairs;
+	size_t nrepairs;
+	bool repairs_unknown;
 };
 
 /* Everything in it but cfg, paths and ask. */
@@ -52,6 +57,8 @@ int acts_reject(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MU
 int acts_deploy(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_close(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_promote(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
+/* acts_repair.c */
+int acts_repair(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 /* acts_back.c */
 int acts_rollback(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
 int acts_pin(struct store_tx *tx, struct acting *a, struct ps_err *err) PS_MUSTCHECK;
@@ -65,7 +72,7 @@ void acts_item(struct acting *a, char kind, int64_t id, const char *state, const
 /* The same for a thing that has a name instead of a number. */
 void acts_item_named(struct acting *a, const char *id, const char *state, const char *reason,
 		     const char *what);
-void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence);
+void acts_stop(struct acting *a, char kind, int64_t id, int64_t fence, bool remote);
 /* May he do this to every one of these (open_only: of the open ones)? PS_EPERM for the first he may
  * not. None at all: only an admin may. */
 int acts_check_needs(struct acting *a, const char *verb, const char *what, const struct needs *l,

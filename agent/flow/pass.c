@@ -38,6 +38,7 @@ static void act_clear(struct act *a)
 	free(a->known);
 	release_clear(&a->release);
 	run_clear(&a->run);
+	texts_clear(&a->passed);
 }
 
 void pass_free(struct pass *p)

@@ -26,6 +26,7 @@
 #include "agent/store/pin.h"
 #include "agent/store/recovery.h"
 #include "agent/store/release.h"
+#include "agent/store/retention.h"
 #include "agent/store/run.h"
 #include "agent/store/test.h"
 
@@ -37,8 +38,8 @@ enum act_kind {
 	ACT_TEST,		/* export and start claimed tests */
 	ACT_OBSERVE,		/* look at what a deployment would change */
 	ACT_DEPLOY,		/* start a deployment whose plan is stored */
-	ACT_RUN,		/* start a claimed run */
-	ACT_STOP_RUN,		/* the build role shall end this claim of it; name: why */
+	ACT_RUN,		/* start a claimed run, or go on with it */
+	ACT_STOP_RUN,		/* its role shall end this claim of it; name: why */
 };
 
 struct act {
@@ -54,7 +55,8 @@ struct act {
 	char *known;			/* then: the release that the store knows to be there */
 	struct deployed_jobs there;	/* ACT_DEPLOY: as the store knows them */
 	struct release release;		/* ACT_DEPLOY: with manifest and signature */
-	struct run run;		/* ACT_RUN */
+	struct run run;		/* ACT_RUN, ACT_STOP_RUN */
+	struct texts passed;	/* ACT_RUN, a repair: tasks that stay passed */
 };
 
 struct pass_view {
@@ -100,7 +102,8 @@ enum { PASS_BATCH = 100 };	/* rows of one kind that one pass takes up */
  * task of a run, a step of a deployment; LEASE_GRACE_MS goes on top of a limit that the role itself
  * keeps.
  */
-enum { LEASE_EXPORT_MS = 360000, LEASE_DEPLOY_MS = 600000, LEASE_GRACE_MS = 60000 };
+enum { LEASE_EXPORT_MS = 360000, LEASE_DEPLOY_MS = 600000,
+       LEASE_REMOTE_MS = 300000, LEASE_GRACE_MS = 60000 };
 
 /* The run function for store_write(); arg is the struct pass. */
 int pass_run(struct store_tx *tx, void *arg, struct ps_err *err);

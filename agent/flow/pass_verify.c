@@ -129,8 +129,10 @@ static int begin(struct store_tx *tx, struct pass *p, const struct subject *s, s
 
 	who = xasprintf("penstock (verify %s)", id_text(id, 'd', s->d.id));
 	if (rc == 0 && job)
-		rc = run_make(tx, p->view.paths->artifacts, who, job, s->env->verify_config, &run,
-			      &why);
+		rc = run_make(tx, &(struct run_ask) {
+			.content = p->view.paths->artifacts, .who = who,
+			.provider = conf_provider_word(s->fabric->provider),
+			.config = s->env->verify_config }, job, &run, &why);
 	if (rc == 0 && job) {
 		rc = verification_await(tx, s->d.id, run,
 					p->view.now_ms + s->env->verify_timeout_ms, err);
@@ -168,6 +170,7 @@ static int too_long(struct store_tx *tx, struct pass *p, const struct subject *s
 		a = pass_act(p, ACT_STOP_RUN, r->id);
 		a->fence = r->fence;
 		a->name = xstrdup(why);
+		rc = run_get(tx, r->id, &a->run, err);
 	}
 	if (rc == 0)
 		rc = fail(tx, p, s, why, err);

@@ -68,6 +68,11 @@ void queue_kick(struct queue *q)
 	loop_timer_set(q->kick, 0);
 }
 
+void queue_kick_in(struct queue *q, int64_t ms)
+{
+	loop_timer_set(q->idle, ms);
+}
+
 static void on_idle(void *arg)
 {
 	struct queue *q = arg;
@@ -137,10 +142,16 @@ static void carry_out(struct queue *q, struct act *a)
 		queue_deploy_start(q->core, a);
 		break;
 	case ACT_RUN:
-		queue_run_start(q->core, a);
+		if (run_is_remote(&a->run))
+			queue_remote_start(q->core, a);
+		else
+			queue_run_start(q->core, a);
 		break;
 	case ACT_STOP_RUN:
-		queue_stop(q->core, 'x', a->id, a->fence, a->name);
+		if (run_is_remote(&a->run))
+			queue_remote_stop(q->core, a->id, a->fence, a->name);
+		else
+			queue_stop(q->core, 'x', a->id, a->fence, a->name);
 		break;
 	}
 }
@@ -206,6 +217,7 @@ void queue_on_role(struct queue *q, enum core_role role, bool up)
 	}
 	if (role == CORE_DEPLOY && up) {
 		queue_deploy_again(c, 0);
+		store_write(c->store, STORE_FULL, recover_remote, core_log_done, c);
 		sending_on_deploy(c->sending);
 	}
 	queue_kick(q);
@@ -219,9 +231,10 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
 		queue_build_end(c, &m->u.build_end);
 	else if (from == CORE_BUILD && m->type == MSG_test_end)
 		queue_test_end(c, &m->u.test_end);
-	else if (from == CORE_BUILD && m->type == MSG_task_state)
-		queue_task_state(c, &m->u.task_state);
-	else if (from == CORE_BUILD && m->type == MSG_run_end)
+	else if ((from == CORE_BUILD || from == CORE_DEPLOY) && m->type == MSG_task_state)
+		queue_task_state(c, &m->u.task_state, from == CORE_DEPLOY ? LEASE_REMOTE_MS :
+				 c->policy->cfg->builder.time_ms + LEASE_GRACE_MS);
+	else if ((from == CORE_BUILD || from == CORE_DEPLOY) && m->type == MSG_run_end)
 		queue_run_end(c, m->u.run_end.run, m->u.run_end.fence, m->u.run_end.state,
 			      m->u.run_end.reason);
 	else if (from == CORE_DEPLOY && m->type == MSG_step_begin)
@@ -230,6 +243,8 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m)
 		queue_step_done(c, &m->u.step_done);
 	else if (from == CORE_DEPLOY && m->type == MSG_deploy_end)
 		queue_deploy_end(c, &m->u.deploy_end);
+	else if (from == CORE_DEPLOY && m->type == MSG_remote_seen)
+		queue_remote_seen(c, &m->u.remote_seen);
 	else if (from == CORE_DEPLOY && m->type == MSG_posted)
 		sending_on_posted(c, &m->u.posted);
 	else

@@ -7,6 +7,8 @@
 #ifndef PS_QUEUE_H
 #define PS_QUEUE_H
 
+#include <jansson.h>
+
 #include "agent/flow/core.h"
 #include "agent/store/pause.h"
 
@@ -21,12 +23,15 @@ bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m);
 
 /*
  * Asks for a run of a deployed job. who: as shown. repository and project may be "" (any), config
- * NULL (the job's own). reply gets the id as text ("x7"); PS_ENOENT with what would have been
- * right.
+ * NULL (the job's own), params an object of texts or NULL. reply gets the id as text ("x7");
+ * PS_ENOENT with what would have been right.
  */
 void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
-		      const char *config, const char *project, const char *repository,
-		      core_reply_fn *reply, void *arg);
+		      const char *config, json_t *params, const char *project,
+		      const char *repository, core_reply_fn *reply, void *arg);
+/* Has the deploy role said "WHAT PROVIDER" of itself (runs, repairs)? True while it is not
+ * there. */
+bool flow_provider_can(const struct core *c, const char *what, const char *provider);
 
 /* Stops what would begin in p's scope, or lets it go on (scope NULL: everything). The caller has
  * checked the scope and who asks. reply gets a sentence. */

@@ -39,9 +39,19 @@ void queue_deploy_again(struct core *c, int64_t only);
 
 /* queue_run.c */
 void queue_run_start(struct core *c, const struct act *a);
-void queue_task_state(struct core *c, const struct wire_task_state *m);
+/* lease_ms: the claim lasts that long from now. */
+void queue_task_state(struct core *c, const struct wire_task_state *m, int64_t lease_ms);
 void queue_run_end(struct core *c, uint64_t run, uint64_t fence, const char *state,
 		   const char *reason);
+
+/* queue_remote.c: the same for runs at a provider, which the deploy role looks after. */
+void queue_remote_start(struct core *c, const struct act *a);
+void queue_remote_seen(struct core *c, const struct wire_remote_seen *m);
+void queue_remote_stop(struct core *c, int64_t id, int64_t fence, const char *why);
+/* The role is new: each of them is claimed anew by the next pass. */
+int recover_remote(struct store_tx *tx, void *arg, struct ps_err *err);
+/* queue.c: a pass in that time, if none comes before. */
+void queue_kick_in(struct queue *q, int64_t ms);
 
 /* queue_cancel.c: kind b, t or x; the claim that shall end, and why (NULL: not said in its log). */
 void queue_stop(struct core *c, char kind, int64_t id, int64_t fence, const char *why);

@@ -14,8 +14,8 @@ int recover_surveys(struct store_tx *tx, void *arg, struct ps_err *err)
 	return event_release_survey(tx, 0, 0, err);
 }
 
-/* What a role was doing when it (or all of us) ended: builds queue again, runs are lost and say so,
- * deployments go on where the journal and the fabric say they are. */
+/* What a role was doing when it (or all of us) ended: builds queue again, local runs are lost and
+ * say so, deployments go on where the journal and the fabric say they are. */
 int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct builds l = { NULL, 0 };
@@ -29,10 +29,11 @@ int recover_builds(struct store_tx *tx, void *arg, struct ps_err *err)
 	if (rc == 0)
 		rc = runs_running(tx, &runs, err);
 	for (size_t i = 0; i < runs.n && rc == 0; i++)
-		rc = run_finish(tx, runs.v[i].id, runs.v[i].fence,
-				runs.v[i].cancel ? "cancelled" : "failed",
-				"interrupted: the agent ended during the run; "
-				"nothing of it goes on", err);
+		if (!run_is_remote(&runs.v[i]))
+			rc = run_finish(tx, runs.v[i].id, runs.v[i].fence,
+					runs.v[i].cancel ? "cancelled" : "failed",
+					"interrupted: the agent ended during the run; "
+					"nothing of it goes on", err);
 	builds_clear(&l);
 	runs_clear(&runs);
 	return rc;

@@ -1,4 +1,4 @@
-/* queue_run – a run under way: its tasks' states and its end into the store. */
+/* queue_run – a run under way, by whichever role: its tasks' states and its end into the store. */
 #include "config.h"
 
 #include "agent/flow/queue_parts.h"
@@ -12,10 +12,10 @@ static int write_task(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct note *n = arg;
 
+	const struct task_word w = { n->task, n->state, n->reason, n->text, n->name, n->at_ms };
 	int rc = run_renew(tx, n->id, n->fence, n->lease_ms, err);
 
-	return rc < 0 ? rc : task_set(tx, n->id, n->fence, n->task, n->state, n->reason, n->text,
-				      n->at_ms, err);
+	return rc < 0 ? rc : task_set(tx, n->id, n->fence, &w, err);
 }
 
 static void task_done(void *arg, int rc, const struct ps_err *err)
@@ -27,7 +27,7 @@ static void task_done(void *arg, int rc, const struct ps_err *err)
 	note_free(n);
 }
 
-void queue_task_state(struct core *c, const struct wire_task_state *m)
+void queue_task_state(struct core *c, const struct wire_task_state *m, int64_t lease_ms)
 {
 	struct note *n = note_new(c, m->run, m->fence);
 
@@ -35,8 +35,9 @@ void queue_task_state(struct core *c, const struct wire_task_state *m)
 	n->state = xstrdup(m->state);
 	n->reason = xstrdup_null(m->reason);
 	n->text = xstrdup_null(m->last);
+	n->name = xstrdup_null(m->url);
 	n->at_ms = m->at_ms;
-	n->lease_ms = clock_wall_ms() + c->policy->cfg->builder.time_ms + LEASE_GRACE_MS;
+	n->lease_ms = clock_wall_ms() + lease_ms;
 	store_write(c->store, STORE_NORMAL, write_task, task_done, n);
 }
 
@@ -74,6 +75,8 @@ void queue_run_start(struct core *c, const struct act *a)
 
 		m.tasks.v = spec.tasks;
 		m.tasks.n = spec.n;
+		m.passed.v = (const char *const *)a->passed.v;
+		m.passed.n = a->passed.n;
 		if (!core_tell(c, CORE_BUILD, MSG_run_start, &m))
 			queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed",
 				      "the build role is not running");

@@ -3,8 +3,6 @@
 
 #include "agent/flow/run_make.h"
 
-#include <jansson.h>
-
 #include "agent/flow/pass.h"
 #include "agent/store/release.h"
 #include "common/base/buf.h"
@@ -60,43 +58,74 @@ static int spec_of(char **spec, const struct run_tasks *tasks, const struct mani
 	return rc;
 }
 
-int run_make(struct store_tx *tx, const char *content, const char *who,
-	     const struct deployed_job *j, const char *config, int64_t *id, struct ps_err *err)
+/* Its tasks (NULL: none is known yet) and what starts it. */
+struct made {
+	struct run_tasks tasks;
+	char *spec;
+};
+
+static int make_local(struct store_tx *tx, const struct run_ask *ask, const struct deployed_job *j,
+		      struct made *out, struct ps_err *err)
 {
-	struct run_tasks tasks = { NULL, 0 };
 	struct release release = { 0 };
 	struct manifest m = { 0 };
 	struct buf bytes = BUF_INIT;
-	const char **keys = NULL;
-	char *spec = NULL;
 	int rc = release_get(tx, j->release, &release, err);
 
 	if (rc == 0)
 		rc = manifest_read(&m, release.manifest, strlen(release.manifest), j->release, err);
 	if (rc == 0)
-		rc = cas_read(&bytes, content, j->digest, PS_JSON_MAX, err);
+		rc = cas_read(&bytes, ask->content, j->digest, PS_JSON_MAX, err);
 	if (rc == 0)
-		rc = run_tasks_parse(&tasks, j->job, buf_str(&bytes), bytes.len, config, err);
+		rc = run_tasks_parse(&out->tasks, j->job, buf_str(&bytes), bytes.len, ask->config,
+				     ask->params, err);
 	if (rc == 0)
-		rc = spec_of(&spec, &tasks, &m, config, err);
-	keys = xcalloc(tasks.n, sizeof(*keys));
-	for (size_t i = 0; i < tasks.n; i++)
-		keys[i] = tasks.v[i].key;
+		rc = spec_of(&out->spec, &out->tasks, &m, ask->config, err);
+	manifest_clear(&m);
+	release_clear(&release);
+	buf_clear(&bytes);
+	return rc;
+}
+
+static int make_remote(const struct deployed_job *j, struct made *out, struct ps_err *err)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s*}", "name", j->name, "digest", j->digest, "job_id",
+			      j->remote_id);
+
+	out->spec = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return out->spec ? 0 : ps_err_set(err, PS_EINVAL, "the name of job '%s' is not UTF-8",
+					  j->job);
+}
+
+int run_make(struct store_tx *tx, const struct run_ask *ask, const struct deployed_job *j,
+	     int64_t *id, struct ps_err *err)
+{
+	bool local = strcmp(ask->provider, conf_provider_word(CONF_LOCAL)) == 0;
+	struct made made = { .spec = NULL };
+	char *params = json_object_size(ask->params)
+		       ? json_dumps(ask->params, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	const char **keys;
+	int rc = local ? make_local(tx, ask, j, &made, err) : make_remote(j, &made, err);
+
+	keys = xcalloc(made.tasks.n + 1, sizeof(*keys));
+	for (size_t i = 0; i < made.tasks.n; i++)
+		keys[i] = made.tasks.v[i].key;
 	if (rc == 0) {
 		struct run run = { .fabric = j->fabric, .repository = j->repository,
-				   .project = j->project, .job = j->job, .config = (char *)config,
-				   .release = j->release, .who = (char *)who, .spec = spec };
+				   .project = j->project, .job = j->job,
+				   .config = (char *)ask->config, .release = j->release,
+				   .who = (char *)ask->who, .spec = made.spec, .params = params,
+				   .provider = (char *)ask->provider };
 
-		rc = run_insert(tx, &run, keys, tasks.n, err);
+		rc = run_insert(tx, &run, keys, made.tasks.n, err);
 		*id = run.id;
 		if (rc == 0)
 			rc = pass_enter(tx, LINE_RUN, "", run.id, 0, run.repository, err);
 	}
 	free(keys);
-	free(spec);
-	run_tasks_clear(&tasks);
-	manifest_clear(&m);
-	release_clear(&release);
-	buf_clear(&bytes);
+	free(params);
+	free(made.spec);
+	run_tasks_clear(&made.tasks);
 	return rc;
 }

@@ -11,6 +11,7 @@
 struct request {
 	struct core *core;
 	struct policy_now *policy;
+	json_t *params;
 	char *who, *job, *fabric, *config, *project, *repository, *content;
 	core_reply_fn *reply;
 	void *arg;
@@ -27,6 +28,7 @@ static void request_free(struct request *r)
 	free(r->project);
 	free(r->repository);
 	free(r->content);
+	json_decref(r->params);
 	free(r);
 }
 
@@ -86,10 +88,6 @@ static int find_job(struct store_tx *tx, const struct request *r, struct deploye
 	if (!f)
 		return ps_err_set(err, PS_ENOENT, "no fabric '%s'; see: penstock fabrics",
 				  r->fabric);
-	if (f->provider != CONF_LOCAL)
-		return ps_err_set(err, PS_ENOTSUP,
-				  "fabric '%s' is %s: running there is not in this version",
-				  r->fabric, conf_provider_word(f->provider));
 	rc = deployed_jobs_named(tx, r->fabric, r->job, r->repository, r->project, l, err);
 	if (rc == 0 && !l->n)
 		return ps_err_set(err, PS_ENOENT, "no job '%s' is deployed on fabric '%s'; see: "
@@ -103,11 +101,15 @@ static int find_job(struct store_tx *tx, const struct request *r, struct deploye
 static int write_request(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct request *r = arg;
+	const struct conf_fabric *f = config_fabric(r->policy->cfg, r->fabric);
 	struct deployed_jobs l = { NULL, 0 };
 	int rc = find_job(tx, r, &l, err);
 
 	if (rc == 0)
-		rc = run_make(tx, r->content, r->who, &l.v[0], r->config, &r->id, err);
+		rc = run_make(tx, &(struct run_ask) {
+			.content = r->content, .who = r->who, .config = r->config,
+			.provider = conf_provider_word(f->provider), .params = r->params },
+			&l.v[0], &r->id, err);
 	if (rc == 0)
 		rc = audit_put_id(tx, &(struct audit) { .who = r->who, .what = "run",
 							.policy = r->policy->cfg->digest },
@@ -127,11 +129,25 @@ static void written(void *arg, int rc, const struct ps_err *err)
 	request_free(r);
 }
 
-void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
-		      const char *config, const char *project, const char *repository,
-		      core_reply_fn *reply, void *arg)
+bool flow_provider_can(const struct core *c, const char *what, const char *provider)
 {
+	const struct core_peer *p = &c->roles[CORE_DEPLOY];
+	char *fact = xasprintf("%s %s", what, provider);
+	bool can = !p->peer;
+
+	for (size_t i = 0; i < p->nfacts && !can; i++)
+		can = strcmp(p->facts[i], fact) == 0;
+	free(fact);
+	return can;
+}
+
+void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
+		      const char *config, json_t *params, const char *project,
+		      const char *repository, core_reply_fn *reply, void *arg)
+{
+	const struct conf_fabric *f = config_fabric(c->policy->cfg, fabric);
 	struct request *r = xcalloc(1, sizeof(*r));
+	struct ps_err err = { 0 };
 
 	*r = (struct request) {
 		.core = c, .policy = policy_take(c->policy), .who = xstrdup(who),
@@ -139,6 +155,14 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 		.fabric = xstrdup(fabric), .config = config ? xstrdup(config) : NULL,
 		.project = xstrdup(project), .repository = xstrdup(repository),
 		.content = xstrdup(c->paths->artifacts), .reply = reply, .arg = arg,
+		.params = json_incref(params),
 	};
+	if (f && f->provider != CONF_LOCAL &&
+	    !flow_provider_can(c, "runs", conf_provider_word(f->provider))) {
+		written(r, ps_err_set(&err, PS_ENOTSUP, "fabric '%s' is %s: running there is not "
+				      "in this version", fabric, conf_provider_word(f->provider)),
+			&err);
+		return;
+	}
 	store_write(c->store, STORE_FULL, write_request, written, r);
 }

@@ -180,7 +180,7 @@ static void on_parent_msg(struct peer *p, struct msg *m, void *arg)
 
 static void say_hello(struct role *r)
 {
-	const char *facts[16];
+	const char *facts[32];
 	char *missing = NULL;
 	struct wire_hello hello = { .role = r->ops->name, .pid = (uint64_t)getpid(),
 				    .program = VERSION };

@@ -1,4 +1,5 @@
--- The store's tables, from version 3 to 4: jobs that a release leaves as they are. Same rules as in schema.sql.
+-- The store's tables, from version 3 to 4: jobs that a release leaves as they are, runs on every
+-- provider. Same rules as in schema.sql.
 
 -- ---- which version a definition has ----
 
@@ -22,3 +23,15 @@ CREATE TABLE deployed_artifact (
 	digest TEXT NOT NULL,
 	PRIMARY KEY (fabric, repository, project, path)
 );
+
+-- ---- runs on every provider ----
+
+-- its fabric's provider when it was asked for: local runs are the build role's, others the deploy role's
+ALTER TABLE run ADD COLUMN provider TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE run ADD COLUMN params TEXT;			-- object of texts (JSON); NULL: none
+ALTER TABLE run ADD COLUMN remote_id TEXT;		-- the provider's own number of it; NULL: none is known
+ALTER TABLE run ADD COLUMN url TEXT;			-- the provider's page
+-- 1: goes on from what failed in retry_of; 2: and its provider has begun that
+ALTER TABLE run ADD COLUMN repair BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN url TEXT;
+CREATE INDEX run_retry ON run (retry_of);

@@ -239,7 +239,8 @@ int view_history(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 
 const char run_sql[] =
 	"SELECT x.id, x.state, x.job, x.fabric, x.config, x.release, r.name, x.project, x.who, x.reason, x.detail,"
-	" x.since_ms, x.created_ms, x.started_ms, x.ended_ms FROM run x JOIN repository r ON r.id = x.repository ";
+	" x.since_ms, x.created_ms, x.started_ms, x.ended_ms, x.provider, x.remote_id, x.url, x.params, x.retry_of, x.repair"
+	" FROM run x JOIN repository r ON r.id = x.repository ";
 
 json_t *run_row(sqlite3_stmt *q)
 {
@@ -262,6 +263,12 @@ json_t *run_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 13);
 	put_time(o, "ended", q, 14);
 	put_took(o, q, 13, 14);
+	put_text(o, "provider", sql_text(q, 15));
+	put_text(o, "remote", sql_text(q, 16));
+	put_text(o, "url", sql_text(q, 17));
+	json_object_set_new(o, "params", sql_text(q, 18) ? json_loads(sql_text(q, 18), 0, NULL) : json_null());
+	put_id(o, "retry_of", 'x', sql_int(q, 19));
+	json_object_set_new(o, "repair", json_boolean(sql_int(q, 20)));
 	put_place(o, strcmp(sql_text(q, 1), "queued") == 0, "run", sql_text(q, 3));
 	return o;
 }
@@ -282,6 +289,7 @@ static json_t *task_row(sqlite3_stmt *q)
 	put_time(o, "started", q, 4);
 	put_time(o, "ended", q, 5);
 	put_took(o, q, 4, 5);
+	put_text(o, "url", sql_text(q, 6));
 	return o;
 }
 
@@ -295,7 +303,7 @@ int view_run(struct store_tx *tx, const struct view_ask *a, json_t **out, struct
 	if (rc == 0)
 		rc = view_one(tx, sql_query(tx, err, sql, "i", n), "run", a->id, run_row, &run, err);
 	if (rc == 0)
-		rc = view_rows(tx, sql_query(tx, err, "SELECT task, state, reason, last, started_ms, ended_ms FROM task"
+		rc = view_rows(tx, sql_query(tx, err, "SELECT task, state, reason, last, started_ms, ended_ms, url FROM task"
 					     " WHERE run = ? ORDER BY n", "i", n),
 			       tasks, VIEW_LIMIT_MAX, NULL, task_row, err);
 	if (rc == 0) {

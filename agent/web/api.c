@@ -49,6 +49,7 @@ static const struct route routes[] = {
 	{ .post = true, .path = "/runs", .act = act_run, .word = "run" },
 	{ .post = true, .path = "/cancel", .act = act_thing },
 	{ .post = true, .path = "/retry", .act = act_thing },
+	{ .post = true, .path = "/repair", .act = act_thing },
 	{ .post = true, .path = "/bump", .act = act_thing },
 	{ .post = true, .path = "/check", .act = act_thing },
 	{ .post = true, .path = "/promote", .act = act_thing },

@@ -26,11 +26,24 @@ static void run_reply(void *arg, int rc, const char *problem, const char *text)
 	json_decref(doc);
 }
 
+static int check_params(const json_t *params, struct ps_err *err)
+{
+	const char *name;
+	json_t *value;
+
+	if (params && !json_is_object(params))
+		return ps_err_set(err, PS_EINVAL, "params must be an object");
+	json_object_foreach((json_t *)params, name, value)
+		if (!*name || !json_is_string(value))
+			return ps_err_set(err, PS_EINVAL, "parameter '%s' must be a text", name);
+	return 0;
+}
+
 void act_run(struct request *r)
 {
 	const char *job, *fabric, *project, *repository;
 	struct ps_err err = { 0 };
-	json_t *body = NULL;
+	json_t *body = NULL, *params;
 	int rc = http_body(r->call, &body, &err);
 
 	job = member(body, "job");
@@ -39,6 +52,9 @@ void act_run(struct request *r)
 	repository = member(body, "repository");
 	if (rc == 0 && (!job || !fabric))
 		rc = ps_err_set(&err, PS_EINVAL, "the body must name a job and a fabric");
+	params = json_object_get(body, "params");
+	if (rc == 0)
+		rc = check_params(params, &err);
 	if (rc == 0)
 		rc = auth_may_run(&r->who, r->policy->cfg, fabric, &err);
 	if (rc < 0)
@@ -46,7 +62,8 @@ void act_run(struct request *r)
 			     NULL);
 	else
 		flow_run_request(r->core, r->who.shown, job, fabric, member(body, "config"),
-				 project ? project : "", repository ? repository : "", run_reply,
+				 params, project ? project : "", repository ? repository : "",
+				 run_reply,
 				 r);
 	json_decref(body);
 }

@@ -32,6 +32,7 @@ static const struct {
 } verbs[] = {
 	{ "/cancel", ACTS_CANCEL },
 	{ "/retry", ACTS_RETRY },
+	{ "/repair", ACTS_REPAIR },
 	{ "/bump", ACTS_BUMP },
 	{ "/check", ACTS_CHECK },
 	{ "/promote", ACTS_PROMOTE },

@@ -138,9 +138,16 @@ static int offer_run(struct window *w, struct request *r, const json_t *run, boo
 		     struct ps_err *err)
 {
 	const json_t *tasks = json_object_get(run, "tasks");
+	const char *provider = json_string_value(json_object_get(run, "provider"));
 	bool found = false, before_ended = true;
+	int64_t n;
 	int rc = 0;
 
+	/* the deploy role keeps what a provider has of it */
+	if (!ps_streq(provider, "local") && id_parse(r->id, 'x', &n)) {
+		free(r->logs);
+		r->logs = ps_paths_run_outputs(r->core->paths, n);
+	}
 	for (size_t i = 0; i < json_array_size(tasks) && rc == 0 && before_ended; i++) {
 		const json_t *task = json_array_get(tasks, i);
 		const char *key = json_string_value(json_object_get(task, "id"));

@@ -45,6 +45,7 @@ int ps_paths_make(const struct ps_paths *p, struct ps_err *err)
 	const struct { const char *path; mode_t mode; } dirs[] = {
 		{ p->base, 0755 }, { p->keys, 0755 }, { p->state, 0755 }, { p->spool, 03773 },
 		{ p->verdicts, 0700 }, { p->run, 0755 }, { p->artifacts, 0755 }, { p->logs, 0755 },
+		{ p->outputs, 0755 },
 		{ p->work_export, 0755 }, { p->work_build, 0755 }, { p->work_run, 0755 },
 		{ p->fabrics, 0755 }, { p->repos, 0755 }, { p->toolchains, 0755 },
 	};
@@ -71,6 +72,11 @@ char *ps_paths_test_log(const struct ps_paths *p, int64_t test)
 char *ps_paths_run_logs(const struct ps_paths *p, int64_t run)
 {
 	return xasprintf("%s/x%lld", p->logs, (long long)run);
+}
+
+char *ps_paths_run_outputs(const struct ps_paths *p, int64_t run)
+{
+	return xasprintf("%s/x%lld", p->outputs, (long long)run);
 }
 
 void ps_paths_clear(struct ps_paths *p)

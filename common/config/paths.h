@@ -9,7 +9,8 @@
  *	keys/      the key that signs releases, and its public halves (keys.h)
  *	verdicts/  what the gate has judged: may be removed, costs time only
  *	artifacts/ sealed bytes by digest
- *	logs/      of builds and runs
+ *	logs/      of builds, tests and local runs
+ *	outputs/   what providers keep of their runs' output: deploy's
  *	work/      export/, build/, run/: scratch, emptied at start
  *	fabrics/   one folder per local fabric
  *	repos/     the root of repositories that init writes
@@ -39,6 +40,7 @@
 	X(verdicts, "/var/lib/penstock/verdicts", "verdicts") \
 	X(artifacts, "/var/lib/penstock/artifacts", "artifacts") \
 	X(logs, "/var/lib/penstock/logs", "logs")         \
+	X(outputs, "/var/lib/penstock/outputs", "outputs") \
 	X(work_export, "/var/lib/penstock/work/export", "work/export") \
 	X(work_build, "/var/lib/penstock/work/build", "work/build") \
 	X(work_run, "/var/lib/penstock/work/run", "work/run") \
@@ -60,11 +62,12 @@ int ps_paths_init(struct ps_paths *p, const char *dir, struct ps_err *err) PS_MU
 /* Makes the folders (not the files) that are missing: 3773 for the spool (hooks of
  * other users write there and nothing else), 0755 for the rest. */
 int ps_paths_make(const struct ps_paths *p, struct ps_err *err) PS_MUSTCHECK;
-/* The log file of a build, of tests; the folder of a run's logs (one <task key>.log each). free()
- * them. */
+/* The log file of a build, of tests; the folder of a local run's logs, of a remote one's (one
+ * <task key>.log each). free() them. */
 char *ps_paths_build_log(const struct ps_paths *p, int64_t build);
 char *ps_paths_test_log(const struct ps_paths *p, int64_t test);
 char *ps_paths_run_logs(const struct ps_paths *p, int64_t run);
+char *ps_paths_run_outputs(const struct ps_paths *p, int64_t run);
 void ps_paths_clear(struct ps_paths *p);
 
 #endif

@@ -42,7 +42,7 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 			key, (long long)named, (long long)in->fabric_id);
 	if (in->provider != PLAN_LOCAL)
 		return;
-	if (run_tasks_read(&runs, key, doc, NULL, &err) < 0)
+	if (run_tasks_read(&runs, key, doc, NULL, NULL, &err) < 0)
 		plan_problem(p, "%s", err.msg);
 	run_tasks_clear(&runs);
 }

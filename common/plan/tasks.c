@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #include "common/plan/canon.h"
+#include "common/plan/job_params.h"
 #include "common/plan/render.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -68,7 +69,13 @@ static const char *find_wheel(const json_t *task, const char *package)
 	return seen == 1 ? only : NULL;
 }
 
-static char **copy_texts(const json_t *a, size_t extra, size_t *n)
+/* What a task is read with, besides itself. */
+struct how {
+	const char *job, *config;
+	const json_t *request, *params;
+};
+
+static char **copy_texts(const json_t *a, const struct how *how, size_t extra, size_t *n)
 {
 	char **v = xcalloc(json_array_size(a) + extra + 1, sizeof(*v));
 
@@ -76,7 +83,7 @@ static char **copy_texts(const json_t *a, size_t extra, size_t *n)
 	for (size_t i = 0; i < json_array_size(a); i++) {
 		const char *s = json_string_value(json_array_get(a, i));
 
-		v[(*n)++] = xstrdup(s ? s : "");
+		v[(*n)++] = job_params_fill(how->request, how->params, s ? s : "");
 	}
 	return v;
 }
@@ -110,9 +117,10 @@ static int read_depends(struct run_task *t, const char *job, const json_t *task,
 	return 0;
 }
 
-static int read_task(struct run_task *t, const char *job, const json_t *task, const char *config,
+static int read_task(struct run_task *t, const json_t *task, const struct how *how,
 		     struct ps_err *err)
 {
+	const char *job = how->job;
 	const json_t *wheel = json_object_get(task, "python_wheel_task");
 	const char *key = text_of(task, "task_key"), *run_if = text_of(task, "run_if"), *path;
 
@@ -140,9 +148,9 @@ static int read_task(struct run_task *t, const char *job, const json_t *task, co
 				  job, key, run_if);
 	t->package = xstrdup(text_of(wheel, "package_name"));
 	t->entry = xstrdup(text_of(wheel, "entry_point"));
-	t->parameters = copy_texts(json_object_get(wheel, "parameters"), 2, &t->nparameters);
-	if (config)
-		apply_config(t, config);
+	t->parameters = copy_texts(json_object_get(wheel, "parameters"), how, 2, &t->nparameters);
+	if (how->config)
+		apply_config(t, how->config);
 	path = find_wheel(task, t->package);
 	if (!path)
 		return ps_err_set(err, PS_EINVAL,
@@ -206,17 +214,19 @@ static int order(struct run_tasks *out, struct run_tasks *all, const char *job, 
 }
 
 int run_tasks_read(struct run_tasks *out, const char *key, const json_t *doc, const char *config,
-		   struct ps_err *err)
+		   const json_t *params, struct ps_err *err)
 {
-	const json_t *list = json_object_get(render_request(doc), "tasks");
+	const struct how how = { key, config, render_request(doc), params };
+	const json_t *list = json_object_get(how.request, "tasks");
 	struct run_tasks all = { 0 }, sorted = { 0 };
 	int rc = 0;
 
 	if (!json_array_size(list))
 		return ps_err_set(err, PS_EINVAL, "job '%s' has no tasks", key);
+	rc = job_params_check(how.request, params, err);
 	all.v = xcalloc(json_array_size(list), sizeof(*all.v));
 	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
-		rc = read_task(&all.v[all.n++], key, json_array_get(list, i), config, err);
+		rc = read_task(&all.v[all.n++], json_array_get(list, i), &how, err);
 	if (rc == 0)
 		rc = order(&sorted, &all, key, err);
 	if (rc == 0) {
@@ -229,13 +239,13 @@ int run_tasks_read(struct run_tasks *out, const char *key, const json_t *doc, co
 }
 
 int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n,
-		    const char *config, struct ps_err *err)
+		    const char *config, const json_t *params, struct ps_err *err)
 {
 	json_t *doc = NULL;
 	int rc = canon_read(&doc, bytes, n, key, err);
 
 	if (rc == 0)
-		rc = run_tasks_read(out, key, doc, config, err);
+		rc = run_tasks_read(out, key, doc, config, params, err);
 	json_decref(doc);
 	return rc;
 }

@@ -30,14 +30,15 @@ struct run_tasks {
 /*
  * Reads the tasks of a rendered definition; each stands behind all that it depends on, otherwise in
  * the order of the definition. config (may be NULL) takes the place of the value behind `-i`, or is
- * added. PS_EINVAL names the first task that is of another kind, has no wheel of a release, depends
+ * added. params (an object of texts; NULL) are values for parameters of the job (job_params.h).
+ * PS_EINVAL names the first task that is of another kind, has no wheel of a release, depends
  * on an unknown one or on itself. Free with run_tasks_clear().
  */
 int run_tasks_read(struct run_tasks *out, const char *key, const json_t *doc, const char *config,
-		   struct ps_err *err) PS_MUSTCHECK;
+		   const json_t *params, struct ps_err *err) PS_MUSTCHECK;
 /* The same from bytes. */
 int run_tasks_parse(struct run_tasks *out, const char *key, const char *bytes, size_t n,
-		    const char *config, struct ps_err *err) PS_MUSTCHECK;
+		    const char *config, const json_t *params, struct ps_err *err) PS_MUSTCHECK;
 void run_tasks_clear(struct run_tasks *t);
 
 #endif

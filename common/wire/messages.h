@@ -368,24 +368,26 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, fabric_dir, WIRE_PATH, "folder of the local fabric")                  \
 	F(STR, prefix, WIRE_PATH, "toolchain")                                       \
 	F(STR, log_dir, WIRE_PATH, "one log file per task, <task key>.log")          \
-	F(LIST, tasks, task, "in dependency order")
+	F(LIST, tasks, task, "in dependency order")                                  \
+	F(STRS, passed, 0, "those of them that stay passed: a repair")
 
 #define WIRE_task_state(F)                                                           \
 	F(U64, run, 0, "number")                                                     \
 	F(U64, fence, 0, "claim")                                                    \
 	F(STR, task, WIRE_PATH, "task_key")                                          \
-	F(STR, state, 32, "running, passed, failed, upstream failed, cancelled")     \
+	F(STR, state, 32, "queued, running, passed, failed, upstream failed, skipped, cancelled, unknown") \
 	F(I64, at_ms, 0, "wall time")                                                \
 	F(OSTR, last, WIRE_TEXT, "last line of its output")                          \
-	F(OSTR, reason, WIRE_TEXT, "first cause")
+	F(OSTR, reason, WIRE_TEXT, "first cause")                                    \
+	F(OSTR, url, WIRE_PATH, "its page at the provider")
 
 #define WIRE_run_end(F)                                                              \
 	F(U64, run, 0, "number")                                                     \
 	F(U64, fence, 0, "claim")                                                    \
-	F(STR, state, 32, "passed, failed, cancelled")                               \
+	F(STR, state, 32, "passed, failed, cancelled, unknown")                               \
 	F(OSTR, reason, WIRE_TEXT, "first cause")
 
-/* Ends work under way: its processes, its sandbox, its temporary files. The answer is the end of that
+/* Ends work under way: its processes, its sandbox, its temporary files; of a run at a provider, there. The answer is the end of that
  * work with state cancelled, unless another end was on its way already. Work that is not (any more)
  * there is answered the same; a claim that is not the one named is left alone. */
 #define WIRE_cancel(F)                                                               \
@@ -460,6 +462,44 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, reason, WIRE_TEXT, "first cause")                                    \
 	F(OSTR, unverified, WIRE_TEXT, "deployed: why the fabric is not as planned; absent: it is")
 
+/* Start a job at its provider, or go on looking after a run of it. Asked twice with one token it runs
+ * once. */
+#define WIRE_remote_run(F)                                                           \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(STR, fabric, WIRE_ID, "name")                                              \
+	F(STR, repository, WIRE_PATH, "name")                                        \
+	F(STR, project, WIRE_PATH, "path; '.' for the top")                          \
+	F(STR, release, PS_DIGEST_HEX, "release id")                                 \
+	F(STR, content, WIRE_PATH, "content store")                                  \
+	F(STR, job, WIRE_PATH, "jobs/X")                                             \
+	F(STR, name, WIRE_PATH, "as people see it on the fabric")                    \
+	F(STR, digest, PS_DIGEST_HEX, "its definition, in the content store")        \
+	F(OSTR, job_id, WIRE_ID, "the provider's own id of the job")                 \
+	F(STR, token, 64, "of this run alone")                                       \
+	F(OSTR, remote, WIRE_ID, "the provider's own id of the run; absent: it is not known to have begun") \
+	F(OSTR, config, WIRE_PATH, "config instance of all tasks; absent: as the job says") \
+	F(STRS, names, 0, "parameters")                                              \
+	F(STRS, values, 0, "theirs, as many")                                        \
+	F(U64, repair, 0, "1: start it again from what failed; 2: that has begun")   \
+	F(OSTR, cancel, WIRE_TEXT, "it shall end: who wants it and why")
+
+/* A look at it, or the first word of it. It is in the store before anything else is asked. */
+#define WIRE_remote_seen(F)                                                          \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(OSTR, remote, WIRE_ID, "the provider's own id; absent: not known yet")     \
+	F(OSTR, url, WIRE_PATH, "its page there")                                    \
+	F(U64, repair, 0, "2: it goes on from what failed")                          \
+	F(OSTR, problem, WIRE_TEXT, "why it cannot be seen; absent: it was seen")    \
+	F(BOOL, lost, 0, "nobody looks after it any more: ask again")
+
+/* core has that in the store: go on. */
+#define WIRE_remote_ok(F)                                                            \
+	F(U64, run, 0, "number")                                                     \
+	F(U64, fence, 0, "claim")                                                    \
+	F(BOOL, stop, 0, "the claim is lost: end without a word")
+
 /* Tell somebody outside what has happened: one entry of notify. */
 #define WIRE_post(F)                                                                 \
 	F(U64, id, 0, "number of the letter")                                        \
@@ -528,7 +568,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
 	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
 	X(run_start) X(task_state) X(run_end) X(cancel)                              \
-	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end) X(post) X(posted)          \
+	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end) X(remote_run) X(remote_seen) X(remote_ok) X(post) X(posted)          \
 	X(hello) X(started) X(credential) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \
 	X(ask_parent) X(told)
 

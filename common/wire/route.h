@@ -57,6 +57,12 @@
 	R(task_state, job, build) R(task_state, build, core)                          \
 	R(run_end, job, build) R(run_end, build, core)                                \
 	R(cancel, core, build)                                                        \
+	R(remote_run, core, deploy)                                                   \
+	R(remote_seen, deploying, deploy) R(remote_seen, deploy, core)                \
+	R(remote_ok, core, deploy) R(remote_ok, deploy, deploying)                    \
+	R(task_state, deploying, deploy) R(task_state, deploy, core)                  \
+	R(run_end, deploying, deploy) R(run_end, deploy, core)                        \
+	R(cancel, core, deploy) R(cancel, deploy, deploying)                          \
 	R(deploy_start, core, deploy)                                                 \
 	R(observe, core, deploy)                                                      \
 	R(observed, deploying, deploy) R(observed, deploy, core)                      \

@@ -242,4 +242,5 @@ def what_fails_to_verify_goes_back_once():
         check(len(by_core) == 1 and a.history()[0]["id"] == d["id"], by_core)
 
 
-main(orphans_stay_until_they_are_pruned, going_back, what_fails_to_verify_goes_back_once)
+if __name__ == "__main__":
+    main(orphans_stay_until_they_are_pruned, going_back, what_fails_to_verify_goes_back_once)

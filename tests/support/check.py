@@ -395,7 +395,7 @@ STEPS = {
     "check": (do_check, "configure --enable-dev with gcc, make, make check"),
     "lint": (do_lint, "rules of the house, syntax of the scripts"),
     "clang": (do_clang, "the same build with clang, without a warning"),
-    "long": (do_long, "make check-long: 100,000 histories of pushes against the merge rule"),
+    "long": (do_long, "make check-long: 100,000 histories of pushes against the merge rule, 1,000 deployments with a fault each"),
     "sanitizers": (do_sanitizers, "make check-sanitizers: address and undefined behaviour"),
     "valgrind": (do_valgrind, "make check-valgrind"),
     "fuzz": (do_fuzz, "make fuzz, shortly: project file, job JSON, frames, hook input, penstock.yml"),

@@ -129,10 +129,12 @@ class Role:
         self.core, side = socket.socketpair() if core else (None, None)
         actions = []
         high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD_CLOEXEC, 20) for s in (up, side) if s]
-        for want, fd in zip((3, 4), high):
+        if stderr is not None:      # as low as 3 or 4 it would be gone by then
+            high.append(fcntl.fcntl(stderr, fcntl.F_DUPFD_CLOEXEC, 20))
+        for want, fd in zip((3, 4) if core else (3,), high):
             actions.append((os.POSIX_SPAWN_DUP2, fd, want))
         if stderr is not None:
-            actions.append((os.POSIX_SPAWN_DUP2, stderr, 2))
+            actions.append((os.POSIX_SPAWN_DUP2, high[-1], 2))
         self.pid = os.posix_spawn(program, [program, instance], dict(os.environ if env is None else env),
                                   file_actions=actions)
         for fd in high:

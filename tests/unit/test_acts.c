@@ -41,7 +41,8 @@ struct row {
 	int rc;
 	const char *says;		/* part of the refusal, or of the items as JSON; NULL */
 	const char *then[5][2];		/* SQL and the text it must give */
-	size_t stops;			/* runs that the build role is told to end */
+	const char *next;		/* with the refusal: the command to type; NULL: no matter */
+	size_t stops;			/* runs that their role is told to end */
 };
 
 #define WHO(n) .who = { n, n, false }
@@ -185,6 +186,23 @@ static const struct row rows[] = {
 	  .then = { { "SELECT state || who || config || retry_of FROM run WHERE id = 4", "queuedboprod2" },
 		    { "SELECT group_concat(task || state) FROM task WHERE run = 4", "onequeued,twoqueued" } } },
 	{ "retry: a run, by an admin of no team", .ask = { ACTS_RETRY, ADMIN, .thing = "x2" }, .rc = PS_EPERM },
+	{ "repair: from what failed", .first = { "UPDATE task SET state = 'passed' WHERE run = 2 AND task = 'one'" },
+	  .ask = { ACTS_REPAIR, WHO("bo"), .thing = "x2" },
+	  .then = { { "SELECT state || who || config || retry_of || repair FROM run WHERE id = 4", "queuedboprod21" },
+		    { "SELECT group_concat(task || state) FROM task WHERE run = 4", "onepassed,twoqueued" } } },
+	{ "repair: twice", .first = { "UPDATE run SET retry_of = 2, repair = 1 WHERE id = 3" },
+	  .ask = { ACTS_REPAIR, WHO("bo"), .thing = "x2" }, .rc = PS_EBUSY, .next = "penstock repair x3" },
+	{ "repair: what is queued", .ask = { ACTS_REPAIR, WHO("ana"), .thing = "x3" }, .rc = PS_EBUSY,
+	  .next = "penstock runs x3" },
+	{ "repair: what passed", .ask = { ACTS_REPAIR, WHO("bo"), .thing = "x1" }, .rc = PS_EBUSY },
+	{ "repair: by an admin of no team", .ask = { ACTS_REPAIR, ADMIN, .thing = "x2" }, .rc = PS_EPERM },
+	{ "repair: at a provider that cannot", .first = { "UPDATE run SET provider = 'none', remote_id = '5' WHERE id = 2" },
+	  .ask = { ACTS_REPAIR, WHO("bo"), .thing = "x2" }, .rc = PS_ENOTSUP, .next = "penstock retry x2" },
+	{ "repair: that never began", .first = { "UPDATE run SET provider = 'none' WHERE id = 2" },
+	  .ask = { ACTS_REPAIR, WHO("bo"), .thing = "x2" }, .rc = PS_EBUSY, .next = "penstock retry x2" },
+	{ "retry: a run at a provider begins anew", .first = { "UPDATE run SET provider = 'none', remote_id = '5', repair = 2 WHERE id = 2" },
+	  .ask = { ACTS_RETRY, WHO("bo"), .thing = "x2" },
+	  .then = { { "SELECT state || provider || ifnull(remote_id, '-') || repair FROM run WHERE id = 4", "queuednone-0" } } },
 	{ "retry: a run that passed", .ask = { ACTS_RETRY, WHO("bo"), .thing = "x1" }, .rc = PS_EBUSY },
 	{ "bump: a build", .ask = { ACTS_BUMP, WHO("ana"), .thing = "b3" },
 	  .then = { { "SELECT bumped_by || (bumped_ms > 0) FROM build WHERE id = 3", "ana1" } } },
@@ -343,6 +361,7 @@ static int do_it(struct store_tx *tx, void *arg, struct ps_err *err)
 		[ACTS_REDEPLOY] = acts_redeploy, [ACTS_APPROVE] = acts_approve, [ACTS_REJECT] = acts_reject,
 		[ACTS_DEPLOY] = acts_deploy, [ACTS_FREEZE] = acts_close, [ACTS_UNFREEZE] = acts_close,
 		[ACTS_LOCK] = acts_close, [ACTS_UNLOCK] = acts_close,
+		[ACTS_REPAIR] = acts_repair,
 	};
 	struct doing *d = arg;
 
@@ -422,6 +441,8 @@ static void check_row(void **state)
 	items = json_dumps(d.acting.items, JSON_PRESERVE_ORDER);
 	if (r->says && !strstr(r->rc ? d.err.msg : items, r->says))
 		fail_msg("'%s' is not in: %s", r->says, r->rc ? d.err.msg : items);
+	if (r->next)
+		assert_string_equal(d.acting.next ? d.acting.next : "", r->next);
 	assert_int_equal(d.acting.nstops, r->stops);
 	free(items);
 	acting_clear(&d.acting);

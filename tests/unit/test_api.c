@@ -53,10 +53,11 @@ void policy_drop(struct policy_now *p)
 }
 
 void flow_run_request(struct core *c, const char *who, const char *job, const char *fabric,
-		      const char *config, const char *project, const char *repository,
-		      core_reply_fn *reply, void *arg)
+		      const char *config, json_t *params, const char *project,
+		      const char *repository, core_reply_fn *reply, void *arg)
 {
 	(void)c;
+	(void)params;
 	snprintf(fx.asked, sizeof(fx.asked), "%s|%s|%s|%s|%s|%s", who, job, fabric,
 		 config ? config : "", project, repository);
 	if (strcmp(job, "wait") == 0)
@@ -307,6 +308,7 @@ static void make_instance(void)
 
 static int setup(void **state)
 {
+	static struct role role;
 	struct core *c = &fx.core;
 	struct ps_err err;
 
@@ -315,6 +317,7 @@ static int setup(void **state)
 	fx.program = fs_find_program("penstock");
 	assert_non_null(fx.program);
 	make_instance();
+	c->role = &role;
 	c->paths = &fx.paths;
 	c->policy = &fx.policy;
 	c->started_ms = 1000;
@@ -437,20 +440,20 @@ static const struct row {
 	{ "log of nothing", { "log", "e1" }, 2, { "'e1' has no log" }, NULL },
 	{ "run passes", { "--as", "ana", "run", "good", "--fabric", "development" }, 0,
 	  { "x1", "passed" }, "(as ana)|good|development|||" },
-	{ "run fails", { "--as", "ana", "run", "bad", "-f", "development", "-i", "prod" }, 1,
+	{ "run fails", { "--as", "ana", "run", "bad", "--fabric", "development", "-i", "prod" }, 1,
 	  { "x2", "failed" }, "(as ana)|bad|development|prod||" },
-	{ "run without waiting", { "--as", "ana", "run", "good", "-f", "development", "--no-wait" },
+	{ "run without waiting", { "--as", "ana", "run", "good", "--fabric", "development", "--no-wait" },
 	  0, { "x1 queued" }, NULL },
-	{ "run, time is up", { "--as", "ana", "run", "slow", "-f", "development", "-t", "0" }, 1,
+	{ "run, time is up", { "--as", "ana", "run", "slow", "--fabric", "development", "-t", "0" }, 1,
 	  { "the time is up; x3 goes on; next: penstock" }, NULL },
-	{ "run, Ctrl-C", { "--as", "ana", "run", "wait", "-f", "development" }, 130,
+	{ "run, Ctrl-C", { "--as", "ana", "run", "wait", "--fabric", "development" }, 130,
 	  { "stopped watching; x3 goes on" }, NULL },
-	{ "run, no such job", { "--as", "ana", "run", "absent", "-f", "development" }, 1,
+	{ "run, no such job", { "--as", "ana", "run", "absent", "--fabric", "development" }, 1,
 	  { "no job 'absent'" }, NULL },
-	{ "run, not in the team", { "--as", "ana", "run", "good", "-f", "production" }, 1,
+	{ "run, not in the team", { "--as", "ana", "run", "good", "--fabric", "production" }, 1,
 	  { "fabric 'production' belongs to team 'prod_support' and 'ana' is not in it" }, NULL },
 	{ "run, no fabric", { "run", "good" }, 2, { "--fabric is missing" }, NULL },
-	{ "run, bad time", { "run", "good", "-f", "development", "-t", "soon" }, 2,
+	{ "run, bad time", { "run", "good", "--fabric", "development", "-t", "soon" }, 2,
 	  { "'soon' is no time" }, NULL },
 	{ "as nobody", { "--as", "mallory", "status" }, 1, { "'mallory' is in no team" }, NULL },
 	{ "pause a fabric", { "--as", "kim", "pause", "fabric", "production", "-m", "quarter" }, 0,

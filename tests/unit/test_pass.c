@@ -775,6 +775,84 @@ static void lease_of_a_run_ends(void **state)
 	assert_int_equal(do_write(f, end_run), PS_ESTALE);
 }
 
+static int make_remote(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct run r = { .fabric = (char *)"air", .repository = 1, .project = (char *)".",
+			 .job = (char *)"jobs/j", .release = (char *)"rel", .who = (char *)"ana",
+			 .spec = (char *)"{}", .provider = (char *)"airflow" };
+
+	(void)arg;
+	return run_insert(tx, &r, NULL, 0, err);
+}
+
+static int64_t run_fence;
+
+static int hear_of_run(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	struct fx *f = arg;
+	struct run heard = { .remote_id = (char *)"77", .url = (char *)"http://there/77",
+			    .lease_ms = f->now_ms + LEASE_REMOTE_MS };
+
+	return run_seen(tx, 1, run_fence, &heard, err);
+}
+
+static int two_tasks(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	const struct task_word words[] = { { "one", "running", NULL, NULL, NULL, 1 },
+					   { "two", "queued", NULL, NULL, "u", 1 },
+					   { "one", "passed", NULL, "last", NULL, 2 } };
+	int rc = 0;
+
+	(void)arg;
+	for (size_t i = 0; i < PS_NELEM(words) && rc == 0; i++)
+		rc = task_set(tx, 1, run_fence, &words[i], err);
+	return rc;
+}
+
+static int let_go(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return runs_let_go(tx, err);
+}
+
+/* It takes no slot of the builders, and who looks after it next goes on from its provider's id. */
+static void a_remote_run_goes_on(void **state)
+{
+	struct fx *f = *state;
+	struct pass *p;
+
+	demand_of(f, "refs/heads/main");
+	f->now_ms = 1000;
+	assert_int_equal(do_write(f, make_remote), 0);
+	assert_int_equal(do_write(f, make_run), 0);
+	p = do_pass(f, DIGEST, NULL, NULL); /* one slot, and two runs begin */
+	assert_int_equal(count(p, ACT_RUN), 2);
+	for (size_t i = 0; i < p->nacts; i++)
+		if (p->acts[i].kind == ACT_RUN && p->acts[i].id == 1) {
+			run_fence = p->acts[i].fence;
+			assert_int_equal(p->acts[i].slot, -1);
+			assert_null(p->acts[i].run.remote_id);
+		}
+	pass_free(p);
+	assert_int_equal(do_write(f, hear_of_run), 0);
+	assert_int_equal(do_write(f, two_tasks), 0);
+	assert_int_equal(do_write(f, let_go), 0); /* the role came anew */
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_RUN), 1);
+	assert_string_equal(p->acts[0].run.remote_id, "77");
+	assert_int_equal(p->acts[0].fence, run_fence + 1);
+	pass_free(p);
+	assert_int_equal(do_write(f, run_letter), 'r');
+	assert_int_equal(do_write(f, hear_of_run), PS_ESTALE);
+	assert_int_equal(do_write(f, two_tasks), PS_ESTALE);
+	run_fence++;
+	f->now_ms += 2 * LEASE_REMOTE_MS; /* nothing was heard for too long: the same */
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_RUN), 1);
+	pass_free(p);
+	assert_int_equal(do_write(f, run_letter), 'r');
+}
+
 static int unsurvey(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	int rc = sql_run(tx, err, "UPDATE event SET surveyed = 0 WHERE id = ?", "i",
@@ -818,7 +896,7 @@ int main(int argc, char **argv)
 		CASE(paused_waits_and_says_who),
 		CASE(nothing_to_do_writes_nothing), CASE(no_slot_at_all),
 		CASE(lease_of_a_build_ends), CASE(lease_of_a_deployment_ends),
-		CASE(lease_of_a_run_ends), CASE(lease_of_a_survey_ends),
+		CASE(lease_of_a_run_ends), CASE(a_remote_run_goes_on), CASE(lease_of_a_survey_ends),
 	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");

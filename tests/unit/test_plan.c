@@ -111,7 +111,7 @@ static void the_example_is_planned(void **state)
 			    "prophecy/artifacts/dev/execution/7234/1.0.0-abc/pipeline/"
 			    "customers_orders-1.0-py3-none-any.whl");
 	assert_null(strstr(p.jobs[0].bytes, "_PLACEHOLDER__"));
-	assert_int_equal(run_tasks_parse(&t, t_key, p.jobs[0].bytes, p.jobs[0].n, "prod", &err), 0);
+	assert_int_equal(run_tasks_parse(&t, t_key, p.jobs[0].bytes, p.jobs[0].n, "prod", NULL, &err), 0);
 	assert_string_equal(t.v[1].wheel, p.artifacts[1].path);
 	assert_string_equal(t.v[1].after[0], "customers_orders");
 	assert_int_equal(plan_write(&p, &stored, &err), 0);

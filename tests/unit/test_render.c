@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/plan/canon.h"
 #include "common/plan/render.h"
+#include "common/plan/job_params.h"
 #include "common/plan/tasks.h"
 
 static const struct render_params full = { "7234", "1.0-abc", "main/1.0-abc",
@@ -178,7 +179,7 @@ static void check_tasks(void **state)
 	struct run_tasks t = { 0 };
 	struct buf b = BUF_INIT;
 	struct ps_err err = { 0 };
-	int rc = run_tasks_parse(&t, "jobs/x", r->in, strlen(r->in), NULL, &err);
+	int rc = run_tasks_parse(&t, "jobs/x", r->in, strlen(r->in), NULL, NULL, &err);
 
 	if (r->out) {
 		assert_int_equal(rc, 0);
@@ -211,23 +212,51 @@ static void config_takes_the_place(void **state)
 	struct ps_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(run_tasks_parse(&t, "jobs/x", given, strlen(given), "prod", &err), 0);
+	assert_int_equal(run_tasks_parse(&t, "jobs/x", given, strlen(given), "prod", NULL, &err), 0);
 	assert_int_equal(t.v[0].nparameters, 4);
 	assert_string_equal(t.v[0].parameters[1], "prod");
 	assert_string_equal(t.v[0].parameters[3], "{}");
 	assert_string_equal(t.v[0].wheel,
 			    "prophecy/artifacts/d/e/1/2/pipeline/a-1.0-py3-none-any.whl");
 	run_tasks_clear(&t);
-	assert_int_equal(run_tasks_parse(&t, "jobs/x", plain, strlen(plain), "prod", &err), 0);
+	assert_int_equal(run_tasks_parse(&t, "jobs/x", plain, strlen(plain), "prod", NULL, &err), 0);
 	assert_int_equal(t.v[0].nparameters, 2);
 	assert_string_equal(t.v[0].parameters[1], "prod");
 	assert_string_equal(t.v[1].wheel, "prophecy/artifacts/My_pkg_x-1.whl");
 	run_tasks_clear(&t);
 }
 
+/* As a provider does it: what was given, else the default; what nobody declared stays as it is. */
+static void parameters_of_the_job(void **state)
+{
+	static const char text[] = "{\"parameters\":[{\"name\":\"day\",\"default\":\"sun\"}]}";
+	json_t *request = json_loads(text, 0, NULL), *given = json_pack("{s:s}", "day", "{{x}}");
+	const struct { const json_t *given; const char *in, *out; } fills[] = {
+		{ NULL, "-O{{job.parameters.day}}.", "-Osun." },
+		{ given, "{{job.parameters.day}}{{job.parameters.day}}", "{{x}}{{x}}" },
+		{ given, "{{job.parameters.other}} {{job.parameters.day", "{{job.parameters.other}} "
+		  "{{job.parameters.day" },
+	};
+	struct ps_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(fills); i++) {
+		char *got = job_params_fill(request, fills[i].given, fills[i].in);
+
+		assert_string_equal(got, fills[i].out);
+		free(got);
+	}
+	assert_int_equal(job_params_check(request, given, &err), 0);
+	json_object_set_new(given, "month", json_string(""));
+	assert_int_equal(job_params_check(request, given, &err), PS_EINVAL);
+	assert_string_equal(err.msg, "the job has no parameter 'month'; it has day");
+	json_decref(given);
+	json_decref(request);
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[PS_NELEM(rows) + PS_NELEM(task_rows) + 3];
+	struct CMUnitTest tests[PS_NELEM(rows) + PS_NELEM(task_rows) + 4];
 	size_t n = 0;
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
@@ -241,6 +270,7 @@ int main(int argc, char **argv)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(fabric_ids_of_both_generations);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(artifacts_of_a_volume);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(config_takes_the_place);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(parameters_of_the_job);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("render", tests, n, NULL, NULL);
 }

@@ -76,7 +76,8 @@ static int look_at(const struct upload *u, struct ps_err *err)
 
 /*
  * An answer that was lost is found by looking, and so is somebody who was there first. What is
- * written and not answered for is written again only when a look finds nothing.
+ * written and not answered for is written again only when a look finds nothing. In the end it is
+ * not done where nobody can say: what comes to that path late has the bytes that belong there.
  */
 static int bring(const struct upload *u, enum fabric_outcome *outcome, struct ps_err *err)
 {
@@ -97,7 +98,6 @@ static int bring(const struct upload *u, enum fabric_outcome *outcome, struct ps
 		if (rc == 0 || (rc != PS_EEXIST && o != FABRIC_UNKNOWN))
 			return rc;
 		tried = true;
-		*outcome = FABRIC_UNKNOWN;
 	}
 	return rc;
 }

@@ -20,13 +20,28 @@ const struct fabric_driver *fabric_driver_find(const char *provider)
 	return NULL;
 }
 
+/* "runs NAME", kept for good. */
+static const char *ability(const char *what, const char *name)
+{
+	static char texts[2 * PS_NELEM(drivers)][48];
+	static size_t used;
+
+	snprintf(texts[used], sizeof(texts[used]), "%s %s", what, name);
+	return texts[used++];
+}
+
 size_t fabric_driver_list(const char **out, size_t max)
 {
 	size_t n = 0;
 
-	while (n < PS_NELEM(drivers) && n < max) {
-		out[n] = drivers[n].fact;
-		n++;
+	for (size_t i = 0; i < PS_NELEM(drivers) && n + 3 <= max; i++) {
+		const struct fabric_runs *runs = drivers[i].driver->runs;
+
+		out[n++] = drivers[i].fact;
+		if (runs)
+			out[n++] = ability("runs", drivers[i].driver->name);
+		if (runs && runs->repair)
+			out[n++] = ability("repairs", drivers[i].driver->name);
 	}
 	return n;
 }

@@ -155,10 +155,16 @@ struct fabric_run_now {
 };
 void fabric_run_now_clear(struct fabric_run_now *n);
 
+/*
+ * Besides an outcome each returns PS_EIO, PS_ETIME, PS_EAGENT or PS_EBUSY when the provider could
+ * not be asked or did not answer: it is asked again. Any other error of start() and repair() that
+ * left nothing done is an answer, and ends the run.
+ */
 struct fabric_runs {
 	/* *id (free it) as for put. */
 	int (*start)(struct fabric_target *t, const struct fabric_run *r, char **id,
 		     enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
+	/* PS_ENOENT: the provider has no such run (any more), and says so. */
 	int (*now)(struct fabric_target *t, const struct fabric_run *r, struct fabric_run_now *out,
 		   struct ps_err *err) PS_MUSTCHECK;
 	/* Asks for its end; now() tells when it has come. */
@@ -167,7 +173,8 @@ struct fabric_runs {
 	/* Again, from the tasks that failed; those that passed stay. NULL: the provider cannot. */
 	int (*repair)(struct fabric_target *t, const struct fabric_run *r,
 		      enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
-	/* Appends what the provider keeps of a task's output; nothing is no error. */
+	/* Appends what the provider keeps of a task's output, from its beginning; nothing is no
+	 * error. */
 	int (*output)(struct fabric_target *t, const struct fabric_run *r, const char *task,
 		      struct buf *out, struct ps_err *err) PS_MUSTCHECK;
 };
@@ -198,7 +205,8 @@ extern const struct fabric_driver fabric_local, fabric_databricks, fabric_airflo
 
 /* The driver of a provider; NULL: this version has none. */
 const struct fabric_driver *fabric_driver_find(const char *provider);
-/* Fills out with "driver <name>" of every one, static texts; returns how many. */
+/* Fills out with "driver NAME" of every one, "runs NAME" and "repairs NAME" of those that can;
+ * static texts; returns how many. */
 size_t fabric_driver_list(const char **out, size_t max);
 const char *fabric_outcome_word(enum fabric_outcome o); /* not done, done, already there, unknown */
 

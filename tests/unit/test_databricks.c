@@ -1,0 +1,432 @@
+/* What the Databricks driver does that no other does: comparing with what the server makes of a job, its
+ * stamp, which job is meant, lost answers, runs. The shared cases are in test_driver.c. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/deploy/fabric/databricks_parts.h"
+#include "common/base/fsutil.h"
+#include "tests/support/workspace.h"
+
+#define RELEASE "7f3a9c2e51b04d6687f3a9c2e51b04d6687f3a9c2e51b04d6687f3a9c2e51b04"
+
+/* ---- comparing ---- */
+
+static const struct row { const char *name, *wanted, *there; bool same; } rows[] = {
+	{ "defaults are added", "{'name':'a'}",
+	  "{'name':'a','format':'MULTI_TASK','timeout_seconds':0,'email_notifications':{},'queue':{'enabled':true}}", true },
+	{ "what is empty is gone", "{'a':[],'b':{},'c':'','d':0,'e':false,'f':null,'g':{'h':[]}}", "{}", true },
+	{ "what is not empty is not", "{'a':1}", "{}", false },
+	{ "number and text", "{'n':'2','m':2}", "{'n':2,'m':'2'}", true },
+	{ "another number", "{'n':'2'}", "{'n':3}", false },
+	{ "a whole real", "{'n':1.0}", "{'n':1}", true },
+	{ "tasks in another order", "{'tasks':[{'task_key':'a','x':1},{'task_key':'b'}]}",
+	  "{'tasks':[{'task_key':'b','run_if':'ALL_SUCCESS'},{'task_key':'a','x':1}]}", true },
+	{ "a task changed", "{'tasks':[{'task_key':'a','x':1}]}", "{'tasks':[{'task_key':'a','x':2}]}", false },
+	{ "a task more", "{'tasks':[{'task_key':'a'}]}", "{'tasks':[{'task_key':'a'},{'task_key':'b'}]}", false },
+	{ "a task less", "{'tasks':[{'task_key':'a'},{'task_key':'b'}]}", "{'tasks':[{'task_key':'a'}]}", false },
+	{ "depends_on sorted", "{'depends_on':[{'task_key':'b'},{'task_key':'a'}]}",
+	  "{'depends_on':[{'task_key':'a'},{'task_key':'b'}]}", true },
+	{ "webhooks in any order", "{'on_failure':[{'id':'1'},{'id':'2'}]}", "{'on_failure':[{'id':'2'},{'id':'1'}]}", true },
+	{ "libraries in their order", "{'libraries':[{'whl':'a'},{'whl':'b'}]}", "{'libraries':[{'whl':'b'},{'whl':'a'}]}", false },
+	{ "a tag of somebody else", "{'tags':{'a':'1'}}", "{'tags':{'a':'1','b':'2'}}", true },
+	{ "a tag changed", "{'tags':{'a':'1'}}", "{'tags':{'a':'2'}}", false },
+	{ "of the cloud and of policies", "{'new_cluster':{'spark_version':'13','apply_policy_default_values':true}}",
+	  "{'new_cluster':{'spark_version':'13','aws_attributes':{'zone_id':'a'},'custom_tags':{'x':'y'}}}", true },
+	{ "paused by somebody", "{'schedule':{'pause_status':'UNPAUSED','timezone_id':'UTC'}}",
+	  "{'schedule':{'pause_status':'PAUSED','timezone_id':'UTC'}}", true },
+	{ "another time", "{'schedule':{'timezone_id':'UTC'}}", "{'schedule':{'timezone_id':'CET'}}", false },
+	{ "no schedule there", "{'schedule':{'timezone_id':'UTC'}}", "{}", false },
+	{ "queue switched off and not told", "{'queue':{'enabled':false}}", "{}", true },
+	{ "queue switched on", "{'queue':{'enabled':false}}", "{'queue':{'enabled':true}}", false },
+	{ "another kind", "{'a':{'b':1}}", "{'a':[1]}", false },
+};
+
+static json_t *json(const char *text)
+{
+	char *copy = xstrdup(text);
+	json_t *v;
+
+	for (char *c = copy; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	v = json_loads(copy, 0, NULL);
+	assert_non_null(v);
+	free(copy);
+	return v;
+}
+
+static void compared(void **state)
+{
+	const struct row *r = *state;
+	json_t *wanted = json(r->wanted), *there = json(r->there), *is;
+
+	assert_int_equal(dbx_is_as(wanted, there), r->same);
+	is = dbx_as_is(wanted, there);
+	assert_true(dbx_is_as(is, there)); /* what is told is what is there */
+	assert_int_equal(json_equal(is, wanted), r->same);
+	json_decref(is);
+	json_decref(wanted);
+	json_decref(there);
+}
+
+/* ---- against the fake workspace ---- */
+
+struct fx {
+	char dir[64], *content, hex[65];
+	struct conf_fabric conf;
+	struct fabric_target t;
+};
+
+/* The definition of the job that the cases are about. */
+static const char *definition(struct fx *f, const char *name, const char *more)
+{
+	char *text = xasprintf("{\"request\":{\"name\":\"%s\",\"tasks\":[{\"existing_cluster_id\":\"c\",\"task_key\":\"t\","
+			       "\"python_wheel_task\":{\"entry_point\":\"main\",\"package_name\":\"p\",\"parameters\":"
+			       "[\"-i\",\"dev\",\"-O\",\"{}\"]}}]%s}}", name, more);
+	struct ps_err err;
+
+	assert_int_equal(cas_put_bytes(f->content, text, strlen(text), f->hex, &err), 0);
+	free(text);
+	return f->hex;
+}
+
+static int make(void **state)
+{
+	struct fx *f = xcalloc(1, sizeof(*f));
+	struct ps_err err = { 0 };
+	char *cwd;
+
+	workspace_reset();
+	snprintf(f->dir, sizeof(f->dir), "test_databricks.XXXXXX");
+	cwd = mkdtemp(f->dir) ? getcwd(NULL, 0) : NULL;
+	if (!cwd)
+		return -1;
+	f->content = xasprintf("%s/%s", cwd, f->dir);
+	free(cwd);
+	f->conf = workspace_conf(NULL);
+	f->t = (struct fabric_target) { .content = f->content, .place = "sales", .owner = "{}", .conf = &f->conf,
+					.secret = WORKSPACE_TOKEN, .repository = "sales", .project = ".",
+					.release = RELEASE, .fence = 3 };
+	*state = f;
+	return fabric_databricks.open(&f->t, &err);
+}
+
+static int drop(void **state)
+{
+	struct fx *f = *state;
+	struct ps_err err;
+	int rc;
+
+	fabric_databricks.close(&f->t);
+	rc = fs_remove_tree(AT_FDCWD, f->dir, &err);
+	free(f->content);
+	free(f);
+	return rc;
+}
+
+static struct fabric_job job(const struct fx *f, const char *id)
+{
+	return (struct fabric_job) { .key = "jobs/a", .name = "a", .sha256 = f->hex, .id = id };
+}
+
+/* Puts the job; its return code and outcome, its id (free() it) and the error's text. */
+static int put(struct fx *f, const char *stored, char **id, enum fabric_outcome *o, struct ps_err *err)
+{
+	struct fabric_job j = job(f, stored);
+
+	*id = NULL;
+	*err = (struct ps_err) { 0 };
+	return dbx_jobs.put(&f->t, &j, id, o, err);
+}
+
+static size_t njobs(void)
+{
+	json_t *state = workspace_ask("GET", "state", NULL);
+	size_t n = json_array_size(json_object_get(state, "jobs"));
+
+	json_decref(state);
+	return n;
+}
+
+/* A job that another program made. */
+static void made_by_another(struct fx *f, const char *settings)
+{
+	struct dbx_said s;
+	struct ps_err err = { 0 };
+
+	if (dbx_ask(dbx_of(&f->t), &(struct dbx_ask) { .method = "POST", .path = "/api/2.2/jobs/create", .body = json(settings) },
+		    &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	dbx_said_clear(&s);
+}
+
+#define OTHER(name, more) "{'name':'" name "','tasks':[{'task_key':'t','notebook_task':{'notebook_path':'/x'}}]" more "}"
+
+static void which_job_is_meant(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id, *again;
+
+	definition(f, "a", "");
+	made_by_another(f, OTHER("A", ""));	/* the server finds both by one name */
+	made_by_another(f, OTHER("a", ""));
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0); /* the one of exactly that name */
+	assert_int_equal(o, FABRIC_DONE);
+	assert_int_equal(njobs(), 2);
+	definition(f, "renamed", "");
+	assert_int_equal(put(f, id, &again, &o, &err), 0); /* by its id */
+	assert_string_equal(again, id);
+	free(again);
+	dbx_forget_list(dbx_of(&f->t));
+	definition(f, "renamed again", "");
+	assert_int_equal(put(f, NULL, &again, &o, &err), 0); /* by its stamp */
+	assert_string_equal(again, id);
+	free(again);
+	assert_int_equal(put(f, "1", &again, &o, &err), 0); /* an id of nobody: by its stamp */
+	assert_int_equal(o, FABRIC_ALREADY);
+	free(again);
+	free(id);
+}
+
+static void two_that_match_stop_it(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id;
+
+	definition(f, "a", "");
+	made_by_another(f, OTHER("a", ""));
+	made_by_another(f, OTHER("a", ""));
+	assert_int_equal(put(f, NULL, &id, &o, &err), PS_ECONFLICT);
+	assert_non_null(strstr(err.msg, "two jobs there are 'a' by their name"));
+	assert_int_equal(o, FABRIC_NOT_DONE);
+	free(id);
+	workspace_reset();
+	dbx_forget_list(dbx_of(&f->t));
+	made_by_another(f, OTHER("a", ",'deployment':{'kind':'BUNDLE','metadata_file_path':'/x'}"));
+	assert_int_equal(put(f, NULL, &id, &o, &err), PS_ECONFLICT);
+	assert_non_null(strstr(err.msg, "belongs to a Databricks bundle"));
+	free(id);
+}
+
+/* 403 is no "absent": it may be there, and a second one would be made. */
+static void forbidden_is_not_absent(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id;
+
+	definition(f, "a", "");
+	workspace_faults("[{\"match\":\"GET /api/2.2/jobs/get\",\"fault\":\"forbidden\"}]");
+	assert_int_equal(put(f, "4711", &id, &o, &err), PS_EPERM);
+	assert_non_null(strstr(err.msg, "PERMISSION_DENIED"));
+	assert_int_equal(njobs(), 0);
+	free(id);
+}
+
+static void lost_answers_are_looked_for(void **state)
+{
+	static const char *const faults[] = {
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":1,\"fault\":\"drop\",\"after\":true}]",
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":1,\"fault\":\"drop\"}]",
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":1,\"fault\":\"cut\"}]",
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":[1,2],\"fault\":\"html\",\"after\":true}]",
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":1,\"fault\":\"login\"}]",
+		"[{\"match\":\"POST /api/2.2/jobs/create\",\"nth\":[1,2],\"fault\":\"throttled\",\"retry_after\":0}]",
+	};
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id;
+
+	for (size_t i = 0; i < PS_NELEM(faults); i++) {
+		workspace_reset();
+		dbx_forget_list(dbx_of(&f->t));
+		definition(f, "a", "");
+		workspace_faults(faults[i]);
+		if (put(f, NULL, &id, &o, &err) != 0)
+			fail_msg("%s: %s", faults[i], err.msg);
+		assert_int_equal(o, FABRIC_DONE);
+		assert_non_null(id);
+		assert_int_equal(njobs(), 1);
+		free(id);
+	}
+}
+
+static void a_quota_is_no_reason_to_try_again(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	unsigned before;
+	char *id;
+
+	definition(f, "a", "");
+	workspace_faults("[{\"match\":\"POST /api/2.2/jobs/create\",\"fault\":\"quota\",\"status\":429}]");
+	before = http_sent(dbx_of(&f->t)->http);
+	assert_int_equal(put(f, NULL, &id, &o, &err), PS_ELIMIT);
+	assert_int_equal(o, FABRIC_NOT_DONE);
+	assert_int_equal(http_sent(dbx_of(&f->t)->http) - before, 2); /* the list, and once */
+	assert_non_null(strstr(err.msg, "There were already 10000 jobs created"));
+	free(id);
+}
+
+/* A field that the definition has no more is not seen by comparing; the stamp knows the last one. */
+static void what_was_taken_out_goes_away(void **state)
+{
+	struct fx *f = *state;
+	struct fabric_seen seen = { 0 };
+	enum fabric_outcome o;
+	struct ps_err err;
+	struct fabric_job j;
+	json_t *settings;
+	char *id, *again;
+
+	definition(f, "a", ",\"description\":\"old\"");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	definition(f, "a", "");
+	j = job(f, id);
+	assert_int_equal(dbx_look(&f->t, &j, 1, &seen, &err), 0);
+	assert_string_not_equal(seen.sha256, f->hex);
+	assert_non_null(strstr(seen.definition, "\"description\":\"old\""));
+	fabric_seen_clear(&seen, 1);
+	assert_int_equal(put(f, id, &again, &o, &err), 0);
+	assert_int_equal(o, FABRIC_DONE);
+	settings = workspace_job("a");
+	assert_null(json_object_get(settings, "description"));
+	assert_false(json_is_true(json_object_get(json_object_get(settings, "queue"), "enabled")));
+	json_decref(settings);
+	free(again);
+	free(id);
+}
+
+static void a_token_for_a_machine(void **state)
+{
+	struct fx *f = *state;
+	struct ps_err err = { 0 };
+
+	fabric_databricks.close(&f->t);
+	f->conf.client_id = (char *)WORKSPACE_CLIENT;
+	f->conf.scope = (char *)"all-apis";
+	f->t.secret = WORKSPACE_SECRET;
+	assert_int_equal(fabric_databricks.open(&f->t, &err), 0);
+	if (fabric_databricks.probe(&f->t, &err) < 0)
+		fail_msg("%s", err.msg);
+	workspace_faults("[{\"match\":\"GET /api/2.2/jobs/list\",\"nth\":1,\"fault\":\"expired\"}]");
+	if (fabric_databricks.probe(&f->t, &err) < 0) /* once more with another */
+		fail_msg("%s", err.msg);
+	fabric_databricks.close(&f->t);
+	f->t.secret = "wrong";
+	assert_int_equal(fabric_databricks.open(&f->t, &err), 0);
+	assert_int_equal(fabric_databricks.probe(&f->t, &err), PS_EPERM);
+	assert_non_null(strstr(err.msg, "Client authentication failed"));
+}
+
+/* ---- runs ---- */
+
+static struct fabric_run_now now(struct fx *f, const struct fabric_run *r)
+{
+	struct fabric_run_now n = { 0 };
+	struct ps_err err = { 0 };
+
+	if (dbx_runs.now(&f->t, r, &n, &err) < 0)
+		fail_msg("%s", err.msg);
+	return n;
+}
+
+static void move(const struct fabric_run *r, const char *result)
+{
+	char *path = xasprintf("runs/%s", r->id);
+
+	json_decref(workspace_ask("POST", path, json_pack("{ss}", "result", result)));
+	free(path);
+}
+
+static void assert_state(struct fx *f, const struct fabric_run *r, const char *state)
+{
+	struct fabric_run_now n = now(f, r);
+
+	assert_string_equal(n.state, state);
+	fabric_run_now_clear(&n);
+}
+
+static void a_run_and_its_repair(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err = { 0 };
+	struct fabric_run r = { .token = "one", .config = "prod" };
+	struct fabric_run_now n;
+	struct buf text = BUF_INIT;
+	struct fabric_job j;
+	char *id, *run, *same;
+
+	json_decref(workspace_ask("PUT", "options", json_pack("{ss}", "runs", "hand")));
+	definition(f, "a", "");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	j = job(f, id);
+	r.job = &j;
+	if (dbx_runs.start(&f->t, &r, &run, &o, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(dbx_runs.start(&f->t, &r, &same, &o, &err), 0); /* one run, by its token */
+	assert_string_equal(same, run);
+	r.id = run;
+	n = now(f, &r);
+	assert_true(strcmp(n.state, "running") == 0 || strcmp(n.state, "queued") == 0);
+	assert_int_equal(n.ntasks, 1);
+	assert_non_null(strstr(n.url, "/runs/"));
+	fabric_run_now_clear(&n);
+	move(&r, "FAILED");
+	assert_state(f, &r, "failed");
+	assert_int_equal(dbx_runs.output(&f->t, &r, "t", &text, &err), 0);
+	assert_int_equal(dbx_runs.output(&f->t, &r, "none", &text, &err), PS_ENOENT);
+	workspace_faults("[{\"match\":\"POST /api/2.2/jobs/runs/repair\",\"nth\":1,\"fault\":\"drop\",\"after\":true}]");
+	if (dbx_runs.repair(&f->t, &r, &o, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(o, FABRIC_DONE);
+	move(&r, "SUCCESS");
+	assert_state(f, &r, "passed");
+	free(same);
+	free(run);
+	r.token = "two";
+	assert_int_equal(dbx_runs.start(&f->t, &r, &run, &o, &err), 0);
+	r.id = run;
+	assert_int_equal(dbx_runs.cancel(&f->t, &r, &o, &err), 0);
+	assert_state(f, &r, "cancelled");
+	buf_clear(&text);
+	free(run);
+	free(id);
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
+	const struct CMUnitTest cases[] = {
+		CASE(which_job_is_meant), CASE(two_that_match_stop_it), CASE(forbidden_is_not_absent),
+		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),
+		CASE(what_was_taken_out_goes_away), CASE(a_token_for_a_machine), CASE(a_run_and_its_repair),
+	};
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(cases)];
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < PS_NELEM(rows); i++)
+		t[n++] = (struct CMUnitTest) { rows[i].name, compared, NULL, NULL, (void *)&rows[i] };
+	for (size_t i = 0; i < PS_NELEM(cases); i++)
+		t[n++] = cases[i];
+	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
+	rc = _cmocka_run_group_tests("databricks", t, n, NULL, NULL);
+	workspace_stop();
+	return rc;
+}
