@@ -46,6 +46,7 @@ extern const struct cmd cmd_promote;
 extern const struct cmd cmd_prune;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_reconcile;
+extern const struct cmd cmd_drift, cmd_drift_adopt, cmd_drift_restore;
 extern const struct cmd cmd_redeploy;
 extern const struct cmd cmd_reject;
 extern const struct cmd cmd_release_hold;
@@ -99,6 +100,9 @@ const struct cmd *const cmd_table[] = {
 	&cmd_history,
 	&cmd_jobs,
 	&cmd_run_show,
+	&cmd_drift_adopt,
+	&cmd_drift_restore,
+	&cmd_drift,
 	&cmd_run,
 	&cmd_runs,
 	&cmd_approvals,

@@ -31,6 +31,7 @@ static const struct {
 	{ "deployed", "deployed" },
 	{ "failed", "failed" },
 	{ "rolled_back", "rolled back" },
+	{ "drift", "changed on the fabric" },
 };
 
 /* One line of ASCII whatever a ref is called: what is not is encoded as RFC 2047 wants it. */

@@ -19,6 +19,7 @@
 #include "agent/flow/door.h"
 #include "agent/flow/intake.h"
 #include "agent/flow/queue.h"
+#include "agent/flow/drifting.h"
 #include "agent/flow/sending.h"
 #include "agent/flow/signing.h"
 #include "agent/store/audit.h"
@@ -453,6 +454,8 @@ static int start(struct role *r, struct ps_err *err)
 	if (rc == 0)
 		rc = sending_open(&c->sending, c, err);
 	if (rc == 0)
+		drifting_open(&c->drifting, c);
+	if (rc == 0)
 		rc = clean_open(&c->clean, c, err);
 	if (rc == 0)
 		rc = intake_open(&c->intake, c, err);
@@ -496,6 +499,7 @@ static void end(struct role *r)
 	intake_close(c->intake);
 	disk_close(c->disk);
 	clean_close(c->clean);
+	drifting_close(c->drifting);
 	sending_close(c->sending);
 	queue_close(c->queue);
 	asks_free(c->asks);

@@ -70,6 +70,7 @@ struct core {
 	struct disk *disk;		/* how full they are */
 	struct clean *clean;
 	struct sending *sending;	/* the outbox */
+	struct drifting *drifting;	/* looks at fabrics */
 	struct api *api;
 	struct loop_watch *store_wake;
 	int wake_fd;

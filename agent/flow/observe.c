@@ -6,6 +6,7 @@
 
 #include "agent/flow/queue_parts.h"
 #include "agent/store/observation.h"
+#include "agent/store/retention.h"
 #include "agent/store/repository.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
@@ -19,7 +20,8 @@ struct observing {
 	char *fabric, *project, *name; /* name: of the repository */
 	int64_t repository;
 	struct deployed_jobs jobs; /* as they were when it was asked */
-	char **found;		   /* digests */
+	struct observed_found *found;
+	struct texts content;	   /* definitions in force, where they are not as deployed */
 	char *problem;
 	core_reply_fn *reply;
 	void *arg;
@@ -35,9 +37,12 @@ static void observing_end(struct observing *o, int rc, const char *problem)
 	if (o->reply)
 		o->reply(o->arg, rc, problem, NULL);
 	core_kick(o->core);
-	for (size_t i = 0; o->found && i < o->jobs.n; i++)
-		free(o->found[i]);
+	for (size_t i = 0; o->found && i < o->jobs.n; i++) {
+		free((char *)o->found[i].digest);
+		free((char *)o->found[i].changed_by);
+	}
 	free(o->found);
+	texts_clear(&o->content);
 	deployed_jobs_clear(&o->jobs);
 	free(o->fabric);
 	free(o->project);
@@ -52,11 +57,17 @@ static int write_found(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct observing *o = arg;
 	struct observed_place at = place_of(o);
+	char hex[DIGEST_HEX];
+	int rc = 0;
 
+	for (size_t i = 0; i < o->content.n && rc == 0; i++)
+		rc = cas_put_bytes(o->core->paths->artifacts, o->content.v[i],
+				   strlen(o->content.v[i]), hex, err);
+	if (rc < 0)
+		return rc;
 	if (o->problem)
 		return observation_fail(tx, &at, o->problem, clock_wall_ms(), err);
-	return observation_put(tx, &at, &o->jobs, (const char *const *)o->found, clock_wall_ms(),
-			       err);
+	return observation_put(tx, &at, &o->jobs, o->found, clock_wall_ms(), err);
 }
 
 static void found_written(void *arg, int rc, const struct ps_err *err)
@@ -89,8 +100,14 @@ static void on_answer(void *arg, struct msg *m, const char *problem)
 		problem = "the deploy role answered something else";
 	o->problem = xstrdup_null(problem);
 	o->found = xcalloc(o->jobs.n, sizeof(*o->found));
-	for (size_t i = 0; !problem && i < o->jobs.n; i++)
-		o->found[i] = xstrdup(m->u.observed.jobs.v[i].digest);
+	for (size_t i = 0; !problem && i < o->jobs.n; i++) {
+		const struct wire_found_job *j = &m->u.observed.jobs.v[i];
+
+		o->found[i] = (struct observed_found) { xstrdup(j->digest), xstrdup_null(j->by),
+							j->paused };
+		if (j->definition)
+			texts_add(&o->content, j->definition);
+	}
 	if (problem)
 		log_warn("deploy", NULL, "fabric '%s' was not seen: %s", o->fabric, problem);
 	store_write(o->core->store, STORE_FULL, write_found, found_written, o);

@@ -14,7 +14,7 @@ struct material {
 	struct buf *bytes;			/* of the templates that were read */
 	size_t nbytes;
 	struct plan_known *known;
-	struct buf *known_bytes;
+	struct buf *known_bytes, *seen_bytes;	/* as deployed; as a look found it */
 	size_t nknown;
 	struct plan_there *there;
 	char *full_tag, *fabric_dir, *project_id;
@@ -24,12 +24,15 @@ static void material_drop(struct material *m)
 {
 	for (size_t i = 0; i < m->nbytes; i++)
 		buf_clear(&m->bytes[i]);
-	for (size_t i = 0; i < m->nknown; i++)
+	for (size_t i = 0; i < m->nknown; i++) {
 		buf_clear(&m->known_bytes[i]);
+		buf_clear(&m->seen_bytes[i]);
+	}
 	free(m->bytes);
 	free(m->templates);
 	free(m->known);
 	free(m->known_bytes);
+	free(m->seen_bytes);
 	free(m->there);
 	free(m->full_tag);
 	free(m->fabric_dir);
@@ -112,16 +115,22 @@ static void read_known(const struct planning *in, struct material *m)
 	m->nknown = in->known->n;
 	m->known = xcalloc(m->nknown, sizeof(*m->known));
 	m->known_bytes = xcalloc(m->nknown, sizeof(*m->known_bytes));
+	m->seen_bytes = xcalloc(m->nknown, sizeof(*m->seen_bytes));
 	for (size_t i = 0; i < m->nknown; i++) {
 		const struct deployed_job *j = &in->known->v[i];
-		struct buf *b = &m->known_bytes[i];
+		struct buf *b = &m->known_bytes[i], *o = &m->seen_bytes[i];
+		const char *found = observed(in, j->job);
+		bool seen = found && *found &&
+			    cas_read(o, in->paths->artifacts, found, PS_JSON_MAX, NULL) == 0;
 		bool there = cas_read(b, in->paths->artifacts, j->digest, PS_JSON_MAX, NULL) == 0;
 
 		m->known[i] = (struct plan_known) { .key = j->job, .name = j->name,
 						    .digest = j->digest,
 						    .bytes = there ? buf_str(b) : NULL,
 						    .n = b->len,
-						    .observed = observed(in, j->job),
+						    .observed = found,
+						    .seen = seen ? buf_str(o) : NULL,
+						    .nseen = o->len,
 						    .version = *j->version ? j->version : NULL,
 						    .ref = j->ref,
 						    .orphan = strcmp(j->state, "orphan") == 0 };

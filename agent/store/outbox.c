@@ -51,7 +51,8 @@ static json_t *payload_of(sqlite3_stmt *q, const char *kind, char letter)
 	return o;
 }
 
-static int put_of(struct store_tx *tx, sqlite3_stmt *q, const char *kind, char letter, const char *once,
+/* more: members that stand beside those, or in their place; NULL: none. */
+static int put_of(struct store_tx *tx, sqlite3_stmt *q, const char *kind, char letter, const char *once, json_t *more,
 		  struct ps_err *err)
 {
 	char *environment = NULL, *payload = NULL;
@@ -60,6 +61,7 @@ static int put_of(struct store_tx *tx, sqlite3_stmt *q, const char *kind, char l
 	if (rc > 0) {
 		json_t *o = payload_of(q, kind, letter);
 
+		json_object_update(o, more);
 		environment = xstrdup(sql_text(q, 0));
 		payload = json_dumps(o, JSON_COMPACT);
 		json_decref(o);
@@ -72,12 +74,35 @@ static int put_of(struct store_tx *tx, sqlite3_stmt *q, const char *kind, char l
 	return rc < 0 ? rc : 0;
 }
 
-int outbox_deployment(struct store_tx *tx, int64_t deployment, const char *kind, const char *once, struct ps_err *err)
+static int of_deployment(struct store_tx *tx, int64_t deployment, const char *kind, const char *once, json_t *more,
+			 struct ps_err *err)
 {
 	return put_of(tx, sql_query(tx, err, "SELECT d.environment, d.fabric, r.name, d.project, l.ref, l.commit_oid, l.event,"
 				    " l.pusher, d.release, l.version, d.reason, d.detail, d.id FROM deployment d"
 				    " JOIN repository r ON r.id = d.repository JOIN label l ON l.id = d.label"
-				    " WHERE d.id = ?", "i", deployment), kind, 'd', once, err);
+				    " WHERE d.id = ?", "i", deployment), kind, 'd', once, more, err);
+}
+
+int outbox_deployment(struct store_tx *tx, int64_t deployment, const char *kind, const char *once, struct ps_err *err)
+{
+	return of_deployment(tx, deployment, kind, once, NULL, err);
+}
+
+int outbox_drift(struct store_tx *tx, int64_t deployment, const char *job, const char *by, bool gone, struct ps_err *err)
+{
+	char *reason = xasprintf("%s %s on the fabric%s%s", job, gone ? "is gone" : "was changed", by ? " by " : "",
+				 by ? by : "");
+	json_t *more = json_object();
+	int rc;
+
+	put_text(more, "job", job);
+	put_text(more, "changed_by", by);
+	put_text(more, "reason", reason);
+	put_text(more, "detail", NULL);
+	rc = of_deployment(tx, deployment, "drift", NULL, more, err);
+	json_decref(more);
+	free(reason);
+	return rc;
 }
 
 int outbox_demand(struct store_tx *tx, int64_t demand, const char *kind, struct ps_err *err)
@@ -85,7 +110,7 @@ int outbox_demand(struct store_tx *tx, int64_t demand, const char *kind, struct 
 	return put_of(tx, sql_query(tx, err, "SELECT d.environment, d.fabric, r.name, d.project, d.ref, d.commit_oid, d.event,"
 				    " e.pusher, d.release, NULL, d.reason, d.detail, d.event FROM demand d"
 				    " JOIN repository r ON r.id = d.repository JOIN event e ON e.id = d.event"
-				    " WHERE d.id = ?", "i", demand), kind, 'e', NULL, err);
+				    " WHERE d.id = ?", "i", demand), kind, 'e', NULL, NULL, err);
 }
 
 /* ---- who is told ---- */

@@ -28,6 +28,9 @@ int outbox_put(struct store_tx *tx, const char *kind, const char *environment, c
 /* The same about a deployment as it is now; of one that has no deployment, about a demand. */
 int outbox_deployment(struct store_tx *tx, int64_t deployment, const char *kind, const char *once,
 		      struct ps_err *err) PS_MUSTCHECK;
+/* A job of that deployment is other than it was put there, or gone; by (may be NULL): who did it. */
+int outbox_drift(struct store_tx *tx, int64_t deployment, const char *job, const char *by, bool gone,
+		 struct ps_err *err) PS_MUSTCHECK;
 int outbox_demand(struct store_tx *tx, int64_t demand, const char *kind, struct ps_err *err) PS_MUSTCHECK;
 
 /* When is there something to do? 0: now; -1: not before another notice. */

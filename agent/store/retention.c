@@ -75,7 +75,8 @@ int retention_digests(struct store_tx *tx, struct texts *out, struct ps_err *err
 		"SELECT build.digest FROM build JOIN demand_build ON demand_build.build = build.id"
 		" JOIN demand ON demand.id = demand_build.demand"
 		" WHERE demand.state IN ('waiting', 'active') AND build.digest IS NOT NULL"
-		" UNION SELECT digest FROM deployed_job";
+		" UNION SELECT digest FROM deployed_job"
+		" UNION SELECT digest FROM observed_job WHERE digest <> ''";
 
 	return collect(tx, sql_query(tx, err, sql, ""), out, err);
 }

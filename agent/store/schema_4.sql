@@ -35,3 +35,10 @@ ALTER TABLE run ADD COLUMN url TEXT;			-- the provider's page
 ALTER TABLE run ADD COLUMN repair BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE task ADD COLUMN url TEXT;
 CREATE INDEX run_retry ON run (retry_of);
+
+-- ---- drift: what is in force in place of what was deployed ----
+
+-- of the definition that is in force, the content store has the bytes by observed_job.digest
+ALTER TABLE observed_job ADD COLUMN changed_by TEXT;	-- where the provider tells; NULL: not known
+ALTER TABLE observed_job ADD COLUMN paused BIGINT NOT NULL DEFAULT 0;	-- 1: it does not start by itself
+ALTER TABLE observed_job ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0;	-- first seen so; 0: not known

@@ -47,6 +47,9 @@ view_fn view_fabrics;		/* those of cfg with what is live on each */
 view_fn view_approvals;
 view_fn view_history;		/* deployments of fabric a->id */
 view_fn view_jobs;		/* what it has of us, orphans too */
+/* jobs that are other than they were deployed: of fabric a->id, or job a->thing; NULL both: all. Each
+ * with the digests deployed and observed (null: gone) and the deployment it is of */
+view_fn view_drift;
 view_fn view_runs, view_run;
 /* array of what waits or is under way, each with its first reason */
 view_fn view_queue;

@@ -35,6 +35,7 @@ static json_t *fabric_item(const struct conf_fabric *f)
 	json_object_set_new(o, "fabric_id", json_integer(f->id));
 	json_object_set_new(o, "waiting", json_integer(0));
 	put_text(o, "note", NULL);
+	json_object_set_new(o, "drifted", json_integer(0));
 	json_object_set_new(o, "projects", json_array());
 	return o;
 }
@@ -126,6 +127,20 @@ static json_t *waiting_row(sqlite3_stmt *q)
 	return o;
 }
 
+static json_t *drifted_row(sqlite3_stmt *q)
+{
+	int64_t n = sql_int(q, 1);
+	char *note = xasprintf("%lld job%s changed there: penstock drift %s", (long long)n, n == 1 ? " was" : "s were",
+			       sql_text(q, 0));
+	json_t *o = json_object();
+
+	put_text(o, "fabric", sql_text(q, 0));
+	json_object_set_new(o, "drifted", json_integer(n));
+	put_text(o, "note", note);
+	free(note);
+	return o;
+}
+
 static json_t *pinned_row(sqlite3_stmt *q)
 {
 	json_t *o = json_object();
@@ -165,7 +180,11 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 		" WHERE state = 'live' GROUP BY fabric, repository, project, release) AS p"
 		" JOIN repository r ON r.id = p.repository LEFT JOIN deployment d ON d.id = p.last"
 		" LEFT JOIN label l ON l.id = d.label ORDER BY p.n DESC, p.last DESC";
-	json_t *parts = json_array(), *pinned = json_array();
+	static const char drifted_sql[] =
+		"SELECT o.fabric, COUNT(*) FROM observed_job o JOIN deployed_job j ON j.fabric = o.fabric"
+		" AND j.repository = o.repository AND j.project = o.project AND j.job = o.job AND j.state = 'live'"
+		" GROUP BY o.fabric";
+	json_t *parts = json_array(), *pinned = json_array(), *drifted = json_array();
 	json_t *items = json_array(), *live = json_array(), *waiting = json_array(), *one, *fabric;
 	size_t i;
 	int rc = view_rows(tx, sql_query(tx, err, live_sql, ""), live, VIEW_LIMIT_MAX, NULL, live_row, err);
@@ -178,6 +197,8 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 	if (rc == 0)
 		rc = view_rows(tx, sql_query(tx, err, "SELECT fabric, 'pinned by ' || who || ': ' || why FROM pin", ""),
 			       pinned, VIEW_LIMIT_MAX, NULL, pinned_row, err);
+	if (rc == 0)
+		rc = view_rows(tx, sql_query(tx, err, drifted_sql, ""), drifted, VIEW_LIMIT_MAX, NULL, drifted_row, err);
 	for (i = 0; i < a->cfg->nfabrics; i++)
 		json_array_append_new(items, fabric_item(&a->cfg->fabrics[i]));
 	json_array_foreach(live, i, one)
@@ -185,6 +206,11 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 	json_array_foreach(pinned, i, one)
 		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
 			json_object_set(fabric, "pinned", json_object_get(one, "pinned"));
+	json_array_foreach(drifted, i, one)
+		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric"))))) {
+			json_object_set(fabric, "drifted", json_object_get(one, "drifted"));
+			json_object_set(fabric, "note", json_object_get(one, "note"));
+		}
 	json_array_foreach(live, i, one)
 		if ((fabric = find(items, json_string_value(json_object_get(one, "fabric")))))
 			place_live(fabric, one);
@@ -194,6 +220,7 @@ int view_fabrics(struct store_tx *tx, const struct view_ask *a, json_t **out, st
 	json_decref(live);
 	json_decref(parts);
 	json_decref(pinned);
+	json_decref(drifted);
 	json_decref(waiting);
 	if (rc == 0)
 		*out = json_pack("{s:o, s:b}", "items", items, "more", 0);

@@ -36,6 +36,7 @@ static const struct route routes[] = {
 	{ .path = "/fabrics/*/history", .view = view_history },
 	{ .path = "/fabrics/*/jobs", .view = view_jobs },
 	{ .path = "/plan", .act = act_plan },
+	{ .path = "/drift", .act = act_drift },
 	{ .path = "/runs", .view = view_runs },
 	{ .path = "/runs/*", .view = view_run },
 	{ .path = "/runs/*/log", .act = log_run },

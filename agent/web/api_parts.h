@@ -82,6 +82,7 @@ void act_thing(struct request *r);
 void act_drain(struct request *r);
 /* api_plan.c */
 void act_plan(struct request *r);
+void act_drift(struct request *r);
 /* api_log.c */
 void log_build(struct request *r);
 void log_test(struct request *r);

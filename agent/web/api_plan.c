@@ -1,6 +1,7 @@
 /* api_plan – what a release would change in an environment. */
 #include "config.h"
 
+#include "agent/flow/drift_ask.h"
 #include "agent/flow/plan_ask.h"
 #include "agent/web/api_parts.h"
 
@@ -26,4 +27,13 @@ void act_plan(struct request *r)
 		request_fail(r, PS_EINVAL, "a plan is made for an environment", "penstock status");
 	else
 		flow_plan(r->core, &ask, planned, r);
+}
+
+void act_drift(struct request *r)
+{
+	const char *adopt = http_param(r->call, "adopt");
+	struct drift_ask ask = { .fabric = http_param(r->call, "fabric"),
+				 .job = http_param(r->call, "job"), .adopt = adopt && *adopt };
+
+	flow_drift(r->core, &ask, planned, r);
 }

@@ -54,6 +54,7 @@ struct conf_fabric {
 	enum conf_provider provider;
 	bool self_approval;
 	char *emergency;		/* team: may approve alone, at any time; NULL: none */
+	int64_t drift_ms;		/* how often somebody looks at it; 0: nobody */
 	unsigned runs;			/* limits.runs: at the same time; 0: as the slots allow */
 	char *host;			/* databricks: URL; airflow: URL; NULL for local */
 	struct conf_http http;
@@ -167,7 +168,8 @@ struct conf_notify {
 	struct conf_secret secret;	/* of the webhook: signs what is sent */
 	struct conf_names to;
 	char *from, *sendmail;		/* of the mail */
-	struct conf_names events;	/* approval, deployed, failed, rolled_back; none: all */
+	/* approval, deployed, failed, rolled_back, drift; none: all */
+	struct conf_names events;
 	struct conf_names environments;	/* none: all */
 	int64_t retry_ms;		/* before the second try; doubles up to an hour */
 	unsigned tries;

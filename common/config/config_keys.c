@@ -21,7 +21,8 @@ static const char *const rule_codes[] = {
 	NULL,
 };
 static const char *const schedule_words[] = { "quartz_cron_expression", "timezone_id", NULL };
-static const char *const notify_words[] = { "approval", "deployed", "failed", "rolled_back", NULL };
+static const char *const notify_words[] = { "approval", "deployed", "failed", "rolled_back",
+					   "drift", NULL };
 static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
 
 #define GB (1LL << 30)
@@ -101,6 +102,8 @@ static const struct conf_key fabric_keys[] = {
 	{ .name = "self_approval", .type = CONF_BOOL, AT(self_approval), .fallback = "false" },
 	{ .name = "emergency", .type = CONF_NAME, AT(emergency), .refers = CONF_A_TEAM },
 	{ .name = "limits", .type = CONF_TABLE, .table = &limits_table },
+	{ .name = "drift", .type = CONF_TIME, AT(drift_ms), .min = 0, .max = 24 * 60 * MINUTE_MS,
+	  .fallback = "10m" },
 	{ .name = "http", .type = CONF_TABLE, .table = &http_table },
 	{ .name = "databricks", .type = CONF_TABLE, .table = &databricks_table },
 	{ .name = "airflow", .type = CONF_TABLE, .table = &airflow_table },

@@ -27,15 +27,14 @@ static bool is_secret(const char *key, const json_t *v)
 	return false;
 }
 
-/* A twin of v without secrets. */
-static json_t *without_secrets(const json_t *v)
+json_t *diff_without_secrets(const json_t *v)
 {
 	json_t *o = (json_t *)v, *made;
 
 	if (json_is_array(v)) {
 		made = json_array();
 		for (size_t i = 0; i < json_array_size(v); i++)
-			json_array_append_new(made, without_secrets(json_array_get(v, i)));
+			json_array_append_new(made, diff_without_secrets(json_array_get(v, i)));
 		return made;
 	}
 	if (!json_is_object(v))
@@ -47,7 +46,7 @@ static json_t *without_secrets(const json_t *v)
 
 		json_object_set_new(made, key, is_secret(key, value)
 						       ? json_string("(not shown)")
-						       : without_secrets(value));
+						       : diff_without_secrets(value));
 	}
 	return made;
 }
@@ -59,7 +58,7 @@ static char *brief(const json_t *v)
 
 	if (!v)
 		return xstrdup("");
-	shown = without_secrets(v);
+	shown = diff_without_secrets(v);
 	if (canon_write_any(shown, &b, NULL) < 0)
 		buf_adds(&b, "?");
 	json_decref(shown);

@@ -31,6 +31,8 @@ struct plan_known { /* a job as last deployed there for this project */
 	bool orphan; /* an earlier release left it behind */
 	/* digest of what a look found in force; "": nothing; NULL: nobody has looked since */
 	const char *observed;
+	const char *seen; /* the definition in force, where that is another; NULL: not at hand */
+	size_t nseen;
 	/* those that its definition was rendered with; NULL: not known */
 	const char *version, *ref;
 };

@@ -162,7 +162,9 @@ static void tell_change(struct plan_job *j, const struct plan_input *in,
 {
 	const struct plan_job *with = as_deployed ? &as_deployed->job : j;
 
-	if (known->bytes)
+	if (known->seen)
+		diff_documents(j, known->seen, known->nseen, with->bytes, with->n);
+	else if (known->bytes)
 		diff_documents(j, known->bytes, known->n, with->bytes, with->n);
 	if (as_deployed)
 		tell_artifacts(j, in, as_deployed);

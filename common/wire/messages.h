@@ -505,7 +505,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, id, 0, "number of the letter")                                        \
 	F(U64, fence, 0, "claim")                                                    \
 	F(STR, target, WIRE_ID, "name of the entry")                                 \
-	F(STR, kind, 32, "approval, deployed, failed, rolled_back")                  \
+	F(STR, kind, 32, "approval, deployed, failed, rolled_back, drift")           \
 	F(STR, uid, WIRE_ID, "always the same for this letter")                      \
 	F(STR, payload, WIRE_TEXT * 4, "a JSON object")
 

@@ -15,6 +15,7 @@
 
 #include "agent/flow/sending.h"
 #include "agent/flow/acts.h"
+#include "agent/flow/drift_ask.h"
 #include "agent/flow/plan_ask.h"
 #include "agent/flow/clean.h"
 #include "agent/flow/disk.h"
@@ -90,6 +91,25 @@ void flow_backup(struct core *c, const char *path, core_reply_fn *reply, void *a
 	(void)c;
 	snprintf(fx.asked, sizeof(fx.asked), "backup %s", path);
 	reply(arg, 0, NULL, "4096");
+}
+
+void flow_drift(struct core *c, const struct drift_ask *k, plan_reply_fn *reply, void *arg)
+{
+	json_t *doc = json_pack("{s:[{s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}], s:b}",
+				"items", "id", "jobs/x", "state", "changed", "fabric", "f",
+				"changed_by", "kim\033", "since", "2026", "deployment", "d3",
+				"fields", "path", "request.a", "was", "1", "is", "", "more", 0);
+
+	(void)c;
+	if (k->adopt) {
+		json_decref(doc);
+		doc = json_pack("{s:s, s:s, s:n, s:{s:i}}", "id", "jobs/x", "file",
+				"jobs/x/code/databricks-job.json", "derived", "patch", "a", 1);
+	}
+	snprintf(fx.asked, sizeof(fx.asked), "drift|%s|%s|%d", k->fabric ? k->fabric : "",
+		 k->job ? k->job : "", k->adopt);
+	reply(arg, 0, NULL, NULL, doc);
+	json_decref(doc);
 }
 
 void flow_plan(struct core *c, const struct plan_ask *k, plan_reply_fn *reply, void *arg)
@@ -230,6 +250,13 @@ void flow_adopt_ref(struct core *c, const char *path, const char *ref, const cha
 	(void)c;
 	snprintf(fx.asked, sizeof(fx.asked), "adopt %s %s by %s", path, ref, who);
 	reply(arg, 0, NULL, "an event");
+}
+
+void flow_forget(struct core *c, const char *repository, core_reply_fn *reply, void *arg)
+{
+	(void)c;
+	snprintf(fx.asked, sizeof(fx.asked), "forget %s", repository);
+	reply(arg, 0, NULL, NULL);
 }
 
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
@@ -508,6 +535,11 @@ static const struct row {
 	{ "plan that cannot be", { "plan", "e", "failed", "--exit-code" }, 1,
 	  { "error: derive 'jobs/z': no\ncannot be deployed" }, NULL },
 	{ "plan of no environment", { "plan", "none" }, 1, { "no environment 'none'", " status" }, NULL },
+	{ "drift", { "drift", "f" }, 0,
+	  { "~ f jobs/x  changed by kim\\x1b, seen since 2026\n    ~ request.a  1 → (none)\n",
+	    " drift restore " }, "drift|f||0" },
+	{ "drift counts", { "drift", "--exit-code", "--json" }, 4, { "\"jobs/x\"" }, "drift|||0" },
+	{ "drift adopt", { "drift", "adopt", "jobs/x", "-F", "f" }, 0, { "\"a\": 1" }, "drift|f|jobs/x|1" },
 	{ "clean, dry", { "clean", "-n" }, 0, { "b1.log", "1 files, 4096 bytes would go" }, "clean 1" },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },

@@ -252,7 +252,9 @@ static int run_found(struct store_tx *tx, void *arg, struct ps_err *err)
 	int rc = deployed_jobs(tx, at.fabric, at.repository, at.project, &asked, err);
 
 	if (rc == 0)
-		rc = found ? observation_put(tx, &at, &asked, &found, f->now_ms, err) :
+		rc = found ? observation_put(tx, &at, &asked,
+					     &(struct observed_found) { .digest = found },
+					     f->now_ms, err) :
 			observation_fail(tx, &at, "it is away", f->now_ms, err);
 	deployed_jobs_clear(&asked);
 	return rc;
