@@ -228,6 +228,16 @@ void diag_print_source(struct buf *out, const struct diag_list *l, size_t max)
 	print_more(out, l, shown);
 }
 
+void diag_cut(struct diag_list *l, size_t n)
+{
+	while (l->n > n) {
+		struct diag *d = &l->v[--l->n];
+
+		l->errors -= d->severity == DIAG_ERROR;
+		diag_free(d);
+	}
+}
+
 void diag_clear(struct diag_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)

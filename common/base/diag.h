@@ -51,6 +51,8 @@ void diag_copy(struct diag_list *l, enum diag_severity severity, const struct di
 	       const char *path, const char *key);
 /* Turns an error into a warning and keeps the count right. */
 void diag_demote(struct diag_list *l, size_t i);
+/* Drops all behind the first n. */
+void diag_cut(struct diag_list *l, size_t n);
 /* Moves all of from to the end of to. */
 void diag_move(struct diag_list *to, struct diag_list *from);
 void diag_sort(struct diag_list *l);

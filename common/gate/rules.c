@@ -8,7 +8,6 @@
 #include "common/gate/unit.h"
 
 enum {
-	FINDINGS_MAX = 10000,		/* a stranger's file may hold a million of them */
 	TEXT_MAX = 1000,		/* of one; names in files may be as long as the file */
 	KEY_MAX = 500,
 };
@@ -81,7 +80,8 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 	char *text, *full;
 	va_list ap;
 
-	if (r->found.n >= FINDINGS_MAX)
+	r->told = r->found.n < RULES_FOUND_MAX;
+	if (!r->told)
 		return;
 	full = key_of(r, key);
 	va_start(ap, fmt);
@@ -96,7 +96,7 @@ void rule_hit(struct rules *r, enum rule_id id, const char *path, struct doc_pos
 
 void rule_near(struct rules *r, const char *word, const char *const *words, size_t n)
 {
-	for (size_t i = 0; i < n && r->found.n && r->found.n < FINDINGS_MAX; i++)
+	for (size_t i = 0; i < n && r->told; i++)
 		if (near_one_away(word, words[i])) {
 			diag_hint(&r->found, "the nearest is '%s'", words[i]);
 			return;

@@ -57,6 +57,8 @@ struct rules_project {
 	struct project read;		/* rules_doc() fills it; doc NULL until then */
 };
 
+enum { RULES_FOUND_MAX = 10000 };	/* a stranger's file may hold a million findings */
+
 /* What one tree is judged with; rules add to found and dead. */
 struct rules {
 	struct tree *t;			/* inside a unit: one that writes down what is looked at */
@@ -67,6 +69,7 @@ struct rules {
 	bool late;			/* the deadline passed; what is found is not all */
 	char *slow;			/* late: what was being looked at */
 	struct diag_list found;
+	bool told;			/* the last finding is in there, not past the bound */
 	struct rule_dead *dead;
 	size_t ndead, cap;
 	struct rules_project *projects;	/* those looked at so far */

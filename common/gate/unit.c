@@ -16,9 +16,12 @@ void unit_result_clear(struct unit_result *u)
 	*u = (struct unit_result) { .ndead = 0 };
 }
 
-/* Findings and dead references go over to the judgement. */
+/* Findings and dead references go over to the judgement, as many as without units. */
 static void give(struct rules *r, struct unit_result *u)
 {
+	size_t room = r->found.n < RULES_FOUND_MAX ? RULES_FOUND_MAX - r->found.n : 0;
+
+	diag_cut(&u->found, room);
 	diag_move(&r->found, &u->found);
 	for (size_t i = 0; i < u->ndead; i++) {
 		r->dead = xgrow(r->dead, r->ndead, &r->cap, sizeof(*r->dead));

@@ -176,6 +176,26 @@ static void what_depends_on_it_is_not_either(void **state)
 	stands_at = -1;
 }
 
+/* Of 15,000 findings the same 10,000 are told, whoever's turn it was when they were full. */
+static void the_bound_is_where_it_is_without_units(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	demo_make();
+	buf_adds(&b, "{\"diagnostics\": [");
+	for (int i = 0; i < 5000; i++)
+		buf_addf(&b, "%s{\"severity\": 1, \"message\": \"%d\"}", i ? ",\n" : "", i);
+	buf_adds(&b, "]}");
+	demo_put("pipelines/p1/code/.prophecy/workflow.latest.json", buf_str(&b));
+	demo_put("pipelines/p2/code/.prophecy/workflow.latest.json", buf_str(&b));
+	demo_put("pipelines/p4/code/.prophecy/workflow.latest.json", buf_str(&b));
+	buf_clear(&b);
+	settle();
+	same_as_fresh("r", NULL);
+	same_as_fresh("r", NULL);
+}
+
 /* ---- changes at random ---- */
 
 static char *any_path(void)
@@ -438,6 +458,7 @@ int main(int argc, char **argv)
 		CASE(only_what_may_have_changed_is_asked_for),
 		CASE(what_is_younger_than_the_look_is_not_remembered),
 		CASE(what_depends_on_it_is_not_either),
+		CASE(the_bound_is_where_it_is_without_units),
 		CASE(many_changes_never_change_a_verdict), CASE(a_damaged_memory_is_none),
 		CASE(it_is_kept_where_it_may_be), CASE(it_is_bounded),
 		cmocka_unit_test(stamps_and_listings),
