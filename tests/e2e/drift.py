@@ -111,7 +111,7 @@ def seen_told_shown_and_put_back():
         s.penstock("drift", "restore", FABRIC)
         s.none_left()
         wait("as it was", lambda: s.jobs(FABRIC, "sales") == before)
-        last = s.items("history", FABRIC)[0]
+        last = wait("it is over", lambda: (d := s.items("history", FABRIC)[0])["state"] == "deployed" and d)
         check((last["state"], last["asked"], last["jobs"]) == ("deployed", "redeploy", [JOB]), last)
         check("is as it was deployed" in s.penstock("drift", "restore", FABRIC, expect=1).stderr, "again")
         check("no fabric 'x'" in s.penstock("drift", "x", expect=1).stderr, "unknown")

@@ -33,7 +33,7 @@ struct fx {
 
 static char t_databricks[] = "databricks", t_file[] = "code/databricks-job.json";
 
-static void set_template(struct fx *f, size_t i, int retries)
+static void set_template(struct fx *f, size_t i, size_t wheel, int retries)
 {
 	char *text = xasprintf(
 		"{\"fabric_id\":\"7\",\"components\":[],\"request\":{\"name\":\"j%03zu\",\"tags\":"
@@ -42,7 +42,7 @@ static void set_template(struct fx *f, size_t i, int retries)
 		"\"main\",\"parameters\":[]},\"libraries\":[{\"whl\":\"dbfs:/FileStore/prophecy/"
 		"artifacts/dev/execution/__PROJECT_ID_PLACEHOLDER__/"
 		"__PROJECT_RELEASE_VERSION_PLACEHOLDER__/pipeline/w%03zu-1.0-py3-none-any.whl\"}]}]}}",
-		i, retries, i);
+		i, retries, wheel);
 
 	free((char *)f->templates[i].bytes);
 	digest_bytes(f->shas[i], text, strlen(text));
@@ -178,7 +178,7 @@ static int setup(void **state)
 		f->jobs[i] = (struct manifest_job) { xasprintf("jobs/j%03zu", i),
 						     xasprintf("j%03zu", i), t_databricks, 7,
 						     &f->files[i], 1 };
-		set_template(f, i, 0);
+		set_template(f, i, i, 0);
 	}
 	f->in = (struct plan_input) {
 		.release = &f->m, .release_id = "r", .environment = "production",
@@ -238,7 +238,7 @@ static void one_definition_is_one_job(void **state)
 {
 	struct fx *f = *state;
 
-	set_template(f, 9, 3);
+	set_template(f, 9, 9, 3);
 	plan(f, "v2", "refs/tags/v2");
 	counts(f, 1, MANY - 1, 1);
 	is_whole(f);
@@ -287,13 +287,29 @@ static void what_drifted_is_put_back_as_it_was(void **state)
 	is_whole(f);
 }
 
+static void a_shared_wheel_is_put_for_one(void **state)
+{
+	struct fx *f = *state;
+
+	set_template(f, 1, 0, 0);
+	plan(f, "v1", "refs/tags/v1");
+	deploy(f);
+	f->known[0].observed = "";
+	plan(f, "v2", "refs/tags/v2");
+	counts(f, 1, MANY - 1, 1);
+	f->known[0].observed = NULL;
+	f->known[1].observed = "";
+	plan(f, "v2", "refs/tags/v2");
+	counts(f, 1, MANY - 1, 1);
+}
+
 /* Somebody made by hand what this release makes of it. */
 static void what_was_adopted_is_in_force(void **state)
 {
 	struct fx *f = *state;
 	char digest[65];
 
-	set_template(f, 5, 4);
+	set_template(f, 5, 5, 4);
 	plan(f, "v1", "refs/tags/v1");
 	memcpy(digest, f->now.jobs[5].digest, 65);
 	f->known[5].observed = digest;
@@ -356,6 +372,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(one_definition_is_one_job, setup, teardown),
 		cmocka_unit_test_setup_teardown(versions_stay_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_drifted_is_put_back_as_it_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_shared_wheel_is_put_for_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_adopted_is_in_force, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_orphan_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_no_job_names, setup, teardown),
