@@ -29,7 +29,7 @@ from agent import BUILD, Failed, Instance, check, main, run  # noqa: E402
 from scene import Scene  # noqa: E402
 
 PROGRAMS = ("penstock-core", "penstock-gate", "penstock-build", "penstock-deploy", "penstock-hook", "penstockd", "penstock")
-KINDS = ("up", "down")
+KINDS = ("up", "down", "remote")
 # At which hit of a point to kill. Those that many writes share are tried later too: each time something
 # else has just been written.
 SHARED = {"store.commit": (1, 3, 6), "store.committed": (1, 4), "fs.fsync": (1, 3), "fs.rename": (1, 3)}

@@ -16,9 +16,11 @@ import threading
 import time
 
 import wire
+from workspace import Workspace
 from agent import BUILD, Failed, Instance, check, clean_env, run, wait, zombie
 
 MAIN = "refs/heads/main"
+REMOTE = "refs/heads/remote"
 JOB = "job_development"
 # The example without Spark: what is killed here is penstock, not a JVM.
 PIPELINE = '''def main():
@@ -76,7 +78,8 @@ class Pusher(threading.Thread):
 
 
 class Scene:
-    """kind: "up" (the agent runs while the push comes) or "down" (it comes first)."""
+    """kind: "up" (the agent runs while the push comes), "down" (it comes first) or "remote" (what is pushed runs at a
+    provider too: the fake workspace, which nobody kills)."""
 
     def __init__(self, prefix, kind, spec=None):
         self.a = Instance(prefix)
@@ -86,6 +89,7 @@ class Scene:
         self.calm = spec is None		# nobody shall freeze (any more)
         self.client = None
         self.pusher = None
+        self.workspace = None
         self.ending = False			# it was told to stop
 
     def prepare(self):
@@ -98,6 +102,8 @@ class Scene:
             f.write("notify:\n"
                     "  mail: { mail: { to: [a@example.net], from: p@example.net, sendmail: /bin/true }, retry: 100ms, tries: 99 }\n"
                     f"  hook: {{ webhook: {{ url: 'http://127.0.0.1:9', secret: {{ file: {a.base}/secret }} }}, events: [rolled_back] }}\n")
+        if self.kind == "remote":
+            self.add_workspace()
         # as from a template: hooks are there, the id is the gate's to make
         run("git", "-C", self.repos[0], "config", "--unset", "penstock.id", env=clean_env())
         self.clone = a.example(self.repos[0])
@@ -114,6 +120,27 @@ class Scene:
             c.write("README", "beside\n")
         self.beside = side
 
+    def add_workspace(self):
+        """A fabric that is one: what the second task comes to is bad at first and good when repaired."""
+        a = self.a
+        self.workspace = Workspace(os.path.join(a.base, "workspace"),
+                                   options={"outcomes": {"*/sales_report": ["FAILED", "SUCCESS"]}}).start()
+        with open(os.path.join(a.base, "token"), "w", encoding="utf-8") as f:
+            f.write(self.workspace.token)
+        path = os.path.join(a.dir, "penstock.yml")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        for line, more in (
+                ("fabrics:", "  far:\n    id: 6006\n    owner: developers\n    provider: databricks\n"
+                 f"    databricks: {{ host: '{self.workspace.url}', token: {{ file: {a.base}/token }} }}\n"
+                 "    http: { retry: 50ms, patience: 2s, per_second: 0 }\n"),
+                ("environments:", f"  - name: far\n    refs: [{REMOTE}]\n    fabric: far\n    deploy: auto\n"
+                 "    jobs:\n      derive:\n        - { from: jobs/job_development, as: jobs/job_far, config: prod }\n")):
+            at = text.index("\n", text.index("\n" + line) + 1) + 1
+            text = text[:at] + more + text[at:]
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
     def keep_memo(self, folder):
         """The build role's digest of the toolchain: reading all of it takes a tenth of a scene."""
         os.makedirs(folder, exist_ok=True)
@@ -128,7 +155,8 @@ class Scene:
     def goals(self):
         down = [self.pushed] if self.kind == "down" else []
         up = [self.told, self.ran, self.planned, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
-        return down + [self.running, self.deployed] + up + [self.stopped]
+        remote = [self.deployed_far, self.repaired, self.ended_far] if self.kind == "remote" else []
+        return down + [self.running, self.deployed] + up + remote + [self.stopped]
 
     def play(self):
         """True when all goals are reached, False when somebody froze."""
@@ -198,6 +226,49 @@ class Scene:
         if "passed" not in runs():		# it was interrupted, and said so
             check(len(runs()) < 3, f"runs do not pass: {self.items('runs')}")
             self.ran()
+
+    # ---- at a provider ----
+
+    def deployed_far(self):
+        """The same commit on a branch that goes to the workspace."""
+        def events():
+            return [e["state"] for e in self.items("events") if e["ref"] == REMOTE]
+        if not events():
+            self.clone.push(f"{self.commit}:{REMOTE}", env={"PENSTOCK_FAILPOINTS": ""})
+        self.until("the other branch is done", lambda: "done" in events())
+
+    def far_runs(self):
+        return [r for r in self.items("runs") if r["fabric"] == "far"]
+
+    def repaired(self):
+        """A run whose second task failed went on from there and passed."""
+        def over():
+            return not any(r["state"] in ("queued", "running") for r in self.far_runs())
+        for _ in range(8):
+            self.until("nothing runs there", over)
+            found = self.far_runs()
+            if any(r["state"] == "passed" and r["repair"] for r in found):
+                return
+            last = found[0] if found else None
+            if last and last["state"] == "failed" and last["remote"]:
+                self.command("repair", last["id"])
+            else:
+                self.command("run", "job_far", "--fabric", "far", "--no-wait")
+        raise Failed(f"no run was repaired: {self.far_runs()}")
+
+    def ended_far(self):
+        """One is cancelled while it is under way there; it may be faster than we."""
+        for _ in range(8):
+            if any(r["state"] == "cancelled" for r in self.far_runs()):
+                return
+            if not any(r["state"] in ("queued", "running") for r in self.far_runs()):
+                self.command("run", "job_far", "--fabric", "far", "--no-wait")
+            self.until("it has begun there", lambda: self.far_runs()[0]["remote"])
+            self.program("cancel", self.far_runs()[0]["id"], "--no-wait")
+            self.until("it is over", lambda: self.far_runs()[0]["state"] not in ("queued", "running"))
+        raise Failed(f"none is cancelled: {self.far_runs()}")
+
+    # ---- again here ----
 
     def planned(self):
         """Somebody looks at the fabric, which has what was deployed."""
@@ -394,6 +465,8 @@ class Scene:
             now = a.snapshot("development")
             check(now == undisturbed, "the fabric differs: " + ", ".join(sorted(
                 k for k in set(now) | set(undisturbed) if now.get(k) != undisturbed.get(k))))
+        if self.workspace:
+            self.judge_far()
         self.age_spool()
         try:
             wait("no temporary file is left", lambda: not a.leftovers(), limit=30)
@@ -401,6 +474,13 @@ class Scene:
             raise Failed(f"{e}: {a.leftovers()}") from None
         self.stopped()
         self.judge_sandboxes()
+
+    def judge_far(self):
+        """One run there for each that was asked for, whoever died on the way; repairs are no new ones."""
+        there, jobs = self.workspace.runs(), self.workspace.jobs()
+        here = [r["remote"] for r in self.far_runs() if not r["repair"] and r["remote"]]
+        check(sorted(here) == sorted(str(r["run_id"]) for r in there), f"runs here {here}, there {[r['run_id'] for r in there]}")
+        check(len(jobs) == 1, f"jobs there: {[j['settings']['name'] for j in jobs]}")
 
     def judge_chain(self, repo):
         """Each line of each reflog is one event, and nothing else is."""
@@ -450,6 +530,8 @@ class Scene:
             self.a.kill_all()
         if self.pusher:
             self.pusher.join(60)
+        if self.workspace:
+            self.workspace.stop()
         self.a.remove()
 
 
