@@ -300,6 +300,18 @@ def pbt():
     return {"PENSTOCK_TEST_PBT": prefix}
 
 
+def airflow():
+    """Airflow 2 and 3 from PyPI, once; where they cannot be had, what needs them is left out and says so."""
+    prefix = os.path.join(WORK, "airflow")
+    for major in ("2", "3"):
+        p = subprocess.run([sys.executable, os.path.join(TOP, "tests/support/airflow.py"), major, os.path.join(prefix, major)],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, env=clean_env())
+        if p.returncode:
+            skip(f"Airflow {major}", (p.stderr or p.stdout).strip())
+            return None
+    return prefix
+
+
 def do_check():
     built()
     step("make check", make("check"), BUILD)
@@ -335,6 +347,13 @@ def do_valgrind():
 def do_e2e():
     prefix = toolchain()
     step("make e2e", make("e2e"), BUILD, 30 * MINUTE, {"PENSTOCK_TEST_TOOLCHAIN": prefix, **pbt()})
+
+
+def do_airflow():
+    built()
+    prefix = airflow()
+    if prefix:
+        step("make airflow", make("airflow"), BUILD, 15 * MINUTE, {"PENSTOCK_TEST_AIRFLOW": prefix})
 
 
 def do_kill():
@@ -400,6 +419,7 @@ STEPS = {
     "valgrind": (do_valgrind, "make check-valgrind"),
     "fuzz": (do_fuzz, "make fuzz, shortly: project file, job JSON, frames, hook input, penstock.yml"),
     "e2e": (do_e2e, "make e2e: real pushes, sandboxes, Spark"),
+    "airflow": (do_airflow, "make airflow: real Airflow 2 and 3 from PyPI: deployed, run, broken, mended, gone back"),
     "kill": (do_kill, "make kill: kill -9 at every durable write and every frame"),
     "bench": (do_bench, "make bench, shortly: figures, which never fail (only when named)"),
     "plain": (do_plain, "distcheck, and sandboxes without rights, as a plain user in a long path"),
@@ -413,7 +433,7 @@ BY_NAME = ("bench",)     # minutes of figures, which never fail: only when it is
 def prepare():
     os.makedirs(WORK, exist_ok=True)
     for name in os.listdir(WORK):
-        if name not in ("toolchain", "pbt"):	# made of pinned versions: as good as new
+        if name not in ("toolchain", "pbt", "airflow"):	# made of pinned versions: as good as new
             path = os.path.join(WORK, name)
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
     for folder in (LOGS, TMP):
