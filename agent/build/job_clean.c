@@ -2,8 +2,8 @@
 #include "config.h"
 
 #include "agent/build/job.h"
-#include "agent/build/retain.h"
 #include "common/base/clock.h"
+#include "common/base/retain.h"
 
 enum { ITEMS_MAX = 20000 };	/* of one answer: the rest goes next time */
 

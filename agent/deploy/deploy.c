@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "agent/deploy/cleans.h"
 #include "agent/deploy/fabric/fabric.h"
 #include "agent/deploy/looks.h"
 #include "agent/deploy/posts.h"
@@ -129,6 +130,8 @@ static void deploy_on_core(struct role *r, struct msg *m)
 		runs_start(r, &m->u.remote_run);
 	} else if (m->type == MSG_remote_ok) {
 		runs_ok(&m->u.remote_ok);
+	} else if (m->type == MSG_clean) {
+		cleans_start(r, &m->u.clean);
 	} else if (m->type == MSG_cancel) {
 		runs_cancel(&m->u.cancel);
 	}

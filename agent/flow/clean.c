@@ -38,15 +38,22 @@ struct round {
 	char *aside;			/* folder */
 	int64_t now_ms, rows, aside_files, aside_bytes;
 	struct texts keep;
-	struct msg listed;		/* the build role's answer */
-	struct wire_clean_item *items;	/* of those that stay listed; they point into it */
+	struct msg listed[2];		/* answers of OWNERS */
+	struct wire_clean_item *items;	/* of those that stay listed; they point into these */
 	size_t n;
+	size_t owner;			/* who is asked now: place in OWNERS */
+	char *problem;			/* the first; NULL */
 };
+
+/* Who has something to list and to remove, in this order; one that is not there has nothing. */
+static const enum core_role OWNERS[] = { CORE_BUILD, CORE_DEPLOY };
 
 static void round_free(struct round *r)
 {
 	texts_clear(&r->keep);
-	msg_clear(&r->listed);
+	for (size_t i = 0; i < PS_NELEM(r->listed); i++)
+		msg_clear(&r->listed[i]);
+	free(r->problem);
 	free(r->items);
 	free(r->aside);
 	free(r);
@@ -84,24 +91,64 @@ static void round_end(struct round *r, int rc, const char *problem)
 	round_free(r);
 }
 
-static void on_removed(void *arg, struct msg *m, const char *problem)
+static void ask_owner(struct round *r, struct wire_clean *clean, ask_fn *answer)
 {
-	struct round *r = arg;
-	struct clean_report *last = &r->all->last;
+	struct core *c = r->all->core;
+	struct peer *peer = c->roles[OWNERS[r->owner]].peer;
+	struct msg none = { .type = MSG_cleaned };
 
-	*last = (struct clean_report) { .at_ms = clock_wall_ms(), .rows = r->rows,
-					.files = (uint64_t)r->aside_files,
-					.bytes = (uint64_t)r->aside_bytes };
-	if (m && m->type == MSG_cleaned) {
-		last->files += m->u.cleaned.files;
-		last->bytes += m->u.cleaned.bytes;
-		problem = m->u.cleaned.problem;
+	if (!peer && OWNERS[r->owner] == CORE_DEPLOY)
+		answer(r, &none, NULL);
+	else
+		ask_send(c->asks, peer, MSG_clean, clean, LIMIT_MS, answer, r);
+}
+
+/* ---- removing ---- */
+
+static bool is_of(const struct wire_clean_item *item, enum core_role owner)
+{
+	return (strcmp(item->kind, "output") == 0) == (owner == CORE_DEPLOY);
+}
+
+static void on_removed(void *arg, struct msg *m, const char *problem);
+
+/* The next owner of something removes it; behind the last one the round is over. */
+static void remove_next(struct round *r)
+{
+	struct wire_clean_item *own = xcalloc(r->n + 1, sizeof(*own));
+	struct clean_report *last = &r->all->last;
+	size_t n = 0;
+
+	for (; r->owner < PS_NELEM(OWNERS) && !n; r->owner += !n)
+		for (size_t i = 0; i < r->n; i++)
+			if (is_of(&r->items[i], OWNERS[r->owner]))
+				own[n++] = r->items[i];
+	if (n) {
+		ask_owner(r, &(struct wire_clean) { .remove = { own, n } }, on_removed);
+		free(own);
+		return;
 	}
+	free(own);
 	if (last->files || last->rows)
 		log_info("clean", NULL, "%llu files removed, %llu bytes freed, %lld old rows",
 			 (unsigned long long)last->files, (unsigned long long)last->bytes,
 			 (long long)last->rows);
-	round_end(r, problem ? PS_EIO : 0, problem);
+	round_end(r, r->problem ? PS_EIO : 0, r->problem);
+}
+
+static void on_removed(void *arg, struct msg *m, const char *problem)
+{
+	struct round *r = arg;
+
+	if (m && m->type == MSG_cleaned) {
+		r->all->last.files += m->u.cleaned.files;
+		r->all->last.bytes += m->u.cleaned.bytes;
+		problem = m->u.cleaned.problem;
+	}
+	if (problem && !r->problem)
+		r->problem = xstrdup(problem);
+	r->owner++;
+	remove_next(r);
 }
 
 static int by_text(const void *pa, const void *pb)
@@ -116,6 +163,15 @@ static bool is_kept(const struct texts *keep, const char *name)
 }
 
 /* What became needed since it was listed stays; the rest is forgotten, then removed. */
+static int forget_one(struct store_tx *tx, struct round *r, const struct wire_clean_item *item,
+		      struct ps_err *err)
+{
+	if (is_kept(&r->keep, item->name))
+		return 0;
+	r->items[r->n++] = *item;
+	return strcmp(item->kind, "artifact") == 0 ? retention_forget(tx, item->name, err) : 0;
+}
+
 static int run_forget(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct round *r = arg;
@@ -126,55 +182,79 @@ static int run_forget(struct store_tx *tx, void *arg, struct ps_err *err)
 	rc = clean_keep(tx, r->rules.rollbacks, &r->keep, err);
 	if (r->keep.n)
 		qsort(r->keep.v, r->keep.n, sizeof(*r->keep.v), by_text);
-	for (size_t i = 0; rc == 0 && i < r->listed.u.cleaned.items.n; i++) {
-		const struct wire_clean_item *item = &r->listed.u.cleaned.items.v[i];
-
-		if (is_kept(&r->keep, item->name))
-			continue;
-		r->items[r->n++] = *item;
-		if (strcmp(item->kind, "artifact") == 0)
-			rc = retention_forget(tx, item->name, err);
-	}
+	for (size_t o = 0; o < PS_NELEM(r->listed); o++)
+		for (size_t i = 0; rc == 0 && i < r->listed[o].u.cleaned.items.n; i++)
+			rc = forget_one(tx, r, &r->listed[o].u.cleaned.items.v[i], err);
 	return rc < 0 ? rc : retention_rows(tx, r->now_ms - r->rules.rows_ms, &r->rows, err);
 }
 
 static void on_forgotten(void *arg, int rc, const struct ps_err *err)
 {
 	struct round *r = arg;
-	struct core *c = r->all->core;
-	struct wire_clean clean = { .remove = { r->items, r->n } };
-	struct msg none = { .type = MSG_cleaned };
 
-	if (rc < 0)
+	if (rc < 0) {
 		round_end(r, rc, ps_err_msg(err, rc));
-	else if (!r->n)
-		on_removed(r, &none, NULL);
+		return;
+	}
+	r->all->last = (struct clean_report) { .at_ms = clock_wall_ms(), .rows = r->rows,
+					       .files = (uint64_t)r->aside_files,
+					       .bytes = (uint64_t)r->aside_bytes };
+	r->owner = 0;
+	remove_next(r);
+}
+
+/* ---- listing ---- */
+
+static void all_listed(struct round *r)
+{
+	size_t all = 0;
+
+	for (size_t o = 0; o < PS_NELEM(r->listed); o++)
+		all += r->listed[o].u.cleaned.items.n;
+	r->items = xcalloc(all + 1, sizeof(*r->items));
+	for (size_t o = 0; o < PS_NELEM(r->listed); o++)
+		for (size_t i = 0; i < r->listed[o].u.cleaned.items.n; i++)
+			r->items[r->n++] = r->listed[o].u.cleaned.items.v[i];
+	if (r->dry)
+		round_end(r, 0, NULL);
 	else
-		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_clean, &clean, LIMIT_MS,
-			 on_removed, r);
+		store_write(r->all->core->store, STORE_FULL, run_forget, on_forgotten, r);
+}
+
+static void on_listed(void *arg, struct msg *m, const char *problem);
+
+static void list_next(struct round *r)
+{
+	const struct conf_retention *rules = &r->rules;
+	struct wire_clean clean = {
+		.artifacts_before = r->now_ms - rules->artifacts_ms,
+		.artifacts_max = rules->artifacts_max, .logs_before = r->now_ms - rules->logs_ms,
+		.logs_max = rules->logs_max, .exports_before = r->now_ms - rules->exports_ms,
+		.keep = { (const char *const *)r->keep.v, r->keep.n },
+	};
+
+	if (r->owner < PS_NELEM(OWNERS))
+		ask_owner(r, &clean, on_listed);
+	else
+		all_listed(r);
 }
 
 static void on_listed(void *arg, struct msg *m, const char *problem)
 {
 	struct round *r = arg;
+	struct msg *to = &r->listed[r->owner];
 
 	if (m && m->type == MSG_cleaned) {
-		r->listed = *m;
+		*to = *m;
 		m->type = MSG_NONE;
-		problem = r->listed.u.cleaned.problem;
+		problem = to->u.cleaned.problem;
 	}
 	if (problem) {
 		round_end(r, PS_EIO, problem);
 		return;
 	}
-	r->n = r->listed.u.cleaned.items.n;
-	r->items = xcalloc(r->n + 1, sizeof(*r->items));
-	for (size_t i = 0; i < r->n; i++)
-		r->items[i] = r->listed.u.cleaned.items.v[i];
-	if (r->dry)
-		round_end(r, 0, NULL);
-	else
-		store_write(r->all->core->store, STORE_FULL, run_forget, on_forgotten, r);
+	r->owner++;
+	list_next(r);
 }
 
 /* What was set aside in the spool is core's to remove; on the reader's thread, which may wait. */
@@ -212,20 +292,11 @@ static int run_keep(struct store_tx *tx, void *arg, struct ps_err *err)
 static void on_keep(void *arg, int rc, const struct ps_err *err)
 {
 	struct round *r = arg;
-	struct core *c = r->all->core;
-	const struct conf_retention *rules = &r->rules;
-	struct wire_clean clean = {
-		.artifacts_before = r->now_ms - rules->artifacts_ms,
-		.artifacts_max = rules->artifacts_max, .logs_before = r->now_ms - rules->logs_ms,
-		.logs_max = rules->logs_max, .exports_before = r->now_ms - rules->exports_ms,
-		.keep = { (const char *const *)r->keep.v, r->keep.n },
-	};
 
 	if (rc < 0)
 		round_end(r, rc, ps_err_msg(err, rc));
 	else
-		ask_send(c->asks, c->roles[CORE_BUILD].peer, MSG_clean, &clean, LIMIT_MS, on_listed,
-			 r);
+		list_next(r);
 }
 
 static void begin(struct clean *c, bool dry, core_reply_fn *reply, void *arg)

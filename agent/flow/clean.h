@@ -1,11 +1,11 @@
 /*
  * clean – the one cleaner: decides from the store what is kept, the owners remove the rest.
  *
- * A round: what must be kept is read → the build role lists what its rules would let go → inside
- * one transaction what became needed meanwhile is struck out and builds whose artifact goes are
- * marked, so that their key is built again when somebody asks → the build role removes. The spool's
- * `aside` and old rows are core's own. Rounds come on a timer (`retention.every`), more often while
- * a disk is full, and by `penstock clean`.
+ * A round: what must be kept is read → build and deploy list what the rules would let go of
+ * theirs → inside one transaction what became needed meanwhile is struck out and builds whose
+ * artifact goes are marked, so that their key is built again when somebody asks → build and deploy
+ * remove. The spool's `aside` and old rows are core's own. Rounds come on a timer
+ * (`retention.every`), more often while a disk is full, and by `penstock clean`.
  */
 #ifndef PS_CLEAN_H
 #define PS_CLEAN_H

@@ -122,7 +122,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, trace, WIRE_TEXT, "first lines of its trace")
 
 #define WIRE_clean_item(F)                                                           \
-	F(STR, kind, 32, "artifact, log, export")                                    \
+	F(STR, kind, 32, "artifact, log, export; output: deploy's")                                    \
 	F(STR, name, WIRE_PATH, "digest; b31.log, x7; entry of the folder")          \
 	F(I64, size, 0, "bytes on disk")                                             \
 	F(I64, mtime, 0, "ms since 1970; a younger one of that name stays")
@@ -330,7 +330,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(LIST, cases, test_case, "those that are kept")                             \
 	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
 
-/* ---- retention: core decides, the build role lists and removes what is its own ---- */
+/* ---- retention: core decides, build and deploy list and remove what is their own ---- */
 
 #define WIRE_clean(F)                                                                \
 	F(U64, id, 0, "echoed in the answer")                                        \

@@ -53,6 +53,8 @@
 	R(toolchain_info, job, build) R(toolchain_info, build, core)                  \
 	R(clean, core, build)                                                         \
 	R(cleaned, job, build) R(cleaned, build, core)                                \
+	R(clean, core, deploy)                                                        \
+	R(cleaned, deploying, deploy) R(cleaned, deploy, core)                        \
 	R(run_start, core, build)                                                     \
 	R(task_state, job, build) R(task_state, build, core)                          \
 	R(run_end, job, build) R(run_end, build, core)                                \

@@ -104,6 +104,10 @@ def logs_by_age_and_size():
         put(os.path.join(logs, "b908.log"), "", days=20000)
         put(os.path.join(logs, "penstockd.log"), days=400)
         put(os.path.join(logs, "notes.txt"), days=400)
+        outputs = os.path.join(a.dir, "outputs")	# of runs at providers: the deploy role's
+        for name, days in (("x910", 11), ("x911", 9)):
+            put(os.path.join(outputs, name, "task.log"), days=days)
+            age(os.path.join(outputs, name), days)
         put(os.path.join(a.dir, "work", "export", "b907", "file"), days=1)
         age(os.path.join(a.dir, "work", "export", "b907"), 1)
         aside = os.path.join(a.dir, "state", "spool", "aside")
@@ -111,6 +115,7 @@ def logs_by_age_and_size():
         put(os.path.join(aside, "new.msg"), days=1)
         a.penstock("clean")
         left = set(os.listdir(logs))
+        check(os.listdir(outputs) == ["x911"], f"outputs left: {os.listdir(outputs)}")
         check(not {"b901.log", "x902", "b903.log", "b904.log", "b905.log", "b908.log"} & left, left)
         check({"b906.log", "penstockd.log", "notes.txt"} <= left, left)
         check(os.listdir(os.path.join(a.dir, "work", "export")) == [], "the export is there")

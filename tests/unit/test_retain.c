@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "agent/build/retain.h"
+#include "common/base/retain.h"
 #include "common/base/fsutil.h"
 
 enum { H = 3600 * 1000 };	/* an hour */

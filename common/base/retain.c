@@ -1,7 +1,7 @@
 /* retain – see retain.h: the decision. */
 #include "config.h"
 
-#include "agent/build/retain.h"
+#include "common/base/retain.h"
 
 static int by_name(const void *pa, const void *pb)
 {

@@ -1,7 +1,7 @@
 /* retain_files – see retain.h: the hands. */
 #include "config.h"
 
-#include "agent/build/retain.h"
+#include "common/base/retain.h"
 
 #include <dirent.h>
 #include <errno.h>
