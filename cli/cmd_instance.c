@@ -25,8 +25,8 @@ enum { STOP_MS = 60000 };
 static int check_place(const char *dir, struct ps_err *err)
 {
 	static const char *const ours[] = { ".", "..", "state", "run", "keys", "verdicts",
-					    "artifacts", "logs", "work", "fabrics", "repos",
-					    "toolchains", NULL };
+					    "artifacts", "logs", "outputs", "work", "fabrics",
+					    "repos", "toolchains", NULL };
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	int rc = 0;

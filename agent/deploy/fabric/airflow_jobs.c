@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "common/base/clock.h"
-#include "common/base/failpoint.h"
 
 /* ---- what is there ---- */
 
@@ -105,8 +104,6 @@ static int wake(struct fabric_target *t, const struct fabric_job *j, const struc
 	enum fabric_outcome outcome;
 	int rc = 0;
 
-	if (FAIL_AT("airflow.wake"))
-		return ps_err_errno(err, "cannot wake '%s'", d->dag_id);
 	if (slept || (d->enabled && !j->id))
 		rc = afl_set_paused(afl_of(t), d->dag_id, false, &outcome, err);
 	if (rc == 0 && slept)

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/failpoint.h"
 #include "common/base/fsutil.h"
 
 #define OURS ".penstock"
@@ -170,8 +169,6 @@ int afl_place_put(const struct fabric_target *t, const struct fabric_job *j,
 		rc = write_new(ours, t, j, d, err);
 	if (rc >= 0)
 		rc = set_aside(dags, ours, d->dag_id, err);
-	if (rc == 0 && FAIL_AT("airflow.put"))
-		rc = ps_err_errno(err, "cannot put '%s' into the dags folder", name);
 	*since_ms = clock_wall_ms();
 	if (rc == 0 && renameat(ours, "making", dags, name) < 0)
 		rc = ps_err_errno(err, "cannot put '%s' into the dags folder", name);
@@ -183,8 +180,6 @@ int afl_place_put(const struct fabric_target *t, const struct fabric_job *j,
 	}
 	if (rc == 0)
 		rc = sync_both(dags, ours, err);
-	if (rc == 0 && FAIL_AT("airflow.there"))
-		rc = ps_err_errno(err, "cannot go on with '%s'", name);
 	if (ours >= 0) {
 		close(ours);
 		close(dags);
