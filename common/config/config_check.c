@@ -121,10 +121,14 @@ static void check_host(struct conf_reader *r, const struct conf_node *block,
 {
 	const struct conf_node *host = conf_node_get(block, "host");
 
-	if (host && f->host && ps_starts(f->host, "http://") && !stays_here(f->host) &&
-	    (f->token.kind || f->client_secret.kind))
+	bool clear = host && f->host && ps_starts(f->host, "http://") && !stays_here(f->host);
+
+	if (clear && f->provider == CONF_DATABRICKS)
 		conf_error(r, host->pos, "PS-CONF-022",
 			   "'host' would get the credential in clear: write https://");
+	else if (clear && (f->token.kind || f->client_secret.kind))
+		conf_warning(r, host->pos, "PS-CONF-022",
+			     "'host' gets the credential in clear: https:// keeps it");
 }
 
 static void check_databricks(struct conf_reader *r, const struct conf_node *block,

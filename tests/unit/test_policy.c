@@ -47,7 +47,7 @@ static const char yaml[] =
 	"    databricks:\n"
 	"      host: https://i.example.net\n"
 	"      oauth: { client_id: abc, client_secret: { env: 'SECRETVAR' } }   # topsecret too\n"
-	"  three: { id: 3, owner: all, provider: airflow, airflow: { host: http://a, token: { "
+	"  three: { id: 3, owner: all, provider: airflow, airflow: { host: http://localhost, token: { "
 		"credential: \"topsecret\" } } }\n"
 	"environments:\n"
 	"  - { name: e, refs: [refs/heads/main], fabric: two, deploy: auto }\n"
