@@ -248,9 +248,11 @@ LIMITS = [
      " of 64 MB in /dev/shm, stopped"),
     ("one file", "disk=8", "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
      "open('/out/f', 'wb').write(b'x' * 20000000)", "a file grew past 8 MB"),
-    ("tmpfs", "disk=8", "for i in range(9):\n    open('/tmp/f%d' % i, 'wb').write(b'x' * 1000000)",
-     "exit status 1; disk: 8 MB of 8 MB in /tmp"),
-    ("tmpfs for the build", "disk=8", "open('/build/f', 'wb').write(b'x' * 9000000)", "disk: 8 MB of 8 MB in /build"),
+    # who is refused the rest stays a while, so that he is there to be measured
+    ("tmpfs", "disk=8", "import time\ntry:\n    for i in range(9): open('/tmp/f%d' % i, 'wb').write(b'x' * 1000000)\n"
+     "except OSError: time.sleep(3); raise", "exit status 1; disk: 8 MB of 8 MB in /tmp"),
+    ("tmpfs for the build", "disk=8", "import time\ntry: open('/build/f', 'wb').write(b'x' * 9000000)\n"
+     "except OSError: time.sleep(3); raise", "disk: 8 MB of 8 MB in /build"),
     ("processes at once", "processes=40", "import subprocess\nv = [subprocess.Popen(['/bin/sleep', '2']) for i in range(60)]",
      "limit of 40 processes"),
 ]

@@ -85,12 +85,28 @@ static void put(struct buf *out, const char *word)
 	buf_add(out, word, strlen(word) + 1);
 }
 
+/* Folders above a place that is bound: bubblewrap makes those that are missing for itself alone. */
+static void put_parents(struct buf *out, const char *path)
+{
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		char *parent = xstrndup(path, (size_t)(slash - path));
+
+		put(out, "--perms");
+		put(out, "0755");
+		put(out, "--dir");
+		put(out, parent);
+		free(parent);
+	}
+}
+
 static void put_added(struct buf *out)
 {
 	for (size_t i = 0; i < PS_NELEM(edits); i++) {
 		const char *value = value_of(edits[i].wall);
 		char *words = value && edits[i].add ? xstrdup(edits[i].add) : NULL, *save = NULL;
 
+		if (words && *value)
+			put_parents(out, value);
 		for (char *w = words ? strtok_r(words, " ", &save) : NULL; w;
 		     w = strtok_r(NULL, " ", &save))
 			put(out, strcmp(w, "=") == 0 ? value : w);
