@@ -11,7 +11,6 @@
 
 /* Named so that nobody waits for it. */
 static const char *const missing[] = {
-	"fabrics of providers databricks and airflow: deployments there wait",
 	"Scala and SQL projects: they are not built",
 	"pages",
 };

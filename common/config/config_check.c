@@ -154,8 +154,10 @@ static void check_databricks(struct conf_reader *r, const struct conf_node *bloc
 }
 
 /* A server that asks nobody who he is needs none of these. */
-static void check_airflow(struct conf_reader *r, const struct conf_node *block)
+static void check_airflow(struct conf_reader *r, const struct conf_node *block,
+			  const struct conf_fabric *f)
 {
+	const struct conf_node *dags = conf_node_get(block, "dags");
 	const struct conf_node *token = conf_node_get(block, "token");
 	const struct conf_node *user = conf_node_get(block, "user");
 	const struct conf_node *password = conf_node_get(block, "password");
@@ -166,6 +168,9 @@ static void check_airflow(struct conf_reader *r, const struct conf_node *block)
 	else if (user && token)
 		conf_error(r, token->pos, "PS-CONF-023",
 			   "'airflow' takes 'token' or 'user' with 'password', not both");
+	if (dags && f->dags && f->dags[0] != '/' && !ps_starts(f->dags, "sftp://"))
+		conf_error(r, dags->pos, "PS-CONF-021",
+			   "'dags' must be an absolute path, or sftp://USER@HOST/PATH");
 }
 
 /* The provider's own block, no other, and what signs in there. */
@@ -197,7 +202,7 @@ void conf_check_fabric(struct conf_reader *r, const struct conf_node *node, cons
 	if (f->provider == CONF_DATABRICKS)
 		check_databricks(r, block, f);
 	else if (f->provider == CONF_AIRFLOW)
-		check_airflow(r, block);
+		check_airflow(r, block, f);
 }
 
 static bool same(const struct conf_mention *a, const struct conf_mention *b)

@@ -67,9 +67,10 @@ static const struct conf_key airflow_keys[] = {
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
 	{ .name = "user", .type = CONF_STRING, AT(user) },
 	{ .name = "password", .type = CONF_SECRET, AT(client_secret) },
-	{ .name = "dags", .type = CONF_PATH, AT(dags) },
-	{ .name = "load", .type = CONF_TIME, AT(load_ms), .min = 1000, .max = 60 * MINUTE_MS,
-	  .fallback = "10m" },
+	{ .name = "dags", .type = CONF_STRING, AT(dags) },
+	/* a step of a deployment that is silent for ten minutes is taken for lost */
+	{ .name = "load", .type = CONF_TIME, AT(load_ms), .min = 1000, .max = 8 * MINUTE_MS,
+	  .fallback = "6m" },
 	{ .name = "wait_active_runs", .type = CONF_BOOL, AT(wait_active_runs),
 	  .fallback = "false" },
 	END,

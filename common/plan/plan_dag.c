@@ -37,6 +37,14 @@ bool plan_dag_takes(const char *path)
 	return false;
 }
 
+/* What another name becomes in an archive depends on who packs it and on who reads it. */
+static bool is_plain(const char *path)
+{
+	while (*path >= ' ' && *path < 127)
+		path++;
+	return !*path;
+}
+
 /* Its files as texts; NULL when one is none, which is a problem of the plan (0). */
 static int read_files(struct plan *p, const struct plan_input *in, const struct manifest_job *mj,
 		      const char *subject, json_t **files, struct ps_err *err)
@@ -54,6 +62,13 @@ static int read_files(struct plan *p, const struct plan_input *in, const struct 
 			*files = NULL;
 			return ps_err_set(err, PS_ENOENT, "'%s' of job '%s' is not at hand",
 					  f->path, mj->key);
+		}
+		if (!is_plain(f->path)) {
+			plan_problem(p, "%s: '%s': the names of a DAG's files must be ASCII",
+				     subject, f->path);
+			json_decref(*files);
+			*files = NULL;
+			continue;
 		}
 		/* jansson takes no text that is not UTF-8, nor one that has a NUL */
 		if (memchr(t->bytes ? t->bytes : "", '\0', t->n) ||

@@ -14,6 +14,7 @@ import atexit
 import base64
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ LIMIT = 600
 START = 180     # seconds; ten on a quiet machine
 USER, PASSWORD = "admin", "pw-of-admin"
 SECRET = "0123456789abcdef" * 4
+RECIPE = b"# as made the 2nd way: whoever has one of another is given a new one\n"
 FERNET = base64.urlsafe_b64encode(b"k" * 32).decode()
 
 PROCESSES = {
@@ -66,7 +68,7 @@ def make(major, prefix):
     """None, or why it could not be made. What was begun and not ended is made anew."""
     pins = os.path.join(SRC, "tests", "real", f"airflow{major}.txt")
     with open(pins, "rb") as f:
-        wanted = f.read()
+        wanted = f.read() + RECIPE
     whole = os.path.join(prefix, "whole")
     try:
         with open(whole, "rb") as f:
@@ -101,6 +103,10 @@ def make_database(major, prefix):
                 "-e", "admin@example.net", env=env)
     with contextlib.closing(sqlite3.connect(os.path.join(home, "airflow.db"))) as db:
         db.execute("PRAGMA journal_mode=WAL")
+        if major == 2:          # checked with every call: a hash that costs nothing
+            digest = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt", 1).hex()
+            db.execute("UPDATE ab_user SET password = ?", (f"pbkdf2:sha256:1$salt${digest}",))
+            db.commit()
 
 
 def settings(major, prefix, home, port):

@@ -60,7 +60,7 @@ from of_%(name)s.words import TEXT
 
 with DAG("of_%(name)s", schedule=None, start_date=datetime(2024, 1, 1), catchup=False) as dag:
     said = BashOperator(task_id="say", bash_command=f"echo {TEXT} of release __PROJECT_RELEASE_VERSION_PLACEHOLDER__")
-    said >> BashOperator(task_id="look", bash_command="test -e %(flag)s") >> BashOperator(task_id="last", bash_command="true")
+    said >> BashOperator(task_id="look", bash_command="test ! -e %(flag)s") >> BashOperator(task_id="last", bash_command="true")
 """
 PLAIN = DAG.replace(" of release __PROJECT_RELEASE_VERSION_PLACEHOLDER__", "")
 

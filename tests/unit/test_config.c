@@ -180,6 +180,9 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "secret anchored", TEAMS "fabrics:\n  dev: { id: 1, owner: all, provider: databricks,\n"
 	  "         databricks: { host: 'https://h', token: { file: &a /a } } }\n" RULES,
 	  "p:4:58: error: where 'token' is found must stand on one line, without anchor or alias [PS-CONF-014]\n" },
+	{ "dags folder", TEAMS "fabrics:\n  dev: { id: 2, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', "
+	  "dags: dags } }\n" RULES,
+	  "p:3:91: error: 'dags' must be an absolute path, or sftp://USER@HOST/PATH [PS-CONF-021]\n" },
 	{ "provider block", TEAMS "fabrics:\n  dev: { id: 1, owner: all, provider: local, airflow: { host: 'http://h' } }\n"
 	  "  b: { id: 2, owner: all, provider: airflow }\n" RULES,
 	  "p:3:55: error: 'airflow' does not belong to a fabric of provider 'local' [PS-CONF-023]\n"

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +115,7 @@ static const struct { const char *path, *text; size_t n; const char *problem; } 
 	{ "code/dag.py", DAG, 0, "names no dagName" },
 	{ "code/dag.py", "a\xff", 2, "is no text in UTF-8" },
 	{ "code/dag.py", "a\0b", 3, "is no text in UTF-8" },
+	{ "code/\xc3\xa9.py", "", 0, "must be ASCII" },
 	{ "code/dag.py", "'__OTHER_PLACEHOLDER__'", 0, "unknown placeholder" },
 	{ "code/dag.py", "'__PROPHECY_URL_PLACEHOLDER__'", 0, "set 'url' of the project" },
 };
@@ -141,29 +142,13 @@ static void what_is_no_dag(void **state)
 
 /* ---- the archive ---- */
 
-static int write_zip(struct fx *f, const char *sha256, const char *job)
-{
-	const struct fabric_target t = { .content = f->content, .repository = "sales",
-					 .project = ".", .release = "r1", .fence = 7 };
-	const struct fabric_job j = { .key = job, .name = "a", .sha256 = sha256 };
-	int fd = memfd_create("zip", MFD_CLOEXEC);
-	struct ps_err err = { 0 };
-	struct afl_def d;
-
-	assert_true(fd >= 0);
-	if (afl_def_read(&d, &t, &j, &err) < 0 || afl_zip_write(fd, &t, &j, &d, &err) < 0)
-		fail_msg("%s", err.msg);
-	afl_def_clear(&d);
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
-}
-
 static void put_plan(struct fx *f, char sha256[65])
 {
 	struct plan p = { 0 };
 	struct ps_err err = { 0 };
 	char hex[65];
 
+	add_text(f, "code/README.md", "not of the DAG");
 	add_text(f, "code/dag.py", DAG);
 	add_text(f, "code/utils/__init__.py", "");
 	add_text(f, "code/prophecy-job.json", ABOUT("orders", "5005"));
@@ -176,51 +161,113 @@ static void put_plan(struct fx *f, char sha256[65])
 	plan_clear(&p);
 }
 
+/* The digest of the archive, made where clocks show that time. */
+static void zip_in(struct fx *f, const char *zone, const char *sha256, char hex[65])
+{
+	const struct fabric_target t = { .content = f->content };
+	struct ps_err err = { 0 };
+	struct buf b = BUF_INIT;
+	struct afl_def d;
+
+	assert_int_equal(setenv("TZ", zone, 1), 0);
+	tzset();
+	if (afl_def_read(&d, &t, "jobs/a", sha256, &err) < 0 || afl_zip(&t, &d, &b, hex, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(memcmp(buf_str(&b), "PK\3\4", 4), 0);
+	assert_non_null(memmem(buf_str(&b), b.len, "TAG = '7234/1.0'\n", 17));
+	assert_null(memmem(buf_str(&b), b.len, "README", 6));
+	afl_def_clear(&d);
+	buf_clear(&b);
+}
+
 static void an_archive_is_always_the_same(void **state)
 {
 	struct fx *f = *state;
 	char sha256[65], one[65], two[65];
-	struct ps_err err = { 0 };
-	int fd;
 
 	put_plan(f, sha256);
-	fd = write_zip(f, sha256, "jobs/a");
-	assert_int_equal(digest_fd(one, fd, NULL, &err), 0);
-	close(fd);
-	fd = write_zip(f, sha256, "jobs/a");
-	assert_int_equal(digest_fd(two, fd, NULL, &err), 0);
-	close(fd);
+	zip_in(f, "UTC", sha256, one);
+	zip_in(f, "Pacific/Kiritimati", sha256, two);
+	assert_string_equal(one, two);
+	zip_in(f, "Pacific/Honolulu", sha256, two);
 	assert_string_equal(one, two);
 }
 
-static void an_archive_tells_what_it_holds(void **state)
+static void what_is_no_definition(void **state)
 {
+	static const char *const texts[] = {
+		"{}", "{\"dag_id\":\"a\",\"files\":{}}", "[]",
+		"{\"dag_id\":\"../a\",\"files\":{\"dag.py\":\"x\"}}",
+		"{\"dag_id\":\"a\",\"files\":{\"dag.py\":\"x\",\"../b\":\"x\"}}",
+	};
 	struct fx *f = *state;
-	const struct fabric_target own = { .repository = "sales", .project = "." };
-	const struct fabric_job j = { .key = "jobs/a", .name = "a" }, other = { .key = "jobs/b" };
-	struct afl_zip z;
-	char sha256[65], hex[65];
-	struct ps_err err = { 0 };
-	int fd;
+	const struct fabric_target t = { .content = f->content };
 
-	put_plan(f, sha256);
-	fd = write_zip(f, sha256, "jobs/a");
-	assert_int_equal(afl_zip_read(&z, fd, &err), 0);
-	close(fd);
-	digest_bytes(hex, "TAG = '7234/1.0'\n", strlen("TAG = '7234/1.0'\n"));
-	assert_int_equal(json_object_size(z.files), 3);
-	assert_string_equal(json_string_value(json_object_get(z.files, "dag.py")), hex);
-	assert_string_equal(afl_zip_says(&z, "definition"), sha256);
-	assert_string_equal(afl_zip_says(&z, "release"), "r1");
-	assert_int_equal(afl_zip_owner(&z, &own, &j, &err), 0);
-	assert_int_equal(afl_zip_owner(&z, &own, &other, &err), PS_ECONFLICT);
-	afl_zip_clear(&z);
-	fd = memfd_create("none", MFD_CLOEXEC);
-	assert_int_equal(write(fd, "no zip", 6), 6);
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	assert_int_equal(afl_zip_read(&z, fd, &err), PS_EINVAL);
-	afl_zip_clear(&z);
-	close(fd);
+	for (size_t i = 0; i < PS_NELEM(texts); i++) {
+		struct ps_err err = { 0 };
+		struct afl_def d;
+		char hex[65];
+
+		assert_int_equal(cas_put_bytes(f->content, texts[i], strlen(texts[i]), hex, &err),
+				 0);
+		if (afl_def_read(&d, &t, "jobs/a", hex, &err) == 0)
+			fail_msg("%s is taken", texts[i]);
+		afl_def_clear(&d);
+	}
+}
+
+/* ---- what the server tells ---- */
+
+static void files_of_ours(void **state)
+{
+	static const struct { const char *file; bool ours; } files[] = {
+		{ "/dags/a.zip/dag.py", true },	    { "a.zip/dag.py", true },
+		{ "/dags/a.zip/other/x.py", true }, { "/dags/a.zip", true },
+		{ "a.zip", true },		    { "/dags/ba.zip/dag.py", false },
+		{ "/dags/a.zipped/dag.py", false }, { "/dags/a.py", false },
+		{ "/dags/a.zipped/a.zip/x", true }, { NULL, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PS_NELEM(files); i++)
+		if (afl_is_ours(&(struct afl_row) { .file = (char *)files[i].file }, "a") !=
+		    files[i].ours)
+			fail_msg("%s", files[i].file);
+}
+
+#define TOLD(file, at, trace)                                                                      \
+	"{\"filename\":\"" file "\",\"timestamp\":\"1970-01-01T00:00:" at                           \
+	"Z\",\"stack_trace\":\"" trace "\"}"
+
+static void errors_of_ours(void **state)
+{
+	json_t *list = json_loads("[" TOLD("/dags/b.zip/dag.py", "09", "another's") ","
+				  TOLD("/dags/a.zip/dag.py", "04", "an old one") ","
+				  TOLD("/dags/a.zip/dag.py", "05", "Traceback:\\n  File x\\n\\nNo: y\\n")
+				  "]", 0, NULL);
+	int64_t at;
+	char *trace = afl_error_of(list, "a", 5000, &at);
+
+	(void)state;
+	assert_string_equal(trace, "Traceback: | File x | No: y");
+	assert_int_equal(at, 5000);
+	assert_null(afl_error_of(list, "a", 5001, &at));
+	free(trace);
+	json_decref(list);
+	list = json_loads("[" TOLD("a.zip", "05", "REDACTED - you may not") "]", 0, NULL);
+	trace = afl_error_of(list, "a", 0, &at);
+	assert_non_null(strstr(trace, "does not show the reason"));
+	free(trace);
+	json_decref(list);
+}
+
+static void the_same_text(void **state)
+{
+	(void)state;
+	assert_true(afl_same_text("a\r\nb\n", "a\nb\n"));
+	assert_true(afl_same_text("", ""));
+	assert_false(afl_same_text("a", "a\n"));
+	assert_false(afl_same_text("a\rb", "ab"));
 }
 
 static void times_of_the_server(void **state)
@@ -242,7 +289,10 @@ int main(int argc, char **argv)
 		CASE(a_dag_is_planned),
 		CASE(what_is_no_dag),
 		CASE(an_archive_is_always_the_same),
-		CASE(an_archive_tells_what_it_holds),
+		CASE(what_is_no_definition),
+		cmocka_unit_test(files_of_ours),
+		cmocka_unit_test(errors_of_ours),
+		cmocka_unit_test(the_same_text),
 		cmocka_unit_test(times_of_the_server),
 	};
 

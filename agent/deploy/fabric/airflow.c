@@ -115,6 +115,7 @@ static int afl_open(struct fabric_target *t, struct ps_err *err)
 	a = xcalloc(1, sizeof(*a));
 	a->conf = f;
 	a->secret = t->secret;
+	a->place = f->dags[0] == '/' ? &afl_place_here : &afl_place_sftp;
 	s.proxy = f->http.proxy;
 	s.ca = f->http.ca;
 	s.per_second = f->http.per_second;
@@ -142,7 +143,7 @@ static void afl_close(struct fabric_target *t)
 static int afl_probe(struct fabric_target *t, struct ps_err *err)
 {
 	const struct http_field one[] = { { "limit", "1" }, { NULL, NULL } };
-	static const char *const paths[] = { "/dags", "/importErrors" };
+	static const char *const paths[] = { "/dags", "/importErrors", "/variables" };
 	int rc = 0;
 
 	for (size_t i = 0; i < PS_NELEM(paths) && rc == 0; i++) {
@@ -173,6 +174,6 @@ const struct fabric_driver fabric_airflow = {
 	.probe = afl_probe,
 	.put_artifact = afl_put_artifact,
 	.look = afl_look,
-	.jobs = &afl_jobs,
+	.sets = &afl_sets,
 	.runs = &afl_runs,
 };

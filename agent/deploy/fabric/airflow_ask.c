@@ -4,6 +4,7 @@
 
 #include "agent/deploy/fabric/airflow_parts.h"
 
+#include <curl/curl.h>
 #include <time.h>
 
 #include "common/base/escape.h"
@@ -136,9 +137,12 @@ int afl_ask(struct afl *a, const struct afl_ask *q, struct afl_said *s, struct p
 				       .method = q->method, .path = path, .query = q->query,
 				       .headers = q->plain ? text : json,
 				       .type = body ? "application/json" : NULL, .bytes = body,
-				       .n = body ? strlen(body) : 0, .repeatable = q->repeatable },
+				       .n = body ? strlen(body) : 0, .repeatable = q->repeatable,
+				       .want = "Date" },
 			       &said, err);
 		s->status = said.status;
+		if (said.wanted)
+			a->server_ms = (int64_t)curl_getdate(said.wanted, NULL) * 1000;
 		if (rc == 0 && said.status / 100 == 2) {
 			rc = read_yes(q, &said, s, err);
 		} else if (said.status) {
@@ -153,6 +157,18 @@ int afl_ask(struct afl *a, const struct afl_ask *q, struct afl_said *s, struct p
 	http_answer_clear(&said);
 	free(path);
 	free(body);
+	return rc;
+}
+
+int afl_get(struct afl *a, const char *path, const struct http_field *query, json_t **doc,
+	    struct ps_err *err)
+{
+	struct afl_said s;
+	int rc = afl_ask(a, &(struct afl_ask) { .path = path, .query = query, .repeatable = true },
+			 &s, err);
+
+	*doc = rc == 0 ? json_incref(s.doc) : NULL;
+	afl_said_clear(&s);
 	return rc;
 }
 
@@ -206,8 +222,7 @@ int afl_dag(struct afl *a, const char *dag_id, json_t **dag, struct ps_err *err)
 	return rc;
 }
 
-int afl_set_paused(struct afl *a, const char *dag_id, bool paused, enum fabric_outcome *outcome,
-		   struct ps_err *err)
+int afl_set_paused(struct afl *a, const char *dag_id, bool paused, struct ps_err *err)
 {
 	static const struct http_field mask[] = { { "update_mask", "is_paused" }, { NULL, NULL } };
 	char *path = afl_dag_path(dag_id, "");
@@ -218,7 +233,6 @@ int afl_set_paused(struct afl *a, const char *dag_id, bool paused, enum fabric_o
 					     .repeatable = true },
 			 &s, err);
 
-	*outcome = s.outcome;
 	afl_said_clear(&s);
 	free(path);
 	return rc;

@@ -6,8 +6,7 @@
 #include "common/base/fsutil.h"
 #include "common/plan/canon.h"
 
-/* Airflow's own rule for ids, so that one is a file name too. */
-static bool is_dag_id(const char *s)
+bool afl_is_dag_id(const char *s)
 {
 	size_t n = s ? strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				 "abcdefghijklmnopqrstuvwxyz0123456789_.-")
@@ -16,29 +15,28 @@ static bool is_dag_id(const char *s)
 	return n && n <= 250 && !s[n] && s[0] != '.';
 }
 
-int afl_def_read(struct afl_def *out, const struct fabric_target *t, const struct fabric_job *j,
-		 struct ps_err *err)
+int afl_def_read(struct afl_def *out, const struct fabric_target *t, const char *job,
+		 const char *sha256, struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	const char *path;
 	json_t *v;
-	int rc = cas_read(&b, t->content, j->sha256, PS_JSON_MAX, err);
+	int rc = cas_read(&b, t->content, sha256, PS_JSON_MAX, err);
 
 	memset(out, 0, sizeof(*out));
 	if (rc == 0)
-		rc = canon_read(&out->doc, buf_str(&b), b.len, j->key, err);
+		rc = canon_read(&out->doc, buf_str(&b), b.len, job, err);
 	buf_clear(&b);
 	if (rc < 0)
 		return rc;
 	out->dag_id = json_string_value(json_object_get(out->doc, "dag_id"));
 	out->enabled = json_is_true(json_object_get(out->doc, "enabled"));
 	out->files = json_object_get(out->doc, "files");
-	if (!is_dag_id(out->dag_id) || !json_object_get(out->files, "dag.py"))
-		rc = ps_err_set(err, PS_EPROTO, "'%s' is no definition of a DAG", j->key);
-	json_object_foreach((json_t *)out->files, path, v) if (rc == 0 &&
-							       (!fs_is_clean_relative(path) ||
-								!json_is_string(v)))
-		rc = ps_err_set(err, PS_EPROTO, "'%s' of '%s' is no file", path, j->key);
+	if (!afl_is_dag_id(out->dag_id) || !json_object_get(out->files, "dag.py"))
+		rc = ps_err_set(err, PS_EPROTO, "'%s' is no definition of a DAG", job);
+	json_object_foreach((json_t *)out->files, path,
+			    v) if (rc == 0 && (!fs_is_clean_relative(path) || !json_is_string(v)))
+		rc = ps_err_set(err, PS_EPROTO, "'%s' of '%s' is no file", path, job);
 	return rc;
 }
 

@@ -1,209 +1,174 @@
 /*
- * airflow_load – has the server read what we put there?
+ * airflow_load – waiting until a version is in force.
  *
- * The folder is looked at now and then (300 s by default), and a known file when its time is newer.
- * That a DAG is there proves nothing: it may be the one of before. Proof is a reading later than
- * ours, of our file, without an error, and that the text the server shows for it is ours. A server
- * that has read an archive in the very moment it was changed may tell an error once, so one must be
- * told twice.
+ * That the processor has loaded a file since it was laid there proves little: it may have opened
+ * the one before. What proves it is the text of dag.py, where that has changed; else that the load
+ * began later (3.x tells how long it took), or that there were two of them. The row of a DAG is
+ * written before its import error is, so what is good must be so at two looks; and a file that is
+ * replaced while it is loaded may fail once, so an error counts when it comes with a second load,
+ * or stays.
  */
 #include "config.h"
 
 #include "agent/deploy/fabric/airflow_parts.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "common/base/clock.h"
-#include "common/base/escape.h"
 
-enum { POLL_MS = 1000, ERRORS_NEEDED = 2, TRACE_MAX = 400 };
+enum { POLL_MS = 700, POLL_MAX_MS = 5000, MS_NS = 1000000, ERROR_STAYS_MS = 45000 };
 
-/* ---- what the server shows ---- */
-
-int afl_load_shows(struct afl *a, const json_t *dag, const char *dag_id, struct buf *source,
-		   struct ps_err *err)
+void afl_sleep(int64_t ms)
 {
-	const char *token = json_string_value(json_object_get(dag, "file_token")), *text;
-	struct buf path = BUF_INIT;
-	struct afl_said s;
-	int rc;
+	struct timespec t = { ms / 1000, ms % 1000 * MS_NS };
 
-	buf_adds(&path, "/dagSources/");
-	http_escape(&path, a->major == 3 || !token ? dag_id : token, false);
-	rc = afl_ask(a, &(struct afl_ask) { .path = buf_str(&path), .repeatable = true }, &s, err);
-	text = json_string_value(json_object_get(s.doc, "content"));
-	if (rc == 0 && text)
-		buf_adds(source, text);
-	else if (rc == 0)
-		rc = ps_err_set(err, PS_ENOENT, "the server shows no text for the DAG");
-	afl_said_clear(&s);
-	buf_clear(&path);
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
+/* Its answers tell the time in whole seconds: the next one is past what was done before. */
+int afl_clock(struct afl *a, int64_t *ms, struct ps_err *err)
+{
+	const struct http_field one[] = { { "limit", "1" }, { NULL, NULL } };
+	json_t *doc;
+	int rc = afl_get(a, "/dags", one, &doc, err);
+
+	json_decref(doc);
+	*ms = a->server_ms ? a->server_ms + 1000 : clock_wall_ms();
 	return rc;
 }
 
-/* The server reads text: its ends of lines are all the same. */
-static bool same_text(const struct buf *a, const struct buf *b)
+bool afl_same_text(const char *a, const char *b)
 {
-	size_t i = 0, k = 0;
-
-	for (; i < a->len && k < b->len; i++, k++) {
-		if (a->data[i] == '\r' && i + 1 < a->len && a->data[i + 1] == '\n')
-			i++;
-		if (b->data[k] == '\r' && k + 1 < b->len && b->data[k + 1] == '\n')
-			k++;
-		if (a->data[i] != b->data[k])
+	for (;;) {
+		a += a[0] == '\r' && a[1] == '\n';
+		b += b[0] == '\r' && b[1] == '\n';
+		if (*a != *b)
 			return false;
+		if (!*a)
+			return true;
+		a++;
+		b++;
 	}
-	return i == a->len && k == b->len;
 }
 
-static bool is_active(const struct afl *a, const json_t *dag)
+/* ---- one look ---- */
+
+static bool has_time_passed(const struct afl_load *l, const struct afl_row *r, int64_t since_ms)
 {
-	if (json_is_true(json_object_get(dag, "has_import_errors")))
-		return false;
-	return a->major == 3 ? !json_is_true(json_object_get(dag, "is_stale"))
-			     : json_is_true(json_object_get(dag, "is_active"));
+	return l->loads >= 2 || (l->loads && r->began_ms >= since_ms);
 }
 
-/* Of our archive: "…/<dag_id>.zip/dag.py". */
-static bool is_ours(const char *file, const char *dag_id)
+/* A DAG may be made by another file of the archive: then there is no text to compare. */
+static int is_new(struct afl *a, const struct afl_load *l, const struct afl_row *r,
+		  int64_t since_ms, bool *yes, struct ps_err *err)
 {
-	char *end = xasprintf("%s.zip/dag.py", dag_id);
-	size_t n = strlen(end), all = file ? strlen(file) : 0;
-	bool ours = all >= n && strcmp(file + all - n, end) == 0 &&
-		    (all == n || file[all - n - 1] == '/');
+	struct buf text = BUF_INIT;
+	bool known = l->source && ps_ends(r->file, "/dag.py");
+	int rc = known ? afl_source(a, l->dag_id, r, &text, err) : 0;
 
-	/* version 3 names a broken archive by itself */
-	end[n - strlen("/dag.py")] = '\0';
-	n = strlen(end);
-	ours |= all >= n && strcmp(file + all - n, end) == 0 &&
-		(all == n || file[all - n - 1] == '/');
-	free(end);
-	return ours;
-}
-
-static int is_loaded(struct fabric_target *t, const struct afl_def *d, int64_t since_ms, bool *yes,
-		     struct ps_err *err)
-{
-	struct afl *a = afl_of(t);
-	json_t *dag = NULL;
-	struct buf is = BUF_INIT, want = BUF_INIT;
-	struct ps_err why = { 0 };
-	const char *at;
-	int rc = afl_dag(a, d->dag_id, &dag, err);
-
-	at = json_string_value(json_object_get(dag, "last_parsed_time"));
-	*yes = dag && is_active(a, dag) && afl_time_ms(at) > since_ms &&
-	       is_ours(json_string_value(json_object_get(dag, "fileloc")), d->dag_id);
-	if (rc == 0 && *yes)
-		rc = afl_def_file(d, t, "dag.py", &want, err);
-	if (rc == 0 && *yes)
-		*yes = afl_load_shows(a, dag, d->dag_id, &is, &why) == 0 && same_text(&is, &want);
-	buf_clear(&is);
-	buf_clear(&want);
-	json_decref(dag);
+	if (rc == PS_ENOENT || rc == PS_EPERM) {
+		known = false;
+		rc = 0;
+	}
+	if (known)
+		*yes = afl_same_text(buf_str(&text), l->source) &&
+		       (l->differs || has_time_passed(l, r, since_ms));
+	else
+		*yes = has_time_passed(l, r, since_ms);
+	buf_clear(&text);
 	return rc;
 }
 
-/* ---- what it could not read ---- */
-
-/* The last lines of a trace are its point. */
-static void tell_trace(const char *trace, struct ps_err *err)
+static int look_at(struct afl *a, struct afl_load *l, int64_t since_ms, struct ps_err *err)
 {
-	size_t n = strlen(trace);
-	char text[TRACE_MAX + 64];
+	struct afl_row r;
+	bool yes = false;
+	int rc = afl_row(a, l->dag_id, &r, err);
 
-	while (n && (trace[n - 1] == '\n' || trace[n - 1] == ' '))
-		n--;
-	escape_line(text, sizeof(text), n > TRACE_MAX ? trace + n - TRACE_MAX : trace);
-	ps_err_set(err, PS_ECONFLICT, "Airflow cannot load the DAG: %s%s", n > TRACE_MAX ? "…" : "",
-		   text);
-}
-
-/* An error of our file that was told after since_ms? *told: once more. */
-static int import_error(struct fabric_target *t, const char *dag_id, int64_t since_ms, bool *told,
-			struct ps_err *why, struct ps_err *err)
-{
-	static const struct http_field page[] = { { "limit", "100" },
-						  { "order_by", "-timestamp" },
-						  { NULL, NULL } };
-	struct afl_said s;
-	const json_t *list;
-	int rc = afl_ask(afl_of(t),
-			 &(struct afl_ask) { .path = "/importErrors", .query = page,
-					     .repeatable = true },
-			 &s, err);
-
-	*told = false;
-	list = json_object_get(s.doc, "import_errors");
-	for (size_t i = 0; i < json_array_size(list) && !*told; i++) {
-		const json_t *e = json_array_get(list, i);
-		const char *trace = json_string_value(json_object_get(e, "stack_trace"));
-
-		if (afl_time_ms(json_string_value(json_object_get(e, "timestamp"))) <= since_ms ||
-		    !is_ours(json_string_value(json_object_get(e, "filename")), dag_id))
-			continue;
-		*told = true;
-		tell_trace(trace ? trace : "it does not say why", why);
+	if (rc == 0 && r.there && r.parsed_ms >= since_ms && r.parsed_ms != l->parsed_ms) {
+		l->parsed_ms = r.parsed_ms;
+		l->loads++;
 	}
-	afl_said_clear(&s);
+	if (rc == 0 && r.there && r.active && !r.broken && afl_is_ours(&r, l->dag_id))
+		rc = is_new(a, l, &r, since_ms, &yes, err);
+	l->good = yes ? l->good + 1 : 0;
+	afl_row_clear(&r);
 	return rc;
 }
 
-/* ---- waiting ---- */
-
-static void nap(void)
+static int check_error(struct afl_load *l, const json_t *errors, int64_t since_ms,
+		       struct ps_err *err)
 {
-	nanosleep(&(struct timespec) { POLL_MS / 1000, POLL_MS % 1000 * 1000000L }, NULL);
+	int64_t at, now = clock_boot_ns();
+	char *trace = afl_error_of(errors, l->dag_id, since_ms, &at);
+	int rc = 0;
+
+	if (!trace)
+		return 0;
+	l->good = 0;
+	if (!l->error_ms) {
+		l->error_ms = at;
+		l->error_boot_ns = now;
+	} else if (at > l->error_ms || now - l->error_boot_ns > ERROR_STAYS_MS * (int64_t)MS_NS) {
+		rc = ps_err_set(err, PS_EINVAL, "the DAG '%s' does not load: %s", l->dag_id, trace);
+	}
+	free(trace);
+	return rc;
 }
 
-/* A known file is read sooner when somebody asks for it; where that is not to be had, it is read in
- * its own time. */
-static void ask_for_it(struct afl *a, const char *dag_id)
-{
-	json_t *dag = NULL;
-	const char *token;
-	struct buf path = BUF_INIT;
-	struct afl_said s;
+/* ---- all of them ---- */
 
-	if (afl_dag(a, dag_id, &dag, NULL) < 0 || !dag)
-		return;
-	token = json_string_value(json_object_get(dag, "file_token"));
-	buf_adds(&path, "/parseDagFile/");
-	http_escape(&path, token ? token : "", false);
-	if (token && afl_ask(a, &(struct afl_ask) { .method = "PUT", .path = buf_str(&path),
-						    .repeatable = true }, &s, NULL) == 0)
-		nap();
-	if (token)
-		afl_said_clear(&s);
-	buf_clear(&path);
-	json_decref(dag);
+/* What can be told of one that does not come. */
+static int too_late(struct afl *a, const struct afl_load *l, int64_t limit_ms, struct ps_err *err)
+{
+	struct afl_row r;
+	const char *why;
+	int rc = afl_row(a, l->dag_id, &r, err);
+
+	if (rc < 0)
+		return rc;
+	if (!r.there)
+		why = "Airflow knows no such DAG: is 'dags' the folder that it reads, and does "
+		      "dag.py make a DAG of that id?";
+	else if (!afl_is_ours(&r, l->dag_id))
+		why = "it comes from another file";
+	else if (r.broken || !r.active)
+		why = "it has import errors, or nothing looks into the folder any more";
+	else
+		why = "it is the version before: is its DAG processor running?";
+	rc = ps_err_set(err, PS_ETIME,
+			"the DAG '%s' is not in force after %lld s (load_within): %s", l->dag_id,
+			(long long)(limit_ms / 1000), why);
+	afl_row_clear(&r);
+	return rc;
 }
 
-int afl_load_wait(struct fabric_target *t, const struct afl_def *d, int64_t since_ms,
-		  struct ps_err *err)
+int afl_wait(struct afl *a, struct afl_load *v, size_t n, int64_t since_ms, int64_t limit_ms,
+	     struct ps_err *err)
 {
-	int64_t until = clock_boot_ns() + t->conf->load_ms * 1000000LL;
-	struct ps_err why = { 0 };
-	bool loaded = false, told = false;
-	int rc = 0, errors = 0;
+	int64_t until = clock_boot_ns() + limit_ms * MS_NS, pause = POLL_MS;
 
-	ask_for_it(afl_of(t), d->dag_id);
-	while (rc == 0 && errors < ERRORS_NEEDED && clock_boot_ns() < until) {
-		rc = is_loaded(t, d, since_ms, &loaded, err);
-		if (rc < 0 || loaded)
+	for (;;) {
+		const struct afl_load *late = NULL;
+		json_t *errors = NULL;
+		int rc = afl_errors(a, &errors, err);
+
+		for (size_t i = 0; i < n && rc == 0; i++) {
+			if (v[i].good < 2)
+				rc = look_at(a, &v[i], since_ms, err);
+			if (rc == 0)
+				rc = check_error(&v[i], errors, since_ms, err);
+			if (v[i].good < 2)
+				late = &v[i];
+		}
+		json_decref(errors);
+		if (rc < 0 || !late)
 			return rc;
-		rc = import_error(t, d->dag_id, since_ms, &told, &why, err);
-		errors += told;
-		nap();
+		if (clock_boot_ns() > until)
+			return too_late(a, late, limit_ms, err);
+		afl_sleep(pause);
+		pause = pause * 5 / 4 > POLL_MAX_MS ? POLL_MAX_MS : pause * 5 / 4;
 	}
-	if (rc == 0 && errors) {
-		*err = why;
-		return why.code ? why.code : PS_ECONFLICT;
-	}
-	return rc < 0 ? rc
-		      : ps_err_set(err, PS_EBUSY,
-				   "Airflow has not read '%s.zip' within %lld s; is its scheduler "
-				   "or DAG processor running, and is that its dags folder?",
-				   d->dag_id, (long long)(t->conf->load_ms / 1000));
 }

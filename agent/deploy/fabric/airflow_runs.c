@@ -28,7 +28,7 @@ static int dag_of(const struct fabric_target *t, const struct fabric_job *j, cha
 		  struct ps_err *err)
 {
 	struct afl_def d = { NULL, NULL, false, NULL };
-	int rc = j->id ? 0 : afl_def_read(&d, t, j, err);
+	int rc = j->id ? 0 : afl_def_read(&d, t, j->key, j->sha256, err);
 
 	*id = rc == 0 ? xstrdup(j->id ? j->id : d.dag_id) : NULL;
 	afl_def_clear(&d);

@@ -114,10 +114,10 @@ struct fabric_set {
 struct fabric_sets {
 	/* Makes the set ready without any effect on what runs. PS_ECONFLICT: the place is
 	 * another's. */
-	int (*put)(const struct fabric_target *t, const struct fabric_set *s,
+	int (*put)(struct fabric_target *t, const struct fabric_set *s,
 		   enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* From now on the set is what runs; orphans are paused before, others woken after. */
-	int (*switch_to)(const struct fabric_target *t, const struct fabric_set *s,
+	int (*switch_to)(struct fabric_target *t, const struct fabric_set *s,
 			 enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* Appends the stamp of the set that is in force. PS_ENOENT: none is. */
 	int (*observe)(const struct fabric_target *t, struct buf *stamp,

@@ -314,7 +314,7 @@ static int look_at_set(int sfd, const char *name, const struct fabric_set *s, st
 	return rc < 0 ? rc : 1;
 }
 
-static int local_put_jobs(const struct fabric_target *t, const struct fabric_set *s,
+static int local_put_jobs(struct fabric_target *t, const struct fabric_set *s,
 			  enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char name[SET_DIGITS + 1];
@@ -382,7 +382,7 @@ static int write_current(int pfd, const char *target, struct ps_err *err)
 	return 0;
 }
 
-static int local_switch_jobs(const struct fabric_target *t, const struct fabric_set *s,
+static int local_switch_jobs(struct fabric_target *t, const struct fabric_set *s,
 			     enum fabric_outcome *outcome, struct ps_err *err)
 {
 	char target[64], now[64], *stamp = NULL;
