@@ -255,10 +255,10 @@ static int take_opt(struct cli *cli, const struct cmd *c, int argc, char *const 
 		return cli_fail(cli, CLI_USAGE, NULL, "'%s' needs a value: %s", word,
 				c->opts[at].arg);
 	a->opt[at] = value;
-	if (c->opts[at].many && a->nmany == CMD_MANY_MAX)
+	if (ps_streq(c->opts[at].name, c->many) && a->nmany == CMD_MANY_MAX)
 		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is given more than %d times", word,
 				CMD_MANY_MAX);
-	if (c->opts[at].many)
+	if (ps_streq(c->opts[at].name, c->many))
 		a->many[a->nmany++] = value;
 	return 0;
 }

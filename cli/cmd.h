@@ -16,7 +16,6 @@ struct cmd_opt {
 	char letter;		/* 0: none */
 	const char *arg;	/* what its value is called; NULL: a flag */
 	const char *help;
-	bool many;		/* may be given more than once */
 };
 
 struct cmd_args {
@@ -24,7 +23,7 @@ struct cmd_args {
 	const char *opt[CMD_OPTS_MAX];
 	const char **arg;		/* n of them, then NULLs for those that may be left out */
 	size_t n;
-	/* every value of the options marked `many`, in order */
+	/* every value of the option that may be given more than once, in order */
 	const char *many[CMD_MANY_MAX];
 	size_t nmany;
 };
@@ -40,6 +39,7 @@ struct cmd {
 	const char *example;	/* what follows "penstock " in an example */
 	enum cmd_needs needs;
 	size_t min, max;	/* number of arguments; CMD_ARGS_MANY: no limit */
+	const char *many;	/* name of the option that may be given more than once; NULL */
 	struct cmd_opt opts[CMD_OPTS_MAX];	/* ends at the first without name */
 	int (*exec)(struct cli *cli, const struct cmd_args *a);	/* an exit code */
 };

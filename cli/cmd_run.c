@@ -213,6 +213,7 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 
 const struct cmd cmd_run = {
 	.name = "run",
+	.many = "param",
 	.usage = "JOB --fabric F [--config I] [--param K=V ...] [-f] [--project P] [--repo R] "
 		 "[--timeout T] [--no-wait]",
 	.group = "Releases",
@@ -228,7 +229,7 @@ const struct cmd cmd_run = {
 	.opts = { { "fabric", 0, "F", "where it runs" },
 		  { "config", 'i', "I",
 		    "config instance of the pipelines; default: the job's own" },
-		  { "param", 'P', "K=V", "value of a parameter of the job; may come again", true },
+		  { "param", 'P', "K=V", "value of a parameter of the job; may come again" },
 		  { "follow", 'f', NULL, "print what its tasks print" },
 		  { "project", 'p', "PATH", "the project, where several have such a job" },
 		  { "repo", 'R', "REPO", "the repository, where several have such a job" },

@@ -113,12 +113,12 @@ struct line {
 };
 
 static const struct cmd_opt globals[] = {
-	{ "json", 0, NULL, "one JSON document on standard output", false },
-	{ "help", 'h', NULL, "what the command does, with an example", false },
-	{ "as", 0, "NAME", "speak as a member of a team", false },
-	{ "color", 0, "WHEN", "always, never or auto", false },
-	{ "token-file", 0, "FILE", "a token for the agent's listener", false },
-	{ "instance", 'C', "DIR", "the instance", false },
+	{ "json", 0, NULL, "one JSON document on standard output" },
+	{ "help", 'h', NULL, "what the command does, with an example" },
+	{ "as", 0, "NAME", "speak as a member of a team" },
+	{ "color", 0, "WHEN", "always, never or auto" },
+	{ "token-file", 0, "FILE", "a token for the agent's listener" },
+	{ "instance", 'C', "DIR", "the instance" },
 };
 
 static const struct cmd_opt *match(const struct cmd_opt *opts, size_t n, const char *word)

@@ -52,7 +52,7 @@ static int place_of(const struct afl *a, struct place *out, struct ps_err *err)
 	CURLU *u = curl_url();
 	char *user, *host;
 
-	*out = (struct place){ NULL };
+	memset(out, 0, sizeof(*out));
 	if (curl_url_set(u, CURLUPART_URL, a->conf->dags, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
 		user = part_of(u, CURLUPART_USER, CURLU_URLDECODE);
 		host = part_of(u, CURLUPART_HOST, 0);
