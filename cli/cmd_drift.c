@@ -11,8 +11,6 @@ enum { CLI_DRIFTED = 4 };	/* --exit-code */
 static void print_item(struct cli *cli, const json_t *item)
 {
 	const char *by = show_text(item, "changed_by");
-	size_t i;
-	json_t *f;
 
 	printf("%s~%s ", term_color(&cli->out, ROLE_WAIT), term_plain(&cli->out));
 	show_escaped(show_text(item, "fabric"));
@@ -24,17 +22,7 @@ static void print_item(struct cli *cli, const json_t *item)
 		show_escaped(by);
 	}
 	printf(", seen since %s\n", show_text(item, "since"));
-	json_array_foreach(json_object_get(item, "fields"), i, f) {
-		const char *was = show_text(f, "was"), *is = show_text(f, "is");
-
-		fputs("    ~ ", stdout);
-		show_escaped(show_text(f, "path"));
-		fputs("  ", stdout);
-		show_escaped(*was ? was : "(none)");
-		fputs(cli->out.ascii ? " -> " : " → ", stdout);
-		show_escaped(*is ? is : "(none)");
-		putchar('\n');
-	}
+	show_fields(cli, item);
 }
 
 static int get(struct cli *cli, const char *fabric, const char *job, bool adopt, json_t **doc)

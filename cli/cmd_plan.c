@@ -19,24 +19,6 @@ static const struct {
 	{ "unchanged", "=", ROLE_IDLE },
 };
 
-static void print_fields(struct cli *cli, const json_t *item)
-{
-	size_t i;
-	json_t *f;
-
-	json_array_foreach(json_object_get(item, "fields"), i, f) {
-		const char *was = show_text(f, "was"), *is = show_text(f, "is");
-
-		fputs("    ~ ", stdout);
-		show_escaped(show_text(f, "path"));
-		fputs("  ", stdout);
-		show_escaped(*was ? was : "(none)");
-		fputs(cli->out.ascii ? " -> " : " → ", stdout);
-		show_escaped(*is ? is : "(none)");
-		putchar('\n');
-	}
-}
-
 static void print_job(struct cli *cli, const json_t *item)
 {
 	size_t i = 0;
@@ -51,7 +33,7 @@ static void print_job(struct cli *cli, const json_t *item)
 	if (json_is_true(json_object_get(item, "drifted")))
 		fputs("  changed on the fabric since it was deployed", stdout);
 	putchar('\n');
-	print_fields(cli, item);
+	show_fields(cli, item);
 }
 
 static void print_head(const json_t *doc)

@@ -102,3 +102,21 @@ int show_list(struct cli *cli, const char *path, const struct column *cols, cons
 	json_decref(doc);
 	return CLI_OK;
 }
+
+void show_fields(struct cli *cli, const json_t *item)
+{
+	size_t i;
+	json_t *f;
+
+	json_array_foreach(json_object_get(item, "fields"), i, f) {
+		const char *was = show_text(f, "was"), *is = show_text(f, "is");
+
+		fputs("    ~ ", stdout);
+		show_escaped(show_text(f, "path"));
+		fputs("  ", stdout);
+		show_escaped(*was ? was : "(none)");
+		fputs(cli->out.ascii ? " -> " : " → ", stdout);
+		show_escaped(*is ? is : "(none)");
+		putchar('\n');
+	}
+}

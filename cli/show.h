@@ -25,5 +25,7 @@ void show_field(struct cli *cli, const char *name, const json_t *item, const cha
 void show_next(struct cli *cli, const char *command);
 /* text escaped, to stdout. */
 void show_escaped(const char *text);
+/* The fields of a job that differ, "    ~ path  was → is" each, to stdout. */
+void show_fields(struct cli *cli, const json_t *item);
 
 #endif

@@ -111,20 +111,32 @@ static void tell_audit(struct request *r, const char *what, const char *thing)
 						     .policy = r->policy->cfg->digest });
 }
 
-void act_adopt(struct request *r)
+/* The body of what admins alone may ask for, which names that; NULL: it was refused. */
+static json_t *admin_body(struct request *r, const char *key, const char *what)
 {
 	struct ps_err err = { 0 };
 	json_t *body = NULL;
 	int rc;
 
 	if (!admin_only(r))
-		return;
+		return NULL;
 	rc = http_body(r->call, &body, &err);
-	if (rc == 0 && !member(body, "repository"))
-		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
-	if (rc < 0) {
-		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	} else if (member(body, "ref")) {
+	if (rc == 0 && !member(body, key))
+		rc = ps_err_set(&err, PS_EINVAL, "the body must name %s", what);
+	if (rc == 0)
+		return body;
+	request_fail(r, rc, ps_err_msg(&err, rc), NULL);
+	json_decref(body);
+	return NULL;
+}
+
+void act_adopt(struct request *r)
+{
+	json_t *body = admin_body(r, "repository", "a repository");
+
+	if (!body)
+		return;
+	if (member(body, "ref")) {
 		flow_adopt_ref(r->core, member(body, "repository"), member(body, "ref"),
 			       r->who.shown, plain_reply, r);
 	} else {
@@ -136,41 +148,23 @@ void act_adopt(struct request *r)
 
 void act_forget(struct request *r)
 {
-	struct ps_err err = { 0 };
-	json_t *body = NULL;
-	int rc;
+	json_t *body = admin_body(r, "repository", "a repository");
 
-	if (!admin_only(r))
+	if (!body)
 		return;
-	rc = http_body(r->call, &body, &err);
-	if (rc == 0 && !member(body, "repository"))
-		rc = ps_err_set(&err, PS_EINVAL, "the body must name a repository");
-	if (rc < 0) {
-		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	} else {
-		tell_audit(r, "uninstall", member(body, "repository"));
-		flow_forget(r->core, member(body, "repository"), plain_reply, r);
-	}
+	tell_audit(r, "uninstall", member(body, "repository"));
+	flow_forget(r->core, member(body, "repository"), plain_reply, r);
 	json_decref(body);
 }
 
 void act_backup(struct request *r)
 {
-	struct ps_err err = { 0 };
-	json_t *body = NULL;
-	int rc;
+	json_t *body = admin_body(r, "path", "a path");
 
-	if (!admin_only(r))
+	if (!body)
 		return;
-	rc = http_body(r->call, &body, &err);
-	if (rc == 0 && !member(body, "path"))
-		rc = ps_err_set(&err, PS_EINVAL, "the body must name a path");
-	if (rc < 0) {
-		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
-	} else {
-		tell_audit(r, "backup", member(body, "path"));
-		flow_backup(r->core, member(body, "path"), plain_reply, r);
-	}
+	tell_audit(r, "backup", member(body, "path"));
+	flow_backup(r->core, member(body, "path"), plain_reply, r);
 	json_decref(body);
 }
 

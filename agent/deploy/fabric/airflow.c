@@ -99,14 +99,11 @@ int afl_begin(struct afl *a, struct ps_err *err)
 static int afl_open(struct fabric_target *t, struct ps_err *err)
 {
 	const struct conf_fabric *f = t->conf;
-	struct http_settings s = http_settings(f->host);
+	struct http_settings s = fabric_http(f);
 	struct afl *a;
 
 	if (!t->secret && (f->token.kind || f->client_secret.kind))
-		return ps_err_set(err, PS_ECONFIG,
-				  "fabric '%s' has no credential: it could not be opened when the "
-				  "configuration was loaded; see the agent's log",
-				  f->name);
+		return fabric_no_credential(f, err);
 	if (!f->dags)
 		return ps_err_set(err, PS_ECONFIG,
 				  "fabric '%s' has no dags folder: set 'dags' in its 'airflow' in "
@@ -116,12 +113,6 @@ static int afl_open(struct fabric_target *t, struct ps_err *err)
 	a->conf = f;
 	a->secret = t->secret;
 	a->place = f->dags[0] == '/' ? &afl_place_here : &afl_place_sftp;
-	s.proxy = f->http.proxy;
-	s.ca = f->http.ca;
-	s.per_second = f->http.per_second;
-	s.pause_ms = f->http.retry_ms;
-	s.pause_max_ms = 20 * f->http.retry_ms;
-	s.budget_ms = f->http.patience_ms;
 	s.answer_max = ANSWER_MAX;
 	s.means = afl_means;
 	s.renew = f->user && t->secret ? afl_token : NULL;

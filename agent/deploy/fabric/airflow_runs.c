@@ -251,25 +251,32 @@ static int now(struct fabric_target *t, const struct fabric_run *r, struct fabri
 
 /* ---- acts ---- */
 
-static int cancel(struct fabric_target *t, const struct fabric_run *r, enum fabric_outcome *outcome,
-		  struct ps_err *err)
+/* Takes path and body over. */
+static int act(struct fabric_target *t, const char *method, char *path, json_t *body,
+	       enum fabric_outcome *outcome, struct ps_err *err)
 {
-	char *dag = NULL, *path;
 	struct afl_said s;
-	int rc = dag_of(t, r->job, &dag, err);
+	int rc = afl_ask(afl_of(t),
+			 &(struct afl_ask) { .method = method, .path = path, .body = body,
+					     .repeatable = true },
+			 &s, err);
 
-	*outcome = FABRIC_NOT_DONE;
-	if (rc < 0)
-		return rc;
-	path = run_path(r, dag, "");
-	rc = afl_ask(afl_of(t),
-		     &(struct afl_ask) { .method = "PATCH", .path = path,
-					 .body = json_pack("{ss}", "state", "failed"),
-					 .repeatable = true },
-		     &s, err);
 	*outcome = s.outcome;
 	afl_said_clear(&s);
 	free(path);
+	return rc;
+}
+
+static int cancel(struct fabric_target *t, const struct fabric_run *r, enum fabric_outcome *outcome,
+		  struct ps_err *err)
+{
+	char *dag = NULL;
+	int rc = dag_of(t, r->job, &dag, err);
+
+	*outcome = FABRIC_NOT_DONE;
+	if (rc == 0)
+		rc = act(t, "PATCH", run_path(r, dag, ""), json_pack("{ss}", "state", "failed"),
+			 outcome, err);
 	free(dag);
 	return rc;
 }
@@ -278,24 +285,15 @@ static int cancel(struct fabric_target *t, const struct fabric_run *r, enum fabr
 static int repair(struct fabric_target *t, const struct fabric_run *r, enum fabric_outcome *outcome,
 		  struct ps_err *err)
 {
-	char *dag = NULL, *path;
-	struct afl_said s;
+	char *dag = NULL;
 	int rc = dag_of(t, r->job, &dag, err);
 
 	*outcome = FABRIC_NOT_DONE;
-	if (rc < 0)
-		return rc;
-	path = afl_dag_path(dag, "/clearTaskInstances");
-	rc = afl_ask(afl_of(t),
-		     &(struct afl_ask) { .method = "POST", .path = path,
-					 .body = json_pack("{sb ss sb sb}", "dry_run", 0,
-							   "dag_run_id", r->id ? r->id : r->token,
-							   "only_failed", 1, "reset_dag_runs", 1),
-					 .repeatable = true },
-		     &s, err);
-	*outcome = s.outcome;
-	afl_said_clear(&s);
-	free(path);
+	if (rc == 0)
+		rc = act(t, "POST", afl_dag_path(dag, "/clearTaskInstances"),
+			 json_pack("{sb ss sb sb}", "dry_run", 0, "dag_run_id",
+				   r->id ? r->id : r->token, "only_failed", 1, "reset_dag_runs", 1),
+			 outcome, err);
 	free(dag);
 	return rc;
 }

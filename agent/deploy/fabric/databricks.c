@@ -105,23 +105,14 @@ int dbx_token(struct http *h, void *arg, struct ps_err *err)
 static int dbx_open(struct fabric_target *t, struct ps_err *err)
 {
 	const struct conf_fabric *f = t->conf;
-	struct http_settings s = http_settings(f->host);
+	struct http_settings s = fabric_http(f);
 	struct dbx *d;
 
 	if (!t->secret)
-		return ps_err_set(err, PS_ECONFIG,
-				  "fabric '%s' has no credential: it could not be opened when the "
-				  "configuration was loaded; see the agent's log",
-				  f->name);
+		return fabric_no_credential(f, err);
 	d = xcalloc(1, sizeof(*d));
 	d->conf = f;
 	d->secret = t->secret;
-	s.proxy = f->http.proxy;
-	s.ca = f->http.ca;
-	s.per_second = f->http.per_second;
-	s.pause_ms = f->http.retry_ms;
-	s.pause_max_ms = 20 * f->http.retry_ms;
-	s.budget_ms = f->http.patience_ms;
 	s.answer_max = ANSWER_MAX;
 	s.means = dbx_means;
 	s.renew = f->client_id ? dbx_token : NULL;

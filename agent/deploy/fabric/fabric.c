@@ -69,6 +69,27 @@ void fabric_run_now_clear(struct fabric_run_now *n)
 	memset(n, 0, sizeof(*n));
 }
 
+struct http_settings fabric_http(const struct conf_fabric *f)
+{
+	struct http_settings s = http_settings(f->host);
+
+	s.proxy = f->http.proxy;
+	s.ca = f->http.ca;
+	s.per_second = f->http.per_second;
+	s.pause_ms = f->http.retry_ms;
+	s.pause_max_ms = 20 * f->http.retry_ms;
+	s.budget_ms = f->http.patience_ms;
+	return s;
+}
+
+int fabric_no_credential(const struct conf_fabric *f, struct ps_err *err)
+{
+	return ps_err_set(err, PS_ECONFIG,
+			  "fabric '%s' has no credential: it could not be opened when the "
+			  "configuration was loaded; see the agent's log",
+			  f->name);
+}
+
 const char *fabric_outcome_word(enum fabric_outcome o)
 {
 	static const char *const words[] = {

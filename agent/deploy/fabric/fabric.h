@@ -13,6 +13,7 @@
 #ifndef PS_FABRIC_H
 #define PS_FABRIC_H
 
+#include "agent/deploy/http/http.h"
 #include "common/base/err.h"
 #include "common/config/config.h"
 
@@ -208,6 +209,10 @@ const struct fabric_driver *fabric_driver_find(const char *provider);
 /* Fills out with "driver NAME" of every one, "runs NAME" and "repairs NAME" of those that can;
  * static texts; returns how many. */
 size_t fabric_driver_list(const char **out, size_t max);
+/* How a remote provider is asked, by its block of penstock.yml (host, http); strings are f's. */
+struct http_settings fabric_http(const struct conf_fabric *f);
+/* PS_ECONFIG: the configuration names a credential, and none came. */
+int fabric_no_credential(const struct conf_fabric *f, struct ps_err *err);
 const char *fabric_outcome_word(enum fabric_outcome o); /* not done, done, already there, unknown */
 
 #endif
