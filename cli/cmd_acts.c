@@ -1,6 +1,7 @@
 /* cancel, retry, bump, build --check, drain: what people do to work that is there. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -56,14 +57,10 @@ static int post_thing(struct cli *cli, const char *path, const char *thing, cons
 		      const char *flag, json_t **doc)
 {
 	json_t *body = json_pack("{s:s, s:s*}", "thing", thing, "why", why);
-	int code;
 
 	if (body && flag)
 		json_object_set_new(body, flag, json_true());
-	code = body ? client_post(cli, path, body, doc)
-		    : cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-	json_decref(body);
-	return code;
+	return act_ask(cli, path, body, doc);
 }
 
 /* ---- cancel ---- */
@@ -154,7 +151,7 @@ static json_t *cancel_body(const struct cmd_args *a)
 
 static int cancel_exec(struct cli *cli, const struct cmd_args *a)
 {
-	json_t *body, *doc = NULL;
+	json_t *doc = NULL;
 	struct wait wait;
 	int64_t timeout;
 	int code = wait_timeout(cli, a->opt[CANCEL_TIMEOUT], &timeout);
@@ -168,10 +165,7 @@ static int cancel_exec(struct cli *cli, const struct cmd_args *a)
 		return cli_fail(cli, CLI_USAGE, NULL,
 				"--ref and --repo narrow --queued; an id needs neither");
 	wait_begin(&wait, timeout < 0 ? CANCEL_WAIT_MS : timeout);
-	body = cancel_body(a);
-	code = body ? client_post(cli, "/cancel", body, &doc)
-		    : cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-	json_decref(body);
+	code = act_ask(cli, "/cancel", cancel_body(a), &doc);
 	if (code)
 		return code;
 	if (!a->opt[CANCEL_NO_WAIT])
@@ -224,8 +218,7 @@ static int tell_thing(struct cli *cli, const char *path, const char *thing, cons
 		return code;
 	print_items(cli, doc);
 	if (!cli->json)
-		printf("next: %s why %s\n", cli_self(cli),
-		       show_text(json_array_get(json_object_get(doc, "items"), 0), "id"));
+		act_next_why(cli, doc);
 	json_decref(doc);
 	return CLI_OK;
 }
@@ -419,7 +412,7 @@ static int wait_for_nothing(struct cli *cli, const struct wait *w, json_t **last
 
 static int drain_exec(struct cli *cli, const struct cmd_args *a)
 {
-	json_t *body, *doc = NULL;
+	json_t *doc = NULL;
 	struct wait wait;
 	int64_t timeout;
 	int code = wait_timeout(cli, a->opt[DRAIN_TIMEOUT], &timeout);
@@ -429,10 +422,7 @@ static int drain_exec(struct cli *cli, const struct cmd_args *a)
 	if (a->opt[DRAIN_TIMEOUT] && !a->opt[DRAIN_WAIT])
 		return cli_fail(cli, CLI_USAGE, NULL, "--timeout is for --wait");
 	wait_begin(&wait, timeout);
-	body = json_pack("{s:s*}", "why", a->opt[DRAIN_WHY]);
-	code = body ? client_post(cli, "/drain", body, &doc)
-		    : cli_fail(cli, CLI_USAGE, NULL, "the reason is no UTF-8");
-	json_decref(body);
+	code = act_ask(cli, "/drain", json_pack("{s:s*}", "why", a->opt[DRAIN_WHY]), &doc);
 	if (code == 0 && a->opt[DRAIN_WAIT])
 		code = wait_for_nothing(cli, &wait, &doc);
 	if (doc && cli->json)

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "cli/act.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
 #include "common/base/clock.h"
@@ -67,19 +67,16 @@ static int backup_exec(struct cli *cli, const struct cmd_args *a)
 {
 	struct ps_err err = { 0 };
 	char *path = target(a->arg[0], &err);
-	json_t *body, *doc = NULL;
+	json_t *doc;
 	int code;
 
 	if (!path)
 		return cli_fail_err(cli, &err, NULL);
-	body = json_pack("{s:s}", "path", path);
-	code = body ? client_post(cli, "/backup", body, &doc) :
-		cli_fail(cli, CLI_USAGE, NULL, "the path is no UTF-8");
+	code = act_ask(cli, "/backup", json_pack("{s:s}", "path", path), &doc);
 	if (code == CLI_OK && cli->json)
 		show_json(doc);
 	else if (code == CLI_OK)
 		tell_backup(cli, path, show_text(doc, "text"));
-	json_decref(body);
 	json_decref(doc);
 	free(path);
 	return code;

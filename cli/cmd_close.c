@@ -1,7 +1,7 @@
 /* freeze, unfreeze, lock, unlock: close a fabric to deployments, and open it again. */
 #include "config.h"
 
-#include "cli/client.h"
+#include "cli/act.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
 #include "cli/wait.h"
@@ -9,24 +9,15 @@
 
 enum { CLOSE_WHY, CLOSE_UNTIL };
 
-static int tell(struct cli *cli, const char *path, json_t *body)
+static void tell(struct cli *cli, const json_t *doc)
 {
-	json_t *doc = NULL, *item;
-	int code = body ? client_post(cli, path, body, &doc)
-			: cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
+	const json_t *item = json_array_get(json_object_get(doc, "items"), 0);
 
-	if (code == CLI_OK && cli->json) {
-		show_json(doc);
-	} else if (code == CLI_OK) {
-		item = json_array_get(json_object_get(doc, "items"), 0);
-		printf("%s is %s%s%s: ", show_text(item, "id"), show_text(item, "state"),
-		       *show_text(item, "what") ? " " : "", show_text(item, "what"));
-		show_escaped(show_text(item, "reason"));
-		putchar('\n');
-	}
-	json_decref(doc);
-	json_decref(body);
-	return code;
+	(void)cli;
+	printf("%s is %s%s%s: ", show_text(item, "id"), show_text(item, "state"),
+	       *show_text(item, "what") ? " " : "", show_text(item, "what"));
+	show_escaped(show_text(item, "reason"));
+	putchar('\n');
 }
 
 /* A time as we print it, or how long from now on; 0: not given, -1: neither. */
@@ -51,9 +42,10 @@ static int close_it(struct cli *cli, const struct cmd_args *a, const char *path,
 		return cli_fail(
 			cli, CLI_USAGE, NULL,
 			"--until takes a time like 2026-12-01T08:00:00Z, or how long: 90m, 8h");
-	return tell(cli, path,
-		    json_pack("{s:s, s:s, s:I}", "thing", a->arg[0], "why", a->opt[CLOSE_WHY],
-			      "until_ms", (json_int_t)ms));
+	return act_post(cli, path,
+			json_pack("{s:s, s:s, s:I}", "thing", a->arg[0], "why", a->opt[CLOSE_WHY],
+				  "until_ms", (json_int_t)ms),
+			tell);
 }
 
 static int freeze_exec(struct cli *cli, const struct cmd_args *a)
@@ -68,12 +60,12 @@ static int lock_exec(struct cli *cli, const struct cmd_args *a)
 
 static int unfreeze_exec(struct cli *cli, const struct cmd_args *a)
 {
-	return tell(cli, "/unfreeze", json_pack("{s:s}", "thing", a->arg[0]));
+	return act_post(cli, "/unfreeze", json_pack("{s:s}", "thing", a->arg[0]), tell);
 }
 
 static int unlock_exec(struct cli *cli, const struct cmd_args *a)
 {
-	return tell(cli, "/unlock", json_pack("{s:s}", "thing", a->arg[0]));
+	return act_post(cli, "/unlock", json_pack("{s:s}", "thing", a->arg[0]), tell);
 }
 
 const struct cmd cmd_freeze = {

@@ -1,6 +1,7 @@
 /* drift: what was changed on the fabrics behind our back; taken over, or put back. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -105,9 +106,7 @@ static int restore_of(struct cli *cli, const json_t *items, const char *deployme
 		if (strcmp(show_text(item, "deployment"), deployment) == 0)
 			json_array_append(jobs, json_object_get(item, "id"));
 	body = json_pack("{s:s, s:s, s:o}", "thing", deployment, "why", why, "jobs", jobs);
-	code = body ? client_post(cli, "/redeploy", body, &doc)
-		    : cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-	json_decref(body);
+	code = act_ask(cli, "/redeploy", body, &doc);
 	json_array_extend(done, json_object_get(doc, "items"));
 	json_decref(doc);
 	return code;

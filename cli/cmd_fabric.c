@@ -1,6 +1,7 @@
 /* jobs, rollback, pin, unpin, prune: what a fabric has, and what its owners do to it. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -58,7 +59,7 @@ enum { OPT_WHY, OPT_REPO, OPT_PROJECT, OPT_MORE };
 	{ "repo", 'R', "REPO", "of this repository, when several are there" }, \
 	{ "project", 'p', "PATH", "of this project, when several are there" }
 
-static void tell(const struct cli *cli, const json_t *doc)
+static void tell(struct cli *cli, const json_t *doc)
 {
 	const char *event = NULL;
 	size_t i;
@@ -86,25 +87,16 @@ static void tell(const struct cli *cli, const json_t *doc)
 
 static int act(struct cli *cli, const struct cmd_args *a, const char *path, const char *more)
 {
-	json_t *doc = NULL, *body = json_pack("{s:s, s:s*, s:s*, s:s*}", "thing", a->arg[0], "why",
-					      a->opt[OPT_WHY], "repository", a->opt[OPT_REPO],
-					      "project", a->opt[OPT_PROJECT]);
-	int code;
+	json_t *body = json_pack("{s:s, s:s*, s:s*, s:s*}", "thing", a->arg[0], "why",
+				 a->opt[OPT_WHY], "repository", a->opt[OPT_REPO], "project",
+				 a->opt[OPT_PROJECT]);
 
 	if (body && more && a->opt[OPT_MORE] &&
 	    json_object_set_new(body, more, json_string(a->opt[OPT_MORE])) < 0) {
 		json_decref(body);
 		body = NULL;
 	}
-	code = body ? client_post(cli, path, body, &doc)
-		    : cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-	json_decref(body);
-	if (code == CLI_OK && cli->json)
-		show_json(doc);
-	else if (code == CLI_OK)
-		tell(cli, doc);
-	json_decref(doc);
-	return code;
+	return act_post(cli, path, body, tell);
 }
 
 static int rollback_exec(struct cli *cli, const struct cmd_args *a)

@@ -1,6 +1,7 @@
 /* approvals, approve, reject: what waits for people, and what they say. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -69,15 +70,12 @@ static void print_plan(const json_t *row)
 	free(text);
 }
 
-static int say(struct cli *cli, const json_t *doc)
+/* "a1 approved: the plan of d2; d2 goes on", and how to see what comes of it. */
+static void tell(struct cli *cli, const json_t *doc)
 {
 	size_t i;
 	json_t *item;
 
-	if (cli->json) {
-		show_json(doc);
-		return CLI_OK;
-	}
 	json_array_foreach(json_object_get(doc, "items"), i, item)
 	{
 		printf("%s ", show_text(item, "id"));
@@ -86,22 +84,7 @@ static int say(struct cli *cli, const json_t *doc)
 		show_escaped(show_text(item, "what"));
 		putchar('\n');
 	}
-	printf("next: %s why %s\n", cli_self(cli),
-	       show_text(json_array_get(json_object_get(doc, "items"), 0), "id"));
-	return CLI_OK;
-}
-
-static int post(struct cli *cli, const char *path, json_t *body)
-{
-	json_t *doc = NULL;
-	int code = body ? client_post(cli, path, body, &doc)
-			: cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-
-	if (code == CLI_OK)
-		code = say(cli, doc);
-	json_decref(doc);
-	json_decref(body);
-	return code;
+	act_next_why(cli, doc);
 }
 
 /* The plan is shown, and the approval is of that one: it is refused when it changed meanwhile. */
@@ -124,7 +107,7 @@ static int approve_exec(struct cli *cli, const struct cmd_args *a)
 			 json_is_string(json_object_get(row, "plan_digest"))
 				 ? json_object_get(row, "plan_digest")
 				 : NULL);
-	code = post(cli, "/approve", body);
+	code = act_post(cli, "/approve", body, tell);
 	json_decref(row);
 	return code;
 }
@@ -153,8 +136,9 @@ static int reject_exec(struct cli *cli, const struct cmd_args *a)
 {
 	if (!a->opt[REJECT_WHY] || !*a->opt[REJECT_WHY])
 		return cli_fail(cli, CLI_USAGE, NULL, "say why: -m TEXT");
-	return post(cli, "/reject",
-		    json_pack("{s:s, s:s}", "thing", a->arg[0], "why", a->opt[REJECT_WHY]));
+	return act_post(cli, "/reject",
+			json_pack("{s:s, s:s}", "thing", a->arg[0], "why", a->opt[REJECT_WHY]),
+			tell);
 }
 
 const struct cmd cmd_reject = {

@@ -1,22 +1,18 @@
 /* promote, deploy, redeploy: what sends a release somewhere. */
 #include "config.h"
 
-#include "cli/client.h"
+#include "cli/act.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
 
 enum { PROMOTE_WHY, PROMOTE_REPO, PROMOTE_PROJECT };
 
 /* "e88 v1.0.0 (d5a1c9...) to production: promoted by kim", and how to see what comes of it. */
-static int tell(struct cli *cli, json_t *doc)
+static void tell(struct cli *cli, const json_t *doc)
 {
 	size_t i;
 	json_t *item;
 
-	if (cli->json) {
-		show_json(doc);
-		return CLI_OK;
-	}
 	json_array_foreach(json_object_get(doc, "items"), i, item)
 	{
 		printf("%s ", show_text(item, "id"));
@@ -25,25 +21,16 @@ static int tell(struct cli *cli, json_t *doc)
 		show_escaped(show_text(item, "reason"));
 		putchar('\n');
 	}
-	printf("next: %s why %s\n", cli_self(cli),
-	       show_text(json_array_get(json_object_get(doc, "items"), 0), "id"));
-	return CLI_OK;
+	act_next_why(cli, doc);
 }
 
 static int promote_exec(struct cli *cli, const struct cmd_args *a)
 {
-	json_t *doc = NULL;
 	json_t *body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "thing", a->arg[0], "environment",
 				 a->arg[1], "why", a->opt[PROMOTE_WHY], "repository",
 				 a->opt[PROMOTE_REPO], "project", a->opt[PROMOTE_PROJECT]);
-	int code = body ? client_post(cli, "/promote", body, &doc)
-			: cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
 
-	json_decref(body);
-	if (code == CLI_OK)
-		code = tell(cli, doc);
-	json_decref(doc);
-	return code;
+	return act_post(cli, "/promote", body, tell);
 }
 
 const struct cmd cmd_promote = {
@@ -88,18 +75,11 @@ static json_t *keys_of(const char *text)
 
 static int go(struct cli *cli, const struct cmd_args *a, const char *path)
 {
-	json_t *doc = NULL;
 	json_t *body = json_pack("{s:s, s:s*, s:o*, s:s*, s:s*}", "thing", a->arg[0], "why",
 				 a->opt[GO_WHY], "jobs", keys_of(a->opt[GO_JOBS]), "repository",
 				 a->opt[GO_REPO], "project", a->opt[GO_PROJECT]);
-	int code = body ? client_post(cli, path, body, &doc)
-			: cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
 
-	json_decref(body);
-	if (code == CLI_OK)
-		code = tell(cli, doc);
-	json_decref(doc);
-	return code;
+	return act_post(cli, path, body, tell);
 }
 
 static int deploy_exec(struct cli *cli, const struct cmd_args *a)

@@ -1,6 +1,7 @@
 /* outbox, outbox resend: what people were told, and what could not be. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -48,23 +49,7 @@ const struct cmd cmd_outbox = {
 
 static int resend_exec(struct cli *cli, const struct cmd_args *a)
 {
-	struct buf path = BUF_INIT;
-	json_t *doc;
-	int code;
-
-	buf_adds(&path, "/outbox");
-	client_part(&path, a->arg[0]);
-	buf_adds(&path, "/resend");
-	code = client_post(cli, buf_str(&path), NULL, &doc);
-	buf_clear(&path);
-	if (code)
-		return code;
-	if (cli->json)
-		show_json(doc);
-	else
-		printf("%s is sent again\n", show_text(doc, "id"));
-	json_decref(doc);
-	return CLI_OK;
+	return act_verb(cli, "outbox", a->arg[0], "resend", "is sent again");
 }
 
 const struct cmd cmd_outbox_resend = {

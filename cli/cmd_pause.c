@@ -1,7 +1,7 @@
 /* pause, resume: stop what would begin, and let it go on. */
 #include "config.h"
 
-#include "cli/client.h"
+#include "cli/act.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
 
@@ -42,24 +42,6 @@ static void put_scope(json_t *body, const struct cmd_args *a)
 		json_object_set_new(body, "name", json_string(a->arg[1]));
 }
 
-static int tell(struct cli *cli, const char *path, json_t *body)
-{
-	json_t *doc = NULL;
-	int code = client_post(cli, path, body, &doc);
-
-	json_decref(body);
-	if (code)
-		return code;
-	if (cli->json) {
-		show_json(doc);
-	} else {
-		show_escaped(show_text(doc, "text"));
-		putchar('\n');
-	}
-	json_decref(doc);
-	return CLI_OK;
-}
-
 static int pause_exec(struct cli *cli, const struct cmd_args *a)
 {
 	json_t *body;
@@ -73,7 +55,7 @@ static int pause_exec(struct cli *cli, const struct cmd_args *a)
 	if (!scope_fits(a))
 		return bad_scope(cli, body);
 	put_scope(body, a);
-	return tell(cli, "/pause", body);
+	return act_post(cli, "/pause", body, act_tell_text);
 }
 
 const struct cmd cmd_pause = {
@@ -112,7 +94,7 @@ static int resume_exec(struct cli *cli, const struct cmd_args *a)
 		json_object_set_new(body, "everything", json_true());
 	else
 		put_scope(body, a);
-	return tell(cli, "/resume", body);
+	return act_post(cli, "/resume", body, act_tell_text);
 }
 
 const struct cmd cmd_resume = {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -80,24 +81,18 @@ const struct cmd cmd_reconcile = {
 	.exec = reconcile_exec,
 };
 
+static void tell_adopted(struct cli *cli, const json_t *doc)
+{
+	act_tell_text(cli, doc);
+	show_next(cli, "penstock events");
+}
+
 static int adopt_exec(struct cli *cli, const struct cmd_args *a)
 {
 	json_t *body = json_pack("{s:o, s:s}", "repository", repository_of(a->arg[0]), "ref",
-				 a->arg[1]), *doc;
-	int code = client_post(cli, "/adopt", body, &doc);
+				 a->arg[1]);
 
-	json_decref(body);
-	if (code)
-		return code;
-	if (cli->json) {
-		show_json(doc);
-	} else {
-		show_escaped(show_text(doc, "text"));
-		putchar('\n');
-		show_next(cli, "penstock events");
-	}
-	json_decref(doc);
-	return CLI_OK;
+	return act_post(cli, "/adopt", body, tell_adopted);
 }
 
 const struct cmd cmd_adopt = {

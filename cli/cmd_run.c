@@ -1,6 +1,7 @@
 /* run: start a deployed job on a fabric and watch its tasks. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/log.h"
@@ -191,9 +192,7 @@ static int run_exec(struct cli *cli, const struct cmd_args *a)
 	body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o}", "job", a->arg[0], "fabric",
 			 a->opt[OPT_FABRIC], "config", a->opt[OPT_CONFIG], "project",
 			 a->opt[OPT_PROJECT], "repository", a->opt[OPT_REPO], "params", params);
-	code = body ? client_post(cli, "/runs", body, &doc) :
-		cli_fail(cli, CLI_USAGE, NULL, "the arguments are not UTF-8");
-	json_decref(body);
+	code = act_ask(cli, "/runs", body, &doc);
 	if (code)
 		return code;
 	w.id = show_text(doc, "id");

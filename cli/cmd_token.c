@@ -1,6 +1,7 @@
 /* token – what a person may show instead of his account: made, listed, revoked. */
 #include "config.h"
 
+#include "cli/act.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/show.h"
@@ -9,8 +10,9 @@
 enum { OPT_SCOPE, OPT_EXPIRES, OPT_NAME };
 
 /* The token alone on stdout: a script keeps it, a terminal shows it under what is said of it. */
-static void say_made(const json_t *doc)
+static void say_made(struct cli *cli, const json_t *doc)
 {
+	(void)cli;
 	fprintf(stderr, "%s (%s) until %s; it is not shown again:\n", show_text(doc, "id"),
 		show_text(doc, "scope"), show_text(doc, "expires"));
 	puts(show_text(doc, "token"));
@@ -19,25 +21,15 @@ static void say_made(const json_t *doc)
 static int create_exec(struct cli *cli, const struct cmd_args *a)
 {
 	int64_t ms = a->opt[OPT_EXPIRES] ? wait_duration_ms(a->opt[OPT_EXPIRES]) : 0;
-	json_t *body, *doc;
-	int code;
+	json_t *body;
 
 	if (ms < 0)
 		return cli_fail(cli, CLI_USAGE, NULL, "'%s' is no time: give 90d, 12h or 30m",
 				a->opt[OPT_EXPIRES]);
 	body = json_pack("{s:s*, s:s*}", "scope", a->opt[OPT_SCOPE], "name", a->opt[OPT_NAME]);
-	if (a->opt[OPT_EXPIRES])
+	if (body && a->opt[OPT_EXPIRES])
 		json_object_set_new(body, "expires_ms", json_integer(ms));
-	code = client_post(cli, "/tokens", body, &doc);
-	json_decref(body);
-	if (code)
-		return code;
-	if (cli->json)
-		show_json(doc);
-	else
-		say_made(doc);
-	json_decref(doc);
-	return CLI_OK;
+	return act_post(cli, "/tokens", body, say_made);
 }
 
 const struct cmd cmd_token_create = {
@@ -91,23 +83,7 @@ const struct cmd cmd_token_list = {
 
 static int revoke_exec(struct cli *cli, const struct cmd_args *a)
 {
-	struct buf path = BUF_INIT;
-	json_t *doc;
-	int code;
-
-	buf_adds(&path, "/tokens");
-	client_part(&path, a->arg[0]);
-	buf_adds(&path, "/revoke");
-	code = client_post(cli, buf_str(&path), NULL, &doc);
-	buf_clear(&path);
-	if (code)
-		return code;
-	if (cli->json)
-		show_json(doc);
-	else
-		printf("%s is revoked\n", show_text(doc, "id"));
-	json_decref(doc);
-	return CLI_OK;
+	return act_verb(cli, "tokens", a->arg[0], "revoke", "is revoked");
 }
 
 const struct cmd cmd_token_revoke = {
