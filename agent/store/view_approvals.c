@@ -8,13 +8,6 @@
 #include "agent/store/retention.h"
 #include "common/base/clock.h"
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static bool holds(const json_t *list, const char *text)
 {
 	const json_t *one;
@@ -79,14 +72,14 @@ static int given(struct store_tx *tx, const struct view_ask *a, const struct con
 
 static int complete(struct store_tx *tx, const struct view_ask *a, json_t *row, struct ps_err *err)
 {
-	const struct conf_environment *env = config_environment(a->cfg, text_of(row, "environment"));
+	const struct conf_environment *env = config_environment(a->cfg, get_text(row, "environment"));
 	const struct conf_fabric *f = env ? config_fabric(a->cfg, env->fabric) : NULL;
 	json_t *makers = json_array(), *by = json_array(), *who;
 	int64_t id = 0, event = 0;
-	int rc = view_number(text_of(row, "id"), 'd', &id, err);
+	int rc = view_number(get_text(row, "id"), 'd', &id, err);
 
 	if (rc == 0)
-		rc = view_number(text_of(row, "event"), 'e', &event, err);
+		rc = view_number(get_text(row, "event"), 'e', &event, err);
 	if (rc == 0)
 		rc = makers_of(tx, event, makers, err);
 	if (rc == 0 && f)

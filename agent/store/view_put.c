@@ -23,6 +23,13 @@ json_t *view_text(const char *s)
 	return v;
 }
 
+const char *get_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
 json_t *view_first_text(sqlite3_stmt *q)
 {
 	return view_text(sql_text(q, 0));

@@ -10,6 +10,8 @@
 /* Text from the store may be any bytes (a ref's name): what is not UTF-8 is escaped. NULL is
  * null. */
 json_t *view_text(const char *s);
+/* A member as text; "" when it is not there or none. */
+const char *get_text(const json_t *o, const char *key);
 void put_text(json_t *o, const char *key, const char *s);
 void put_id(json_t *o, const char *key, char kind, int64_t n);		/* 0 is null */
 void put_release(json_t *o, const char *key, const char *id);		/* its first 12 digits */
