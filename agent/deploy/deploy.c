@@ -41,7 +41,9 @@ static int deploying_run(int sock, int secret, const void *job)
 {
 	const struct deploying *d = job;
 
-	return wall_no_programs() ? deploy_run(sock, secret, d->start, d->fabric, d->keys) : 1;
+	if (!fabric_needs_programs(d->fabric) && !wall_no_programs())
+		return 1;
+	return deploy_run(sock, secret, d->start, d->fabric, d->keys);
 }
 
 static void on_child_msg(struct worker *w, struct msg *m)

@@ -3,6 +3,7 @@
 
 #include "agent/deploy/looks.h"
 
+#include "agent/deploy/fabric/fabric.h"
 #include "agent/deploy/observe.h"
 #include "agent/deploy/secrets.h"
 #include "agent/deploy/worker.h"
@@ -26,7 +27,9 @@ static int run(int sock, int secret, const void *job)
 {
 	const struct looking *l = job;
 
-	return wall_no_programs() ? observe_run(sock, secret, l->ask, l->fabric) : 1;
+	if (!fabric_needs_programs(l->fabric) && !wall_no_programs())
+		return 1;
+	return observe_run(sock, secret, l->ask, l->fabric);
 }
 
 static void on_msg(struct worker *w, struct msg *m)

@@ -3,9 +3,11 @@
 
 #include "agent/deploy/runs.h"
 
+#include "agent/deploy/fabric/fabric.h"
 #include "agent/deploy/remoterun.h"
 #include "agent/deploy/secrets.h"
 #include "agent/deploy/worker.h"
+#include "agent/loop/wall.h"
 #include "common/base/id.h"
 #include "common/base/log.h"
 
@@ -39,8 +41,13 @@ static void tell_lost(struct role *r, uint64_t id, uint64_t fence, const char *w
 static int run(int sock, int secret, const void *job)
 {
 	const struct looked_after *l = job;
-	char *outputs = xasprintf("%s/x%llu", l->outputs, (unsigned long long)l->ask->run);
-	int code = remoterun_do(&(struct remoterun_ask) {
+	char *outputs;
+	int code;
+
+	if (!fabric_needs_programs(l->fabric) && !wall_no_programs())
+		return 1;
+	outputs = xasprintf("%s/x%llu", l->outputs, (unsigned long long)l->ask->run);
+	code = remoterun_do(&(struct remoterun_ask) {
 		.sock = sock, .secret = secret, .m = l->ask, .fabric = l->fabric,
 		.outputs = outputs, .output_max = l->output_max,
 		.soon_ms = SOON_MS });

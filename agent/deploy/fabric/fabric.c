@@ -82,6 +82,11 @@ struct http_settings fabric_http(const struct conf_fabric *f)
 	return s;
 }
 
+bool fabric_needs_programs(const struct conf_fabric *f)
+{
+	return f->dags && ps_starts(f->dags, "sftp://");
+}
+
 int fabric_no_credential(const struct conf_fabric *f, struct ps_err *err)
 {
 	return ps_err_set(err, PS_ECONFIG,

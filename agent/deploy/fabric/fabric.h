@@ -211,6 +211,8 @@ const struct fabric_driver *fabric_driver_find(const char *provider);
 size_t fabric_driver_list(const char **out, size_t max);
 /* How a remote provider is asked, by its block of penstock.yml (host, http); strings are f's. */
 struct http_settings fabric_http(const struct conf_fabric *f);
+/* Must its driver start programs (OpenSSH's sftp)? Else a worker gives that up first. */
+bool fabric_needs_programs(const struct conf_fabric *f);
 /* PS_ECONFIG: the configuration names a credential, and none came. */
 int fabric_no_credential(const struct conf_fabric *f, struct ps_err *err);
 const char *fabric_outcome_word(enum fabric_outcome o); /* not done, done, already there, unknown */
