@@ -3,6 +3,7 @@
 
 #include "common/base/fsutil.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -24,6 +25,29 @@ bool cas_has(const char *dir, const char *hex)
 
 	free(path);
 	return yes;
+}
+
+bool cas_find(const char *dir, const char *digits, char hex[65])
+{
+	size_t n = strlen(digits), found = 0;
+	char two[3] = { 0 }, *path;
+	struct dirent *e;
+	DIR *d;
+
+	if (n < 16 || n > 64 || strspn(digits, "0123456789abcdef") != n)
+		return false;
+	memcpy(two, digits, 2);
+	path = fs_join(dir, two);
+	d = opendir(path);
+	free(path);
+	while (d && (e = readdir(d)))
+		if (strlen(e->d_name) == 62 && strncmp(e->d_name, digits + 2, n - 2) == 0) {
+			snprintf(hex, 65, "%s%.62s", two, e->d_name);
+			found++;
+		}
+	if (d)
+		closedir(d);
+	return found == 1;
 }
 
 /* Is it there? Then it is as new as if it had been put now: a cleaner goes by its time. One that is

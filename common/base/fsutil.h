@@ -73,5 +73,8 @@ int cas_read(struct buf *out, const char *dir, const char *hex, size_t max,
 int cas_copy(int to, const char *dir, const char *hex, struct ps_err *err) PS_MUSTCHECK;
 bool cas_has(const char *dir, const char *hex);
 char *cas_path(const char *dir, const char *hex);
+/* The whole digest of the one content whose digest begins so (at least 16 digits); false: there is
+ * none, or more than one. */
+bool cas_find(const char *dir, const char *digits, char hex[65]);
 
 #endif

@@ -235,6 +235,257 @@ static void forbidden_is_not_absent(void **state)
 	free(id);
 }
 
+/* A job that was deleted answers 403 to who is no administrator: nothing is made, and that is said. */
+static void a_deleted_job_that_is_forbidden(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct fabric_job j;
+	struct ps_err err;
+	char *id, *none;
+
+	definition(f, "a", "");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	json_decref(workspace_ask("POST", "edit", json_pack("{ss sb}", "name", "a", "delete", 1)));
+	json_decref(workspace_ask("POST", "user", json_pack("{ss sb}", "name", "tester@example.net", "admin", 0)));
+	assert_int_equal(put(f, id, &none, &o, &err), PS_EPERM);
+	assert_null(none);
+	assert_non_null(strstr(err.msg, "PERMISSION_DENIED"));
+	assert_non_null(strstr(err.msg, "answers a job that was deleted alike"));
+	assert_int_equal(njobs(), 0);
+	j = job(f, id);
+	assert_int_equal(dbx_jobs.remove(&f->t, &j, &o, &err), PS_EPERM);
+	assert_non_null(strstr(err.msg, "answers a job that was deleted alike"));
+	/* an administrator is told, and so it is made anew */
+	json_decref(workspace_ask("POST", "user", json_pack("{ss sb}", "name", "tester@example.net", "admin", 1)));
+	assert_int_equal(put(f, id, &none, &o, &err), 0);
+	assert_string_not_equal(none, id);
+	assert_int_equal(njobs(), 1);
+	free(none);
+	free(id);
+}
+
+/* ---- who may do what ---- */
+
+/* A definition with the first list is put, somebody sets the list of the job by hand, the next definition comes:
+ * what the job has then, besides its owner, and the calls that this took. V, M: may view, may manage. */
+static const struct rights_row { const char *name, *first, *by_hand, *next, *want, *calls, *said; } rights[] = {
+	{ "granted", "", NULL, "V ana", "V ana", "PATCH", "" },
+	{ "granted besides those of a hand", "", "V kim", "V ana", "V ana, V kim", "PATCH", "" },
+	{ "taken away", "V ana, R bo", NULL, "R bo", "R bo", "GET PUT", "took CAN_VIEW from ana@example.net" },
+	{ "those of a hand stay", "V ana", "V ana, M kim", "", "M kim", "GET PUT", "took CAN_VIEW from ana@example.net" },
+	{ "what a hand raised stays", "V ana", "M ana", "", "M ana", "GET", "" },
+	{ "what a hand took away is gone", "V ana, V bo", "V bo", "", "", "GET PUT", "took CAN_VIEW from bo@example.net" },
+	{ "raised", "V ana", NULL, "M ana", "M ana", "PATCH", "" },
+	{ "lowered", "M ana", NULL, "V ana", "V ana", "GET PUT", "took CAN_MANAGE from ana@example.net" },
+	{ "a hand's higher one is not lowered", "V ana", "M ana", "V ana", "M ana", "PATCH", "" },
+	{ "the same again", "V ana", NULL, "V ana", "V ana", "PATCH", "" },
+	{ "one goes and one comes", "V ana", NULL, "V bo", "V bo", "GET PUT", "took CAN_VIEW from ana@example.net" },
+	{ "another owner is nobody's to name", "V ana", NULL, "V ana, O bo", "V ana", "PATCH", "" },
+};
+
+/* "V ana, M bo" as a list that is sent; with the owner that the fake gives a job, where it is to be whole. */
+static json_t *acl_of(const char *text, bool whole)
+{
+	static const struct { char c; const char *level; } letters[] = {
+		{ 'V', "CAN_VIEW" }, { 'R', "CAN_MANAGE_RUN" }, { 'M', "CAN_MANAGE" }, { 'O', "IS_OWNER" } };
+	json_t *list = json_array();
+	char *copy = xstrdup(text), *save = NULL;
+
+	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+		w += *w == ' ';
+		for (size_t i = 0; i < PS_NELEM(letters); i++)
+			if (letters[i].c == *w)
+				json_array_append_new(list, json_pack("{so ss}", "user_name",
+					json_sprintf("%s@example.net", w + 2), "permission_level", letters[i].level));
+	}
+	if (whole)
+		json_array_append_new(list, json_pack("{ss ss}", "user_name", "tester@example.net", "permission_level", "IS_OWNER"));
+	free(copy);
+	return list;
+}
+
+static const char *with_acl(struct fx *f, const char *text, const char *more)
+{
+	json_t *list = acl_of(text, false);
+	char *dumped = json_dumps(list, JSON_COMPACT), *all = xasprintf(",\"access_control_list\":%s%s", dumped, more);
+
+	definition(f, "a", json_array_size(list) ? all : more);
+	json_decref(list);
+	free(dumped);
+	free(all);
+	return f->hex;
+}
+
+/* Besides the owner, sorted: "M kim, V ana". */
+static char *rights_there(const char *id)
+{
+	json_t *state = workspace_ask("GET", "state", NULL), *e;
+	json_t *list = json_object_get(json_object_get(state, "permissions"), id);
+	char *all[8], *out = xstrdup("");
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, e) {
+		const char *name = json_string_value(json_array_get(e, 1)), *level = json_string_value(json_array_get(e, 2));
+		char letter = ps_streq(level, "CAN_MANAGE_RUN") ? 'R' : level[4];
+
+		if (strcmp(level, "IS_OWNER") == 0)
+			assert_string_equal(name, "tester@example.net");
+		else
+			all[n++] = xasprintf("%c %.*s", letter, (int)strcspn(name, "@"), name);
+	}
+	for (size_t a = 0; a < n; a++)
+		for (size_t b = a + 1; b < n; b++)
+			if (strcmp(all[a] + 2, all[b] + 2) > 0) {
+				char *swap = all[a];
+
+				all[a] = all[b];
+				all[b] = swap;
+			}
+	for (size_t a = 0; a < n; a++) {
+		char *longer = xasprintf("%s%s%s", out, a ? ", " : "", all[a]);
+
+		free(out);
+		free(all[a]);
+		out = longer;
+	}
+	json_decref(state);
+	return out;
+}
+
+/* "GET PUT": what was asked of permissions since the log had so many lines. */
+static char *rights_calls(long *since)
+{
+	char *path = xasprintf("%s/calls.jsonl", workspace.dir), *out = xstrdup("");
+	char line[20000];
+	FILE *in = fopen(path, "r");
+
+	assert_non_null(in);
+	assert_int_equal(fseek(in, *since, SEEK_SET), 0);
+	while (fgets(line, sizeof(line), in)) {
+		json_t *v = json_loads(line, 0, NULL);
+		const char *to = json_string_value(json_object_get(v, "path"));
+
+		if (to && strstr(to, "/permissions/")) {
+			char *longer = xasprintf("%s%s%s", out, *out ? " " : "", json_string_value(json_object_get(v, "method")));
+
+			free(out);
+			out = longer;
+		}
+		json_decref(v);
+	}
+	*since = ftell(in);
+	fclose(in);
+	free(path);
+	return out;
+}
+
+static void rights_are_kept(void **state)
+{
+	const struct rights_row *r = *state;
+	struct fx *f;
+	void *made = NULL;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id, *again, *is, *calls;
+	long at = 0;
+
+	assert_int_equal(make(&made), 0);
+	f = made;
+	with_acl(f, r->first, "");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	if (r->by_hand) {
+		char *what = xasprintf("permissions/%s", id);
+
+		json_decref(workspace_ask("PUT", what, json_pack("{so}", "access_control_list", acl_of(r->by_hand, true))));
+		free(what);
+	}
+	free(rights_calls(&at));
+	with_acl(f, r->next, ",\"description\":\"next\"");
+	f->t.said[0] = '\0';
+	if (put(f, id, &again, &o, &err) < 0)
+		fail_msg("%s", err.msg);
+	is = rights_there(id);
+	assert_string_equal(is, r->want);
+	calls = rights_calls(&at);
+	assert_string_equal(calls, r->calls);
+	assert_string_equal(f->t.said, r->said);
+	free(is);
+	free(calls);
+	free(again);
+	free(id);
+	assert_int_equal(drop(&made), 0);
+}
+
+/* Refused, or not answered: nothing of the job is written before its rights are as they shall be. */
+static void rights_that_are_refused(void **state)
+{
+	static const char *const faults[] = {
+		"[{\"match\":\"PUT /api/2.0/permissions/*\",\"fault\":\"forbidden\"}]",
+		"[{\"match\":\"GET /api/2.0/permissions/*\",\"fault\":\"forbidden\"}]",
+	};
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	json_t *settings;
+	struct ps_err err;
+	char *id, *again, *is;
+
+	with_acl(f, "V ana, V bo", "");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	with_acl(f, "V bo", ",\"description\":\"next\"");
+	for (size_t i = 0; i < PS_NELEM(faults); i++) {
+		workspace_faults(faults[i]);
+		assert_int_equal(put(f, id, &again, &o, &err), PS_EPERM);
+		assert_int_equal(o, FABRIC_NOT_DONE);
+		assert_non_null(strstr(err.msg, "the permissions of 'jobs/a'"));
+		assert_non_null(strstr(err.msg, "403"));
+		assert_non_null(strstr(err.msg, "give that right to the user of penstock's credential"));
+		free(again);
+		settings = workspace_job("a");
+		assert_null(json_object_get(settings, "description"));
+		json_decref(settings);
+	}
+	/* the answer to PUT is lost, and to what comes after: done again it is as done once */
+	workspace_faults("[{\"match\":\"PUT /api/2.0/permissions/*\",\"nth\":1,\"fault\":\"drop\",\"after\":true},"
+			 "{\"match\":\"POST /api/2.2/jobs/reset\",\"fault\":\"forbidden\",\"nth\":1}]");
+	assert_int_equal(put(f, id, &again, &o, &err), PS_EPERM);
+	free(again);
+	is = rights_there(id);
+	assert_string_equal(is, "V bo");
+	free(is);
+	assert_int_equal(put(f, id, &again, &o, &err), 0);
+	is = rights_there(id);
+	assert_string_equal(is, "V bo");
+	settings = workspace_job("a");
+	assert_non_null(json_object_get(settings, "description"));
+	json_decref(settings);
+	free(is);
+	free(again);
+	free(id);
+}
+
+/* The definition before is not at hand any more: nobody knows what was granted by it. */
+static void rights_of_a_definition_that_is_gone(void **state)
+{
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id, *again, *is, *path;
+
+	with_acl(f, "V ana", "");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	path = cas_path(f->content, f->hex);
+	assert_int_equal(unlink(path), 0);
+	free(path);
+	with_acl(f, "", ",\"description\":\"next\"");
+	assert_int_equal(put(f, id, &again, &o, &err), 0);
+	is = rights_there(id);
+	assert_string_equal(is, "V ana");
+	free(is);
+	free(again);
+	free(id);
+}
+
 static void lost_answers_are_looked_for(void **state)
 {
 	static const char *const faults[] = {
@@ -414,15 +665,18 @@ int main(int argc, char **argv)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
 	const struct CMUnitTest cases[] = {
 		CASE(which_job_is_meant), CASE(two_that_match_stop_it), CASE(forbidden_is_not_absent),
+		CASE(a_deleted_job_that_is_forbidden), CASE(rights_that_are_refused), CASE(rights_of_a_definition_that_is_gone),
 		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),
 		CASE(what_was_taken_out_goes_away), CASE(a_token_for_a_machine), CASE(a_run_and_its_repair),
 	};
-	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(cases)];
+	struct CMUnitTest t[PS_NELEM(rows) + PS_NELEM(rights) + PS_NELEM(cases)];
 	size_t n = 0;
 	int rc;
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[n++] = (struct CMUnitTest) { rows[i].name, compared, NULL, NULL, (void *)&rows[i] };
+	for (size_t i = 0; i < PS_NELEM(rights); i++)
+		t[n++] = (struct CMUnitTest) { rights[i].name, rights_are_kept, NULL, NULL, (void *)&rights[i] };
 	for (size_t i = 0; i < PS_NELEM(cases); i++)
 		t[n++] = cases[i];
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");

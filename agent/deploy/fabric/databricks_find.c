@@ -9,8 +9,6 @@
 
 #include "agent/deploy/fabric/databricks_parts.h"
 
-enum { PAGES_MAX = 1000 };
-
 json_int_t dbx_id(const json_t *job)
 {
 	return json_integer_value(json_object_get(job, "job_id"));
@@ -23,97 +21,47 @@ const json_t *dbx_settings(const json_t *job)
 
 /* ---- reading ---- */
 
-/* Appends what a later page has of each list of settings. */
-static void add_page(json_t *settings, const json_t *more)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)more, key, v)
-	{
-		json_t *to = json_object_get(settings, key);
-
-		if (json_is_array(v) && json_is_array(to))
-			json_array_extend(to, v);
-		else if (json_is_array(v))
-			json_object_set(settings, key, v);
-	}
-}
-
 int dbx_get(struct dbx *d, json_int_t id, json_t **job, struct ps_err *err)
 {
-	char number[24], *token = NULL;
-	json_t *all = NULL;
-	int rc = 0;
+	char number[24];
+	const struct http_field query[] = { { "job_id", number }, { NULL, NULL } };
+	int rc;
 
 	snprintf(number, sizeof(number), "%lld", (long long)id);
-	for (int page = 0; rc == 0 && (page == 0 || token) && page < PAGES_MAX; page++) {
-		const struct http_field query[] = {
-			{ "job_id", number },
-			{ token ? "page_token" : NULL, token },
-			{ NULL, NULL },
-		};
-		struct dbx_said s;
-		const char *next;
-
-		rc = dbx_ask(d,
-			     &(struct dbx_ask){ .path = "/api/2.2/jobs/get",
-						.query = query,
-						.repeatable = true },
-			     &s, err);
-		next = json_string_value(json_object_get(s.doc, "next_page_token"));
-		if (rc == 0 && all)
-			add_page(json_object_get(all, "settings"), dbx_settings(s.doc));
-		else if (rc == 0)
-			all = json_incref(s.doc);
-		free(token);
-		token = xstrdup_null(next);
-		dbx_said_clear(&s);
-	}
-	free(token);
-	if (rc == 0 && !json_is_object(dbx_settings(all)))
+	rc = dbx_whole(d, "/api/2.2/jobs/get", query, "settings", job, err);
+	if (rc == 0 && !json_is_object(dbx_settings(*job))) {
+		json_decref(*job);
+		*job = NULL;
 		rc = ps_err_set(err, PS_EPROTO, "job %s: the answer has no settings", number);
-	if (rc == 0)
-		*job = all;
-	else
-		json_decref(all);
+	}
 	return rc;
+}
+
+struct taking {
+	void (*take)(void *arg, json_t *job);
+	void *arg;
+};
+
+static void take_page(void *arg, json_t *page)
+{
+	const struct taking *to = arg;
+	json_t *job;
+	size_t i;
+
+	json_array_foreach(json_object_get(page, "jobs"), i, job) to->take(to->arg, job);
 }
 
 int dbx_list(struct dbx *d, bool expand, void (*take)(void *arg, json_t *job), void *arg,
 	     struct ps_err *err)
 {
-	char *token = NULL;
-	int rc = 0;
+	const struct http_field query[] = {
+		{ "limit", "100" },
+		{ "expand_tasks", expand ? "true" : "false" },
+		{ NULL, NULL },
+	};
 
-	for (int page = 0; rc == 0 && (page == 0 || token); page++) {
-		const struct http_field query[] = {
-			{ "limit", "100" },
-			{ "expand_tasks", expand ? "true" : "false" },
-			{ token ? "page_token" : NULL, token },
-			{ NULL, NULL },
-		};
-		struct dbx_said s;
-		json_t *job;
-		size_t i;
-
-		if (page == PAGES_MAX) {
-			rc = ps_err_set(err, PS_ELIMIT, "the workspace lists more than %d jobs",
-					PAGES_MAX * 100);
-			break;
-		}
-		rc = dbx_ask(d,
-			     &(struct dbx_ask){ .path = "/api/2.2/jobs/list",
-						.query = query,
-						.repeatable = true },
-			     &s, err);
-		json_array_foreach(json_object_get(s.doc, "jobs"), i, job) take(arg, job);
-		free(token);
-		token = xstrdup_null(json_string_value(json_object_get(s.doc, "next_page_token")));
-		dbx_said_clear(&s);
-	}
-	free(token);
-	return rc;
+	return dbx_pages(d, "/api/2.2/jobs/list", query, take_page, &(struct taking){ take, arg },
+			 err);
 }
 
 /* ---- the list ---- */
@@ -208,7 +156,8 @@ static int pick(const struct fabric_target *t, const struct dbx *d, const struct
 	return 0;
 }
 
-/* The stored id; gone, or no number: 0 and *job NULL. */
+/* The stored id; gone, or no number: 0 and *job NULL. Who is no administrator is not told that a
+ * job is gone, and whatever is found in its place could be a second one. */
 static int by_id(struct dbx *d, const char *text, json_t **job, struct ps_err *err)
 {
 	struct ps_err why = { 0 };
@@ -219,6 +168,12 @@ static int by_id(struct dbx *d, const char *text, json_t **job, struct ps_err *e
 		return 0;
 	if (rc < 0 && err)
 		*err = why;
+	if (rc == PS_EPERM)
+		ps_err_prefix(err,
+			      "the workspace does not show job %lld, and answers a job that was "
+			      "deleted alike: if it was, deploy once with an administrator's "
+			      "credential, which is told so; else",
+			      id);
 	return rc;
 }
 

@@ -2,8 +2,7 @@
  * databricks_jobs – jobs put, paused and removed, one call each where it can be.
  *
  * A job is written whole (jobs/reset), with its stamp in the same call, so it is never there
- * without. A create whose answer is lost is found by that stamp. Permissions of a definition go
- * before the rest: what is stamped has them.
+ * without. A create whose answer is lost is found by that stamp.
  */
 #include "config.h"
 
@@ -107,26 +106,6 @@ static int write_job(struct fabric_target *t, const char *path, json_t *body, bo
 		s, err);
 }
 
-/* Adds what the definition grants; what others were granted stays. */
-static int grant(struct fabric_target *t, json_int_t id, const json_t *acl, struct ps_err *err)
-{
-	char path[80];
-	struct dbx_said s;
-	int rc;
-
-	if (!json_array_size(acl))
-		return 0;
-	snprintf(path, sizeof(path), "/api/2.0/permissions/jobs/%lld", (long long)id);
-	rc = dbx_ask(dbx_of(t),
-		     &(struct dbx_ask){ .method = "PATCH",
-					.path = path,
-					.repeatable = true,
-					.body = json_pack("{sO}", "access_control_list", acl) },
-		     &s, err);
-	dbx_said_clear(&s);
-	return rc;
-}
-
 static void pause_between(const struct fabric_target *t, int tries)
 {
 	int64_t ms = t->conf->http.retry_ms * (1 << tries);
@@ -184,7 +163,7 @@ static int reset(struct fabric_target *t, const struct fabric_job *j, json_t *se
 	keep_pauses(sent, dbx_settings(job));
 	rc = dbx_stamp_put(sent, t, j, err);
 	if (rc == 0)
-		rc = grant(t, dbx_id(job), acl, err);
+		rc = dbx_rights_put(t, j->key, job, acl, err);
 	if (rc < 0)
 		return rc;
 	rc = write_job(t, "/api/2.2/jobs/reset",

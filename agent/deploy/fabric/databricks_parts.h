@@ -3,11 +3,13 @@
  *
  *	databricks.c		the table; session: host, credential, tokens
  *	databricks_ask.c	one question to the workspace, its errors in the workspace's words
+ *	databricks_pages.c	an answer that comes in pages
  *	databricks_files.c	artifacts: databricks_dbfs.c, databricks_volume.c
  *	databricks_stamp.c	the tags by which a job is known as ours
  *	databricks_find.c	the jobs that are there; which of them is meant
  *	databricks_diff.c	is a job as its definition says, whatever the server makes of it
  *	databricks_jobs.c	put, pause, remove
+ *	databricks_rights.c	who may do what with a job
  *	databricks_look.c	look
  *	databricks_runs.c	runs
  *
@@ -77,6 +79,14 @@ void dbx_said_clear(struct dbx_said *s);
  */
 int dbx_ask(struct dbx *d, const struct dbx_ask *q, struct dbx_said *s,
 	    struct ps_err *err) PS_MUSTCHECK;
+
+/* Each page of an answer goes to take(). PS_ELIMIT: more than a thousand of them. */
+int dbx_pages(struct dbx *d, const char *path, const struct http_field *query,
+	      void (*take)(void *arg, json_t *page), void *arg, struct ps_err *err) PS_MUSTCHECK;
+/* One thing of many pages: the first one, with what the later ones have of each list of its member
+ * (NULL: of itself). The caller's. */
+int dbx_whole(struct dbx *d, const char *path, const struct http_field *query, const char *member,
+	      json_t **whole, struct ps_err *err) PS_MUSTCHECK;
 
 /* For the session: how answers are read, and tokens. */
 enum http_means dbx_means(const struct http_answer *a);
@@ -157,6 +167,14 @@ int dbx_definition(const struct fabric_target *t, const struct fabric_job *j, js
 json_t *dbx_sent(const json_t *doc);
 /* Does nothing start it by itself? One that nothing ever would is not paused. */
 bool dbx_is_paused(const json_t *settings);
+
+/*
+ * Before a job that is there is written: grants what its new definition does, and takes away what
+ * only the one before granted, unless somebody changed that by hand; t->said names it. Nothing is
+ * done to the owner.
+ */
+int dbx_rights_put(struct fabric_target *t, const char *key, const json_t *job, const json_t *acl,
+		   struct ps_err *err) PS_MUSTCHECK;
 
 extern const struct fabric_jobs dbx_jobs;
 extern const struct fabric_runs dbx_runs;

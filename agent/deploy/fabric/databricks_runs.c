@@ -9,7 +9,7 @@
 
 #include "agent/deploy/fabric/databricks_parts.h"
 
-enum { PAGES_MAX = 100, TOKEN_MAX = 64 };
+enum { TOKEN_MAX = 64 };
 
 static int post(struct fabric_target *t, const char *path, json_t *body, bool repeatable,
 		struct dbx_said *s, struct ps_err *err)
@@ -239,40 +239,15 @@ static char *page_of(struct fabric_target *t, const json_t *whole, const json_t 
 static int read_run(struct fabric_target *t, json_int_t id, bool history, json_t **run,
 		    struct ps_err *err)
 {
-	char number[24], *token = NULL;
-	json_t *all = NULL;
-	int rc = 0;
+	char number[24];
+	const struct http_field query[] = {
+		{ "run_id", number },
+		{ "include_history", history ? "true" : "false" },
+		{ NULL, NULL },
+	};
 
 	snprintf(number, sizeof(number), "%lld", (long long)id);
-	for (int page = 0; rc == 0 && (page == 0 || token) && page < PAGES_MAX; page++) {
-		const struct http_field query[] = {
-			{ "run_id", number },
-			{ "include_history", history ? "true" : "false" },
-			{ token ? "page_token" : NULL, token },
-			{ NULL, NULL },
-		};
-		struct dbx_said s;
-
-		rc = dbx_ask(dbx_of(t),
-			     &(struct dbx_ask){ .path = "/api/2.2/jobs/runs/get",
-						.query = query,
-						.repeatable = true },
-			     &s, err);
-		if (rc == 0 && all)
-			json_array_extend(json_object_get(all, "tasks"),
-					  json_object_get(s.doc, "tasks"));
-		else if (rc == 0)
-			all = json_incref(s.doc);
-		free(token);
-		token = xstrdup_null(json_string_value(json_object_get(s.doc, "next_page_token")));
-		dbx_said_clear(&s);
-	}
-	free(token);
-	if (rc == 0)
-		*run = all;
-	else
-		json_decref(all);
-	return rc;
+	return dbx_whole(dbx_of(t), "/api/2.2/jobs/runs/get", query, NULL, run, err);
 }
 
 static const char *task_key(const json_t *task)
