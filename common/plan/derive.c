@@ -268,6 +268,7 @@ static const char *deployed_state(const json_t *request, const char *trigger)
 /*
  * enabled is for the day the job is made. From then on somebody may pause it at night, and a
  * deployment must not wake it: the state that is there stays, unless the rule enforces its own.
+ * That is a part of the definition: only the fabric knows who has paused what.
  */
 static void set_pause(struct deriving *d)
 {
@@ -276,6 +277,8 @@ static void set_pause(struct deriving *d)
 		to->there == DERIVE_THERE ? render_request(to->deployed) : NULL;
 	const char *wanted = to->rule->enabled ? "UNPAUSED" : "PAUSED";
 
+	if (to->rule->enforce_schedule)
+		json_object_set_new(d->doc, RENDER_OWN, json_pack("{sb}", RENDER_ENFORCE, 1));
 	for (size_t i = 0; i < PS_NELEM(triggers); i++) {
 		json_t *trigger = json_object_get(d->request, triggers[i]);
 		const char *kept = to->rule->enforce_schedule

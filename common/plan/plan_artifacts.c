@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/fsutil.h"
+#include "common/plan/brought.h"
 
 char *plan_artifact_path(const char *customer, const char *control_plane, const char *project_id,
 			 const char *version, const char *file)
@@ -152,6 +153,33 @@ bool plan_uses(const struct plan_input *in, struct plan *p, const char *key, con
 	for (size_t i = 0; i < json_array_size(tasks); i++)
 		good &= use_task(in, p, key, json_array_get(tasks, i), version, j);
 	return good;
+}
+
+/* Penstock's credential writes them: not over what is another project's, or nobody's. */
+void plan_brought(struct plan *p, const struct plan_input *in, const char *key, const json_t *doc)
+{
+	struct brought b;
+
+	for (size_t i = 0; brought_nth(doc, i, &b); i++) {
+		char *own = NULL;
+
+		if (in->customer && in->control_plane && in->params.project_id)
+			own = xasprintf("prophecy/artifacts/%s/%s/%s/", in->customer,
+					in->control_plane, in->params.project_id);
+		if (!own)
+			plan_problem(p,
+				     "job '%s': where the %s of '%s' may lie needs the project's "
+				     "customer, control_plane and id: set them in 'projects' of "
+				     "penstock.yml",
+				     key, b.what, b.node);
+		else if (!b.path || !ps_starts(b.path, own))
+			plan_problem(p,
+				     "job '%s': the %s of '%s' goes to '%s', which is not below "
+				     "'%s': release the job again in the editor, or set customer, "
+				     "control_plane and id of the project in penstock.yml",
+				     key, b.what, b.node, b.given, own);
+		free(own);
+	}
 }
 
 /* ---- what lies there ---- */

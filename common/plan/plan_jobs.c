@@ -40,6 +40,8 @@ static void check_job(struct plan *p, const struct plan_input *in, const char *k
 			"job '%s': its definition names fabric %lld, the project file %lld: make "
 			"them equal",
 			key, (long long)named, (long long)in->fabric_id);
+	if (in->provider == PLAN_DATABRICKS)
+		plan_brought(p, in, key, doc);
 	if (in->provider != PLAN_LOCAL)
 		return;
 	if (run_tasks_read(&runs, key, doc, NULL, NULL, &err) < 0)

@@ -21,6 +21,9 @@ char *plan_path_of(const struct plan_input *in, const struct manifest_artifact *
  * if given, gets a problem for each. */
 bool plan_uses(const struct plan_input *in, struct plan *p, const char *key, const json_t *doc,
 	       const char *version, struct plan_job *j);
+/* Do the files that the definition brings lie below the project's own folder? Else p gets a problem
+ * for each. */
+void plan_brought(struct plan *p, const struct plan_input *in, const char *key, const json_t *doc);
 /* Does each of them lie there with the bytes that this release has? */
 bool plan_uses_there(const struct plan_input *in, const struct plan_job *j);
 const struct manifest_artifact *plan_artifact_of(const struct plan_input *in, const char *path);

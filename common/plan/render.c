@@ -3,6 +3,7 @@
 
 #include "common/plan/render.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "common/base/buf.h"
@@ -166,8 +167,14 @@ int render_read(json_t **doc, const char *key, const char *bytes, size_t n, stru
 		return ps_err_set(err, PS_EINVAL, "job '%s': databricks-job.json has no request",
 				  key);
 	}
+	json_object_del(template, RENDER_OWN);
 	*doc = template;
 	return 0;
+}
+
+bool render_enforces(const json_t *doc)
+{
+	return json_is_true(json_object_get(json_object_get(doc, RENDER_OWN), RENDER_ENFORCE));
 }
 
 int render_doc(const char *key, const json_t *doc, const struct render_params *p, json_t **out,
@@ -231,16 +238,33 @@ const char *render_artifact_path(const char *path)
 	return at ? at + 1 : NULL;
 }
 
+/* Where the path begins that goes on at `at`; no further back than `from`. */
+static const char *path_start(const char *from, const char *at)
+{
+	while (at > from && (isalnum((unsigned char)at[-1]) || strchr("/:._-", at[-1])))
+		at--;
+	return at;
+}
+
+/* A path may be all of a text, or be named in it: a list of packages, a script. */
 static void move_text(json_t *text, const char *base)
 {
-	const char *rel = render_artifact_path(json_string_value(text));
-	char *whole;
+	const char *from = json_string_value(text), *rel = render_artifact_path(from);
+	struct buf b = BUF_INIT;
 
 	if (!rel)
 		return;
-	whole = xasprintf("%s/%s", base, rel);
-	json_string_set(text, whole);
-	free(whole);
+	for (; rel; rel = render_artifact_path(from)) {
+		const char *start = path_start(from, rel - 1);
+
+		buf_add(&b, from, (size_t)(start - from));
+		buf_addf(&b, "%s/", base);
+		from = rel + strlen("prophecy/artifacts");
+		buf_add(&b, rel, (size_t)(from - rel));
+	}
+	buf_adds(&b, from);
+	json_string_set(text, buf_str(&b));
+	buf_clear(&b);
 }
 
 void render_base(json_t *doc, const char *base)

@@ -35,6 +35,15 @@ int render_read(json_t **doc, const char *key, const char *bytes, size_t n,
 int render_doc(const char *key, const json_t *doc, const struct render_params *p, json_t **out,
 	       struct ps_err *err) PS_MUSTCHECK;
 
+/*
+ * What the admin's rule says of a job beside its request: a member of the definition that no
+ * template can have. Enforced: whether its schedule is paused is as the definition says, whatever
+ * somebody has made of it on the fabric.
+ */
+#define RENDER_OWN "penstock"
+#define RENDER_ENFORCE "enforce_schedule"
+bool render_enforces(const json_t *doc);
+
 /* The request of either generation; NULL when doc has none. Borrowed from doc. */
 const json_t *render_request(const json_t *doc);
 /* fabric_id or fabricId as a number; 0 when there is none or it is not a number. */
@@ -44,7 +53,7 @@ int64_t render_fabric_id(const json_t *doc);
  * names an artifact of a release; NULL for any other library. Points into path.
  */
 const char *render_artifact_path(const char *path);
-/* Every text of doc that names an artifact gets this folder in front of that part: base
+/* Every path in a text of doc that names an artifact gets this folder in front of that part: base
  * "/Volumes/c/s/v" makes "/Volumes/c/s/v/prophecy/artifacts/a.whl" of any other. */
 void render_base(json_t *doc, const char *base);
 

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import jobs  # noqa: E402
 import rollback  # noqa: E402
-from agent import check, main  # noqa: E402
+from agent import check, main, wait  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
 TOKEN = "dapi-of-a-test"
@@ -23,8 +23,8 @@ SCHEDULE = {"quartz_cron_expression": "0 0 3 * * ?", "timezone_id": "UTC", "paus
 class Scene(rollback.Scene):
     """The fabric production is that workspace."""
 
-    def __init__(self, workspace, more=""):
-        super().__init__()
+    def __init__(self, workspace, more="", environment=""):
+        super().__init__(environment)
         self.w = workspace
         path = os.path.join(self.dir, "penstock.yml")
         with open(path, encoding="utf-8") as f:
@@ -108,5 +108,63 @@ def a_hand_on_the_workspace():
         check(a.text("one") == "2", "something was written")
 
 
+NIGHT = (", jobs: { derive: [{ from: jobs/one, as: jobs/night, enforce_schedule: true, schedule: { quartz_cron_expression: "
+         "0 0 3 * * ?, timezone_id: UTC } }] }")
+
+
+def check_walls(a):
+    """Who looks after a run has one filter of system calls more than its role: it starts no programs."""
+    def filters(pid):
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("Seccomp_filters:"))
+    role = a.role("deploy")
+    with open(f"/proc/{role}/task/{role}/children", encoding="utf-8") as f:
+        workers = [int(pid) for pid in f.read().split()]
+    if filters(role) > filters("self"):     # else a build for sanitizers, which has none
+        check(workers and all(filters(pid) == filters(role) + 1 for pid in workers), f"{[filters(p) for p in [role, *workers]]}")
+
+
+def verified_by_a_run():
+    """`verify` runs a job there: what fails is deployed and not verified, and is gone back from. A schedule that is enforced
+    is woken by the next deployment, and a plan with a look says so."""
+    with tempfile.TemporaryDirectory(prefix="penstock-test.") as folder, Workspace(folder, token=TOKEN) as w, \
+            Scene(w, environment=", rollback: auto, verify: { run: jobs/one, timeout: 2m }" + NIGHT) as a:
+        c = a.project()
+        w.set(runs="hand")
+
+        def run_ends(n, result):
+            run = wait(f"run {n} has begun", lambda: w.runs()[n - 1:] or None, every=0.1)[0]
+            w.move(run["run_id"], result=result)
+
+        jobs.write(c, one="1")
+        c.push("HEAD:" + rollback.MAIN)
+        r1 = a.newest("deployed")
+        wait("run 1 has begun", w.runs, every=0.1)
+        check_walls(a)
+        run_ends(1, "SUCCESS")
+        check(a.verified(r1["id"])["verified"], r1)
+        one = a.ids()["one"]
+        check([(r["job_id"], r["result"]) for r in w.runs()] == [(one, "SUCCESS")], w.runs())
+        check(a.items("runs")[0]["who"] == f"penstock (verify {r1['id']})", a.items("runs"))
+        pause = lambda: w.job("night")["settings"]["schedule"]["pause_status"]     # noqa: E731
+        w.edit("night", set={"/schedule/pause_status": "PAUSED"})
+        plan = a.json("plan", "production", "--refresh")
+        check({j["id"]: j["state"] for j in plan["items"]} == {"jobs/one": "unchanged", "jobs/night": "changed"}, plan["items"])
+        jobs.write(c, one="2")
+        c.push("HEAD:" + rollback.MAIN)
+        bad = wait("it is deployed", lambda: next((d for d in a.history() if d["release"] != r1["release"]
+                                                   and d["state"] == "deployed"), None), every=0.2)
+        run_ends(2, "FAILED")
+        d = a.verified(bad["id"])
+        check(d["verified"] is False and "not verified: x2 failed" in d["verification"], d)
+        a.n = int(bad["id"][1:])
+        back = a.newest("deployed")
+        run_ends(3, "SUCCESS")
+        check((back["release"], back["asked"], back["asked_by"]) == (r1["release"], "rollback", "penstock"), back)
+        check(a.verified(back["id"])["verified"], back)
+        check((a.text("one"), a.ids()["one"], pause()) == ("1", one, "UNPAUSED"), w.jobs())
+        check([r["job_id"] for r in w.runs()] == [one] * 3, w.runs())
+
+
 if __name__ == "__main__":
-    main(a_project_s_life, a_hand_on_the_workspace)
+    main(a_project_s_life, a_hand_on_the_workspace, verified_by_a_run)

@@ -55,6 +55,7 @@ class Deployer:
         self.yaml = YAML % (workspace.url, CLIENT[0], f", volume: {volume}" if volume else "", retry, patience)
         self.known = {}                         # key: id, digest, orphan
         self.there = set()                      # paths of artifacts that a deployment has put there
+        self.scripts = ()                       # jobs that bring a script with them
         self.asked, self.number, self.fence = None, 0, 0
         self.role = None
 
@@ -88,13 +89,19 @@ class Deployer:
     def base(self):
         return self.volume or "dbfs:/FileStore"
 
-    def definition(self, key, version, wheel, schedule=True):
+    def definition(self, key, version, wheel, schedule=True, script=False):
         request = {"name": name_of(key), "max_concurrent_runs": version, "tasks": [
             {"task_key": "only", "existing_cluster_id": "c1", "libraries": [{"whl": f"{self.base()}/{wheel}"}],
              "python_wheel_task": {"package_name": "x", "entry_point": "main", "parameters": ["-i", "default"]}}]}
         if schedule:
             request["schedule"] = {"quartz_cron_expression": "0 0 3 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"}
-        return canon({"fabric_id": "1174", "components": [], "request": request})
+        components = []
+        if script:
+            path = f"{self.base()}/{os.path.dirname(os.path.dirname(wheel))}/{name_of(key)}/Script_1.py"
+            components = [{"ScriptComponent": {"path": path, "nodeName": "script", "id": "s", "language": "python",
+                                               "content": f"print('{key} {version}')"}}]
+            request["tasks"].append({"task_key": "script", "existing_cluster_id": "c1", "spark_python_task": {"python_file": path}})
+        return canon({"fabric_id": "1174", "components": components, "request": request})
 
     def want(self, jobs, wheels, version, gone=(), size=100):
         """jobs: key to version (max_concurrent_runs); each uses one of the wheels. gone: orphans to remove."""
@@ -106,7 +113,7 @@ class Deployer:
         rows = []
         for i, (key, v) in enumerate(sorted(jobs.items())):
             rows.append({"key": key, "name": name_of(key),
-                         "digest": self.put(self.definition(key, v, artifacts[i % len(artifacts)]["path"]))})
+                         "digest": self.put(self.definition(key, v, artifacts[i % len(artifacts)]["path"], script=key in self.scripts))})
         self.ask(artifacts, rows, gone)
 
     def ask(self, artifacts, rows, gone=()):
@@ -244,9 +251,14 @@ class Deployer:
         check(not [p for p in files if ".penstock-" in p], "half files are left")
 
     def check_libraries(self, state=None):
-        """No job names a wheel that is not there."""
+        """No job names a wheel or a script that is not there, or is another's."""
         state = state or self.w.state()
         for j in state["jobs"]:
             for t in j["settings"].get("tasks", []):
                 for lib in t.get("libraries", []):
                     check(lib["whl"] in state["files"], f"{j['settings']['name']} names {lib['whl']}, which is not there")
+                if "spark_python_task" in t:
+                    name, path = j["settings"]["name"], t["spark_python_task"]["python_file"]
+                    text = f"print('jobs/{name} {j['settings']['max_concurrent_runs']}')"
+                    check(path in state["files"], f"{name} names {path}, which is not there")
+                    check(state["files"][path]["sha256"] == hashlib.sha256(text.encode()).hexdigest(), f"{path} is another's")

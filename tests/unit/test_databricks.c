@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "agent/deploy/fabric/databricks_parts.h"
+#include "common/base/digest.h"
 #include "common/base/fsutil.h"
 #include "tests/support/workspace.h"
 
@@ -486,6 +487,163 @@ static void rights_of_a_definition_that_is_gone(void **state)
 	free(id);
 }
 
+/* ---- files that a definition brings ---- */
+
+#define SCRIPTS "prophecy/artifacts/dev/execution/7234/"
+
+/* A definition with one component of that kind. */
+static const char *bringing(struct fx *f, const char *kind, const char *path, const char *content)
+{
+	char *text = xasprintf("{\"components\":[{\"%s\":{\"nodeName\":\"t\",\"path\":\"%s\",\"content\":\"%s\"}}],"
+			       "\"request\":{\"name\":\"a\",\"tasks\":[{\"existing_cluster_id\":\"c\",\"task_key\":\"t\","
+			       "\"spark_python_task\":{\"python_file\":\"%s\"}}]}}", kind, path, content, path);
+	struct ps_err err;
+
+	assert_int_equal(cas_put_bytes(f->content, text, strlen(text), f->hex, &err), 0);
+	free(text);
+	return f->hex;
+}
+
+/* Is this text there? NULL: nothing is. */
+static bool file_is(const char *path, const char *text)
+{
+	json_t *state = workspace_ask("GET", "state", NULL);
+	const char *has = json_string_value(json_object_get(json_object_get(json_object_get(state, "files"), path), "sha256"));
+	char hex[65] = "";
+	bool is;
+
+	if (text)
+		digest_bytes(hex, text, strlen(text));
+	is = text ? ps_streq(has, hex) : !has;
+	json_decref(state);
+	return is;
+}
+
+static void scripts_come_before_their_job(void **state)
+{
+	static const char one[] = "dbfs:/FileStore/" SCRIPTS "1.0/a/s.py", none[] = "dbfs:/FileStore/other/s.py";
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err;
+	char *id, *again;
+
+	/* what cannot be uploaded leads to no job, and nothing half is left */
+	bringing(f, "ScriptComponent", one, "print(1)");
+	workspace_faults("[{\"match\":\"POST /api/2.0/dbfs/put\",\"fault\":\"forbidden\"}]");
+	assert_int_equal(put(f, NULL, &id, &o, &err), PS_EPERM);
+	assert_non_null(strstr(err.msg, "the script of 't'"));
+	assert_int_equal(o, FABRIC_NOT_DONE);
+	assert_int_equal(njobs(), 0);
+	assert_true(file_is(one, NULL));
+	/* a lost answer */
+	workspace_faults("[{\"match\":\"POST /api/2.0/dbfs/move\",\"nth\":1,\"fault\":\"drop\",\"after\":true}]");
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	assert_true(file_is(one, "print(1)"));
+	assert_int_equal(njobs(), 1);
+	/* a path with a version never gets other bytes, nor does what the job says of it */
+	bringing(f, "ScriptComponent", one, "print(2)");
+	assert_int_equal(put(f, id, &again, &o, &err), PS_ECONFLICT);
+	assert_non_null(strstr(err.msg, "never gets others"));
+	assert_true(file_is(one, "print(1)"));
+	free(again);
+	/* outside of the artifacts nothing is written */
+	bringing(f, "ScriptComponent", none, "print(2)");
+	assert_int_equal(put(f, id, &again, &o, &err), PS_EINVAL);
+	assert_true(file_is(none, NULL));
+	free(again);
+	bringing(f, "ScriptComponent", "dbfs:/FileStore/" SCRIPTS "1.0/../../../../../../x.py", "print(2)");
+	assert_int_equal(put(f, id, &again, &o, &err), PS_EINVAL);
+	free(again);
+	free(id);
+}
+
+/* dbt's files stand below "latest", whatever the version. */
+static void what_has_no_version_is_written_again(void **state)
+{
+	static const char *const volumes[] = { NULL, "/Volumes/main/jobs/wheels" };
+
+	for (size_t i = 0; i < PS_NELEM(volumes); i++) {
+		struct fx *f = *state;
+		char *base = xasprintf("%s/" SCRIPTS "latest/a/DBT_1/dbt_script.py", volumes[i] ? volumes[i] : "dbfs:/FileStore");
+		enum fabric_outcome o;
+		struct ps_err err;
+		char *id, *again;
+
+		workspace_reset();
+		dbx_forget_list(dbx_of(&f->t));
+		f->conf.volume = (char *)volumes[i];
+		bringing(f, "DBTComponent", base, "run_dbt()");
+		assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+		assert_true(file_is(base, "run_dbt()"));
+		bringing(f, "DBTComponent", base, "run_dbt_again()");
+		assert_int_equal(put(f, id, &again, &o, &err), 0);
+		assert_true(file_is(base, "run_dbt_again()"));
+		free(again);
+		free(id);
+		free(base);
+	}
+}
+
+/* ---- a schedule that is enforced ---- */
+
+static const char *pause_there(void)
+{
+	json_t *settings = workspace_job("a");
+	const char *is = json_string_value(json_object_get(json_object_get(settings, "schedule"), "pause_status"));
+	static char copy[16];
+
+	snprintf(copy, sizeof(copy), "%s", is ? is : "");
+	json_decref(settings);
+	return copy;
+}
+
+static void an_enforced_schedule_is_woken(void **state)
+{
+	static const struct { const char *own, *hand, *wanted, *then; bool seen; } tries[] = {
+		{ "", "PAUSED", "UNPAUSED", "PAUSED", false },
+		{ "\"penstock\":{\"enforce_schedule\":true},", "PAUSED", "UNPAUSED", "UNPAUSED", true },
+		{ "\"penstock\":{\"enforce_schedule\":true},", "UNPAUSED", "PAUSED", "PAUSED", true },
+	};
+
+	for (size_t i = 0; i < PS_NELEM(tries); i++) {
+		struct fx *f = *state;
+		struct fabric_seen seen = { 0 };
+		enum fabric_outcome o;
+		struct fabric_job j;
+		struct ps_err err;
+		char *id, *again, *text;
+
+		workspace_reset();
+		dbx_forget_list(dbx_of(&f->t));
+		text = xasprintf("{%s\"request\":{\"name\":\"a\",\"tasks\":[{\"task_key\":\"t\",\"notebook_task\":"
+				 "{\"notebook_path\":\"/x\"}}],\"schedule\":{\"quartz_cron_expression\":\"0 0 3 * * ?\","
+				 "\"timezone_id\":\"UTC\",\"pause_status\":\"%s\"}}}", tries[i].own, tries[i].wanted);
+		assert_int_equal(cas_put_bytes(f->content, text, strlen(text), f->hex, &err), 0);
+		assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+		workspace_edit("a", "/schedule/pause_status", json_string(tries[i].hand));
+		j = job(f, id);
+		assert_int_equal(dbx_look(&f->t, &j, 1, &seen, &err), 0);
+		assert_int_equal(seen.definition != NULL, tries[i].seen);
+		if (tries[i].seen) {
+			char *is = xasprintf("\"pause_status\":\"%s\"", tries[i].hand);
+
+			assert_non_null(strstr(seen.definition, is));
+			free(is);
+		}
+		fabric_seen_clear(&seen, 1);
+		seen = (struct fabric_seen) { .id = NULL };
+		assert_int_equal(put(f, id, &again, &o, &err), 0);
+		assert_int_equal(o, tries[i].seen ? FABRIC_DONE : FABRIC_ALREADY);
+		assert_string_equal(pause_there(), tries[i].then);
+		assert_int_equal(dbx_look(&f->t, &j, 1, &seen, &err), 0);
+		assert_string_equal(seen.sha256, f->hex);
+		fabric_seen_clear(&seen, 1);
+		free(again);
+		free(id);
+		free(text);
+	}
+}
+
 static void lost_answers_are_looked_for(void **state)
 {
 	static const char *const faults[] = {
@@ -666,6 +824,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest cases[] = {
 		CASE(which_job_is_meant), CASE(two_that_match_stop_it), CASE(forbidden_is_not_absent),
 		CASE(a_deleted_job_that_is_forbidden), CASE(rights_that_are_refused), CASE(rights_of_a_definition_that_is_gone),
+		CASE(scripts_come_before_their_job), CASE(what_has_no_version_is_written_again), CASE(an_enforced_schedule_is_woken),
 		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),
 		CASE(what_was_taken_out_goes_away), CASE(a_token_for_a_machine), CASE(a_run_and_its_repair),
 	};

@@ -160,6 +160,8 @@ static void check_row(void **state)
 	} else {
 		assert_string_equal(buf_str(&why), "");
 		want = read(r->out);
+		assert_int_equal(render_enforces(doc), r->rule.enforce);
+		json_object_del(doc, RENDER_OWN);
 		assert_true(json_equal(doc, want));
 		json_decref(want);
 	}

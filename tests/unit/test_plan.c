@@ -312,6 +312,11 @@ struct problem_row {
 	const struct conf_derive *derive;
 };
 
+#define SCRIPT(path)                                                                               \
+	JOB("\"components\":[{\"ScriptComponent\":{\"path\":\"" path "\",\"nodeName\":\"n\","          \
+	    "\"content\":\"print()\"}}],",                                                          \
+	    "{\"task_key\":\"n\",\"spark_python_task\":{\"python_file\":\"" path "\"}}")
+
 static const struct problem_row rows[] = {
 	{ "problem none", GOOD, NULL, t_db, PLAN_LOCAL, 0, 0, NULL },
 	{ "problem fabric differs", JOB("\"fabricId\":\"4004\",", TASK("")),
@@ -333,6 +338,17 @@ static const struct problem_row rows[] = {
 	{ "problem no user library",
 	  JOB("", "{\"task_key\":\"n\",\"libraries\":[{\"jar\":\"dbfs:/FileStore/jars/p.jar\"}]}"),
 	  NULL, t_db, PLAN_DATABRICKS, 0, 0, NULL },
+	{ "problem no script of its own", SCRIPT("dbfs:/FileStore/prophecy/artifacts/dev/execution/7234/1.0/j/s.py"),
+	  NULL, t_db, PLAN_DATABRICKS, 0, 0, NULL },
+	{ "problem script of another project", SCRIPT("dbfs:/FileStore/prophecy/artifacts/dev/execution/7/1.0/j/s.py"),
+	  "the script of 'n' goes to 'dbfs:/FileStore/prophecy/artifacts/dev/execution/7/1.0/j/s.py', which is not below "
+	  "'prophecy/artifacts/dev/execution/7234/'", t_db, PLAN_DATABRICKS, 0, 0, NULL },
+	{ "problem script anywhere", SCRIPT("dbfs:/databricks/init/all.sh"), "which is not below", t_db, PLAN_DATABRICKS, 0, 0,
+	  NULL },
+	{ "problem script out of it", SCRIPT("/prophecy/artifacts/dev/execution/7234/1.0/../../7/s.py"), "which is not below",
+	  t_db, PLAN_DATABRICKS, 0, 0, NULL },
+	{ "problem script without a customer", SCRIPT("dbfs:/FileStore/prophecy/artifacts/dev/execution/7234/1.0/j/s.py"),
+	  "the project's customer", t_db, PLAN_DATABRICKS, true, 0, NULL },
 	{ "problem placeholder unknown", JOB("\"x\":\"__X_PLACEHOLDER__\",", TASK("")),
 	  "unknown placeholder", t_db, PLAN_LOCAL, 0, 0, NULL },
 	{ "problem provider", "{}", "is for airflow", t_af, PLAN_LOCAL, 0, 0, NULL },

@@ -118,7 +118,8 @@ static void fabric_ids_of_both_generations(void **state)
 static void artifacts_of_a_volume(void **state)
 {
 	json_t *v = json_loads("{\"a\":[{\"whl\":\"dbfs:/FileStore/prophecy/artifacts/x.whl\"},"
-			       "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1]}", 0, NULL);
+			       "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1,"
+			       "\"{'p':'dbfs:/FileStore/prophecy/artifacts/p.whl','q':'dbfs:/Volumes/o/prophecy/artifacts/q'} end\"]}", 0, NULL);
 	struct buf b = BUF_INIT;
 	struct ps_err err = { 0 };
 
@@ -126,7 +127,8 @@ static void artifacts_of_a_volume(void **state)
 	render_base(v, "/Volumes/c/s/v");
 	assert_int_equal(canon_write(v, &b, &err), 0);
 	assert_string_equal(buf_str(&b), "{\"a\":[{\"whl\":\"/Volumes/c/s/v/prophecy/artifacts/x.whl\"},"
-					 "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1]}");
+					 "{\"whl\":\"dbfs:/FileStore/jars/x.whl\"},1,"
+					 "\"{'p':'/Volumes/c/s/v/prophecy/artifacts/p.whl','q':'/Volumes/c/s/v/prophecy/artifacts/q'} end\"]}");
 	json_decref(v);
 	buf_clear(&b);
 }

@@ -209,4 +209,17 @@ static int write_file(struct dbx *d, const char *path, const struct http_file *f
 	return rc;
 }
 
-const struct dbx_store dbx_dbfs = { size_of, digest_of, write_file };
+static int replace_file(struct dbx *d, const char *path, const struct http_file *f,
+			struct ps_err *err)
+{
+	bool lost;
+
+	if (f->size > BLOCK)
+		return ps_err_set(err, PS_ELIMIT,
+				  "'%s' has %lld bytes: what is written again at the same path may "
+				  "have %d on DBFS; set 'volume' of the fabric in penstock.yml",
+				  path, (long long)f->size, BLOCK);
+	return write_short(d, path, f, &lost, err);
+}
+
+const struct dbx_store dbx_dbfs = { size_of, digest_of, write_file, replace_file };

@@ -18,6 +18,7 @@ struct upload {
 	char *path;
 	const char *sha256;
 	struct http_file file;
+	bool replace;
 };
 
 /* The bytes that are sent are those that were signed. */
@@ -42,13 +43,16 @@ static int open_content(struct upload *u, const char *content, struct ps_err *er
 
 static int has_others(const struct upload *u, const char *what, struct ps_err *err)
 {
+	if (u->replace)
+		return PS_EEXIST;
 	return ps_err_set(
 		err, PS_ECONFLICT,
 		"'%s' is there with other bytes (%s): an artifact's path never gets others",
 		u->path, what);
 }
 
-/* 1: it is there with our bytes. 0: nothing is. PS_ECONFLICT: others are. */
+/* 1: it is there with our bytes. 0: nothing is. PS_ECONFLICT: others are, PS_EEXIST (without a
+ * text) where they make way. */
 static int look_at(const struct upload *u, struct ps_err *err)
 {
 	char got[DIGEST_HEX], what[96];
@@ -90,6 +94,11 @@ static int bring(const struct upload *u, enum fabric_outcome *outcome, struct ps
 		rc = look_at(u, err);
 		if (rc == 1)
 			*outcome = tried ? FABRIC_DONE : FABRIC_ALREADY;
+		if (rc == PS_EEXIST) {
+			rc = u->store->replace(u->d, u->path, &u->file, err);
+			*outcome = rc == 0 ? FABRIC_DONE : FABRIC_NOT_DONE;
+			return rc;
+		}
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
 		rc = u->store->write(u->d, u->path, &u->file, u->sha256, &o, err);
@@ -102,16 +111,38 @@ static int bring(const struct upload *u, enum fabric_outcome *outcome, struct ps
 	return rc;
 }
 
+/* Free its path. */
+static struct upload upload_to(struct fabric_target *t, const char *path, const char *sha256)
+{
+	const char *volume = t->conf->volume;
+
+	return (struct upload){
+		.d = dbx_of(t),
+		.store = volume ? &dbx_volume : &dbx_dbfs,
+		.sha256 = sha256,
+		.path = xasprintf("%s/%s", volume ? volume : "/FileStore", path),
+	};
+}
+
+int dbx_bring(struct fabric_target *t, const char *path, const char *sha256,
+	      const struct http_file *file, bool replace, enum fabric_outcome *outcome,
+	      struct ps_err *err)
+{
+	struct upload u = upload_to(t, path, sha256);
+	int rc;
+
+	*outcome = FABRIC_NOT_DONE;
+	u.file = *file;
+	u.replace = replace;
+	rc = bring(&u, outcome, err);
+	free(u.path);
+	return rc;
+}
+
 int dbx_put_artifact(struct fabric_target *t, const struct fabric_file *f,
 		     enum fabric_outcome *outcome, struct ps_err *err)
 {
-	const char *volume = t->conf->volume;
-	struct upload u = {
-		.d = dbx_of(t),
-		.store = volume ? &dbx_volume : &dbx_dbfs,
-		.sha256 = f->sha256,
-		.path = xasprintf("%s/%s", volume ? volume : "/FileStore", f->path),
-	};
+	struct upload u = upload_to(t, f->path, f->sha256);
 	int rc = open_content(&u, t->content, err);
 
 	*outcome = FABRIC_NOT_DONE;

@@ -78,19 +78,43 @@ bool dbx_is_paused(const json_t *settings)
 	return any;
 }
 
+bool dbx_pauses_as(const json_t *wanted, const json_t *there)
+{
+	for (size_t i = 0; i < PS_NELEM(triggers); i++) {
+		const char *state = pause_of(wanted, triggers[i]);
+
+		if (state && !ps_streq(state, pause_of(there, triggers[i])))
+			return false;
+	}
+	return true;
+}
+
+static void set_pause(json_t *settings, const char *trigger, const char *state)
+{
+	json_t *v = json_object_get(settings, trigger);
+
+	if (!json_is_object(v) || !state)
+		return;
+	v = json_copy(v); /* others may look at it too */
+	json_object_set_new(v, "pause_status", json_string(state));
+	json_object_set_new(settings, trigger, v);
+}
+
+void dbx_set_pauses(json_t *settings, const json_t *there)
+{
+	for (size_t i = 0; i < PS_NELEM(triggers); i++)
+		set_pause(settings, triggers[i], pause_of(there, triggers[i]));
+}
+
 /* Whether it runs by itself stays an operator's; what we paused as an orphan wakes. */
 static void keep_pauses(json_t *sent, const json_t *there)
 {
 	bool ours = ps_streq(dbx_tag(there, DBX_TAG_PAUSED), "us");
 
-	for (size_t i = 0; i < PS_NELEM(triggers); i++) {
-		json_t *v = json_object_get(sent, triggers[i]);
-		const char *state = pause_of(there, triggers[i]);
-
-		if (json_is_object(v) && state)
-			json_object_set_new(v, "pause_status",
-					    json_string(ours ? unpaused : state));
-	}
+	for (size_t i = 0; i < PS_NELEM(triggers); i++)
+		if (pause_of(there, triggers[i]))
+			set_pause(sent, triggers[i],
+				  ours ? unpaused : pause_of(there, triggers[i]));
 }
 
 /* ---- calls ---- */
@@ -158,10 +182,8 @@ static int reset(struct fabric_target *t, const struct fabric_job *j, json_t *se
 		 struct ps_err *err)
 {
 	struct dbx_said s;
-	int rc;
+	int rc = dbx_stamp_put(sent, t, j, err);
 
-	keep_pauses(sent, dbx_settings(job));
-	rc = dbx_stamp_put(sent, t, j, err);
 	if (rc == 0)
 		rc = dbx_rights_put(t, j->key, job, acl, err);
 	if (rc < 0)
@@ -172,6 +194,13 @@ static int reset(struct fabric_target *t, const struct fabric_job *j, json_t *se
 	*outcome = s.outcome;
 	dbx_said_clear(&s);
 	return rc;
+}
+
+static bool is_there(const struct fabric_job *j, const json_t *doc, const json_t *sent,
+		     const json_t *there)
+{
+	return dbx_is_last(there, j->sha256) && !dbx_tag(there, DBX_TAG_PAUSED) &&
+	       dbx_is_as(sent, there) && (!render_enforces(doc) || dbx_pauses_as(sent, there));
 }
 
 static int put(struct fabric_target *t, const struct fabric_job *j, char **id,
@@ -191,12 +220,14 @@ static int put(struct fabric_target *t, const struct fabric_job *j, char **id,
 	there = dbx_settings(job);
 	acl = json_object_get(render_request(doc), "access_control_list");
 	number = dbx_id(job);
-	if (!job)
+	if (job && !render_enforces(doc))
+		keep_pauses(sent, there);
+	rc = dbx_brought_put(t, j->key, doc, err);
+	if (rc == 0 && !job)
 		rc = create(t, j, sent, acl, &number, outcome, err);
-	else if (dbx_is_last(there, j->sha256) && !dbx_tag(there, DBX_TAG_PAUSED) &&
-		 dbx_is_as(sent, there))
+	else if (rc == 0 && is_there(j, doc, sent, there))
 		*outcome = FABRIC_ALREADY;
-	else
+	else if (rc == 0)
 		rc = reset(t, j, sent, acl, job, outcome, err);
 	if (number)
 		*id = xasprintf("%lld", (long long)number);

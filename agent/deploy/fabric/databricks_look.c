@@ -114,15 +114,19 @@ static bool ids_known(const struct gather *g)
 /* The definition with its request as it is there; doc is changed. */
 static json_t *with_request(json_t *doc, const json_t *sent, const json_t *there)
 {
-	json_t *request = (json_t *)render_request(doc), *is = dbx_as_is(sent, there), *v;
+	json_t *request = (json_t *)render_request(doc), *as_is = dbx_as_is(sent, there), *v;
+	json_t *is = json_copy(as_is);
 	const char *key;
 
+	json_decref(as_is);
 	if (!json_object_get(request, "queue") &&
 	    dbx_is_as(json_object_get(sent, "queue"), json_object_get(there, "queue")))
 		json_object_del(is, "queue");
 	/* what is not sent cannot differ */
 	json_object_foreach(request, key, v) if (!json_object_get(sent, key))
 		json_object_set(is, key, v);
+	if (render_enforces(doc))
+		dbx_set_pauses(is, there);
 	json_object_clear(request);
 	json_object_update(request, is);
 	json_decref(is);
@@ -153,7 +157,8 @@ static int tell(struct fabric_target *t, const struct fabric_job *j, const json_
 	out->release = xstrdup_null(dbx_tag(there, DBX_TAG_RELEASE));
 	out->paused = dbx_is_paused(there);
 	sent = dbx_sent(doc);
-	as_sent = dbx_is_as(sent, there);
+	as_sent = dbx_is_as(sent, there) &&
+		  (!render_enforces(doc) || dbx_pauses_as(sent, there));
 	if (as_sent && dbx_is_last(there, j->sha256)) {
 		snprintf(out->sha256, sizeof(out->sha256), "%s", j->sha256);
 	} else {

@@ -5,6 +5,7 @@
  *	databricks_ask.c	one question to the workspace, its errors in the workspace's words
  *	databricks_pages.c	an answer that comes in pages
  *	databricks_files.c	artifacts: databricks_dbfs.c, databricks_volume.c
+ *	databricks_brought.c	files that a definition brings with it: scripts
  *	databricks_stamp.c	the tags by which a job is known as ours
  *	databricks_find.c	the jobs that are there; which of them is meant
  *	databricks_diff.c	is a job as its definition says, whatever the server makes of it
@@ -104,11 +105,22 @@ struct dbx_store {
 	 */
 	int (*write)(struct dbx *d, const char *path, const struct http_file *f, const char *sha256,
 		     enum fabric_outcome *outcome, struct ps_err *err);
+	/* Whatever is there, in one call. PS_ELIMIT: it is too long for that. */
+	int (*replace)(struct dbx *d, const char *path, const struct http_file *f,
+		       struct ps_err *err);
 };
 extern const struct dbx_store dbx_dbfs, dbx_volume;
 
 int dbx_put_artifact(struct fabric_target *t, const struct fabric_file *f,
 		     enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
+
+/* Bytes of fd, whose digest is known, to the artifact's path. replace: others there make way. */
+int dbx_bring(struct fabric_target *t, const char *path, const char *sha256,
+	      const struct http_file *file, bool replace, enum fabric_outcome *outcome,
+	      struct ps_err *err) PS_MUSTCHECK;
+/* Every file that the components of this definition bring lies where they say. */
+int dbx_brought_put(struct fabric_target *t, const char *key, const json_t *doc,
+		    struct ps_err *err) PS_MUSTCHECK;
 
 /* ---- the stamp: tags of a job ---- */
 
@@ -155,6 +167,10 @@ const json_t *dbx_settings(const json_t *job);
 
 /* Is what is there as wanted, in all fields that wanted names? Pause status and our tags apart. */
 bool dbx_is_as(const json_t *wanted, const json_t *there);
+/* The pause status apart from the rest: of each trigger that wanted names. */
+bool dbx_pauses_as(const json_t *wanted, const json_t *there);
+/* Sets the triggers of settings to the pause status that they have there. */
+void dbx_set_pauses(json_t *settings, const json_t *there);
 /* Wanted, with what is there in place of each field that differs. */
 json_t *dbx_as_is(const json_t *wanted, const json_t *there);
 

@@ -68,10 +68,11 @@ static int digest_of(struct dbx *d, const char *path, int64_t size, char hex[65]
 	return rc;
 }
 
-static int put(struct dbx *d, const char *path, const struct http_file *f,
+static int put(struct dbx *d, const char *path, const struct http_file *f, bool over,
 	       enum fabric_outcome *outcome, struct ps_err *err)
 {
-	const struct http_field query[] = { { "overwrite", "false" }, { NULL, NULL } };
+	const struct http_field query[] = { { "overwrite", over ? "true" : "false" },
+					    { NULL, NULL } };
 	char *at = api_path("files", path, (int)strlen(path));
 	struct dbx_said s;
 	int rc = dbx_ask(d,
@@ -103,16 +104,30 @@ static int make_folder(struct dbx *d, const char *path, struct ps_err *err)
 	return rc;
 }
 
-static int write_file(struct dbx *d, const char *path, const struct http_file *f,
-		      const char *sha256, enum fabric_outcome *outcome, struct ps_err *err)
+static int put_in_folder(struct dbx *d, const char *path, const struct http_file *f, bool over,
+			 enum fabric_outcome *outcome, struct ps_err *err)
 {
-	int rc = put(d, path, f, outcome, err);
+	int rc = put(d, path, f, over, outcome, err);
 
-	(void)sha256;
 	if (rc != PS_ENOENT)
 		return rc;
 	rc = make_folder(d, path, err);
-	return rc < 0 ? rc : put(d, path, f, outcome, err);
+	return rc < 0 ? rc : put(d, path, f, over, outcome, err);
 }
 
-const struct dbx_store dbx_volume = { size_of, digest_of, write_file };
+static int write_file(struct dbx *d, const char *path, const struct http_file *f,
+		      const char *sha256, enum fabric_outcome *outcome, struct ps_err *err)
+{
+	(void)sha256;
+	return put_in_folder(d, path, f, false, outcome, err);
+}
+
+static int replace_file(struct dbx *d, const char *path, const struct http_file *f,
+			struct ps_err *err)
+{
+	enum fabric_outcome outcome;
+
+	return put_in_folder(d, path, f, true, &outcome, err);
+}
+
+const struct dbx_store dbx_volume = { size_of, digest_of, write_file, replace_file };
