@@ -1,5 +1,10 @@
 /* roles – see roles.h. The table below is the whole truth about who talks to whom: every role to
- * the parent, and core to each of the others; gate, build and deploy never to each other. */
+ * the parent, and core to each of the others; gate, build and deploy never to each other.
+ *
+ * The programs are opened once: what is put in their place on disk while the agent runs is for its
+ * next start. A role of another version than the rest could not read what it is told, would end,
+ * come again and end, and what waits for it would wait for ever.
+ */
 #include "config.h"
 
 #include "agent/roles.h"
@@ -45,6 +50,8 @@ struct one {
 	struct peer *peer;
 	struct child *child;
 	struct loop_watch *again;	/* back-off; END_MS while a child has lost its socket */
+	char *path;			/* of its program, when the agent began */
+	int program;			/* that file (O_PATH), whatever lies at path now */
 	/* of the next start; when it was started last (wall clock) */
 	int64_t backoff_ms, began_ms;
 	/* our copy of core's end of its socket, until core has it */
@@ -285,6 +292,17 @@ static void hand_over(struct one *o)
 	o->core_end = -1;
 }
 
+/* Half an installation: the programs of this start are not of one version. */
+static void on_hello(struct one *o, const struct wire_hello *h)
+{
+	if (strcmp(h->program, VERSION) == 0)
+		return;
+	log_error("role", table[o->no].name, "'%s' is of version %s, penstockd of version %s: "
+		  "install all programs of one version, then start again", o->path, h->program,
+		  VERSION);
+	o->rs->ops->on_refused(table[o->no].name, o->rs->arg);
+}
+
 static void on_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct one *o = arg;
@@ -296,7 +314,9 @@ static void on_msg(struct peer *p, struct msg *m, void *arg)
 		on_started(o);
 	else if (m->type == MSG_ask_parent && o->no == ROLE_CORE)
 		o->rs->ops->on_asked(m->u.ask_parent.what, m->u.ask_parent.id, o->rs->arg);
-	else if (m->type != MSG_hello)
+	else if (m->type == MSG_hello)
+		on_hello(o, &m->u.hello);
+	else
 		log_warn("role", table[o->no].name, "said '%s', which the parent does not know",
 			 m->name);
 }
@@ -373,11 +393,11 @@ static int place(int fd, int want)
 	return dup2(fd, want) < 0 ? -1 : 0;
 }
 
-static void run_role(const struct one *o, const char *program, int parent_end,
-		     int core_end) PS_NORETURN;
-static void run_role(const struct one *o, const char *program, int parent_end, int core_end)
+static void run_role(const struct one *o, int parent_end, int core_end) PS_NORETURN;
+static void run_role(const struct one *o, int parent_end, int core_end)
 {
-	const char *argv[] = { program, o->rs->instance, NULL };
+	const char *argv[] = { o->path, o->rs->instance, NULL };
+	int program = fcntl(o->program, F_DUPFD_CLOEXEC, 10);
 	int a = fcntl(parent_end, F_DUPFD_CLOEXEC, 10);
 	int b = core_end >= 0 ? fcntl(core_end, F_DUPFD_CLOEXEC, 10) : -1;
 	sigset_t none;
@@ -385,37 +405,42 @@ static void run_role(const struct one *o, const char *program, int parent_end, i
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	credential_forget();
-	if (a < 0 || place(a, ROLE_PARENT_FD) < 0 ||
+	if (program < 0 || a < 0 || place(a, ROLE_PARENT_FD) < 0 ||
 	    (core_end >= 0 && (b < 0 || place(b, ROLE_CORE_FD) < 0)))
 		_exit(127);
 	users_become(o->rs->users, o->no);
-	execv(program, (char *const *)argv);
-	fprintf(stderr, "penstockd: cannot start '%s': %s\n", program, strerror(errno));
+	fexecve(program, (char *const *)argv, environ);
+	fprintf(stderr, "penstockd: cannot start '%s': %s\n", o->path, strerror(errno));
 	_exit(127);
+}
+
+static int find_program(struct one *o, struct ps_err *err)
+{
+	o->path = fs_find_program(table[o->no].program);
+	if (!o->path)
+		return ps_err_set(err, PS_ENOENT,
+				  "the program '%s' is not beside penstockd nor in '%s'",
+				  table[o->no].program, PENSTOCK_LIBEXECDIR);
+	o->program = open(o->path, O_PATH | O_CLOEXEC);
+	return o->program < 0 ? ps_err_errno(err, "cannot open '%s'", o->path) : 0;
 }
 
 static int start_one(struct one *o, struct ps_err *err)
 {
 	static const struct peer_ops peer_ops_of_roles = { on_msg, on_close, MSG_ROLE_MAX,
 							   64 << 20 };
-	char *program = fs_find_program(table[o->no].program);
-	int up[2] = { -1, -1 }, side[2] = { -1, -1 }, rc;
+	int up[2] = { -1, -1 }, side[2] = { -1, -1 }, rc = open_pair(up, err);
 	pid_t pid;
 
-	if (!program)
-		return ps_err_set(err, PS_ENOENT,
-				  "the program '%s' is not beside penstockd nor in '%s'",
-				  table[o->no].program, PENSTOCK_LIBEXECDIR);
-	rc = open_pair(up, err);
 	if (rc == 0 && table[o->no].talks_to_core)
 		rc = open_pair(side, err);
 	if (rc < 0)
 		goto out;
 	pid = fork();
 	if (pid == 0)
-		run_role(o, program, up[1], side[1]);
+		run_role(o, up[1], side[1]);
 	if (pid < 0) {
-		rc = ps_err_errno(err, "cannot start '%s'", program);
+		rc = ps_err_errno(err, "cannot start '%s'", o->path);
 		goto out;
 	}
 	rc = child_watch(&o->child, o->rs->loop, pid, on_exit_of, o, err);
@@ -439,7 +464,6 @@ out:
 		if (side[i] >= 0)
 			close(side[i]);
 	}
-	free(program);
 	return rc;
 }
 
@@ -511,9 +535,11 @@ int roles_start(struct roles **out, struct loop *loop, const struct ps_paths *pa
 	rs->timer = loop_timer(loop, on_timer, rs);
 	for (int i = 0; i < ROLE_COUNT; i++) {
 		rs->one[i] = (struct one) { .rs = rs, .no = (enum role_no)i, .core_end = -1,
-					    .backoff_ms = BACKOFF_FIRST_MS };
+					    .program = -1, .backoff_ms = BACKOFF_FIRST_MS };
 		rs->one[i].again = loop_timer(loop, start_again, &rs->one[i]);
 	}
+	for (int i = 0; i < ROLE_COUNT && rc == 0; i++)
+		rc = find_program(&rs->one[i], err);
 	for (int i = 0; i < ROLE_COUNT && rc == 0; i++)
 		rc = start_one(&rs->one[i], err);
 	*out = rs;
@@ -544,6 +570,9 @@ void roles_free(struct roles *rs)
 			child_forget(rs->one[i].child);
 		if (rs->one[i].core_end >= 0)
 			close(rs->one[i].core_end);
+		if (rs->one[i].program >= 0)
+			close(rs->one[i].program);
+		free(rs->one[i].path);
 		loop_watch_free(rs->one[i].again);
 	}
 	loop_watch_free(rs->timer);

@@ -3,7 +3,8 @@
  *
  * roles_start() makes the socketpairs and starts every role; a role that dies is started again with
  * a growing delay, and core is handed a new connection to it. When core dies all start anew,
- * because what the others were doing was asked for by a core that is gone.
+ * because what the others were doing was asked for by a core that is gone. All starts are of the
+ * programs that were there at the first, whatever has been installed since.
  */
 #ifndef PS_ROLES_H
 #define PS_ROLES_H

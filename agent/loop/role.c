@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -240,6 +241,11 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	struct ps_err err = { 0 };
 	int rc;
 
+	char name[16];
+
+	/* started by descriptor: the kernel would call it by that one's number */
+	snprintf(name, sizeof(name), "penstock-%s", ops->name);
+	prctl(PR_SET_NAME, name);
 	route_as(route_speaker(ops->name));
 	failpoint_main(argc, argv);
 	log_open(ops->name);

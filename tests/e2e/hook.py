@@ -241,6 +241,24 @@ class HookTest(unittest.TestCase):
         self.assertTrue(lines[-1].startswith(("agent not running; event kept", "event not recorded now")), lines)
         self.assertEqual(self.spooled()[0]["type"], "intent")   # a busy disk may keep one of the two from its time
 
+    def test_core_of_a_newer_version(self):
+        """What it says beside what this hook knows is passed over."""
+        self.listen(lambda m: {**accepts(m), "version": 7, "mood": {"well": [1, None]}, "refs": [
+            {"ref": "refs/heads/main", "old": ZERO, "new": ZERO, "ordinal": 0, "colour": "blue"}]})
+        ok, lines = self.push()
+        self.assertTrue(ok)
+        self.assertEqual(lines, ["said intent", "said report"])
+        self.assertEqual(self.spooled(), [])
+
+    def test_core_answers_another_verdict(self):
+        """One that this hook does not know: the gate program judges, and nothing is lost."""
+        self.listen(lambda m: {"verdict": "perhaps", "text": "", "refs": []})
+        self.gate_says(verdict="accept", text="fine\n", refs=[])
+        ok, lines = self.push()
+        self.assertTrue(ok)
+        self.assertEqual(lines, ["fine", "agent could not record it; event kept"])
+        self.assertEqual([m["type"] for m in self.spooled()], ["report"])
+
     # ---- core does not answer ----
 
     def test_agent_down(self):

@@ -117,12 +117,13 @@ class Clone:
 
 
 class Instance:
-    def __init__(self, toolchain=None, folder=None, env=None):
+    def __init__(self, toolchain=None, folder=None, env=None, programs=BUILD):
+        self.programs = programs        # the folder that they lie in
         self.base = folder or tempfile.mkdtemp(prefix="penstock-test.")
         self.dir, self.toolchain, self.env = os.path.join(self.base, "instance"), toolchain, env or {}
         self.parent = None
         args = ["init", self.dir] + (["--toolchain", toolchain] if toolchain else [])
-        run(os.path.join(BUILD, "penstock"), *args, env=clean_env())
+        run(os.path.join(self.programs, "penstock"), *args, env=clean_env())
         os.chmod(self.base, 0o755)
 
     def __enter__(self):
@@ -140,7 +141,7 @@ class Instance:
     def start(self, env=None, unless=lambda: False):
         """Waits until the agent answers, or until `unless` is true."""
         self.log = open(os.path.join(self.base, "agent.log"), "ab")
-        self.parent = subprocess.Popen([os.path.join(BUILD, "penstockd"), self.dir], stdin=subprocess.DEVNULL,
+        self.parent = subprocess.Popen([os.path.join(self.programs, "penstockd"), self.dir], stdin=subprocess.DEVNULL,
                                        stdout=self.log, stderr=self.log, env=clean_env(**self.env, **(env or {})))
         wait("the agent answers", lambda: unless() or self.answers())
 
@@ -230,7 +231,7 @@ class Instance:
     # ---- commands ----
 
     def penstock(self, *args, expect=0, limit=None, env=None):
-        return run(os.path.join(BUILD, "penstock"), "-C", self.dir, *args, expect=expect, limit=limit,
+        return run(os.path.join(self.programs, "penstock"), "-C", self.dir, *args, expect=expect, limit=limit,
                    env=clean_env(**(env or {})))
 
     def json(self, *args, expect=0):
