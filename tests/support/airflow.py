@@ -144,7 +144,9 @@ def settings(major, prefix, home, port):
     # SequentialExecutor, the one that Airflow 2 allows with SQLite, starts an interpreter for each task and parses nothing
     # while one runs; with a write-ahead log and patience the other one gets along with SQLite, as in Airflow 3
     env.update(_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK="1")
-    env.update(AIRFLOW_HOME=home, PATH=f"{prefix}/bin:/usr/bin:/bin", NO_PROXY="127.0.0.1", LANG="C.UTF-8", LC_ALL="C.UTF-8")
+    # TMPDIR: version 2's web server caches pages there by names that nobody knows as ours
+    env.update(AIRFLOW_HOME=home, TMPDIR=home, PATH=f"{prefix}/bin:/usr/bin:/bin", NO_PROXY="127.0.0.1", LANG="C.UTF-8",
+               LC_ALL="C.UTF-8")
     return env
 
 
@@ -167,7 +169,7 @@ class Airflow:
             print(f"SKIP: no Airflow {major}: {why}")
             sys.exit(77)
         self.major, self.user, self.password = major, USER, PASSWORD
-        self.home = tempfile.mkdtemp(prefix="penstock-airflow.")
+        self.home = tempfile.mkdtemp(prefix="af.")     # short: sockets lie below it
         self.dags = os.path.join(self.home, "dags")
         self.procs, self.token = {}, None
 
