@@ -132,6 +132,7 @@ static void hand_credentials(struct one *o, const struct buf *yaml)
 
 		hand_credential(o, "fabric", f->name,
 				f->token.kind ? &f->token : &f->client_secret);
+		hand_credential(o, "uploader", f->name, &f->uploader_password);
 	}
 	config_free(cfg);
 }
@@ -150,6 +151,7 @@ static void mark_secrets(const struct roles *rs, const struct buf *yaml)
 	for (size_t i = 0; cfg && i < cfg->nfabrics; i++) {
 		credential_mark(&cfg->fabrics[i].token);
 		credential_mark(&cfg->fabrics[i].client_secret);
+		credential_mark(&cfg->fabrics[i].uploader_password);
 	}
 	diag_clear(&diags);
 	config_free(cfg);

@@ -73,7 +73,7 @@ static int remove_all(int sock, const struct cleaning *c)
 	return tell(sock, &answer);
 }
 
-static int run(int sock, int secret, const void *job)
+static int run(int sock, struct secret_fds secret, const void *job)
 {
 	const struct cleaning *c = job;
 
@@ -109,6 +109,6 @@ void cleans_start(struct role *r, const struct wire_clean *m)
 	struct cleaning c = { m, r->paths.outputs };
 	struct ps_err err = { 0 };
 
-	if (worker_start(r, &kind, m->id, 0, -1, &c, &err) < 0)
+	if (worker_start(r, &kind, m->id, 0, SECRET_NONE, &c, &err) < 0)
 		answer_for(r, m->id, err.msg);
 }

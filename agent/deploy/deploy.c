@@ -37,7 +37,7 @@ static void tell_end(struct role *r, uint64_t id, uint64_t fence, const char *st
 
 /* ---- one deployment ---- */
 
-static int deploying_run(int sock, int secret, const void *job)
+static int deploying_run(int sock, struct secret_fds secret, const void *job)
 {
 	const struct deploying *d = job;
 

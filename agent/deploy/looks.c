@@ -23,7 +23,7 @@ static void answer_for(struct role *r, uint64_t id, const char *problem)
 	role_tell_core(r, MSG_observed, &answer);
 }
 
-static int run(int sock, int secret, const void *job)
+static int run(int sock, struct secret_fds secret, const void *job)
 {
 	const struct looking *l = job;
 

@@ -11,7 +11,7 @@
 /* What an answer may hold of definitions; past that their digests must do. */
 enum { DEFINITION_MAX = 1 << 20, DEFINITIONS_MAX = 8 << 20 };
 
-static int look(const struct wire_observe *m, const struct conf_fabric *f, int secret,
+static int look(const struct wire_observe *m, const struct conf_fabric *f, struct secret_fds secret,
 		struct fabric_job *jobs, struct fabric_seen *seen, struct ps_err *err)
 {
 	const struct place_ask ask = { .fabric = f, .fabric_dir = m->fabric_dir,
@@ -56,7 +56,8 @@ static void found_jobs(struct wire_found_job *out, const struct fabric_seen *see
 	}
 }
 
-int observe_run(int sock, int secret, const struct wire_observe *m, const struct conf_fabric *f)
+int observe_run(int sock, struct secret_fds secret, const struct wire_observe *m,
+		const struct conf_fabric *f)
 {
 	struct fabric_job *jobs = xcalloc(m->jobs.n + 1, sizeof(*jobs));
 	struct fabric_seen *seen = xcalloc(m->jobs.n + 1, sizeof(*seen));

@@ -2,11 +2,12 @@
 #ifndef PS_DEPLOY_OBSERVE_H
 #define PS_DEPLOY_OBSERVE_H
 
+#include "agent/deploy/secret.h"
 #include "common/config/config.h"
 #include "common/wire/msg.h"
 
-/* Looks and answers on sock; secret: descriptor of the fabric's credential, or -1. The exit status
- * of the child. */
-int observe_run(int sock, int secret, const struct wire_observe *m, const struct conf_fabric *f);
+/* Looks and answers on sock; secret: of the fabric. The exit status of the child. */
+int observe_run(int sock, struct secret_fds secret, const struct wire_observe *m,
+		const struct conf_fabric *f);
 
 #endif

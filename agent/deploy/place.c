@@ -39,7 +39,9 @@ int place_open(struct place *p, const struct place_ask *ask, struct ps_err *err)
 		rc = ps_err_set(err, PS_ENOTSUP, "fabric '%s': no driver for %s in this version",
 				ask->fabric->name, provider);
 	if (rc == 0)
-		rc = secret_read(&p->secret, ask->secret, err);
+		rc = secret_read(&p->secret, ask->secret.own, err);
+	if (rc == 0)
+		rc = secret_read(&p->uploader_secret, ask->secret.uploader, err);
 	if (rc < 0)
 		return rc;
 	owner = json_pack("{ss ss}", "repository", ask->repository, "project", ask->project);
@@ -50,6 +52,7 @@ int place_open(struct place *p, const struct place_ask *ask, struct ps_err *err)
 	p->t = (struct fabric_target) {
 		.content = ask->content, .place = p->path, .owner = buf_str(&p->owner),
 		.dir = ask->fabric_dir, .conf = ask->fabric, .secret = p->secret,
+		.uploader_secret = p->uploader_secret,
 		.repository = ask->repository, .project = ask->project, .release = ask->release,
 		.fence = ask->fence,
 	};
@@ -63,6 +66,7 @@ void place_close(struct place *p)
 	if (p->driver && p->driver->close && p->t.session)
 		p->driver->close(&p->t);
 	secret_free(p->secret);
+	secret_free(p->uploader_secret);
 	free(p->path);
 	buf_clear(&p->owner);
 }

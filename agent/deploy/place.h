@@ -3,6 +3,7 @@
 #define PS_DEPLOY_PLACE_H
 
 #include "agent/deploy/fabric/fabric.h"
+#include "agent/deploy/secret.h"
 #include "common/base/buf.h"
 
 struct place_ask {
@@ -12,17 +13,17 @@ struct place_ask {
 	const char *repository, *project; /* names; project "." for the top */
 	const char *release;		  /* NULL: nothing is deployed */
 	uint64_t fence;
-	int secret;			  /* descriptor of the credential, or -1 */
+	struct secret_fds secret;
 };
 
 struct place {
 	const struct fabric_driver *driver;
 	struct fabric_target t;
-	char *path, *secret;
+	char *path, *secret, *uploader_secret;
 	struct buf owner;
 };
 
-/* Checks what is asked for, reads the credential, opens a session. The strings of ask must outlive
+/* Checks what is asked for, reads the credentials, opens a session. The strings of ask must outlive
  * it. Close it, also after an error. */
 int place_open(struct place *p, const struct place_ask *ask, struct ps_err *err) PS_MUSTCHECK;
 void place_close(struct place *p);

@@ -20,11 +20,11 @@ static void answer_for(struct role *r, uint64_t id, uint64_t fence, const char *
 	role_tell_core(r, MSG_posted, &p);
 }
 
-static int run(int sock, int secret, const void *job)
+static int run(int sock, struct secret_fds secret, const void *job)
 {
 	const struct posting *p = job;
 
-	return post_run(sock, p->letter, p->to, secret);
+	return post_run(sock, p->letter, p->to, secret.own);
 }
 
 static void on_msg(struct worker *w, struct msg *m)

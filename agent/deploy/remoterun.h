@@ -13,11 +13,13 @@
 #ifndef PS_REMOTERUN_H
 #define PS_REMOTERUN_H
 
+#include "agent/deploy/secret.h"
 #include "common/config/config.h"
 #include "common/wire/msg.h"
 
 struct remoterun_ask {
-	int sock, secret; /* secret: a descriptor, or -1 */
+	int sock;
+	struct secret_fds secret;
 	const struct wire_remote_run *m;
 	const struct conf_fabric *fabric;
 	const char *outputs; /* folder for what its tasks print: output.h */

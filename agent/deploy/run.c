@@ -182,8 +182,8 @@ static int carry_out(struct run *r, const struct place_ask *ask, const char *key
 	return rc < 0 ? rc : verify(r, way, unverified, err);
 }
 
-int deploy_run(int sock, int secret, const struct wire_deploy_start *d, const struct conf_fabric *f,
-	       const char *keys)
+int deploy_run(int sock, struct secret_fds secret, const struct wire_deploy_start *d,
+	       const struct conf_fabric *f, const char *keys)
 {
 	const struct place_ask ask = {
 		.fabric = f, .fabric_dir = d->fabric_dir, .content = d->content,

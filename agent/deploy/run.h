@@ -5,6 +5,7 @@
 #ifndef PS_DEPLOY_RUN_H
 #define PS_DEPLOY_RUN_H
 
+#include "agent/deploy/secret.h"
 #include "common/config/config.h"
 #include "common/wire/msg.h"
 
@@ -18,8 +19,8 @@
  * it is. The end is told through sock too. secret: descriptor of the fabric's credential, or -1.
  * Returns the exit code of the process: 0 when core has been told how it ended.
  */
-int deploy_run(int sock, int secret, const struct wire_deploy_start *d, const struct conf_fabric *f,
-	       const char *keys);
+int deploy_run(int sock, struct secret_fds secret, const struct wire_deploy_start *d,
+	       const struct conf_fabric *f, const char *keys);
 
 /* The canonical stamp of the set that d deploys, and its SHA-256 (the set's name). */
 int deploy_stamp(const struct wire_deploy_start *d, struct buf *out, char digest[65],

@@ -38,7 +38,7 @@ static void tell_lost(struct role *r, uint64_t id, uint64_t fence, const char *w
 	role_tell_core(r, MSG_remote_seen, &m);
 }
 
-static int run(int sock, int secret, const void *job)
+static int run(int sock, struct secret_fds secret, const void *job)
 {
 	const struct looked_after *l = job;
 	char *outputs;

@@ -6,6 +6,12 @@
 
 enum { SECRET_MAX = 65536 };
 
+/* Descriptors of the credentials of one target; -1: there is none. */
+struct secret_fds {
+	int own, uploader; /* of an Airflow's uploader */
+};
+#define SECRET_NONE ((struct secret_fds) { -1, -1 })
+
 /* A text without the end of its line, read from the first byte whoever has read it before. fd -1:
  * *out stays NULL. secret_free() the result. */
 int secret_read(char **out, int fd, struct ps_err *err) PS_MUSTCHECK;

@@ -41,7 +41,7 @@ void secrets_on_config(struct role *r)
 	nall = n;
 }
 
-int secrets_of(const char *what, const char *name)
+static int find(const char *what, const char *name)
 {
 	char *full = xasprintf("%s %s", what, name);
 	int fd = -1;
@@ -51,4 +51,11 @@ int secrets_of(const char *what, const char *name)
 			fd = all[i].fd;
 	free(full);
 	return fd;
+}
+
+struct secret_fds secrets_of(const char *what, const char *name)
+{
+	bool fabric = strcmp(what, "fabric") == 0;
+
+	return (struct secret_fds) { find(what, name), fabric ? find("uploader", name) : -1 };
 }

@@ -4,6 +4,7 @@
 #include "agent/deploy/worker.h"
 
 #include <signal.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,7 +17,7 @@
 #include "common/wire/route.h"
 
 enum { CLOSED = PS_BIT(0), EXITED = PS_BIT(1) };
-enum { SOCK = 3, SECRET = 4 }; /* descriptors of the child */
+enum { SOCK = 3, SECRET = 4, FIRST_FREE = 8 }; /* descriptors of the child */
 
 static struct worker *all;
 
@@ -76,23 +77,31 @@ static void on_child_exit(struct child *c, int status, void *arg)
 
 /* In the child: nothing of the role is used any more but the job; other workers' sockets and
  * credentials are not this one's. */
-static void PS_NORETURN be_child(const struct worker_kind *kind, int sock, int secret, pid_t parent,
-				 const void *job)
+static void PS_NORETURN be_child(const struct worker_kind *kind, int sock, struct secret_fds secret,
+				 pid_t parent, const void *job)
 {
-	int high = secret < 0 ? -1 : dup(secret); /* out of the way of SOCK */
+	int from[] = { secret.own, secret.uploader }, to[] = { -1, -1 }, next = SECRET;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
-	if (dup2(sock, SOCK) < 0 || (high >= 0 && dup2(high, SECRET) < 0) ||
-	    close_range(high < 0 ? SECRET : SECRET + 1, ~0u, 0) < 0)
+	/* first out of the way of what is put into its place */
+	for (size_t i = 0; i < PS_NELEM(from); i++)
+		if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, FIRST_FREE)) < 0)
+			_exit(1);
+	if (dup2(sock, SOCK) < 0)
+		_exit(1);
+	for (size_t i = 0; i < PS_NELEM(from); i++)
+		if (from[i] >= 0 && (to[i] = dup2(from[i], next++)) < 0)
+			_exit(1);
+	if (close_range((unsigned)next, ~0u, 0) < 0)
 		_exit(1);
 	failpoint_reopen();
 	route_as(SPEAKER_deploying);
-	_exit(kind->run(SOCK, high < 0 ? -1 : SECRET, job));
+	_exit(kind->run(SOCK, (struct secret_fds) { to[0], to[1] }, job));
 }
 
 int worker_start(struct role *r, const struct worker_kind *kind, uint64_t id, uint64_t fence,
-		 int secret, const void *job, struct ps_err *err)
+		 struct secret_fds secret, const void *job, struct ps_err *err)
 {
 	static const struct peer_ops ops = { on_msg, on_close, MSG_ROLE_MAX, 1 << 20 };
 	struct worker *w;

@@ -1,6 +1,6 @@
 /*
  * worker – a process that the deploy role forks for one thing: a deployment, a look, a letter, a
- * run. It has a socket of its own to the role, at most one credential, and nothing else of it.
+ * run. It has a socket of its own to the role, the credentials of its one target, and nothing else.
  *
  * The role carries frames between its workers and core. Who comes to an end without its last word
  * is answered for by its kind.
@@ -8,15 +8,15 @@
 #ifndef PS_DEPLOY_WORKER_H
 #define PS_DEPLOY_WORKER_H
 
+#include "agent/deploy/secret.h"
 #include "agent/loop/role.h"
 
 struct worker;
 
 struct worker_kind {
 	const char *what; /* "the deploying process" */
-	/* In the child. secret: a descriptor, or -1; job: as given to worker_start(). Returns its
-	 * exit code. */
-	int (*run)(int sock, int secret, const void *job);
+	/* In the child. job: as given to worker_start(). Returns its exit code. */
+	int (*run)(int sock, struct secret_fds secret, const void *job);
 	/* From the child. Sets w->answered when that was the last word. */
 	void (*on_msg)(struct worker *w, struct msg *m);
 	/* It is over and has not answered, though the role goes on: why. */
@@ -36,9 +36,9 @@ struct worker {
 	int status;
 };
 
-/* Forks. secret (or -1) stays the caller's. Negative: nothing was started, err says why. */
+/* Forks. What secret has stays the caller's. Negative: nothing was started, err says why. */
 int worker_start(struct role *r, const struct worker_kind *kind, uint64_t id, uint64_t fence,
-		 int secret, const void *job, struct ps_err *err) PS_MUSTCHECK;
+		 struct secret_fds secret, const void *job, struct ps_err *err) PS_MUSTCHECK;
 /* The one of this kind that works on id; NULL: none does. */
 struct worker *worker_find(const struct worker_kind *kind, uint64_t id);
 /* To the child; one that does not listen any more is about to end. */

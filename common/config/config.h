@@ -63,9 +63,11 @@ struct conf_fabric {
 	char *user;			/* airflow: client_secret is his password; NULL: a token, or
 					 * nobody asks */
 	char *dags;			/* airflow: its dags folder */
+	/* airflow: URL of what writes there, and its user; NULL: none */
+	char *uploader, *uploader_user;
 	int64_t load_ms;		/* airflow: it must have read a DAG within that time */
 	bool wait_active_runs;		/* airflow: nothing is changed under a run */
-	struct conf_secret token, client_secret;
+	struct conf_secret token, client_secret, uploader_password;
 };
 
 enum conf_deploy { CONF_DEPLOY_AUTO, CONF_DEPLOY_APPROVE, CONF_DEPLOY_MANUAL };
@@ -148,7 +150,7 @@ struct conf_role { char *name, *user; struct conf_pos pos; };
 struct conf_builder { unsigned slots; int64_t time_ms, quiet_ms; int64_t memory, disk,
 		      output; unsigned processes; };
 
-struct conf_tests { unsigned retries; char *fabric_name; };	/* of projects */
+struct conf_tests { unsigned retries; char *fabric_name; bool parse_dags; };	/* of projects */
 
 /* What a finding of a rule does: refuses; refuses only when this push brings it, whatever
  * existing_errors says; is told; is not looked for. */

@@ -153,11 +153,37 @@ static void check_databricks(struct conf_reader *r, const struct conf_node *bloc
 			   token ? "not both" : "and has none");
 }
 
+/* Where archives go, and who takes them there. */
+static void check_dags(struct conf_reader *r, const struct conf_node *block,
+		       const struct conf_fabric *f)
+{
+	const struct conf_node *dags = conf_node_get(block, "dags");
+	const struct conf_node *uploader = conf_node_get(block, "uploader");
+	const char *far = uploader ? "hdfs://" : "sftp://";
+
+	if (dags && f->dags && f->dags[0] != '/' && !ps_starts(f->dags, far))
+		conf_error(r, dags->pos, "PS-CONF-021", "'dags' must be an absolute path, or %s",
+			   uploader ? "hdfs://HOST/PATH; with an 'uploader' nothing else"
+				    : "sftp://USER@HOST/PATH");
+	if (!uploader)
+		return;
+	if (!dags)
+		conf_error(r, uploader->pos, "PS-CONF-008",
+			   "'uploader' needs 'dags': the folder that it shall write into");
+	if (!f->uploader_user != !f->uploader_password.kind)
+		conf_error(r, uploader->pos, "PS-CONF-008", "'uploader' has '%s' without '%s'",
+			   f->uploader_user ? "user" : "password",
+			   f->uploader_user ? "password" : "user");
+	else if (f->uploader && f->uploader_user && ps_starts(f->uploader, "http://") &&
+		 !stays_here(f->uploader))
+		conf_warning(r, uploader->pos, "PS-CONF-022",
+			     "'uploader' gets the credential in clear: https:// keeps it");
+}
+
 /* A server that asks nobody who he is needs none of these. */
 static void check_airflow(struct conf_reader *r, const struct conf_node *block,
 			  const struct conf_fabric *f)
 {
-	const struct conf_node *dags = conf_node_get(block, "dags");
 	const struct conf_node *token = conf_node_get(block, "token");
 	const struct conf_node *user = conf_node_get(block, "user");
 	const struct conf_node *password = conf_node_get(block, "password");
@@ -168,9 +194,7 @@ static void check_airflow(struct conf_reader *r, const struct conf_node *block,
 	else if (user && token)
 		conf_error(r, token->pos, "PS-CONF-023",
 			   "'airflow' takes 'token' or 'user' with 'password', not both");
-	if (dags && f->dags && f->dags[0] != '/' && !ps_starts(f->dags, "sftp://"))
-		conf_error(r, dags->pos, "PS-CONF-021",
-			   "'dags' must be an absolute path, or sftp://USER@HOST/PATH");
+	check_dags(r, block, f);
 }
 
 /* The provider's own block, no other, and what signs in there. */

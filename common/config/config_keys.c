@@ -62,12 +62,20 @@ static const struct conf_key databricks_keys[] = {
 };
 static const struct conf_table databricks_table = { .what = "'databricks'",
 						    .keys = databricks_keys };
+static const struct conf_key uploader_keys[] = {
+	{ .name = "url", .type = CONF_URL, AT(uploader), .flags = CONF_REQUIRED },
+	{ .name = "user", .type = CONF_STRING, AT(uploader_user) },
+	{ .name = "password", .type = CONF_SECRET, AT(uploader_password) },
+	END,
+};
+static const struct conf_table uploader_table = { .what = "'uploader'", .keys = uploader_keys };
 static const struct conf_key airflow_keys[] = {
 	{ .name = "host", .type = CONF_URL, AT(host), .flags = CONF_REQUIRED },
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
 	{ .name = "user", .type = CONF_STRING, AT(user) },
 	{ .name = "password", .type = CONF_SECRET, AT(client_secret) },
 	{ .name = "dags", .type = CONF_STRING, AT(dags) },
+	{ .name = "uploader", .type = CONF_TABLE, .table = &uploader_table },
 	/* a step of a deployment that is silent for ten minutes is taken for lost */
 	{ .name = "load", .type = CONF_TIME, AT(load_ms), .min = 1000, .max = 8 * MINUTE_MS,
 	  .fallback = "6m" },
@@ -302,11 +310,12 @@ static const struct conf_key builders_keys[] = {
 };
 static const struct conf_table builders_table = { .what = "'builders'", .keys = builders_keys };
 
-/* tests: { retries, fabric_name } – of every project */
+/* tests: { retries, fabric_name, parse_dags } – of every project */
 static const struct conf_key tests_keys[] = {
 	{ .name = "retries", .type = CONF_UNSIGNED, AT(tests.retries), .min = 0, .max = 5,
 	  .fallback = "1" },
 	{ .name = "fabric_name", .type = CONF_NAME, AT(tests.fabric_name), .fallback = "default" },
+	{ .name = "parse_dags", .type = CONF_BOOL, AT(tests.parse_dags), .fallback = "true" },
 	END,
 };
 static const struct conf_table tests_table = { .what = "'tests'", .keys = tests_keys };

@@ -183,6 +183,17 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "dags folder", TEAMS "fabrics:\n  dev: { id: 2, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', "
 	  "dags: dags } }\n" RULES,
 	  "p:3:91: error: 'dags' must be an absolute path, or sftp://USER@HOST/PATH [PS-CONF-021]\n" },
+	{ "uploader", TEAMS "fabrics:\n  dev: { id: 2, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1',\n"
+	  "    dags: 'sftp://h/x', uploader: { url: 'https://u' } } }\n"
+	  "  b: { id: 3, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', uploader: { url: 'https://u' } } }\n"
+	  "  c: { id: 4, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', dags: 'hdfs://h/x',\n"
+	  "    uploader: { url: 'https://u', user: u } } }\n"
+	  "  d: { id: 5, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', dags: /x,\n"
+	  "    uploader: { url: 'http://u.example.net', user: u, password: { env: A } } } }\n" RULES,
+	  "p:4:11: error: 'dags' must be an absolute path, or hdfs://HOST/PATH; with an 'uploader' nothing else [PS-CONF-021]\n"
+	  "p:5:93: error: 'uploader' needs 'dags': the folder that it shall write into [PS-CONF-008]\n"
+	  "p:7:15: error: 'uploader' has 'user' without 'password' [PS-CONF-008]\n"
+	  "p:9:15: warning: 'uploader' gets the credential in clear: https:// keeps it [PS-CONF-022]\n" },
 	{ "provider block", TEAMS "fabrics:\n  dev: { id: 1, owner: all, provider: local, airflow: { host: 'http://h' } }\n"
 	  "  b: { id: 2, owner: all, provider: airflow }\n" RULES,
 	  "p:3:55: error: 'airflow' does not belong to a fabric of provider 'local' [PS-CONF-023]\n"

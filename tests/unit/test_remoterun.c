@@ -203,7 +203,7 @@ static void look_after(struct heard *h, const struct answer *s, const struct wir
 	if (pid == 0) {
 		close(fds[0]);
 		_exit(remoterun_do(&(struct remoterun_ask) {
-			.sock = fds[1], .secret = -1, .m = m, .fabric = &fabric,
+			.sock = fds[1], .secret = SECRET_NONE, .m = m, .fabric = &fabric,
 			.outputs = outputs, .output_max = 1000, .soon_ms = 10 }));
 	}
 	close(fds[1]);

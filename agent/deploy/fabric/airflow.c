@@ -96,6 +96,21 @@ int afl_begin(struct afl *a, struct ps_err *err)
 
 /* ---- the session ---- */
 
+static struct http *open_uploader(const struct fabric_target *t)
+{
+	const struct conf_fabric *f = t->conf;
+	struct http_settings s = fabric_http(f);
+	struct http *h;
+
+	s.base = f->uploader;
+	s.means = afl_uploader_means;
+	h = http_new(&s);
+	if (f->uploader_user)
+		http_sign_in(h, &(struct http_auth) { .user = f->uploader_user,
+						      .password = t->uploader_secret });
+	return h;
+}
+
 static int afl_open(struct fabric_target *t, struct ps_err *err)
 {
 	const struct conf_fabric *f = t->conf;
@@ -103,6 +118,8 @@ static int afl_open(struct fabric_target *t, struct ps_err *err)
 	struct afl *a;
 
 	if (!t->secret && (f->token.kind || f->client_secret.kind))
+		return fabric_no_credential(f, err);
+	if (f->uploader_user && !t->uploader_secret)
 		return fabric_no_credential(f, err);
 	if (!f->dags)
 		return ps_err_set(err, PS_ECONFIG,
@@ -112,12 +129,15 @@ static int afl_open(struct fabric_target *t, struct ps_err *err)
 	a = xcalloc(1, sizeof(*a));
 	a->conf = f;
 	a->secret = t->secret;
-	a->place = f->dags[0] == '/' ? &afl_place_here : &afl_place_sftp;
+	a->place = f->uploader ? &afl_place_uploader
+		   : f->dags[0] == '/' ? &afl_place_here : &afl_place_sftp;
 	s.answer_max = ANSWER_MAX;
 	s.means = afl_means;
 	s.renew = f->user && t->secret ? afl_token : NULL;
 	s.arg = a;
 	a->http = http_new(&s);
+	if (f->uploader)
+		a->uploader = open_uploader(t);
 	t->session = a;
 	return 0;
 }
@@ -127,6 +147,7 @@ static void afl_close(struct fabric_target *t)
 	struct afl *a = afl_of(t);
 
 	http_free(a->http);
+	http_free(a->uploader);
 	free(a);
 	t->session = NULL;
 }

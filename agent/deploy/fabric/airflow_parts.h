@@ -40,6 +40,7 @@ struct afl_place;
 
 struct afl {
 	struct http *http;
+	struct http *uploader; /* NULL: archives go another way */
 	const struct conf_fabric *conf;
 	const char *secret; /* token, or password of conf->user; NULL: none */
 	const struct afl_place *place;
@@ -128,6 +129,7 @@ struct afl_place {
 	int (*remove)(struct afl *a, const char *name, struct ps_err *err); /* none is fine */
 };
 extern const struct afl_place afl_place_here, afl_place_sftp, afl_place_uploader;
+enum http_means afl_uploader_means(const struct http_answer *a);
 
 /* The archive of a DAG that lies there: its digest, "" for none; bytes (may be NULL) get it. Where
  * nobody can read, supposed is taken for it, and bytes get nothing. */

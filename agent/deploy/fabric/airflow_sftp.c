@@ -72,17 +72,28 @@ static int place_of(const struct afl *a, struct place *out, struct ps_err *err)
 
 /* ---- one batch ---- */
 
+/* The last that was said, but for sftp's own word of what ssh has told why. Of a long text the end:
+ * a host key that has changed comes with much. */
 static void last_line(int fd, char *out, size_t size)
 {
-	char said[SAID_MAX], *line = said;
-	ssize_t n = pread(fd, said, sizeof(said) - 1, 0);
+	char said[SAID_MAX], *line, *rest = said, *last = NULL;
+	off_t end = lseek(fd, 0, SEEK_END);
+	ssize_t n = pread(fd, said, sizeof(said) - 1,
+			  end >= SAID_MAX ? end - SAID_MAX + 1 : 0);
 
 	said[n > 0 ? n : 0] = '\0';
-	while (n > 0 && (said[n - 1] == '\n' || said[n - 1] == '\r'))
-		said[--n] = '\0';
-	for (char *p; (p = strchr(line, '\n'));)
-		line = p + 1;
-	escape_line(out, size, line);
+	while ((line = strsep(&rest, "\r\n")))
+		if (*line && (!last || !ps_starts(line, "Connection closed")))
+			last = line;
+	escape_line(out, size, last ? last : "");
+}
+
+static const char *advice(const char *line)
+{
+	return strstr(line, "Host key verification failed")
+		       ? "; its key must stand in known_hosts of the user that deploys, and be the "
+			 "one that it has"
+		       : "";
 }
 
 static int run(const struct place *p, int batch, int said, const int *keep, size_t nkeep,
@@ -97,7 +108,7 @@ static int run(const struct place *p, int batch, int said, const int *keep, size
 	int rc;
 
 	argv[n++] = "/usr/bin/sftp";
-	argv[n++] = "-q";
+	argv[n++] = "-oLogLevel=ERROR"; /* -q would keep it silent about why it failed */
 	argv[n++] = "-b";
 	argv[n++] = "-";
 	argv[n++] = "-oBatchMode=yes";
@@ -145,8 +156,9 @@ static int do_batch(const struct afl *a, const struct place *p, const struct buf
 				strstr(line, "No such file") || strstr(line, "not found")
 					? PS_ENOENT
 					: PS_EIO,
-				"sftp to '%s': %s", a->conf->dags,
-				*line ? line : spawn_status_text(how, status));
+				"sftp to '%s': %s%s", a->conf->dags,
+				*line ? line : spawn_status_text(how, status),
+				advice(line));
 	}
 	if (batch >= 0)
 		close(batch);
@@ -242,9 +254,14 @@ static int sftp_remove(struct afl *a, const char *name, struct ps_err *err)
 		return rc;
 	buf_addf(&commands, "cd \"%s\"\nrm \"%s\"\n", p.folder, name);
 	rc = do_batch(a, &p, &commands, NULL, 0, err);
+	if (rc == PS_ENOENT) { /* no such file is fine, no such folder is not */
+		buf_reset(&commands);
+		buf_addf(&commands, "cd \"%s\"\n", p.folder);
+		rc = do_batch(a, &p, &commands, NULL, 0, err);
+	}
 	buf_clear(&commands);
 	place_clear(&p);
-	return rc == PS_ENOENT ? 0 : rc;
+	return rc == PS_ENOENT ? PS_EIO : rc;
 }
 
 const struct afl_place afl_place_sftp = { sftp_read, sftp_write, sftp_remove };

@@ -40,6 +40,7 @@ struct fabric_target {
 	/* not for a local one */
 	const struct conf_fabric *conf; /* its block of penstock.yml */
 	const char *secret;		/* what the credential says; NULL: there is none */
+	const char *uploader_secret;	/* airflow: the same of its uploader */
 	/* what is written beside each job, so that it is found again and nobody else's is taken */
 	const char *repository, *project;
 	const char *release; /* its id; NULL where nothing is deployed */
