@@ -35,6 +35,8 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 /* Answers with one toolchain_info. */
 void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock);
 
+/* Answers with one parsed. */
+void job_parse(const struct job_env *env, const struct wire_parse *m, int sock);
 /* Answers with one cleaned. */
 void job_clean(const struct job_env *env, const struct wire_clean *m, int sock);
 /* The folder of a claim of a build (b) or test (t): no other claim has it. free() it. */

@@ -1,6 +1,6 @@
 /*
- * penstock-build – the build role: a sandbox per build, one per try of tests and one per task of a
- * run on a local fabric.
+ * penstock-build – the build role: a sandbox per build, one per try of tests, one per task of a run
+ * on a local fabric, and one for the question whether files are Python.
  *
  * It reads exported trees and sealed artifacts; credentials, repositories and the network are none
  * of its business (see the NEEDED entries of this program). It keeps no state: what core asked for
@@ -42,7 +42,7 @@ struct job {
 	struct role *role;
 	struct peer *peer;
 	struct child *child;
-	/* build_start, test_start, run_start, toolchain_query, cancel */
+	/* build_start, test_start, run_start, parse, clean, toolchain_query, cancel */
 	enum msg_type asked;
 	uint64_t id, fence;
 	unsigned seen;
@@ -80,6 +80,8 @@ static void tell_end(struct role *r, enum msg_type asked, uint64_t id, uint64_t 
 								       .fence = fence,
 								       .state = state,
 								       .reason = why });
+	else if (asked == MSG_parse)
+		role_tell_core(r, MSG_parsed, &(struct wire_parsed){ .id = id, .problem = why });
 	else if (asked == MSG_clean)
 		role_tell_core(r, MSG_cleaned, &(struct wire_cleaned){ .id = id, .problem = why });
 	else
@@ -229,6 +231,8 @@ static void job_child(struct role *r, const struct msg *m, int sock, pid_t paren
 		job_test(&env, &m->u.test_start, 3);
 	else if (m->type == MSG_run_start)
 		job_run(&env, &m->u.run_start, 3);
+	else if (m->type == MSG_parse)
+		job_parse(&env, &m->u.parse, 3);
 	else if (m->type == MSG_clean)
 		job_clean(&env, &m->u.clean, 3);
 	else if (m->type == MSG_cancel)
@@ -330,6 +334,9 @@ static void on_core(struct role *r, struct msg *m)
 		break;
 	case MSG_toolchain_query:
 		job_start(r, m, m->u.toolchain_query.id, 0);
+		break;
+	case MSG_parse:
+		job_start(r, m, m->u.parse.id, 0);
 		break;
 	case MSG_clean:
 		job_start(r, m, m->u.clean.id, 0);

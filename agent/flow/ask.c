@@ -80,6 +80,8 @@ static enum msg_type answer_to(enum msg_type question)
 		return MSG_cleaned;
 	case MSG_toolchain_query:
 		return MSG_toolchain_info;
+	case MSG_parse:
+		return MSG_parsed;
 	case MSG_observe:
 		return MSG_observed;
 	default:
@@ -124,6 +126,8 @@ static uint64_t answer_id(const struct msg *m)
 		return m->u.cleaned.id;
 	case MSG_toolchain_info:
 		return m->u.toolchain_info.id;
+	case MSG_parsed:
+		return m->u.parsed.id;
 	case MSG_observed:
 		return m->u.observed.id;
 	default:

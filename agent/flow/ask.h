@@ -16,8 +16,9 @@ typedef void ask_fn(void *arg, struct msg *m, const char *problem);
 
 struct asks *asks_new(struct loop *l);
 void asks_free(struct asks *a);
-/* body: a struct wire_judge, wire_look, wire_survey, wire_export, wire_keep, wire_observe or
- * wire_toolchain_query. A role that is not connected (peer NULL) ends it in the next turn. */
+/* body: a struct wire_judge, wire_look, wire_survey, wire_export, wire_keep, wire_observe,
+ * wire_parse or wire_toolchain_query. A role that is not connected (peer NULL) ends it in the next
+ * turn. */
 void ask_send(struct asks *a, struct peer *to, enum msg_type type, void *body, int64_t limit_ms,
 	      ask_fn *fn, void *arg);
 /* An answer came: true when somebody waited for it. One of another kind than was asked for ends the

@@ -481,6 +481,7 @@ static void stop(struct role *r)
 			peer_close(c->roles[i].coming, "core ends");
 	}
 	asks_end(c->asks, "core ends");	/* what they write goes into the last batch */
+	queue_parse_end(c);
 	store_close(c->store);		/* its done functions find no role, no door and no API */
 	c->store = NULL;
 }

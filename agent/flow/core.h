@@ -67,6 +67,7 @@ struct core {
 	struct door *door;		/* hooks' socket; intake behind it */
 	struct intake *intake;
 	struct queue *queue;
+	struct parsing *parsing;	/* of queue_parse.c: those that wait for another try */
 	struct disk *disk;		/* how full they are */
 	struct clean *clean;
 	struct sending *sending;	/* the outbox */

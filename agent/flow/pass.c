@@ -31,6 +31,7 @@ static void act_clear(struct act *a)
 	free(a->repository);
 	free(a->name);
 	free(a->oid);
+	free(a->ref);
 	build_clear(&a->build);
 	test_clear(&a->test);
 	deployment_clear(&a->deployment);
@@ -105,6 +106,7 @@ static int new_events(struct store_tx *tx, struct pass *p, struct ps_err *err)
 		a->repository = xstrdup(l.v[i].repository_path);
 		a->name = xstrdup(l.v[i].repository_name);
 		a->oid = xstrdup(l.v[i].new);
+		a->ref = xstrdup(l.v[i].ref);
 	}
 	events_clear(&l);
 	return rc < 0 ? rc : say_surveys(tx, p, err);

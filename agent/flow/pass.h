@@ -47,7 +47,7 @@ struct act {
 	int64_t id, fence, slot;
 	char *repository;	/* real path */
 	char *name;		/* of the repository; why */
-	char *oid;		/* what to survey */
+	char *oid, *ref;	/* what to survey, and who led there */
 	struct build build;	/* ACT_BUILD; ACT_TEST: the one that is tested */
 	struct test test;	/* ACT_TEST */
 	struct deployment deployment;	/* ACT_DEPLOY: with its plan; ACT_OBSERVE */

@@ -18,6 +18,8 @@ void queue_close(struct queue *q);
 void queue_kick(struct queue *q);
 /* A role has connected (its hello was read) or is gone. */
 void queue_on_role(struct queue *q, enum core_role role, bool up);
+/* Core ends, and its roles are gone: what waits to ask one of them ends. */
+void queue_parse_end(struct core *c);
 /* Messages of build and deploy that nobody asked for by id. False: not one of ours. */
 bool queue_on_msg(struct queue *q, enum core_role from, struct msg *m);
 

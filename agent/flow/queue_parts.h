@@ -15,6 +15,13 @@ void queue_survey_start(struct core *c, const struct act *a);
 void queue_unkeep(struct queue *q, struct core *c, const struct act *a);
 void queue_unkeep_over(struct queue *q, int64_t event);
 
+/* queue_parse.c: done is called once, when all that is wrong with the Python of the DAGs in there
+ * that the ref of this repository leads to an Airflow stands in `problem` of their projects; its
+ * own problem: core ends before that. */
+typedef void queue_parse_fn(void *arg, const char *problem);
+void queue_parse(struct core *c, const char *repository, const char *ref,
+		 struct wire_surveyed *tree, queue_parse_fn *done, void *arg);
+
 /* queue_build.c. Takes over what it needs of the act. */
 void queue_build_start(struct core *c, struct act *a);
 void queue_build_end(struct core *c, const struct wire_build_end *m);

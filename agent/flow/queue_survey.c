@@ -22,7 +22,8 @@ struct surveying {
 	struct queue *queue;		/* of an unkeep; NULL: a survey */
 	struct core *core;
 	int64_t event, fence;
-	char *name, *path, *oid;	/* of the repository; what to survey */
+	char *name, *path;		/* of the repository */
+	char *oid, *ref;		/* what to survey, who led there */
 	struct policy_now *policy;	/* mapped by this one */
 	struct msg answer;		/* projects, until the transaction has mapped them */
 	char *problem;
@@ -36,6 +37,7 @@ static void surveying_free(struct surveying *s)
 	free(s->name);
 	free(s->path);
 	free(s->oid);
+	free(s->ref);
 	free(s);
 }
 
@@ -181,6 +183,18 @@ static void release(struct surveying *s, const char *problem)
 	store_write(s->core->store, STORE_NORMAL, write_released, written, s);
 }
 
+static void on_parsed(void *arg, const char *problem)
+{
+	struct surveying *s = arg;
+
+	if (problem) {
+		release(s, problem);
+		return;
+	}
+	s->policy = policy_take(s->core->policy);
+	store_write(s->core->store, STORE_FULL, write_survey, written, s);
+}
+
 static void on_surveyed(void *arg, struct msg *m, const char *problem)
 {
 	struct surveying *s = arg;
@@ -193,8 +207,7 @@ static void on_surveyed(void *arg, struct msg *m, const char *problem)
 		s->problem = xstrdup(m->u.surveyed.problem);
 	s->answer = *m;
 	m->type = MSG_NONE;	/* ours now */
-	s->policy = policy_take(s->core->policy);
-	store_write(s->core->store, STORE_FULL, write_survey, written, s);
+	queue_parse(s->core, s->name, s->ref, &s->answer.u.surveyed, on_parsed, s);
 }
 
 /* Kept: neither a force-push nor gc takes the objects away before they are built. */
@@ -225,6 +238,7 @@ void queue_survey_start(struct core *c, const struct act *a)
 	s->name = xstrdup(a->name);
 	s->path = xstrdup(a->repository);
 	s->oid = xstrdup(a->oid);
+	s->ref = xstrdup(a->ref);
 	ask_send(c->asks, c->roles[CORE_GATE].peer, MSG_keep,
 		 &(struct wire_keep) { .repository = a->repository, .oid = a->oid }, KEEP_LIMIT_MS,
 		 on_kept, s);

@@ -302,6 +302,16 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, size, 0, "bytes")                                                     \
 	F(OSTR, last_lines, WIRE_TEXT, "end of the log")
 
+/* Are these files Python? They are compiled, and nothing of them is run. */
+#define WIRE_parse(F)                                                                \
+	F(U64, id, 0, "asked by core")                                               \
+	F(LIST, files, file, "in the content store; paths as people shall read them")
+
+#define WIRE_parsed(F)                                                               \
+	F(U64, id, 0, "as asked")                                                    \
+	F(OSTR, problem, WIRE_TEXT, "why nobody could look")                         \
+	F(STRS, found, 0, "PATH:LINE:COLUMN: what is wrong, one of a file at most")
+
 #define WIRE_test_start(F)                                                           \
 	F(U64, test, 0, "number")                                                    \
 	F(U64, fence, 0, "claim; answers of an older one are dropped")               \
@@ -566,7 +576,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 #define WIRE_MESSAGES(X)                                                             \
 	X(intent) X(report) X(answer) X(not_understood)                              \
 	X(judge) X(verdict) X(look) X(looked) X(mark) X(marked) X(find) X(found) X(survey) X(surveyed) X(export) X(keep) X(done) \
-	X(build_start) X(build_end) X(test_start) X(test_end) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
+	X(build_start) X(build_end) X(test_start) X(test_end) X(parse) X(parsed) X(toolchain_query) X(toolchain_info) X(clean) X(cleaned)             \
 	X(run_start) X(task_state) X(run_end) X(cancel)                              \
 	X(deploy_start) X(observe) X(observed) X(step_begin) X(step_ok) X(step_done) X(deploy_end) X(remote_run) X(remote_seen) X(remote_ok) X(post) X(posted)          \
 	X(hello) X(started) X(credential) X(config_offer) X(config_answer) X(config_take) X(connect) X(stop)  \

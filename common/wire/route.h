@@ -49,6 +49,8 @@
 	R(build_end, job, build) R(build_end, build, core)                            \
 	R(test_start, core, build)                                                    \
 	R(test_end, job, build) R(test_end, build, core)                              \
+	R(parse, core, build)                                                         \
+	R(parsed, job, build) R(parsed, build, core)                                  \
 	R(toolchain_query, core, build)                                               \
 	R(toolchain_info, job, build) R(toolchain_info, build, core)                  \
 	R(clean, core, build)                                                         \

@@ -34,7 +34,7 @@ def enter():
         sys.exit(77)
     build, top = os.path.abspath(os.environ.get("PENSTOCK_BUILD", ".")), tempfile.mkdtemp(prefix="penstock-walls.")
     os.chmod(top, 0o755)
-    for path in glob.glob(build + "/penstock*") + [build + "/" + n for n in ("task.py", "suite.py", "sandbox_try")]:
+    for path in glob.glob(build + "/penstock*") + [build + "/" + n for n in ("task.py", "suite.py", "parse.py", "sandbox_try")]:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             shutil.copy(path, top)
     for name, lines in (("passwd", [f"{NAME.get(n, n)}:x:{u}:{u}::/nonexistent:/bin/sh" for n, u in UID.items()]),

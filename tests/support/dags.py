@@ -1,7 +1,9 @@
 """A project of Airflow jobs alone, and a real Airflow to which a real agent deploys it.
 
+    with Dags() as s:                           # no Airflow
+        s.push(one="a", two="a")                # jobs by name and a text
     with Scene(3) as s:
-        s.release(one="a", two="a")             # jobs by name and a text; waits until they are deployed
+        s.release(one="a", two="a")             # the same; waits until they are deployed
         s.dag("one")                            # as Airflow has it
 """
 import hashlib
@@ -65,14 +67,42 @@ with DAG("of_%(name)s", schedule=None, start_date=datetime(2024, 1, 1), catchup=
 PLAIN = DAG.replace(" of release __PROJECT_RELEASE_VERSION_PLACEHOLDER__", "")
 
 
-class Scene(Instance):
+class Dags(Instance):
+    """An instance with such a project."""
+
+    def __init__(self):
+        super().__init__()
+        self.n, self.clone_of, self.wanted = 0, None, {}
+        self.flag = os.path.join(self.base, "flag")
+
+    def push(self, module="", plain=(), **jobs):
+        """Jobs by name and text; `module` goes to the end of each one's module, a job in `plain` names no release."""
+        if not self.clone_of:
+            self.clone_of = self.clone(self.repository("dags"))
+        c = self.clone_of
+        c.write("pbt_project.yml", HEAD + "".join(JOB % {"name": n} for n in sorted(jobs)))
+        for name, text in jobs.items():
+            code = f"jobs/{name}/code/"
+            c.write(code + "dag.py", (PLAIN if name in plain else DAG) % {"name": name, "flag": self.flag})
+            c.write(f"{code}of_{name}/__init__.py", "")
+            c.write(f"{code}of_{name}/words.py", f"TEXT = {text!r}\n")
+            c.write(code + "prophecy-job.json", json.dumps({
+                "metainfo": {"type": "Composer", "fabricId": "5005", "jobId": f"jobs/{name}", "name": name,
+                             "dagName": f"of_{name}", "enabled": True}, "processes": {}, "connections": []}, indent=2) + "\n")
+            c.write(f"jobs/{name}/pbt_aspects.yml", "version: 1\n")
+        self.wanted = jobs
+        for name, line in (module or {}).items():
+            c.edit(f"jobs/{name}/code/of_{name}/words.py", "TEXT", line + "\nTEXT")
+        self.tip = c.commit(", ".join(f"{n} {t}" for n, t in sorted(jobs.items())))
+        c.push("HEAD:" + REF)
+
+
+class Scene(Dags):
     """An instance whose fabric `airflow` is a real one."""
 
     def __init__(self, major):
         self.airflow = Airflow(major)
         super().__init__()
-        self.n, self.clone_of, self.wanted = 0, None, {}
-        self.flag = os.path.join(self.base, "flag")
 
     def __enter__(self):
         try:
@@ -101,29 +131,6 @@ class Scene(Instance):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, f"    airflow: {{ host: '{a.url}', user: {a.user}, password: {{ file: '{secret}' }},\n"
                                       f"      dags: '{a.dags}' }}\n"))
-
-    # ---- the project ----
-
-    def push(self, module="", plain=(), **jobs):
-        """Jobs by name and text; `module` goes to the end of each one's module, a job in `plain` names no release."""
-        if not self.clone_of:
-            self.clone_of = self.clone(self.repository("dags"))
-        c = self.clone_of
-        c.write("pbt_project.yml", HEAD + "".join(JOB % {"name": n} for n in sorted(jobs)))
-        for name, text in jobs.items():
-            code = f"jobs/{name}/code/"
-            c.write(code + "dag.py", (PLAIN if name in plain else DAG) % {"name": name, "flag": self.flag})
-            c.write(f"{code}of_{name}/__init__.py", "")
-            c.write(f"{code}of_{name}/words.py", f"TEXT = {text!r}\n")
-            c.write(code + "prophecy-job.json", json.dumps({
-                "metainfo": {"type": "Composer", "fabricId": "5005", "jobId": f"jobs/{name}", "name": name,
-                             "dagName": f"of_{name}", "enabled": True}, "processes": {}, "connections": []}, indent=2) + "\n")
-            c.write(f"jobs/{name}/pbt_aspects.yml", "version: 1\n")
-        self.wanted = jobs
-        for name, line in (module or {}).items():
-            c.edit(f"jobs/{name}/code/of_{name}/words.py", "TEXT", line + "\nTEXT")
-        c.commit(", ".join(f"{n} {t}" for n, t in sorted(jobs.items())))
-        c.push("HEAD:" + REF)
 
     def newest(self, *states):
         """The newest deployment, once it is another than the one waited for last and in this state."""

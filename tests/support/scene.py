@@ -21,6 +21,7 @@ from agent import BUILD, Failed, Instance, check, clean_env, run, wait, zombie
 
 MAIN = "refs/heads/main"
 REMOTE = "refs/heads/remote"
+AIRFLOW = "refs/heads/airflow"
 JOB = "job_development"
 # The example without Spark: what is killed here is penstock, not a JVM.
 PIPELINE = '''def main():
@@ -104,6 +105,9 @@ class Scene:
                     f"  hook: {{ webhook: {{ url: 'http://127.0.0.1:9', secret: {{ file: {a.base}/secret }} }}, events: [rolled_back] }}\n")
         if self.kind == "remote":
             self.add_workspace()
+            self.broken = a.example(self.repos[0])
+            self.broken.write("jobs/airflow_orders/code/dag.py", "def broken(:\n")
+            self.broken.commit("no Python")
         # as from a template: hooks are there, the id is the gate's to make
         run("git", "-C", self.repos[0], "config", "--unset", "penstock.id", env=clean_env())
         self.clone = a.example(self.repos[0])
@@ -155,7 +159,7 @@ class Scene:
     def goals(self):
         down = [self.pushed] if self.kind == "down" else []
         up = [self.told, self.ran, self.planned, self.ended_by_hand, self.cleaned, self.reloaded, self.not_understood] if self.kind == "up" else []
-        remote = [self.deployed_far, self.repaired, self.ended_far] if self.kind == "remote" else []
+        remote = [self.parsed, self.deployed_far, self.repaired, self.ended_far] if self.kind == "remote" else []
         return down + [self.running, self.deployed] + up + remote + [self.stopped]
 
     def play(self):
@@ -228,6 +232,15 @@ class Scene:
             self.ran()
 
     # ---- at a provider ----
+
+    def parsed(self):
+        """A branch that goes to an Airflow, with a DAG that is no Python: no release comes of it."""
+        def events():
+            return [e for e in self.items("events") if e["ref"] == AIRFLOW]
+        if not events():
+            self.broken.push(f"HEAD:{AIRFLOW}", env={"PENSTOCK_FAILPOINTS": ""})
+        self.until("the broken one is done", lambda: events()[0]["state"] == "done")
+        self.until("it says why", lambda: "dag.py:1:12" in self.program("why", AIRFLOW)[1])
 
     def deployed_far(self):
         """The same commit on a branch that goes to the workspace."""
