@@ -151,22 +151,11 @@ static void on_removed(void *arg, struct msg *m, const char *problem)
 	remove_next(r);
 }
 
-static int by_text(const void *pa, const void *pb)
-{
-	return strcmp(*(char *const *)pa, *(char *const *)pb);
-}
-
-/* keep is sorted. */
-static bool is_kept(const struct texts *keep, const char *name)
-{
-	return keep->n && bsearch(&name, keep->v, keep->n, sizeof(*keep->v), by_text);
-}
-
 /* What became needed since it was listed stays; the rest is forgotten, then removed. */
 static int forget_one(struct store_tx *tx, struct round *r, const struct wire_clean_item *item,
 		      struct ps_err *err)
 {
-	if (is_kept(&r->keep, item->name))
+	if (texts_has(&r->keep, item->name))
 		return 0;
 	r->items[r->n++] = *item;
 	return strcmp(item->kind, "artifact") == 0 ? retention_forget(tx, item->name, err) : 0;
@@ -180,12 +169,13 @@ static int run_forget(struct store_tx *tx, void *arg, struct ps_err *err)
 	texts_clear(&r->keep);
 	r->n = 0;
 	rc = clean_keep(tx, r->rules.rollbacks, &r->keep, err);
-	if (r->keep.n)
-		qsort(r->keep.v, r->keep.n, sizeof(*r->keep.v), by_text);
+	texts_sort(&r->keep);
 	for (size_t o = 0; o < PS_NELEM(r->listed); o++)
 		for (size_t i = 0; rc == 0 && i < r->listed[o].u.cleaned.items.n; i++)
 			rc = forget_one(tx, r, &r->listed[o].u.cleaned.items.v[i], err);
-	return rc < 0 ? rc : retention_rows(tx, r->now_ms - r->rules.rows_ms, &r->rows, err);
+	if (rc == 0)
+		rc = retention_rows(tx, r->now_ms - r->rules.rows_ms, &r->rows, err);
+	return rc < 0 ? rc : clean_paths(tx, r->rules.rollbacks, &r->keep, &r->rows, err);
 }
 
 static void on_forgotten(void *arg, int rc, const struct ps_err *err)

@@ -32,4 +32,9 @@ void flow_clean(struct core *c, bool dry, core_reply_fn *reply, void *arg);
 int clean_keep(struct store_tx *tx, int64_t rollbacks, struct texts *out,
 	       struct ps_err *err) PS_MUSTCHECK;
 
+/* And what core may forget of the paths that artifacts lie at; keep is clean_keep()'s, sorted. *n
+ * grows by the rows. */
+int clean_paths(struct store_tx *tx, int64_t rollbacks, const struct texts *keep, int64_t *n,
+		struct ps_err *err) PS_MUSTCHECK;
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "agent/flow/clean.h"
 
+#include "agent/store/artifact.h"
 #include "agent/store/release.h"
 #include "common/base/logfile.h"
 #include "common/plan/manifest.h"
@@ -80,5 +81,23 @@ int clean_keep(struct store_tx *tx, int64_t rollbacks, struct texts *out, struct
 		rc = keep_busy(tx, out, err);
 	texts_clear(&releases);
 	texts_clear(&plans);
+	return rc;
+}
+
+int clean_paths(struct store_tx *tx, int64_t rollbacks, const struct texts *keep, int64_t *n,
+		struct ps_err *err)
+{
+	struct texts releases = { NULL, 0, 0 }, versions = { NULL, 0, 0 };
+	int rc = retention_releases(tx, rollbacks, &releases, err);
+
+	if (rc == 0)
+		rc = retention_back(tx, &releases, err);
+	if (rc == 0)
+		rc = retention_versions(tx, &releases, &versions, err);
+	texts_sort(&versions);
+	if (rc == 0)
+		rc = deployed_artifacts_trim(tx, keep, &versions, n, err);
+	texts_clear(&releases);
+	texts_clear(&versions);
 	return rc;
 }

@@ -22,6 +22,22 @@ void texts_clear(struct texts *t)
 	*t = (struct texts) { NULL, 0, 0 };
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void texts_sort(struct texts *t)
+{
+	if (t->n)
+		qsort(t->v, t->n, sizeof(*t->v), by_text);
+}
+
+bool texts_has(const struct texts *sorted, const char *text)
+{
+	return sorted->n && bsearch(&text, sorted->v, sorted->n, sizeof(*sorted->v), by_text);
+}
+
 static int collect(struct store_tx *tx, sqlite3_stmt *q, struct texts *out, struct ps_err *err)
 {
 	int rc;
@@ -66,6 +82,17 @@ int retention_back(struct store_tx *tx, struct texts *out, struct ps_err *err)
 		deployment_clear(&to);
 	}
 	deployments_clear(&l);
+	return rc;
+}
+
+int retention_versions(struct store_tx *tx, const struct texts *releases, struct texts *out,
+		       struct ps_err *err)
+{
+	int rc = collect(tx, sql_query(tx, err, "SELECT DISTINCT version FROM deployed_job", ""), out, err);
+
+	for (size_t i = 0; i < releases->n && rc == 0; i++)
+		rc = collect(tx, sql_query(tx, err, "SELECT DISTINCT version FROM label WHERE release = ?", "t",
+					   releases->v[i]), out, err);
 	return rc;
 }
 

@@ -13,12 +13,17 @@
 struct texts { char **v; size_t n, cap; };
 void texts_clear(struct texts *t);
 void texts_add(struct texts *t, const char *text);
+void texts_sort(struct texts *t);
+bool texts_has(const struct texts *sorted, const char *text);
 
 /* Ids of releases. */
 int retention_releases(struct store_tx *tx, int64_t rollbacks, struct texts *out,
 		       struct ps_err *err) PS_MUSTCHECK;
 /* Of each project on each fabric, the release that a rollback would put back (pin.h: place_before). */
 int retention_back(struct store_tx *tx, struct texts *out, struct ps_err *err) PS_MUSTCHECK;
+/* The versions that these releases and what is deployed were rendered with; added to out. */
+int retention_versions(struct store_tx *tx, const struct texts *releases, struct texts *out,
+		       struct ps_err *err) PS_MUSTCHECK;
 /* Digests that are named without a release: builds of open demands, jobs as they are deployed. */
 int retention_digests(struct store_tx *tx, struct texts *out, struct ps_err *err) PS_MUSTCHECK;
 /* Plans (canonical JSON) of deployments that have not ended. */

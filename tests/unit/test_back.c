@@ -6,6 +6,7 @@
 
 #include "agent/flow/back.h"
 #include "agent/flow/verified.h"
+#include "agent/store/artifact.h"
 #include "agent/store/retention.h"
 #include "agent/store/verified.h"
 #include "common/plan/plan.h"
@@ -122,6 +123,75 @@ static void goes_back_to(void **state)
 	texts_clear(&kept);
 }
 
+/* ---- what core forgets of the paths of artifacts ---- */
+
+/* digest, path: versions v2 and v3 are in reach, and so are the bytes a and b. */
+static const struct { const char *digest, *path; bool stays; } paths[] = {
+	{ "a", "prophecy/artifacts/d/e/7/v1/pipeline/x.whl", false },	/* it lies at v2's too */
+	{ "a", "prophecy/artifacts/d/e/7/v2/pipeline/x.whl", true },
+	{ "a", "prophecy/artifacts/d/e/7/v3/pipeline/x.whl", true },
+	{ "a", "prophecy/artifacts/d/e/7/v0/pipeline/y.whl", true },	/* nowhere else */
+	{ "a", "prophecy/artifacts/d/e/7/v1/pipeline/y.whl", false },
+	{ "b", "prophecy/artifacts/d/e/7/v1/pipeline/z.whl", true },
+	{ "c", "prophecy/artifacts/d/e/7/v2/pipeline/x2.whl", false },	/* of no release any more */
+	{ "b", "odd", true },
+};
+
+static int trim(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	static char *digests[] = { (char *)"a", (char *)"b" }, *versions[] = { (char *)"v2", (char *)"v3" };
+	const struct texts d = { digests, 2, 2 }, v = { versions, 2, 2 };
+	int64_t n = 0;
+	int rc = 0;
+
+	(void)arg;
+	for (size_t i = 0; i < PS_NELEM(paths) && rc == 0; i++)
+		rc = deployed_artifact_put(tx, &(struct deployment) { .fabric = (char *)"dev", .repository = 1,
+								      .project = (char *)"." },
+					   paths[i].path, paths[i].digest, err);
+	/* another fabric's is its own */
+	if (rc == 0)
+		rc = deployed_artifact_put(tx, &(struct deployment) { .fabric = (char *)"qa", .repository = 1,
+								      .project = (char *)"." },
+					   paths[0].path, paths[0].digest, err);
+	if (rc == 0)
+		rc = deployed_artifacts_trim(tx, &d, &v, &n, err);
+	found = n;
+	return rc;
+}
+
+static struct deployed_artifacts left, left_qa;
+
+static int list_left(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	int rc = deployed_artifacts(tx, "dev", 1, ".", &left, err);
+
+	(void)arg;
+	return rc < 0 ? rc : deployed_artifacts(tx, "qa", 1, ".", &left_qa, err);
+}
+
+static void paths_that_nobody_names_are_forgotten(void **state)
+{
+	struct fx *f = *state;
+	int64_t gone = 0;
+
+	assert_int_equal(do_write(f, trim), 0);
+	assert_int_equal(do_write(f, list_left), 0);
+	for (size_t i = 0; i < PS_NELEM(paths); i++) {
+		bool is = false;
+
+		for (size_t k = 0; k < left.n; k++)
+			is |= strcmp(left.v[k].path, paths[i].path) == 0;
+		if (is != paths[i].stays)
+			fail_msg("'%s' %s", paths[i].path, is ? "stays" : "is gone");
+		gone += !is;
+	}
+	assert_int_equal(left_qa.n, 1);
+	assert_int_equal(found, gone);
+	deployed_artifacts_clear(&left);
+	deployed_artifacts_clear(&left_qa);
+}
+
 static int setup_row(void **state)
 {
 	row = *state;
@@ -221,7 +291,7 @@ static void verified_as_it_was_rendered(void **state)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + 1];
+	struct CMUnitTest t[PS_NELEM(rows) + 2];
 	size_t n = 0;
 
 	for (; n < PS_NELEM(rows); n++)
@@ -229,6 +299,8 @@ int main(int argc, char **argv)
 					     (void *)&rows[n] };
 	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(verified_as_it_was_rendered, setup,
 								     teardown);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(paths_that_nobody_names_are_forgotten,
+								     setup, teardown);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("back", t, n, NULL, NULL);
 }
