@@ -26,6 +26,7 @@ extern const struct cmd cmd_events;
 extern const struct cmd cmd_fabrics;
 extern const struct cmd cmd_freeze;
 extern const struct cmd cmd_history;
+extern const struct cmd cmd_import_pbt;
 extern const struct cmd cmd_init;
 extern const struct cmd cmd_install;
 extern const struct cmd cmd_install_hooks;
@@ -153,6 +154,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_restore,
 	&cmd_clean,
 	&cmd_adopt,
+	&cmd_import_pbt,
 	&cmd_reconcile,
 	&cmd_reload,
 	&cmd_stop,

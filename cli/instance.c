@@ -121,21 +121,9 @@ int cli_fail_err(struct cli *cli, const struct ps_err *err, const char *next)
 	return err->code == PS_EAGENT || err->code == PS_ETIME ? CLI_NO_AGENT : CLI_NO;
 }
 
-/* A path as a shell reads it back. free() it. */
 char *cli_quote(const char *path)
 {
-	struct buf b = BUF_INIT;
-
-	if (!strpbrk(path, " \t\n'\"\\$&;|<>()*?[]{}~#!`"))
-		return xstrdup(path);
-	buf_addch(&b, '\'');
-	for (; *path; path++) {
-		if (*path == '\'')
-			buf_adds(&b, "'\\'");	/* out, a quote, and by the quote itself in again */
-		buf_addch(&b, *path);
-	}
-	buf_addch(&b, '\'');
-	return buf_steal(&b);
+	return escape_shell(path);
 }
 
 const char *cli_self(const struct cli *cli)

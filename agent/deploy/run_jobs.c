@@ -11,7 +11,8 @@
 static struct fabric_job job_of(const struct wire_rendered *j, bool orphan)
 {
 	return (struct fabric_job) { .key = j->key, .name = j->name, .sha256 = j->digest,
-				     .id = j->remote, .orphan = orphan };
+				     .id = j->remote, .orphan = orphan,
+				     .imported = j->imported };
 }
 
 /* Jobs first, then orphans; *n: of both. free() it. */
@@ -45,7 +46,8 @@ static const struct wire_rendered *nth(const struct wire_deploy_start *d, size_t
 }
 
 /* Every one that is there is as it is wanted, or carries the stamp of this release, of the one that
- * core remembers, or of the one that core knows to have written it. */
+ * core remembers, or of the one that core knows to have written it. One that another tool made, and
+ * nobody of ours has written, is as it was. */
 static int careful(struct run *r, struct ps_err *err)
 {
 	size_t n;
@@ -55,6 +57,7 @@ static int careful(struct run *r, struct ps_err *err)
 
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (*seen[i].sha256 && strcmp(seen[i].sha256, jobs[i].sha256) != 0 &&
+		    !(jobs[i].imported && !seen[i].release) &&
 		    !is_remembered(r, nth(r->d, i), seen[i].release))
 			rc = run_overtaken(err);
 	fabric_seen_clear(seen, n);

@@ -36,6 +36,7 @@ static void act_clear(struct act *a)
 	test_clear(&a->test);
 	deployment_clear(&a->deployment);
 	deployed_jobs_clear(&a->there);
+	imported_jobs_clear(&a->imported);
 	free(a->known);
 	release_clear(&a->release);
 	run_clear(&a->run);

@@ -21,6 +21,7 @@
 #include "agent/store/closure.h"
 #include "agent/store/demand.h"
 #include "agent/store/deployment.h"
+#include "agent/store/imported.h"
 #include "agent/store/line.h"
 #include "agent/store/pause.h"
 #include "agent/store/pin.h"
@@ -54,6 +55,7 @@ struct act {
 	bool careful;			/* asked for before the store was restored */
 	char *known;			/* then: the release that the store knows to be there */
 	struct deployed_jobs there;	/* ACT_DEPLOY: as the store knows them */
+	struct imported_jobs imported;	/* the same: another tool's, that are ours to take */
 	struct release release;		/* ACT_DEPLOY: with manifest and signature */
 	struct run run;		/* ACT_RUN, ACT_STOP_RUN */
 	struct texts passed;	/* ACT_RUN, a repair: tasks that stay passed */

@@ -52,6 +52,9 @@ int pass_be_careful(struct store_tx *tx, const struct recovery *r, struct act *a
 	if (rc == 0)
 		rc = deployed_jobs(tx, a->deployment.fabric, a->deployment.repository,
 				   a->deployment.project, &a->there, err);
+	if (rc == 0)
+		rc = imported_jobs(tx, a->deployment.fabric, a->deployment.repository,
+				   a->deployment.project, &a->imported, err);
 	demand_clear(&d);
 	return rc;
 }

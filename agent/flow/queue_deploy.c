@@ -22,6 +22,12 @@ static int put_job(struct store_tx *tx, const struct deployment *d, const struct
 		return deployed_job_orphan(tx, d, j->key, err);
 	if (j->change == PLAN_GONE)
 		return deployed_job_gone(tx, d, j->key, err);
+	if (remote) {
+		int rc = imported_job_served(tx, d, j->key, err);
+
+		if (rc < 0)
+			return rc;
+	}
 	return deployed_job_put(tx, &(struct deployed_job) {
 		.fabric = d->fabric, .repository = d->repository, .project = d->project,
 		.job = j->key, .name = j->name, .release = d->release,
@@ -206,6 +212,14 @@ static struct wire_rendered row_of(const struct act *a, const struct plan_job *j
 			continue;
 		row.remote = there->remote_id;
 		row.written = *there->written ? there->written : NULL;
+	}
+	for (size_t i = 0; i < a->imported.n && !row.remote; i++) {
+		const struct imported_job *from = &a->imported.v[i];
+
+		if (strcmp(from->job, j->key) != 0)
+			continue;
+		row.remote = from->remote_id;
+		row.imported = from->name;
 	}
 	/* what was seen before a backup was put back may be another's by now */
 	row.same = !a->careful && (j->change == PLAN_SAME || j->change == PLAN_KEPT);

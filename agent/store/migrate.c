@@ -14,6 +14,7 @@ static const char *const steps[STORE_SCHEMA] = {
 	store_schema_2_sql,
 	store_schema_3_sql,
 	store_schema_4_sql,
+	store_schema_5_sql,
 };
 
 static int one_text(struct store_tx *tx, const char *sql, char *out, size_t size, struct ps_err *err)

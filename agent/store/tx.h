@@ -8,7 +8,7 @@
 
 #include "agent/store/sql.h"
 
-enum { STORE_SCHEMA = 4 };	/* the version migrate.c ends at */
+enum { STORE_SCHEMA = 5 };	/* the version migrate.c ends at */
 
 struct stmt_slot {
 	sqlite3_stmt *stmt;
@@ -26,7 +26,7 @@ struct store_tx {
 };
 
 extern const char store_schema_sql[], store_schema_2_sql[], store_schema_3_sql[],
-	store_schema_4_sql[];
+	store_schema_4_sql[], store_schema_5_sql[];
 
 /* The message of SQLite behind `what`; always PS_ESTORE. */
 int tx_error(struct store_tx *tx, struct ps_err *err, const char *what, ...) PS_PRINTF(3, 4);

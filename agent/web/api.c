@@ -71,6 +71,7 @@ static const struct route routes[] = {
 	{ .path = "/drain", .view = view_drain },
 	{ .post = true, .path = "/drain", .act = act_drain },
 	{ .post = true, .path = "/adopt", .act = act_adopt },
+	{ .post = true, .path = "/import", .act = act_import },
 	{ .post = true, .path = "/forget", .act = act_forget, .word = "uninstall" },
 	{ .post = true, .path = "/pause", .act = act_pause },
 	{ .post = true, .path = "/resume", .act = act_resume },

@@ -74,6 +74,8 @@ void act_reconcile(struct request *r);
 void act_release_hold(struct request *r);
 /* api_outbox.c */
 void act_resend(struct request *r);
+/* api_import.c */
+void act_import(struct request *r);
 /* api_pause.c */
 void act_pause(struct request *r);
 void act_resume(struct request *r);

@@ -14,7 +14,7 @@
 #include "common/base/log.h"
 #include "common/wire/frame.h"
 
-enum { HEADERS_MAX = 16384, BODY_MAX = 65536, IDLE_S = 60 };
+enum { HEADERS_MAX = 16384, BODY_MAX = 262144, IDLE_S = 60 };
 
 struct http {
 	struct evhttp *server;

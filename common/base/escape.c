@@ -117,3 +117,19 @@ void escape_json(struct buf *out, const char *text, size_t n)
 	}
 	buf_addch(out, '"');
 }
+
+char *escape_shell(const char *path)
+{
+	struct buf b = BUF_INIT;
+
+	if (!strpbrk(path, " \t\n'\"\\$&;|<>()*?[]{}~#!`"))
+		return xstrdup(path);
+	buf_addch(&b, '\'');
+	for (; *path; path++) {
+		if (*path == '\'')
+			buf_adds(&b, "'\\'");	/* out, a quote, and by the quote itself in again */
+		buf_addch(&b, *path);
+	}
+	buf_addch(&b, '\'');
+	return buf_steal(&b);
+}

@@ -20,6 +20,8 @@ void escape_buf(struct buf *out, const char *text, size_t n, bool keep_newlines)
 /* Appends a text of JSON, quotes and all, with the shortest escapes: one value, one row of bytes.
  * The n bytes must be UTF-8. */
 void escape_json(struct buf *out, const char *text, size_t n);
+/* A path as a shell reads it back. free() it. */
+char *escape_shell(const char *path);
 /* Length in bytes of the UTF-8 sequence at p (1-4), 0 when it is not valid UTF-8. */
 size_t utf8_len(const unsigned char *p, size_t n);
 bool utf8_valid(const char *s, size_t n);

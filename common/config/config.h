@@ -251,6 +251,9 @@ char *config_root_path(const struct conf_root *r, const char *base);
  * the store belongs to another uid than ours. 0 when it is not asked for. */
 int config_check_trust(const struct config *c, const char *instance, uint32_t store_uid,
 		       struct ps_err *err) PS_MUSTCHECK;
+/* Appends a text of one line as YAML: plain where every reader takes it for that text, else in
+ * single quotes. */
+void config_text(struct buf *out, const char *s);
 /* The commented penstock.yml that `penstock init dir` writes. prefix: a toolchain's, or NULL. */
 void config_initial(struct buf *out, const char *login, uint32_t uid, const char *dir,
 		    const char *prefix);

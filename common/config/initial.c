@@ -7,8 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/escape.h"
 
-/* A text as YAML: plain where every reader takes it for that text, else in single quotes. */
-static void add_text(struct buf *out, const char *s)
+void config_text(struct buf *out, const char *s)
 {
 	size_t safe =
 		strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/");
@@ -32,7 +31,7 @@ static void add_teams(struct buf *out, const char *login)
 
 	buf_adds(out, "teams:                              # a team may include other teams\n"
 		      "  developers:\n    members: [");
-	add_text(out, login);
+	config_text(out, login);
 	for (size_t i = 0; i < PS_NELEM(others); i++)
 		if (!ps_streq(login, others[i]))
 			buf_addf(out, ", %s", others[i]);
@@ -130,7 +129,7 @@ void config_initial(struct buf *out, const char *login, uint32_t uid, const char
 		      "    - path: repos                   # relative: below this folder\n"
 		      "      identity: uid                 # the pusher is the account that runs git\n"
 		      "      hook_users: [");
-	add_text(out, login);
+	config_text(out, login);
 	buf_addf(out, "]%*s# logins or uids whose hooks are heard; yours is %u\n",
 		 strlen(login) < 15 ? (int)(16 - strlen(login)) : 1, "", uid);
 	buf_addf(out, "%s\n%s\n%s", defaults, builders, identity);
@@ -138,6 +137,6 @@ void config_initial(struct buf *out, const char *login, uint32_t uid, const char
 		return;
 	buf_adds(out, "\ntoolchains:                         # prefixes that builds and runs stand on\n"
 		      "  default: { prefix: ");
-	add_text(out, prefix);
+	config_text(out, prefix);
 	buf_adds(out, " }\n");
 }

@@ -93,6 +93,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, digest, PS_DIGEST_HEX, "rendered bytes, in the content store")        \
 	F(STR, name, WIRE_PATH, "as people see it on the fabric")                    \
 	F(OSTR, remote, WIRE_ID, "the provider's own id; absent: none is known")     \
+	F(OSTR, imported, WIRE_PATH, "remote is of a job that another tool made and called so") \
 	F(OSTR, written, PS_DIGEST_HEX, "release that wrote it last, as core knows; absent: none") \
 	F(BOOL, same, 0, "in force already, by the plan: nothing to do")
 

@@ -3,6 +3,7 @@
     tool = prophecy_tool.Tool(workspace, folder)        folder: what it may write to
     project = tool.project()                            a copy of examples/sales with its wheels made
     tool.deploy(project, "1.0")                         `pbt deploy`
+    tool.more["MD_PATH"] = "..."                        a variable of its environment
     conf = tool.conf()                                  fabrics.yml, state.yml, system.yml, override.yml
     tool.deploy_v2(project, "1.0", conf)                `pbt deploy-v2 --conf-dir`; the new state is in conf/state.yml
 
@@ -38,7 +39,7 @@ def run(args, cwd, env):
 
 class Tool:
     def __init__(self, workspace, folder):
-        self.workspace, self.folder = workspace, os.path.abspath(folder)
+        self.workspace, self.folder, self.more = workspace, os.path.abspath(folder), {}
         self.program, why = program()
         if not self.program:
             raise Failed(f"no pbt: {why}")
@@ -52,7 +53,7 @@ class Tool:
     def env(self):
         keep = {k: v for k, v in os.environ.items() if k in ("LANG", "LC_ALL", "TMPDIR")}
         return {**keep, "HOME": self.folder, "PATH": os.path.join(self.folder, "bin") + ":/usr/bin:/bin", "NO_COLOR": "1", "http_proxy": self.workspace.url,
-                "no_proxy": "", "DATABRICKS_HOST": HOST, "DATABRICKS_TOKEN": self.workspace.token}
+                "no_proxy": "", "DATABRICKS_HOST": HOST, "DATABRICKS_TOKEN": self.workspace.token, **self.more}
 
     # ---- what is deployed ----
 

@@ -119,6 +119,9 @@ class Workspace:
             raise Failed(f"{len(found)} jobs named {name!r}, not 1")
         return found[0]
 
+    def job_of(self, number):
+        return next((j for j in self.jobs() if j["job_id"] == number), None)
+
     def files(self):
         """Every file by path ("dbfs:/...", "/Volumes/...", "/Workspace/..."): sha256 and size."""
         return self.state()["files"]

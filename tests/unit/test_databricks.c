@@ -220,6 +220,55 @@ static void two_that_match_stop_it(void **state)
 	free(id);
 }
 
+/* The one that another tool made is taken by its id, without a stamp and among others of its name, where it is
+ * called as that tool or as we call it; then it is ours, whatever it is called. */
+static void imported_is_taken_by_its_id(void **state)
+{
+	struct fx *f = *state;
+	json_t *before, *there;
+	size_t i;
+
+	definition(f, "a", "");
+	made_by_another(f, OTHER("a", ""));
+	made_by_another(f, OTHER("a", ""));
+	made_by_another(f, OTHER("theirs", ""));
+	made_by_another(f, OTHER("a stranger", ""));
+	before = workspace_ask("GET", "state", NULL);
+	json_array_foreach(json_object_get(before, "jobs"), i, there)
+	{
+		const char *name = json_string_value(json_object_get(dbx_settings(there), "name"));
+		enum fabric_outcome o;
+		struct ps_err err = { 0 };
+		char text[24], *id = NULL;
+		struct fabric_job j = job(f, text);
+
+		j.imported = "theirs";
+		snprintf(text, sizeof(text), "%lld", (long long)dbx_id(there));
+		if (strcmp(name, "a stranger") == 0) {
+			assert_int_equal(dbx_jobs.put(&f->t, &j, &id, &o, &err), PS_ECONFLICT);
+			assert_non_null(strstr(err.msg, "is 'a stranger', and was imported as 'theirs'"));
+			assert_int_equal(o, FABRIC_NOT_DONE);
+		} else if (strcmp(name, "theirs") == 0) {
+			assert_int_equal(dbx_jobs.put(&f->t, &j, &id, &o, &err), 0);
+			assert_int_equal(o, FABRIC_DONE);
+			assert_string_equal(id, text);
+			PS_FREE(id);
+			/* once more after a crash: it has our stamp by now, and nobody's name */
+			definition(f, "a third", "");
+			assert_int_equal(dbx_jobs.put(&f->t, &j, &id, &o, &err), 0);
+			PS_FREE(id);
+			assert_int_equal(dbx_jobs.put(&f->t, &j, &id, &o, &err), 0);
+			assert_int_equal(o, FABRIC_ALREADY);
+			assert_string_equal(id, text);
+			definition(f, "a", "");
+		}
+		free(id);
+	}
+	assert_int_equal(i, 4);
+	assert_int_equal(njobs(), 4);
+	json_decref(before);
+}
+
 /* 403 is no "absent": it may be there, and a second one would be made. */
 static void forbidden_is_not_absent(void **state)
 {
@@ -822,7 +871,8 @@ int main(int argc, char **argv)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make, drop)
 	const struct CMUnitTest cases[] = {
-		CASE(which_job_is_meant), CASE(two_that_match_stop_it), CASE(forbidden_is_not_absent),
+		CASE(which_job_is_meant), CASE(two_that_match_stop_it), CASE(imported_is_taken_by_its_id),
+		CASE(forbidden_is_not_absent),
 		CASE(a_deleted_job_that_is_forbidden), CASE(rights_that_are_refused), CASE(rights_of_a_definition_that_is_gone),
 		CASE(scripts_come_before_their_job), CASE(what_has_no_version_is_written_again), CASE(an_enforced_schedule_is_woken),
 		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),

@@ -131,6 +131,21 @@ int dbx_check_owner(const struct fabric_target *t, const struct fabric_job *j,
 	return 0;
 }
 
+/* Without a stamp there is but the name to tell that an id from another tool's files is of this
+ * workspace, and not of the one that was there before. */
+static int check_imported(const struct fabric_job *j, const json_t *settings, struct ps_err *err)
+{
+	const char *name = json_string_value(json_object_get(settings, "name"));
+
+	if (!j->imported || dbx_tag(settings, DBX_TAG_JOB) || ps_streq(name, j->name) ||
+	    ps_streq(name, j->imported))
+		return 0;
+	return ps_err_set(err, PS_ECONFLICT,
+			  "job %s there is '%s', and was imported as '%s': put the id right in "
+			  "state.yml and import it again",
+			  j->id, name ? name : "", j->imported);
+}
+
 /* Among those listed, by stamp or else by name. 0 and *id 0: none. */
 static int pick(const struct fabric_target *t, const struct dbx *d, const struct fabric_job *j,
 		json_int_t *id, struct ps_err *err)
@@ -186,6 +201,8 @@ int dbx_find(struct fabric_target *t, const struct fabric_job *j, bool fresh, js
 
 	*job = NULL;
 	rc = by_id(d, j->id, job, err);
+	if (rc == 0 && *job)
+		rc = check_imported(j, dbx_settings(*job), err);
 	if (rc == 0 && !*job) {
 		rc = have_list(d, fresh, err);
 		if (rc == 0)

@@ -58,6 +58,9 @@ struct fabric_job {
 	const char *sha256; /* definition wanted, in the content store; an orphan's: as put */
 	const char *id;	    /* the provider's own, as core has stored it; NULL: none is known */
 	bool orphan;	    /* not wanted any more: it stays, paused */
+	/* Another tool made the job of that id, and called it so: it is taken over without a stamp
+	 * of ours. NULL: it is ours, or none. */
+	const char *imported;
 };
 
 /* What is there of one job. All strings belong to it: fabric_seen_clear(). */
