@@ -289,6 +289,7 @@ static int start(struct parent *p, const char *dir, bool background, struct ps_e
 		rc = roles_start(&p->roles, p->loop, &p->paths, &p->users,
 				 dir ? p->paths.base : NULL, buf_str(&yaml), yaml.len, &ops, p,
 				 err);
+		sysd_close_others();
 	}
 	config_free(cfg);
 	buf_clear(&yaml);

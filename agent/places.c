@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/sysd.h"
 #include "agent/users.h"
 #include "common/base/fsutil.h"
 
@@ -153,6 +154,14 @@ static int check_base(const struct ps_paths *p, struct ps_err *err)
 	return 0;
 }
 
+/* One that another user left could not be replaced in a sticky folder. */
+static int remove_socket(const char *path, struct ps_err *err)
+{
+	if (sysd_socket(path) >= 0 || unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return ps_err_errno(err, "cannot remove '%s'", path);
+}
+
 int places_give(const struct users *u, const struct ps_paths *p, struct ps_err *err)
 {
 	const struct user *core = &u->of[ROLE_CORE], *gate = &u->of[ROLE_GATE],
@@ -186,10 +195,10 @@ int places_give(const struct users *u, const struct ps_paths *p, struct ps_err *
 		rc = give(table[i].path, &table[i].owner, table[i].deep, err);
 	if (u->apart && rc == 0)
 		rc = give_artifacts(u, p->artifacts, err);
-	/* sockets that another user left could not be replaced in a sticky folder */
-	if (u->apart && rc == 0 && ((unlink(p->hook_sock) < 0 && errno != ENOENT) ||
-				    (unlink(p->api_sock) < 0 && errno != ENOENT)))
-		rc = ps_err_errno(err, "cannot remove what is left in '%s'", p->run);
+	if (u->apart && rc == 0)
+		rc = remove_socket(p->hook_sock, err);
+	if (u->apart && rc == 0)
+		rc = remove_socket(p->api_sock, err);
 	return rc;
 }
 

@@ -19,6 +19,7 @@
 #include "agent/credential.h"
 #include "agent/loop/child.h"
 #include "agent/loop/role.h"
+#include "agent/sysd.h"
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
@@ -416,6 +417,22 @@ static void run_role(const struct one *o, int parent_end, int core_end)
 	_exit(127);
 }
 
+/* Sockets that listen already: core takes them in place of its own, each core anew. */
+static void hand_sockets(struct one *o)
+{
+	const struct ps_paths *paths = o->rs->paths;
+	const struct { const char *name, *path; } own[] = { { "hook", paths->hook_sock },
+							    { "api", paths->api_sock } };
+
+	for (size_t i = 0; i < PS_NELEM(own); i++) {
+		struct wire_connect c = { .role = own[i].name };
+		int fd = sysd_socket(own[i].path);
+
+		if (fd >= 0)
+			tell(o, MSG_connect, &c, fd);
+	}
+}
+
 static int find_program(struct one *o, struct ps_err *err)
 {
 	o->path = fs_find_program(table[o->no].program);
@@ -457,6 +474,8 @@ static int start_one(struct one *o, struct ps_err *err)
 	up[0] = -1;
 	o->core_end = side[0];
 	side[0] = -1;
+	if (o->no == ROLE_CORE)
+		hand_sockets(o);
 	offer_to(o, &o->rs->yaml);
 	hand_over(o);
 out:

@@ -4,7 +4,9 @@
 #include "agent/sysd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,57 @@
 static struct sockaddr_un manager; /* sun_path[0] and [1] both 0: none listens */
 static socklen_t manager_len;
 static int64_t watchdog_ms;
+
+enum { FIRST_FD = 3, SOCKETS_MAX = 16 };
+static struct { bool given, taken; } sockets[SOCKETS_MAX]; /* by descriptor, from FIRST_FD on */
+
+static void find_sockets(void)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+
+	if (!n || !pid || atol(pid) != (long)getpid())
+		return;
+	for (int i = 0; i < atoi(n) && i < SOCKETS_MAX; i++)
+		sockets[i].given = fcntl(FIRST_FD + i, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* Does it listen at this path? The file, not the text: the manager may know another way there. */
+static bool listens_at(int fd, const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
+	socklen_t n = sizeof(a), size = sizeof(int);
+	struct stat mine, there;
+	int listens = 0, type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+	       getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.sun_family == AF_UNIX &&
+	       n > offsetof(struct sockaddr_un, sun_path) && n < sizeof(a) && *a.sun_path &&
+	       stat(a.sun_path, &mine) == 0 && stat(path, &there) == 0 &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+int sysd_socket(const char *path)
+{
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		if (sockets[i].given && listens_at(FIRST_FD + i, path)) {
+			sockets[i].taken = true;
+			return FIRST_FD + i;
+		}
+	return -1;
+}
+
+void sysd_close_others(void)
+{
+	for (int i = 0; i < SOCKETS_MAX; i++) {
+		if (!sockets[i].given || sockets[i].taken)
+			continue;
+		log_warn("systemd", NULL, "socket %d of those it gave is none of the agent's: "
+			 "hook.sock and api.sock in its run folder are", i + 1);
+		close(FIRST_FD + i);
+		sockets[i].given = false;
+	}
+}
 
 static void find_manager(void)
 {
@@ -44,10 +97,12 @@ static void find_watchdog(void)
 
 void sysd_init(void)
 {
-	static const char *const ours[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
+	static const char *const ours[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+					    "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES" };
 
 	find_manager();
 	find_watchdog();
+	find_sockets();
 	/* a role that could speak to the manager could say that we are well */
 	for (size_t i = 0; i < PS_NELEM(ours); i++)
 		unsetenv(ours[i]);

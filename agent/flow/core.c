@@ -9,6 +9,7 @@
 #include "agent/flow/core.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #include "common/base/log.h"
 #include "common/config/keys.h"
 #include "common/config/policy.h"
+#include "common/wire/frame.h"
 
 enum { TOOLCHAIN_LIMIT_MS = 600000 };
 
@@ -363,9 +365,42 @@ static void on_told(struct core *c, const struct wire_told *t)
 	}
 }
 
+/* Sockets that listen already come before the first configuration does. */
+static int given[CORE_SOCKETS] = { -1, -1 };
+static const char *const callers[CORE_SOCKETS] = { "hook", "api" };
+
+static bool take_socket(struct role *r, const char *who)
+{
+	for (int i = 0; i < CORE_SOCKETS; i++)
+		if (strcmp(callers[i], who) == 0 && given[i] < 0) {
+			given[i] = peer_take_fd(r->parent);
+			return true;
+		}
+	return false;
+}
+
+int core_listen(const struct core *c, enum core_socket which, struct ps_err *err)
+{
+	const char *path = which == CORE_HOOKS ? c->paths->hook_sock : c->paths->api_sock;
+	int fd = given[which];
+
+	if (fd < 0)
+		/* who may speak is decided by uid, not by who may connect */
+		return frame_listen(path, 0666, err);
+	given[which] = -1;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		close(fd);
+		return ps_err_errno(err, "cannot listen on '%s'", path);
+	}
+	log_info("core", NULL, "listens on '%s' of the service manager", path);
+	return fd;
+}
+
 static void on_parent(struct role *r, struct msg *m)
 {
-	if (m->type == MSG_connect)
+	if (m->type == MSG_connect && !r->self)
+		take_socket(r, m->u.connect.role);
+	else if (m->type == MSG_connect)
 		on_connect(r->self, m->u.connect.role);
 	else if (m->type == MSG_told)
 		on_told(r->self, &m->u.told);

@@ -15,6 +15,9 @@
 #include "agent/store/store.h"
 #include "common/base/sign.h"
 
+/* Who calls at a socket of core's. */
+enum core_socket { CORE_HOOKS, CORE_API, CORE_SOCKETS };
+
 /* The configuration in force, kept alive by whoever works with it on another thread. Counted on the
  * loop's thread only: take it before handing it to a thread, drop it in the done function. */
 struct policy_now {
@@ -87,6 +90,9 @@ void policy_drop(struct policy_now *p);
 void core_kick(struct core *c);
 /* Sends to a role; false (logged) when it is not connected. */
 bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void *body);
+/* A socket that listens, non-blocking, for the caller: one that the service manager had made, else
+ * one of our own in the run folder. */
+int core_listen(const struct core *c, enum core_socket which, struct ps_err *err) PS_MUSTCHECK;
 /* Asks the build role for its toolchain again: at its hello, after a reload, now and then while
  * there is none, and for demands that came since it was asked. One question at a time. */
 void core_ask_toolchain(struct core *c);

@@ -4,7 +4,6 @@
 #include "agent/flow/door.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include "agent/flow/word.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/wire/frame.h"
 
 enum {
 	CLIENTS_MAX = 512,		/* the rest waits outside, and goes to its gate program */
@@ -24,8 +22,6 @@ enum {
 	FORECAST_MS = 250,		/* at most, and half of what is left of the push's time */
 	/* GATE_LINES_MAX: post-receive has the other four of twelve, but none of a dry run */
 	ACCEPT_LINES = 8, DRY_RUN_LINES = 12,
-	/* who may speak is decided by uid, not by who may connect */
-	SOCKET_MODE = 0666,
 };
 
 struct client {
@@ -454,15 +450,11 @@ static void tick(void *arg)
 
 int door_open(struct door **out, struct core *c, struct ps_err *err)
 {
-	int sock = frame_listen(c->paths->hook_sock, SOCKET_MODE, err);
+	int sock = core_listen(c, CORE_HOOKS, err);
 	struct door *d;
 
 	if (sock < 0)
 		return sock;
-	if (fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK) < 0) {
-		close(sock);
-		return ps_err_errno(err, "cannot listen on '%s'", c->paths->hook_sock);
-	}
 	d = xcalloc(1, sizeof(*d));
 	d->core = c;
 	d->sock = sock;

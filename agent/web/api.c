@@ -382,10 +382,11 @@ const char *api_problem(const struct api *a)
 int api_open(struct api **out, struct core *c, struct ps_err *err)
 {
 	struct api *a = xcalloc(1, sizeof(*a));
-	int rc;
+	int rc = core_listen(c, CORE_API, err);
 
 	a->core = c;
-	rc = http_open(&a->http, c->loop, c->paths->api_sock, on_call, a, err);
+	if (rc >= 0)
+		rc = http_open(&a->http, c->loop, rc, c->paths->api_sock, on_call, a, err);
 	if (rc < 0) {
 		free(a);
 		return rc;

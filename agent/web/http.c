@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
-#include "common/wire/frame.h"
 
 enum { HEADERS_MAX = 16384, BODY_MAX = 262144, IDLE_S = 60 };
 
@@ -97,12 +96,10 @@ static int serve(struct http **out, struct loop *l, int fd, bool tcp, const char
 	return 0;
 }
 
-int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
+int http_open(struct http **out, struct loop *l, int fd, const char *path, http_call_fn *on_call,
 	      void *arg, struct ps_err *err)
 {
-	int fd = frame_listen(socket, 0666, err);
-
-	return fd < 0 ? fd : serve(out, l, fd, false, socket, on_call, arg, err);
+	return serve(out, l, fd, false, path, on_call, arg, err);
 }
 
 int http_open_tcp(struct http **out, struct loop *l, const char *where, http_call_fn *on_call,

@@ -18,7 +18,8 @@ struct http_call;
 
 typedef void http_call_fn(struct http_call *c, void *arg);
 
-int http_open(struct http **out, struct loop *l, const char *socket, http_call_fn *on_call,
+/* fd listens at a Unix socket, whose path is for messages; it is taken over. */
+int http_open(struct http **out, struct loop *l, int fd, const char *path, http_call_fn *on_call,
 	      void *arg, struct ps_err *err) PS_MUSTCHECK;
 /* where: "127.0.0.1:8730", "[::1]:8730". */
 int http_open_tcp(struct http **out, struct loop *l, const char *where, http_call_fn *on_call,

@@ -559,8 +559,9 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(U64, id, 0, "as offered")                                                  \
 	F(BOOL, drop, 0, "somebody refused: forget it")
 
-/* A new connection to another role comes with it, as a descriptor. */
-#define WIRE_connect(F) F(STR, role, 32, "who is at the other end")
+/* A new connection to another role comes with it, as a descriptor; before the first offer: a socket
+ * of the service manager that listens in place of one of core's own. */
+#define WIRE_connect(F) F(STR, role, 32, "who is at the other end; hook, api: who will call there")
 
 #define WIRE_stop(F) F(OSTR, why, WIRE_TEXT, "said in the log")
 

@@ -267,6 +267,12 @@ void flow_forget(struct core *c, const char *repository, core_reply_fn *reply, v
 	reply(arg, 0, NULL, NULL);
 }
 
+int core_listen(const struct core *c, enum core_socket which, struct ps_err *err)
+{
+	(void)which;
+	return frame_listen(c->paths->api_sock, 0666, err);
+}
+
 void flow_ask_parent(struct core *c, const char *what, core_reply_fn *reply, void *arg)
 {
 	(void)c;
