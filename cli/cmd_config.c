@@ -10,15 +10,41 @@
 #include "common/config/policy.h"
 #include "common/config/policy_file.h"
 #include "common/config/which.h"
+#include "common/plan/profile.h"
+
+/* A rule may name a toolchain before anybody made it: then its builds wait, which is worth a word. */
+static void check_toolchains(const struct cli *cli, const struct config *cfg, const char *file,
+			     struct diag_list *out)
+{
+	const char *slash = strrchr(file, '/');
+
+	for (size_t i = 0; i < cfg->ntoolchain_rules; i++) {
+		const struct conf_toolchain_rule *r = &cfg->toolchain_rules[i];
+		char *marker = xasprintf("%s/%s/" TOOLCHAIN_MARKER, cli->paths.toolchains, r->use);
+		bool there = fs_exists(marker);
+
+		for (size_t k = 0; k < cfg->ntoolchains && !there; k++)
+			there = strcmp(cfg->toolchains[k].name, r->use) == 0;
+		if (!there)
+			diag_add(out, DIAG_WARNING, slash ? slash + 1 : file, r->pos.line,
+				 r->pos.col, "PS-CONF-033", "toolchain %s: make it with penstock "
+				 "toolchain make %s FILE; until then the builds of this rule wait",
+				 r->use, r->use);
+		free(marker);
+	}
+}
 
 static int check_exec(struct cli *cli, const struct cmd_args *a)
 {
+	const char *file = a->n ? a->arg[0] : cli->paths.config;
 	struct diag_list diags = DIAG_LIST_INIT;
 	struct config *cfg = NULL;
 	struct ps_err err = { 0 };
 	struct buf text = BUF_INIT;
-	int rc = config_load(&cfg, a->n ? a->arg[0] : cli->paths.config, &diags, &err);
+	int rc = config_load(&cfg, file, &diags, &err);
 
+	if (rc == 0 && cfg)
+		check_toolchains(cli, cfg, file, &diags);
 	diag_sort(&diags);
 	if (rc < 0) {
 		rc = cli_fail_err(cli, &err, NULL);

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
 #include "common/base/spawn.h"
+#include "common/config/config.h"
 
 static int make_exec(struct cli *cli, const struct cmd_args *a)
 {
@@ -57,10 +58,114 @@ const struct cmd cmd_toolchain_make = {
 
 static const struct column columns[] = {
 	{ "TOOLCHAIN", "id", COL_NAME, 0 },   { "STATE", "state", COL_STATE, 0 },
-	{ "DIGEST", "digest", COL_OID, 0 },   { "BUILDS", "builds", COL_TEXT, 0 },
+	{ "DIGEST", "digest", COL_OID, 0 },   { "FOR", "for", COL_TEXT, 0 },
+	{ "BUILDS", "builds", COL_TEXT, 0 },
 	{ "WITH", "versions", COL_TEXT, 2 },  { "PREFIX", "prefix", COL_NAME, 1 },
 	{ "NOTE", "reason", COL_TEXT, 0 },    { 0 },
 };
+
+static void add_texts(struct buf *out, const char *before, const struct conf_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		buf_addf(out, "%s%s", i ? ", " : before, names->v[i]);
+}
+
+/* Which rules of penstock.yml lead to it: what they take, and the line. */
+static json_t *rules_of(const struct config *cfg, const char *name)
+{
+	json_t *l = json_array();
+
+	for (size_t i = 0; cfg && i < cfg->ntoolchain_rules; i++) {
+		const struct conf_toolchain_rule *r = &cfg->toolchain_rules[i];
+		struct buf what = BUF_INIT;
+
+		if (strcmp(r->use, name) != 0)
+			continue;
+		add_texts(&what, "", &r->projects);
+		add_texts(&what, " in ", &r->languages);
+		add_texts(&what, " to ", &r->environments);
+		buf_addf(&what, " (line %u)", r->pos.line);
+		json_array_append_new(l, show_string(buf_str(&what)));
+		buf_clear(&what);
+	}
+	return l;
+}
+
+/* What is built with it: the projects that the rules send to it, or all that no rule takes. */
+static void add_rules(const struct config *cfg, json_t *items)
+{
+	bool all = !cfg || config_needs_default_toolchain(cfg);
+	json_t *item, *rule;
+	size_t i, k;
+
+	json_array_foreach(items, i, item) {
+		const char *name = show_text(item, "id");
+		json_t *rules = rules_of(cfg, name);
+		bool is = strcmp(name, "default") == 0 || json_array_size(items) == 1;
+		struct buf text = BUF_INIT;
+
+		json_array_foreach(rules, k, rule)
+			buf_addf(&text, "%s%s", k ? "; " : "", json_string_value(rule));
+		if (all && is)
+			buf_addf(&text, "%sall%s", text.len ? "; " : "",
+				 cfg && cfg->ntoolchain_rules ? " that no rule takes" : "");
+		json_object_set_new(item, "for", show_string(buf_str(&text)));
+		json_object_set_new(item, "rules", rules);
+		buf_clear(&text);
+	}
+}
+
+/* Rules may name what nobody has made yet: those builds wait. */
+static void add_missing(const struct config *cfg, json_t *items)
+{
+	for (size_t i = 0; cfg && i < cfg->ntoolchain_rules; i++) {
+		const char *name = cfg->toolchain_rules[i].use;
+		bool there = false;
+		char *why;
+		json_t *item;
+		size_t k;
+
+		json_array_foreach(items, k, item)
+			there = there || strcmp(show_text(item, "id"), name) == 0;
+		if (there)
+			continue;
+		why = xasprintf("make it with penstock toolchain make %s FILE", name);
+		json_array_append_new(items, json_pack(
+			"{s:s, s:s, s:n, s:n, s:n, s:n, s:s}", "id", name, "state", "missing",
+			"prefix", "digest", "made", "versions", "reason", why));
+		free(why);
+	}
+}
+
+/* The configuration on disk, without its findings; NULL when it has errors. */
+static struct config *rules_now(struct cli *cli)
+{
+	struct diag_list diags = DIAG_LIST_INIT;
+	struct config *cfg = NULL;
+	struct ps_err err;
+
+	if (config_load(&cfg, cli->paths.config, &diags, &err) < 0)
+		cfg = NULL;
+	diag_clear(&diags);
+	return cfg;
+}
+
+/* Which projects were built with it among the newest builds, each once. */
+static void add_project(json_t *projects, const json_t *build)
+{
+	char *name = xasprintf("%s:%s", show_text(build, "repository"),
+			       show_text(build, "project"));
+	json_t *have;
+	size_t i;
+
+	json_array_foreach(projects, i, have)
+		if (ps_streq(json_string_value(have), name)) {
+			free(name);
+			return;
+		}
+	json_array_append_new(projects, show_string(name));
+	free(name);
+}
 
 /* How many of the newest builds were made with it; null where no agent says so. */
 static void count_builds(struct cli *cli, json_t *items)
@@ -72,29 +177,44 @@ static void count_builds(struct cli *cli, json_t *items)
 		doc = NULL;
 	json_array_foreach(items, i, item) {
 		const char *digest = show_text(item, "digest");
+		json_t *projects = json_array();
 		json_int_t n = 0;
 
 		json_array_foreach(json_object_get(doc, "items"), k, build)
-			n += *digest && strcmp(show_text(build, "toolchain"), digest) == 0;
+			if (*digest && strcmp(show_text(build, "toolchain"), digest) == 0) {
+				add_project(projects, build);
+				n++;
+			}
 		json_object_set_new(item, "builds", json_is_object(doc) ? json_integer(n) :
 				    json_null());
+		json_object_set_new(item, "projects", projects);
 	}
 	json_decref(doc);
 }
 
-/* What the agent holds of its toolchain, beside what was read now. */
+/* What the agent holds of this one; "" where it does not say. */
+static const char *held_of(const json_t *status, const char *prefix)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "toolchains"), i, one)
+		if (strcmp(show_text(one, "prefix"), prefix) == 0)
+			return show_text(one, "digest");
+	return "";
+}
+
+/* What the agent holds of its toolchains, beside what was read now. */
 static void compare(json_t *items, const json_t *status)
 {
-	const json_t *now = json_object_get(status, "toolchain");
 	json_t *item;
 	size_t i;
 
 	json_array_foreach(items, i, item) {
 		const char *digest = show_text(item, "digest"), *made = show_text(item, "made");
-		const char *held = show_text(now, "digest");
-		bool is = strcmp(show_text(now, "prefix"), show_text(item, "prefix")) == 0;
+		const char *held = held_of(status, show_text(item, "prefix"));
 
-		if (*digest && is && *held && strcmp(held, digest) != 0)
+		if (*digest && *held && strcmp(held, digest) != 0)
 			json_object_set_new(item, "reason", json_string(
 				"its files have changed and the agent has not seen it: penstock "
 				"reload"));
@@ -134,6 +254,7 @@ static int none(struct cli *cli, const char *name)
 
 static int list_exec(struct cli *cli, const struct cmd_args *a)
 {
+	struct config *cfg;
 	struct toolchains t;
 	struct ps_err err = { 0 };
 	int code;
@@ -141,20 +262,26 @@ static int list_exec(struct cli *cli, const struct cmd_args *a)
 	(void)a;
 	if (toolchains_look(&t, cli, NULL, NULL, &err) < 0)
 		return cli_fail_err(cli, &err, NULL);
+	cfg = rules_now(cli);
+	add_missing(cfg, t.items);
 	if (json_array_size(t.items) == 0 && !cli->json) {
 		code = none(cli, NULL);
 	} else {
+		add_rules(cfg, t.items);
 		count_builds(cli, t.items);
 		code = show(cli, &t, CLI_OK, "penstock toolchain check");
 	}
+	config_free(cfg);
 	toolchains_clear(&t);
 	return code;
 }
 
 const struct cmd cmd_toolchain_list = {
 	.name = "toolchain list", .usage = "", .group = "Administer",
-	.help = "Show the toolchains: what is in each, its digest, how many builds used it",
-	.more = "BUILDS counts among the newest 1,000, and needs the agent.",
+	.help = "Show the toolchains: what is in each, its digest, what is built with it",
+	.more = "FOR are the rules of builders.toolchains in penstock.yml that lead to it, with "
+		"their lines. BUILDS counts\n"
+		"among the newest 1,000, and needs the agent; --json names their projects.",
 	.example = "toolchain list", .needs = CMD_INSTANCE, .exec = list_exec,
 };
 
@@ -176,6 +303,10 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 	} else {
 		status = client_status(cli);
 		compare(t.items, status);
+		struct config *cfg = rules_now(cli);
+
+		add_rules(cfg, t.items);
+		config_free(cfg);
 		count_builds(cli, t.items);
 		code = show(cli, &t, code, code ? "penstock toolchain make NAME FILE" :
 			    "penstock builds");

@@ -25,6 +25,32 @@ static void one_toolchain(struct doctor *d, const json_t *t)
 			   show_text(t, "reason"));
 }
 
+/* Those that rules name and nobody has made. */
+static void missing_toolchains(struct doctor *d, const json_t *items)
+{
+	const struct config *cfg = d->cfg;
+
+	for (size_t i = 0; cfg && i < cfg->ntoolchain_rules; i++) {
+		const char *name = cfg->toolchain_rules[i].use;
+		bool there = false, told = false;
+		char *mend;
+		json_t *item;
+		size_t k;
+
+		json_array_foreach(items, k, item)
+			there = there || strcmp(show_text(item, "id"), name) == 0;
+		for (k = 0; k < i; k++)
+			told = told || strcmp(cfg->toolchain_rules[k].use, name) == 0;
+		if (there || told)
+			continue;
+		mend = xasprintf("penstock toolchain make %s FILE", name);
+		doctor_say(d, WELL_ERROR, "the builds that a rule sends to it wait", mend,
+			   "toolchain %s of penstock.yml, line %u, is not there", name,
+			   cfg->toolchain_rules[i].pos.line);
+		free(mend);
+	}
+}
+
 void doctor_toolchains(struct doctor *d)
 {
 	struct toolchains t;
@@ -38,6 +64,7 @@ void doctor_toolchains(struct doctor *d)
 	}
 	json_array_foreach(t.items, i, item)
 		one_toolchain(d, item);
+	missing_toolchains(d, t.items);
 	if (json_array_size(t.items) == 0)
 		doctor_say(d, WELL_ERROR, "builds wait until there is one",
 			   "penstock toolchain make default FILE", "there is none");

@@ -236,26 +236,88 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 	free(java);
 }
 
+static bool is_told(const struct wire_toolchain *v, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* One toolchain as core is told of it; every text is the caller's to free (told_clear). */
+static struct wire_toolchain told(const struct job_env *env, const char *name)
+{
+	struct wire_toolchain out = { .name = xstrdup(name) };
+	struct buf problem = BUF_INIT;
+	struct toolchain t = { 0 };
+	char hex[DIGEST_HEX];
+	struct ps_err err = { 0 };
+
+	if (!toolchain_find(env->cfg, env->paths->toolchains, name, &t, &problem))
+		out.problem = buf_steal(&problem);
+	else if (toolchain_digest(&t, env->paths->work_build, hex, &err) < 0)
+		out.problem = xstrdup(err.msg);
+	else
+		out.digest = xstrdup(hex);
+	out.prefix = xstrdup_null(t.prefix);
+	toolchain_clear(&t);
+	buf_clear(&problem);
+	return out;
+}
+
+static void told_clear(struct wire_toolchain *t)
+{
+	free((char *)t->name);
+	free((char *)t->prefix);
+	free((char *)t->digest);
+	free((char *)t->problem);
+}
+
+/* Those that are there, and those that rules name. */
+static struct wire_toolchain *tell_all(const struct job_env *env, size_t *n)
+{
+	struct toolchain_places places = toolchain_places(env->cfg, env->paths->toolchains);
+	struct wire_toolchain *v = xcalloc(places.n + env->cfg->ntoolchain_rules + 1, sizeof(*v));
+
+	*n = 0;
+	for (size_t i = 0; i < places.n; i++, (*n)++)
+		v[*n] = told(env, places.v[i].name);
+	for (size_t i = 0; i < env->cfg->ntoolchain_rules; i++)
+		if (!is_told(v, *n, env->cfg->toolchain_rules[i].use)) {
+			v[*n] = told(env, env->cfg->toolchain_rules[i].use);
+			(*n)++;
+		}
+	toolchain_places_clear(&places);
+	return v;
+}
+
 void job_toolchain(const struct job_env *env, const struct wire_toolchain_query *m, int sock)
 {
 	struct wire_toolchain_info info = { .id = m->id };
 	struct buf problem = BUF_INIT;
 	struct toolchain t = { 0 };
-	char hex[DIGEST_HEX], why[512];
-	struct ps_err err = { 0 };
+	struct wire_toolchain *all;
+	char why[512];
+	size_t n;
 
-	if (!toolchain_find(env->cfg, env->paths->toolchains, m->name, &t, &problem)) {
+	all = tell_all(env, &n);
+	info.all.v = all;
+	info.all.n = n;
+	if (!toolchain_find(env->cfg, env->paths->toolchains, m->name, &t, &problem))
 		info.problem = buf_str(&problem);
-	} else if (toolchain_digest(&t, env->paths->work_build, hex, &err) < 0) {
-		info.problem = err.msg;
-	} else {
-		info.name = t.name;
-		info.prefix = t.prefix;
-		info.digest = hex;
-	}
+	for (size_t i = 0; t.name && i < n; i++)
+		if (strcmp(all[i].name, t.name) == 0) {
+			info.problem = all[i].problem;
+			info.name = t.name;
+			info.prefix = all[i].prefix;
+			info.digest = all[i].digest;
+		}
 	if (!sandbox_probe(job_uid(0), why))
 		info.sandbox_problem = why;
 	job_tell(sock, MSG_toolchain_info, &info);
+	for (size_t i = 0; i < n; i++)
+		told_clear(&all[i]);
+	free(all);
 	toolchain_clear(&t);
 	buf_clear(&problem);
 }

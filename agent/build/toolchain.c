@@ -73,12 +73,13 @@ static const struct toolchain_place *choose(const struct toolchain_places *l, co
 					    struct buf *problem)
 {
 	const struct toolchain_place *first = NULL;
-	const char *unfinished = NULL;
+	const char *unfinished = NULL;	/* the one of that name, or any */
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (!l->v[i].finished) {
-			unfinished = unfinished ? unfinished : l->v[i].name;
+			if (!unfinished && (!name || ps_streq(l->v[i].name, name)))
+				unfinished = l->v[i].name;
 			continue;
 		}
 		if (ps_streq(l->v[i].name, name ? name : "default"))
@@ -86,11 +87,12 @@ static const struct toolchain_place *choose(const struct toolchain_places *l, co
 		first = first ? first : &l->v[i];
 		n++;
 	}
-	if (name)
-		buf_addf(problem, "no toolchain is called '%s'; " HOW_TO_MAKE, name);
-	else if (n == 1)
+	if (name && !unfinished)
+		buf_addf(problem, "toolchain %s: make it with penstock toolchain make %s FILE",
+			 name, name);
+	else if (n == 1 && !name)
 		return first;
-	else if (n)
+	else if (n && !name)
 		buf_addf(problem,
 			 "%zu toolchains and none is called 'default': name one so under "
 			 "toolchains: in penstock.yml",
@@ -113,8 +115,10 @@ bool toolchain_find(const struct config *cfg, const char *folder, const char *na
 
 	*out = (struct toolchain){ 0 };
 	if (f && !has(f->prefix, "bin/python", X_OK)) {
-		buf_addf(problem, "toolchain '%s' has no bin/python in '%s'; " HOW_TO_MAKE, f->name,
-			 f->prefix);
+		buf_addf(problem,
+			 "toolchain %s has no bin/python in '%s'; make it with penstock toolchain "
+			 "make %s FILE",
+			 f->name, f->prefix, f->name);
 		f = NULL;
 	}
 	if (f)

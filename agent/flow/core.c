@@ -24,6 +24,7 @@
 #include "agent/flow/sending.h"
 #include "agent/flow/signing.h"
 #include "agent/store/audit.h"
+#include "agent/store/demand.h"
 #include "agent/web/api.h"
 #include "common/base/clock.h"
 #include "common/base/fsutil.h"
@@ -199,20 +200,27 @@ void core_log_done(void *arg, int rc, const struct ps_err *err)
 	core_kick(c);
 }
 
-static void toolchain_forget(struct toolchain_now *t)
+static int run_wake_keyless(struct store_tx *tx, void *arg, struct ps_err *err)
 {
-	free(t->problem);
-	free(t->sandbox_problem);
-	free(t->name);
-	free(t->prefix);
-	free(t->digest);
-	memset(t, 0, sizeof(*t));
+	(void)arg;
+	return demands_look_again(tx, err);
+}
+
+/* Demands that wait for a toolchain are looked at again when one is another, or the rules are. */
+static void wake_keyless(struct core *c, const struct toolchain_now *before)
+{
+	const char *policy = c->policy->cfg->digest;
+
+	if (toolchains_same(before, &c->toolchain) && strcmp(c->toolchain_for, policy) == 0)
+		return;
+	snprintf(c->toolchain_for, sizeof(c->toolchain_for), "%s", policy);
+	store_write(c->store, STORE_NORMAL, run_wake_keyless, core_log_done, c);
 }
 
 static void on_toolchain(void *arg, struct msg *m, const char *problem)
 {
 	struct core *c = arg;
-	const struct wire_toolchain_info *i;
+	struct toolchain_now before;
 	int64_t asked_ms = c->toolchain_asking_ms;
 	bool again = m && c->toolchain_ask_again;
 
@@ -223,15 +231,10 @@ static void on_toolchain(void *arg, struct msg *m, const char *problem)
 			 problem ? problem : "another answer");
 		return;
 	}
-	i = &m->u.toolchain_info;
-	toolchain_forget(&c->toolchain);
-	c->toolchain = (struct toolchain_now) {
-		.known = true, .asked_ms = asked_ms, .problem = xstrdup_null(i->problem),
-			.sandbox_problem = xstrdup_null(i->sandbox_problem),
-		.name = xstrdup_null(i->name), .prefix = xstrdup_null(i->prefix),
-		.digest = i->problem ? NULL :
-			xstrdup_null(i->digest),
-	};
+	before = c->toolchain;
+	toolchains_take(&c->toolchain, &m->u.toolchain_info, asked_ms);
+	wake_keyless(c, &before);
+	toolchains_clear(&before);
 	if (again)
 		core_ask_toolchain(c);
 	core_kick(c);
@@ -299,7 +302,7 @@ static void on_role_close(struct peer *p, const char *why, void *arg)
 		return;
 	log_warn("role", role_names[cp->no], "connection ended: %s", why);
 	if (cp->no == CORE_BUILD)
-		toolchain_forget(&cp->core->toolchain);
+		toolchains_clear(&cp->core->toolchain);
 	ask_peer_gone(cp->core->asks, p, "the role ended");
 	queue_on_role(cp->core->queue, cp->no, false);
 }
@@ -541,7 +544,7 @@ static void end(struct role *r)
 	asks_free(c->asks);
 	for (int i = 0; i < CORE_ROLES; i++)
 		drop_facts(&c->roles[i]);
-	toolchain_forget(&c->toolchain);
+	toolchains_clear(&c->toolchain);
 	policy_drop(c->policy);
 	loop_watch_free(c->store_wake);
 	if (c->wake_fd >= 0)

@@ -11,6 +11,7 @@
 #define PS_CORE_H
 
 #include "agent/flow/ask.h"
+#include "agent/flow/toolchains.h"
 #include "agent/loop/role.h"
 #include "agent/store/store.h"
 #include "common/base/sign.h"
@@ -25,14 +26,6 @@ struct policy_now {
 	char *base;			/* instance folder, for relative paths */
 	struct sign_key *key;		/* signs releases; NULL: there is none */
 	int refs;
-};
-
-/* What the build role said about its means; strings owned. */
-struct toolchain_now {
-	bool known;			/* asked and answered since the role connected */
-	int64_t asked_ms;		/* what it says was so then, or later */
-	char *problem, *sandbox_problem;
-	char *name, *prefix, *digest;
 };
 
 enum core_role { CORE_GATE, CORE_BUILD, CORE_DEPLOY, CORE_ROLES };
@@ -65,6 +58,7 @@ struct core {
 	struct core_peer roles[CORE_ROLES];
 	struct asks *asks;
 	struct toolchain_now toolchain;
+	char toolchain_for[65];		/* the configuration that demands were last told it under */
 	int64_t toolchain_asking_ms;	/* since when an answer is on its way; 0: none is */
 	bool toolchain_ask_again;	/* something has changed since */
 	struct door *door;		/* hooks' socket; intake behind it */
@@ -93,8 +87,8 @@ bool core_tell(struct core *c, enum core_role to, enum msg_type type, const void
 /* A socket that listens, non-blocking, for the caller: one that the service manager had made, else
  * one of our own in the run folder. */
 int core_listen(const struct core *c, enum core_socket which, struct ps_err *err) PS_MUSTCHECK;
-/* Asks the build role for its toolchain again: at its hello, after a reload, now and then while
- * there is none, and for demands that came since it was asked. One question at a time. */
+/* Asks the build role for its toolchains again: at its hello, after a reload, now and then while
+ * one is missing, and for demands that came since it was asked. One question at a time. */
 void core_ask_toolchain(struct core *c);
 /* A write whose failure has no other listener: logs it and goes on. For the done argument. */
 void core_log_done(void *arg, int rc, const struct ps_err *err);

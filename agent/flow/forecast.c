@@ -28,10 +28,11 @@ struct subject {
 	const struct conf_environment *env;
 	const struct conf_fabric *fabric;
 	const char *ref;
+	struct toolchain_choice toolchain;
 	struct build *builds;		/* as found, one for each pipeline */
 };
 
-static int key_all(const struct making *m, const struct subject *s, char **keys, struct ps_err *err)
+static int key_all(const struct subject *s, char **keys, struct ps_err *err)
 {
 	int rc = 0;
 
@@ -42,7 +43,7 @@ static int key_all(const struct making *m, const struct subject *s, char **keys,
 
 		keys[i] = xcalloc(1, DIGEST_HEX);
 		in = content_inputs(s->pr, pl, &n);
-		rc = content_key(pl, in, n, m->in->toolchain, keys[i], err);
+		rc = content_key(pl, in, n, s->toolchain.digest, keys[i], err);
 		free(in);
 	}
 	return rc;
@@ -83,11 +84,11 @@ static int foresee_builds(struct making *m, struct subject *s, struct forecast_r
 	char **keys = xcalloc(npl, sizeof(*keys)), *why = content_hopeless(s->pr);
 	int rc = 0;
 
-	*known = !why && (!npl || m->in->toolchain);
+	*known = !why && (!npl || s->toolchain.digest);
 	if (why)
 		forecast_say_hopeless(row, s->ref, s->pr->path, why);
 	if (*known)
-		rc = key_all(m, s, keys, err);
+		rc = key_all(s, keys, err);
 	if (*known && rc == 0)
 		rc = builds_by_keys(m->tx, (const char *const *)keys, npl, s->builds, err);
 	if (*known && rc == 0) {
@@ -209,7 +210,7 @@ static int foresee_plan(struct making *m, struct subject *s, struct forecast_row
 	for (size_t i = 0; i < builds.n; i++)
 		if (!stand_in(&s->builds[i], &s->pr->pipelines.v[i]))
 			return 0;
-	content_manifest(&r, s->pr, &builds, builds.n ? m->in->toolchain : "");
+	content_manifest(&r, s->pr, &builds, builds.n ? s->toolchain.digest : "");
 	rc = make_plan(m, s, &r, &plan, &why);
 	if (rc == PS_ESTORE && err)
 		*err = why;
@@ -239,6 +240,8 @@ static int foresee(struct making *m, const struct wire_outlook *o, struct foreca
 	s.fabric = s.env ? config_fabric(m->in->cfg, s.env->fabric) : NULL;
 	if (!s.fabric)
 		return 0;		/* the gate has another configuration yet */
+	toolchains_choose(&s.toolchain, m->in->toolchain, m->in->cfg, m->in->name, s.pr->path,
+			  s.env->name, s.pr->language);
 	s.builds = xcalloc(s.pr->pipelines.n, sizeof(*s.builds));
 	rc = foresee_builds(m, &s, row, &known, err);
 	if (rc == 0 && known)

@@ -9,6 +9,7 @@
 #ifndef PS_FORECAST_H
 #define PS_FORECAST_H
 
+#include "agent/flow/toolchains.h"
 #include "agent/store/store.h"
 #include "common/config/config.h"
 #include "common/config/paths.h"
@@ -28,7 +29,7 @@ struct forecast_rows { struct forecast_row *v; size_t n; };
 struct forecast_in {
 	const struct config *cfg;
 	const struct ps_paths *paths;
-	const char *toolchain;		/* digest; NULL: not known, then no build can be named */
+	const struct toolchain_now *toolchain;	/* without one no build can be named */
 	const char *path, *name;	/* of the repository */
 	bool held;			/* the event will wait until somebody lets it go */
 	const struct wire_verdict *gate;	/* its projects and outlook */

@@ -11,7 +11,8 @@ struct forecast {
 	struct core *core;
 	struct policy_now *policy;
 	struct msg gate;		/* a verdict with projects and outlook, and nothing else */
-	char *toolchain, *path, *name;
+	struct toolchain_now toolchain;
+	char *path, *name;
 	struct forecast_in in;
 	struct forecast_rows rows;
 	struct loop_watch *timer;	/* NULL: it has rung, or nobody listens */
@@ -25,7 +26,7 @@ static void forecast_free(struct forecast *f)
 	policy_drop(f->policy);
 	forecast_clear(&f->rows);
 	msg_clear(&f->gate);
-	free(f->toolchain);
+	toolchains_clear(&f->toolchain);
 	free(f->path);
 	free(f->name);
 	free(f);
@@ -80,7 +81,6 @@ static void take_outlook(struct forecast *f, struct wire_verdict *v)
 struct forecast *forecast_start(struct core *c, struct word *w, int64_t limit_ms, forecast_fn *fn,
 				void *arg)
 {
-	const struct toolchain_now *t = &c->toolchain;
 	struct forecast *f;
 
 	if (limit_ms <= 0 || w->verdict.type != MSG_verdict || !w->verdict.u.verdict.outlook.n)
@@ -89,13 +89,13 @@ struct forecast *forecast_start(struct core *c, struct word *w, int64_t limit_ms
 	f->core = c;
 	f->policy = policy_take(c->policy);
 	take_outlook(f, &w->verdict.u.verdict);
-	f->toolchain = t->known && !t->problem ? xstrdup_null(t->digest) : NULL;
+	f->toolchain = toolchains_copy(&c->toolchain);
 	f->path = xstrdup(word_repository(w));
 	f->name = xstrdup(w->name);
 	f->fn = fn;
 	f->arg = arg;
 	f->in = (struct forecast_in) {
-		.cfg = f->policy->cfg, .paths = c->paths, .toolchain = f->toolchain,
+		.cfg = f->policy->cfg, .paths = c->paths, .toolchain = &f->toolchain,
 		.path = f->path, .name = f->name, .gate = &f->gate.u.verdict,
 		.held = (!w->pusher && w->hold_unknown) || f->gate.u.verdict.skipped,
 	};

@@ -40,6 +40,8 @@ static void act_clear(struct act *a)
 	free(a->known);
 	release_clear(&a->release);
 	run_clear(&a->run);
+	free(a->prefix);
+	free(a->no_prefix);
 	texts_clear(&a->passed);
 }
 
@@ -58,11 +60,8 @@ void pass_free(struct pass *p)
 	closures_clear(&p->closures);
 	recovery_clear(&p->recovery);
 	policy_drop(p->view.policy);
-	free(p->view.toolchain_problem);
+	toolchains_clear(&p->view.toolchain);
 	free(p->view.disk_problem);
-	free(p->view.sandbox_problem);
-	free(p->view.toolchain_digest);
-	free(p->view.toolchain_prefix);
 	for (size_t i = 0; i < p->view.ndrivers; i++)
 		free(p->view.drivers[i]);
 	free(p->view.drivers);

@@ -17,6 +17,7 @@
 
 #include "agent/flow/disk.h"
 #include "agent/flow/sched.h"
+#include "agent/flow/toolchains.h"
 #include "agent/store/build.h"
 #include "agent/store/closure.h"
 #include "agent/store/demand.h"
@@ -58,6 +59,8 @@ struct act {
 	struct imported_jobs imported;	/* the same: another tool's, that are ours to take */
 	struct release release;		/* ACT_DEPLOY: with manifest and signature */
 	struct run run;		/* ACT_RUN, ACT_STOP_RUN */
+	/* ACT_RUN, a local one: the toolchain's prefix, or why there is none */
+	char *prefix, *no_prefix;
 	struct texts passed;	/* ACT_RUN, a repair: tasks that stay passed */
 };
 
@@ -65,13 +68,11 @@ struct pass_view {
 	struct policy_now *policy;
 	const struct ps_paths *paths;
 	bool gate_up, build_up, deploy_up;
-	bool toolchain_known;
-	/* demands that came later need a newer answer; 0: no matter */
-	int64_t toolchain_asked_ms;
+	/* demands that came after it was asked for need a newer answer; asked_ms 0: no matter */
+	struct toolchain_now toolchain;	/* a copy */
 	enum disk_level disk;
 	char *disk_problem;		/* detail of the wait; NULL with DISK_OK */
 	/* copies */
-	char *toolchain_problem, *sandbox_problem, *toolchain_digest, *toolchain_prefix;
 	char **drivers;			/* providers that the deploy role can reach */
 	size_t ndrivers;
 	int64_t now_ms;

@@ -18,9 +18,9 @@ struct standstill pass_builders_blocked(const struct pass *p)
 			.reason = "builder", .detail = xstrdup("the build role is not running"),
 			.blocked_by = xstrdup("penstock-build"), .lift = xstrdup("penstock status"),
 		};
-	if (p->view.sandbox_problem)
+	if (p->view.toolchain.sandbox_problem)
 		return (struct standstill) {
-			.reason = "sandbox", .detail = xstrdup(p->view.sandbox_problem),
+			.reason = "sandbox", .detail = xstrdup(p->view.toolchain.sandbox_problem),
 			.blocked_by = xstrdup("bubblewrap"),
 		};
 	return (struct standstill) { .reason = NULL };

@@ -6,16 +6,25 @@
 
 #include "agent/flow/content.h"
 #include "agent/flow/survey_json.h"
+#include "agent/store/repository.h"
 #include "common/base/buf.h"
 #include "common/base/id.h"
 
-static int queue_build(struct store_tx *tx, struct pass *p, const struct demand *d, const char *key,
+/* A demand while it is keyed. */
+struct keying {
+	const struct demand *d;
+	const struct wire_project *pr;
+	struct toolchain_choice toolchain;
+};
+
+static int queue_build(struct store_tx *tx, const struct keying *k, const char *key,
 		       const struct wire_pipeline *pl, char *spec, int64_t *id, struct ps_err *err)
 {
+	const struct demand *d = k->d;
 	struct build fresh = {
 		.key = (char *)key, .repository = d->repository, .project = d->project,
 		.commit_oid = d->commit_oid, .pipeline = (char *)pl->key, .spec = spec,
-		.toolchain = p->view.toolchain_digest, .prefix = p->view.toolchain_prefix,
+		.toolchain = (char *)k->toolchain.digest, .prefix = (char *)k->toolchain.prefix,
 	};
 	int rc = build_insert(tx, &fresh, err);
 
@@ -27,10 +36,10 @@ static int queue_build(struct store_tx *tx, struct pass *p, const struct demand 
 
 /* Finds the build of this pipeline's key or queues one, and ties the demand to it. A queued one
  * that more urgent things need goes to the line of their priority. */
-static int need_build(struct store_tx *tx, struct pass *p, const struct demand *d,
-		      const struct wire_project *pr, const struct wire_pipeline *pl,
+static int need_build(struct store_tx *tx, const struct keying *k, const struct wire_pipeline *pl,
 		      struct ps_err *err)
 {
+	const struct demand *d = k->d;
 	struct wire_tree_input *in;
 	struct build b = { 0 };
 	char key[65];
@@ -39,8 +48,8 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	size_t n;
 	int rc;
 
-	in = content_inputs(pr, pl, &n);
-	rc = content_key(pl, in, n, p->view.toolchain_digest, key, err);
+	in = content_inputs(k->pr, pl, &n);
+	rc = content_key(pl, in, n, k->toolchain.digest, key, err);
 	if (rc == 0)
 		rc = build_by_key(tx, key, &b, err);
 	id = b.id;
@@ -50,7 +59,7 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	if (rc == PS_ENOENT) {
 		char *spec = spec_to_json(in, n, pl->reduced, pl->wheel);
 
-		rc = queue_build(tx, p, d, key, pl, spec, &id, err);
+		rc = queue_build(tx, k, key, pl, spec, &id, err);
 		free(spec);
 	} else if (rc == 0 && queued && d->priority > priority) {
 		rc = pass_enter(tx, LINE_BUILD, "", id, d->priority, d->repository, err);
@@ -61,22 +70,77 @@ static int need_build(struct store_tx *tx, struct pass *p, const struct demand *
 	return rc;
 }
 
+/* Without rules there is one toolchain for all, or none: then nobody's demand is looked at. */
 static bool can_key(const struct pass *p)
 {
-	return p->view.build_up && p->view.toolchain_known && p->view.toolchain_digest;
+	const struct toolchain_now *t = &p->view.toolchain;
+
+	return p->view.build_up && t->known &&
+		(t->digest || p->view.policy->cfg->ntoolchain_rules);
 }
 
 /* A toolchain that has changed rebuilds on the next demand: so what is known must not be older than
  * the demand. (A demand from the future is one of before the clock was set back.) */
 static bool can_key_this(struct pass *p, const struct demand *d)
 {
-	const struct pass_view *v = &p->view;
-	bool stale = v->toolchain_asked_ms && d->created_ms > v->toolchain_asked_ms &&
-		d->created_ms <= v->now_ms;
+	int64_t asked_ms = p->view.toolchain.asked_ms;
+	bool stale = asked_ms && d->created_ms > asked_ms && d->created_ms <= p->view.now_ms;
 
 	if (can_key(p) && stale)
 		p->ask_toolchain = true;
 	return can_key(p) && !stale;
+}
+
+/* The toolchain that its rule names is missing: it leaves the others alone and waits by itself. */
+static int wait_for(struct store_tx *tx, const struct keying *k, struct ps_err *err)
+{
+	const char *name = k->toolchain.name;
+	char *place = xasprintf(WAIT_TOOLCHAIN " %s", name);
+	char *by = xasprintf("toolchain %s", name);
+	char *lift = xasprintf("penstock toolchain make %s FILE", name);
+	int rc = wait_set(tx, place, &(struct wait) { .reason = "toolchain", .blocked_by = by,
+						      .detail = k->toolchain.problem,
+						      .lift = lift }, err);
+
+	if (rc == 0)
+		rc = demand_wants(tx, k->d->id, name, err);
+	free(place);
+	free(by);
+	free(lift);
+	return rc;
+}
+
+static int choose(struct store_tx *tx, const struct pass *p, struct keying *k, struct ps_err *err)
+{
+	const struct config *cfg = p->view.policy->cfg;
+	struct repository r = { 0 };
+	int rc = cfg->ntoolchain_rules ? repository_get(tx, k->d->repository, &r, err) : 0;
+
+	if (rc == 0)
+		toolchains_choose(&k->toolchain, &p->view.toolchain, cfg, r.name ? r.name : "",
+				  k->d->project, k->d->environment, k->pr->language);
+	repository_clear(&r);
+	return rc;
+}
+
+/* With the toolchain that it is to be built with; *keyed stays false when that is missing. */
+static int key_pipelines(struct store_tx *tx, struct pass *p, struct demand *d,
+			 const struct wire_project *pr, bool *keyed, struct ps_err *err)
+{
+	struct keying k = { .d = d, .pr = pr };
+	int rc = choose(tx, p, &k, err);
+
+	if (rc == 0 && !k.toolchain.digest)
+		return wait_for(tx, &k, err);
+	for (size_t i = 0; i < pr->pipelines.n && rc == 0; i++)
+		rc = need_build(tx, &k, &pr->pipelines.v[i], err);
+	if (rc == 0)
+		rc = demand_set_toolchain(tx, d->id, k.toolchain.digest, err);
+	if (rc < 0)
+		return rc;
+	d->toolchain = xstrdup(k.toolchain.digest);	/* the release may come in this very pass */
+	*keyed = true;
+	return 0;
 }
 
 /* Ties the demand to the builds of its pipelines, once; *keyed stays false while there is no
@@ -100,13 +164,7 @@ static int key_demand(struct store_tx *tx, struct pass *p, struct demand *d, boo
 		*keyed = true;
 		rc = demand_set_toolchain(tx, d->id, "", err);
 	} else if (can_key_this(p, d)) {
-		for (size_t i = 0; i < pr.pipelines.n && rc == 0; i++)
-			rc = need_build(tx, p, d, &pr, &pr.pipelines.v[i], err);
-		if (rc == 0)
-			rc = demand_set_toolchain(tx, d->id, p->view.toolchain_digest, err);
-		/* the release may come in this very pass */
-		d->toolchain = xstrdup(p->view.toolchain_digest);
-		*keyed = rc == 0;
+		rc = key_pipelines(tx, p, d, &pr, keyed, err);
 	}
 	free(why);
 	survey_from_json_clear(&pr, doc);
@@ -215,11 +273,11 @@ static int advance_all(struct store_tx *tx, struct pass *p, struct demands *l, s
 /* Those that cannot be keyed wait at a place of their own. */
 static int say(struct store_tx *tx, const struct pass *p, struct ps_err *err)
 {
-	bool known = p->view.build_up && p->view.toolchain_known;
+	bool known = p->view.build_up && p->view.toolchain.known;
 	struct wait w = {
 		.reason = "toolchain", .blocked_by = known ? "toolchain" : "penstock-build",
 		.detail = p->ask_toolchain ? "the build role is asked whether it has changed" :
-			known ? p->view.toolchain_problem :
+			known ? p->view.toolchain.problem :
 			"the build role has not said yet which one it has",
 		.lift = known ? NULL : "penstock status",
 	};

@@ -4,6 +4,7 @@
 
 #include "agent/flow/pass.h"
 
+#include "agent/flow/run_toolchain.h"
 #include "agent/store/repository.h"
 #include "common/base/id.h"
 
@@ -29,19 +30,19 @@ static struct standstill blocked(const struct pass *p, const char *fabric)
 			.blocked_by = xstrdup("penstock-deploy"),
 			.lift = xstrdup("penstock status"),
 		};
-	if (!p->view.build_up || !p->view.toolchain_known)
+	if (!p->view.build_up || !p->view.toolchain.known)
 		return (struct standstill) {
 			.reason = "builder", .detail = xstrdup("the build role is not running"),
 			.blocked_by = xstrdup("penstock-build"), .lift = xstrdup("penstock status"),
 		};
-	if (p->view.sandbox_problem)
+	if (p->view.toolchain.sandbox_problem)
 		return (struct standstill) {
-			.reason = "sandbox", .detail = xstrdup(p->view.sandbox_problem),
+			.reason = "sandbox", .detail = xstrdup(p->view.toolchain.sandbox_problem),
 			.blocked_by = xstrdup("bubblewrap"),
 		};
-	if (!p->view.toolchain_digest)
+	if (!toolchains_any(&p->view.toolchain))
 		return (struct standstill) {
-			.reason = "toolchain", .detail = xstrdup_null(p->view.toolchain_problem),
+			.reason = "toolchain", .detail = xstrdup_null(p->view.toolchain.problem),
 			.blocked_by = xstrdup("toolchain"),
 		};
 	return (struct standstill) { .reason = NULL };
@@ -110,7 +111,8 @@ static void add_passed(void *arg, const char *task)
 }
 
 /* All that its role is told. */
-static int read_act(struct store_tx *tx, struct act *a, struct ps_err *err)
+static int read_act(struct store_tx *tx, const struct pass *p, struct act *a,
+		    struct ps_err *err)
 {
 	struct repository r = { 0 };
 	int rc = run_get(tx, a->id, &a->run, err);
@@ -119,6 +121,9 @@ static int read_act(struct store_tx *tx, struct act *a, struct ps_err *err)
 		rc = repository_get(tx, a->run.repository, &r, err);
 	a->name = xstrdup_null(r.name);
 	repository_clear(&r);
+	if (rc == 0 && !run_is_remote(&a->run))
+		rc = run_toolchain(tx, &a->run, a->name, &p->view.toolchain,
+				   p->view.policy->cfg, &a->prefix, &a->no_prefix, err);
 	if (rc == 0 && a->run.repair)
 		rc = run_passed(tx, a->id, add_passed, &a->passed, err);
 	return rc;
@@ -133,7 +138,7 @@ static int start(struct store_tx *tx, struct pass *p, const struct line_row *row
 	a->slot = slot;
 	if (rc == 0)
 		rc = run_claim(tx, row->id, slot, p->view.now_ms + lease_ms, &a->fence, err);
-	return rc < 0 ? rc : read_act(tx, a, err);
+	return rc < 0 ? rc : read_act(tx, p, a, err);
 }
 
 static int share_slots(struct store_tx *tx, struct pass *p, struct pass_candidates *c,
@@ -189,7 +194,7 @@ static int go_on(struct store_tx *tx, struct pass *p, const struct run *r, struc
 		return 0;
 	a = pass_act(p, ACT_RUN, r->id);
 	rc = run_reclaim(tx, r->id, p->view.now_ms + LEASE_REMOTE_MS, &a->fence, err);
-	return rc < 0 ? rc : read_act(tx, a, err);
+	return rc < 0 ? rc : read_act(tx, p, a, err);
 }
 
 /* A local run may have done half of its work: it is not begun again, and says so. */

@@ -36,7 +36,6 @@ static void run_pass(void *arg)
 {
 	struct queue *q = arg;
 	struct core *c = q->core;
-	const struct toolchain_now *t = &c->toolchain;
 	struct pass *p;
 
 	if (q->passing) {
@@ -49,12 +48,8 @@ static void run_pass(void *arg)
 		.policy = policy_take(c->policy), .paths = c->paths,
 		.gate_up = c->roles[CORE_GATE].peer != NULL,
 		.build_up = c->roles[CORE_BUILD].peer != NULL,
-			.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
-		.toolchain_known = t->known, .toolchain_asked_ms = t->asked_ms,
-		.toolchain_problem = xstrdup_null(t->problem),
-		.sandbox_problem = xstrdup_null(t->sandbox_problem),
-			.toolchain_digest = xstrdup_null(t->digest),
-		.toolchain_prefix = xstrdup_null(t->prefix), .now_ms = clock_wall_ms(),
+		.deploy_up = c->roles[CORE_DEPLOY].peer != NULL,
+		.toolchain = toolchains_copy(&c->toolchain), .now_ms = clock_wall_ms(),
 	};
 	p->view.disk = disk_now(c->disk);
 	p->view.disk_problem = disk_problem(c->disk, c->policy->cfg);
@@ -84,11 +79,11 @@ static void on_idle(void *arg)
 static void on_toolchain_timer(void *arg)
 {
 	struct queue *q = arg;
-
 	const struct toolchain_now *t = &q->core->toolchain;
+	bool all = toolchains_all_there(t, q->core->policy->cfg);
 
 	/* the question probes the sandbox again as well */
-	if (q->core->roles[CORE_BUILD].peer && (!t->digest || t->sandbox_problem))
+	if (q->core->roles[CORE_BUILD].peer && (!all || t->sandbox_problem))
 		core_ask_toolchain(q->core);
 	loop_timer_set(q->toolchain, TOOLCHAIN_EVERY_MS);
 }

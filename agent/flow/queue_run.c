@@ -65,13 +65,14 @@ void queue_run_start(struct core *c, const struct act *a)
 	char *dir = fs_join(c->paths->fabrics, a->run.fabric);
 	char *logs = xasprintf("%s/x%lld", c->paths->logs, (long long)a->id);
 
-	if (run_spec_read(&spec, a->run.spec, &err) < 0) {
+	if (!a->prefix) {
+		queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed", a->no_prefix);
+	} else if (run_spec_read(&spec, a->run.spec, &err) < 0) {
 		queue_run_end(c, (uint64_t)a->id, (uint64_t)a->fence, "failed", err.msg);
 	} else {
 		struct wire_run_start m = { .run = (uint64_t)a->id, .fence = (uint64_t)a->fence,
 					    .slot = (uint64_t)a->slot, .fabric_dir = dir,
-					    .prefix = c->toolchain.prefix ? c->toolchain.prefix :
-					    "", .log_dir = logs };
+					    .prefix = a->prefix, .log_dir = logs };
 
 		m.tasks.v = spec.tasks;
 		m.tasks.n = spec.n;

@@ -65,6 +65,12 @@ int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err 
 	return rows_one(tx, &build_shape, out, err, "WHERE id = ?", "i", id);
 }
 
+int build_of_artifact(struct store_tx *tx, const char *sha256, struct build *out, struct ps_err *err)
+{
+	return rows_one(tx, &build_shape, out, err, "WHERE digest = ? AND state = 'passed' ORDER BY id DESC LIMIT 1",
+			"t", sha256);
+}
+
 int build_insert(struct store_tx *tx, struct build *b, struct ps_err *err)
 {
 	int64_t now = clock_wall_ms();

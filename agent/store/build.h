@@ -36,6 +36,9 @@ int build_by_key(struct store_tx *tx, const char *key, struct build *out,
 int builds_by_keys(struct store_tx *tx, const char *const *keys, size_t n, struct build *out,
 		   struct ps_err *err) PS_MUSTCHECK;
 enum { BUILD_KEYS = 100 };
+/* The newest one that made this artifact. PS_ENOENT. */
+int build_of_artifact(struct store_tx *tx, const char *sha256, struct build *out,
+		      struct ps_err *err) PS_MUSTCHECK;
 int build_get(struct store_tx *tx, int64_t id, struct build *out, struct ps_err *err) PS_MUSTCHECK;
 /* Inserts a queued build; sets b->id. Failpoint-free: the caller's transaction is the point. */
 int build_insert(struct store_tx *tx, struct build *b, struct ps_err *err) PS_MUSTCHECK;

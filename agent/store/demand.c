@@ -54,7 +54,8 @@ int demand_seen(struct store_tx *tx, int64_t id, struct ps_err *err)
 int demands_keyless(struct store_tx *tx, int64_t limit, struct demands *out, struct ps_err *err)
 {
 	return rows_select(tx, &demand_shape, out, err,
-			   "WHERE toolchain IS NULL AND state = 'waiting' ORDER BY id LIMIT ?", "i", limit);
+			   "WHERE toolchain IS NULL AND state = 'waiting' AND wants IS NULL ORDER BY id LIMIT ?", "i",
+			   limit);
 }
 
 int demands_of_settling_events(struct store_tx *tx, int64_t limit, struct demands *out, struct ps_err *err)
@@ -76,6 +77,14 @@ int demand_of_label(struct store_tx *tx, int64_t event, const char *project, con
 			" ORDER BY id LIMIT 1", "itt", event, project, release);
 }
 
+int demand_of_run(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
+		  const char *release, struct demand *out, struct ps_err *err)
+{
+	return rows_one(tx, &demand_shape, out, err,
+			"WHERE id = (SELECT demand FROM deployment WHERE repository = ? AND project = ? AND fabric = ?"
+			" AND release = ? ORDER BY created_ms DESC, id DESC LIMIT 1)", "ittt", repository, project, fabric, release);
+}
+
 bool demand_is_open(const struct demand *d)
 {
 	return strcmp(d->state, "waiting") == 0 || strcmp(d->state, "active") == 0;
@@ -83,7 +92,7 @@ bool demand_is_open(const struct demand *d)
 
 static int end(struct store_tx *tx, const struct demand *d, int64_t now, struct ps_err *err)
 {
-	int rc = sql_run(tx, err, "UPDATE demand SET ended_ms = ?, look = 0 WHERE id = ?", "ii", now, d->id);
+	int rc = sql_run(tx, err, "UPDATE demand SET ended_ms = ?, look = 0, wants = NULL WHERE id = ?", "ii", now, d->id);
 
 	if (rc >= 0)
 		rc = sql_run(tx, err,
@@ -186,9 +195,23 @@ int demand_supersede_older(struct store_tx *tx, const struct demand *d, struct p
 	return rc;
 }
 
+int demand_wants(struct store_tx *tx, int64_t id, const char *name, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET wants = ? WHERE id = ?", "ti", name, id);
+
+	return rc < 0 ? rc : 0;
+}
+
+int demands_look_again(struct store_tx *tx, struct ps_err *err)
+{
+	int rc = sql_run(tx, err, "UPDATE demand SET wants = NULL WHERE wants IS NOT NULL", "");
+
+	return rc < 0 ? rc : 0;
+}
+
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest, struct ps_err *err)
 {
-	int rc = sql_run(tx, err, "UPDATE demand SET toolchain = ? WHERE id = ?", "ti", digest, id);
+	int rc = sql_run(tx, err, "UPDATE demand SET toolchain = ?, wants = NULL WHERE id = ?", "ti", digest, id);
 
 	return rc < 0 ? rc : 0;
 }

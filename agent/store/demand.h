@@ -22,7 +22,8 @@ int demand_insert(struct store_tx *tx, struct demand *d, struct ps_err *err) PS_
 int demands_to_look_at(struct store_tx *tx, int64_t limit, struct demands *out,
 		       struct ps_err *err) PS_MUSTCHECK;
 int demand_seen(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
-/* Those that wait for a toolchain to be keyed with, oldest first, at most limit. */
+/* Those that wait for a toolchain to be keyed with, oldest first, at most limit; not those of which
+ * it is known that theirs is missing (demand_wants). */
 int demands_keyless(struct store_tx *tx, int64_t limit, struct demands *out,
 		    struct ps_err *err) PS_MUSTCHECK;
 /* The demands of events whose last demand has ended since event_settled() was called, by event; of at
@@ -50,12 +51,19 @@ int demand_bump(struct store_tx *tx, int64_t id, const char *by, struct ps_err *
  * of theirs is built or being built for them yet. Tags are never superseded. d is the newer one. */
 int demand_supersede_older(struct store_tx *tx, const struct demand *d,
 			   struct ps_err *err) PS_MUSTCHECK;
+/* The demand whose deployment brought this release to a fabric, the newest. PS_ENOENT. */
+int demand_of_run(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
+		  const char *release, struct demand *out, struct ps_err *err) PS_MUSTCHECK;
 /* The demand that made this label: the first of its event and project with its release. */
 int demand_of_label(struct store_tx *tx, int64_t event, const char *project, const char *release,
 		    struct demand *out, struct ps_err *err) PS_MUSTCHECK;
 bool demand_is_open(const struct demand *d);
 /* Its builds and tests are looked for again: one of them was cancelled when nobody needed it. */
 int demand_unkey(struct store_tx *tx, int64_t id, struct ps_err *err) PS_MUSTCHECK;
+/* The toolchain of this name, which it is to be keyed with, cannot be used: it waits at a place of that
+ * name until demands_look_again() or until it is keyed. */
+int demand_wants(struct store_tx *tx, int64_t id, const char *name, struct ps_err *err) PS_MUSTCHECK;
+int demands_look_again(struct store_tx *tx, struct ps_err *err) PS_MUSTCHECK;
 int demand_set_toolchain(struct store_tx *tx, int64_t id, const char *digest,
 			 struct ps_err *err) PS_MUSTCHECK;
 int demand_set_release(struct store_tx *tx, int64_t id, const char *release,

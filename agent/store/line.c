@@ -208,7 +208,9 @@ int waits_prune(struct store_tx *tx, struct ps_err *err)
 			 " OR (place LIKE 'deployment %' AND NOT EXISTS"
 			 " (SELECT 1 FROM deployment WHERE state = 'waiting' AND gate = '' AND environment = substr(place, 12)))"
 			 " OR (place = '" WAIT_TOOLCHAIN "' AND NOT EXISTS"
-			 " (SELECT 1 FROM demand WHERE state = 'waiting' AND toolchain IS NULL))"
+			 " (SELECT 1 FROM demand WHERE state = 'waiting' AND toolchain IS NULL AND wants IS NULL))"
+			 " OR (place LIKE '" WAIT_TOOLCHAIN " %' AND NOT EXISTS"
+			 " (SELECT 1 FROM demand WHERE wants = substr(place, 11)))"
 			 " OR (place = '" WAIT_SURVEY "' AND NOT EXISTS"
 			 " (SELECT 1 FROM event WHERE state = 'open' AND surveyed = 0))", "");
 

@@ -66,7 +66,8 @@ struct wait {
 };
 
 #define WAIT_SURVEY "survey"		/* where events stand whose tree nobody has read */
-#define WAIT_TOOLCHAIN "toolchain"	/* where demands stand that have no key yet */
+#define WAIT_TOOLCHAIN "toolchain"	/* where demands stand that have no key yet; with a blank and a
+					 * name: those whose toolchain is missing */
 
 /* The place's row: "build", or kind and name ("deployment production", "run dev").
  * free() it. */

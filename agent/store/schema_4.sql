@@ -42,3 +42,9 @@ CREATE INDEX run_retry ON run (retry_of);
 ALTER TABLE observed_job ADD COLUMN changed_by TEXT;	-- where the provider tells; NULL: not known
 ALTER TABLE observed_job ADD COLUMN paused BIGINT NOT NULL DEFAULT 0;	-- 1: it does not start by itself
 ALTER TABLE observed_job ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0;	-- first seen so; 0: not known
+
+-- ---- toolchains by rule ----
+
+ALTER TABLE demand ADD COLUMN wants TEXT;		-- toolchain that it is to be keyed with and that is missing
+CREATE INDEX demand_unlooked ON demand (state, toolchain, wants, id);
+CREATE INDEX demand_wants ON demand (wants) WHERE wants IS NOT NULL;

@@ -77,7 +77,7 @@ static const struct queue_part {
 	  " JOIN repository r ON r.id = b.repository", true, work_row },
 	/* demands without a key, and those the next pass looks at: nothing listed yet speaks for them */
 	{ "SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"
-	  " r.name || ':' || d.project || ' to ' || d.environment, '" WAIT_TOOLCHAIN "', ''"
+	  " r.name || ':' || d.project || ' to ' || d.environment, '" WAIT_TOOLCHAIN "', COALESCE(d.wants, '')"
 	  " FROM demand d JOIN repository r ON r.id = d.repository WHERE d.state = 'waiting' AND d.toolchain IS NULL"
 	  " ORDER BY d.id LIMIT ?", false, work_row },
 	{ "SELECT 'e', d.event, d.state, d.reason, d.detail, d.since_ms,"

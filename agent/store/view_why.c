@@ -31,13 +31,14 @@ static json_t *demand_row(sqlite3_stmt *q)
 	if (strcmp(sql_text(q, 1), "waiting") == 0 && wait_reason(sql_text(q, 6)))
 		put_wait(o, sql_text(q, 6), sql_text(q, 7), sql_text(q, 6), NULL);
 	else if (sql_int(q, 12))
-		put_place(o, true, sql_is_null(q, 13) ? WAIT_TOOLCHAIN : "demand", "");
+		put_place(o, true, sql_is_null(q, 13) ? WAIT_TOOLCHAIN : "demand",
+			  sql_is_null(q, 14) ? "" : sql_text(q, 14));
 	return o;
 }
 
 static const char demand_sql[] =
 	"SELECT d.id, d.state, r.name, d.project, d.environment, d.fabric, d.reason, d.detail, d.since_ms, d.release,"
-	" d.commit_oid, d.event, d.state = 'waiting' AND (d.toolchain IS NULL OR d.look = 1), d.toolchain"
+	" d.commit_oid, d.event, d.state = 'waiting' AND (d.toolchain IS NULL OR d.look = 1), d.toolchain, d.wants"
 	" FROM demand d JOIN repository r ON r.id = d.repository ";
 
 /* ---- chains ---- */

@@ -187,11 +187,42 @@ static json_t *reconcile_of(const struct core *c, json_t *warnings)
 			 trouble);
 }
 
-static json_t *toolchain_of(const struct toolchain_now *t, json_t *warnings)
+/* How many rules name it. */
+static size_t named_by(const struct config *cfg, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->ntoolchain_rules; i++)
+		n += strcmp(cfg->toolchain_rules[i].use, name) == 0;
+	return n;
+}
+
+static json_t *toolchains_of(const struct toolchain_now *t, const struct config *cfg,
+			     json_t *warnings)
+{
+	json_t *l = json_array();
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct toolchain_one *o = &t->v[i];
+		size_t rules = named_by(cfg, o->name);
+
+		json_array_append_new(l, json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:I}", "id",
+						   o->name, "state", o->digest ? "ready" : "none",
+						   "prefix", o->prefix, "digest", o->digest,
+						   "reason", o->problem, "rules",
+						   (json_int_t)rules));
+		if (rules && o->problem)
+			add(warnings, "%s", o->problem);
+	}
+	return l;
+}
+
+static json_t *toolchain_of(const struct toolchain_now *t, const struct config *cfg,
+			    json_t *warnings)
 {
 	json_t *o = json_object();
 
-	if (t->problem)
+	if (t->problem && config_needs_default_toolchain(cfg))
 		add(warnings, "no toolchain: %s", t->problem);
 	if (t->sandbox_problem)
 		add(warnings, "no sandbox: %s", t->sandbox_problem);
@@ -279,7 +310,8 @@ void status_finish(struct request *r)
 		add(lacks, "%s", missing[i]);
 	json_object_set_new(r->out, "agent", agent ? agent : json_object());
 	json_object_set_new(r->out, "roles", roles_of(c, warnings));
-	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, warnings));
+	json_object_set_new(r->out, "toolchain", toolchain_of(&c->toolchain, cfg, warnings));
+	json_object_set_new(r->out, "toolchains", toolchains_of(&c->toolchain, cfg, warnings));
 	json_object_set_new(r->out, "disks", disks_of(c, warnings));
 	json_object_set_new(r->out, "spool", spool_of(c, warnings));
 	json_object_set_new(r->out, "reconcile", reconcile_of(c, warnings));

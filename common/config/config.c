@@ -142,6 +142,41 @@ const struct conf_project *config_project(const struct config *c, const char *re
 	return NULL;
 }
 
+static bool none_or_has(const struct conf_names *names, const char *name)
+{
+	return !names->n || (name && conf_names_has(names, name));
+}
+
+const struct conf_toolchain_rule *config_toolchain(const struct config *c, const char *repo,
+						   const char *project, const char *environment,
+						   const char *language)
+{
+	for (size_t i = 0; i < c->ntoolchain_rules; i++) {
+		const struct conf_toolchain_rule *r = &c->toolchain_rules[i];
+
+		if (!none_or_has(&r->environments, environment) ||
+		    !none_or_has(&r->languages, language))
+			continue;
+		for (size_t k = 0; k < r->projects.n; k++)
+			if (mapping_project(r->projects.v[k], repo, project))
+				return r;
+	}
+	return NULL;
+}
+
+bool config_needs_default_toolchain(const struct config *c)
+{
+	for (size_t i = 0; i < c->ntoolchain_rules; i++) {
+		const struct conf_toolchain_rule *r = &c->toolchain_rules[i];
+
+		for (size_t k = 0; k < r->projects.n; k++)
+			if (!r->environments.n && !r->languages.n &&
+			    mapping_project_covers(r->projects.v[k], "**:**"))
+				return false;
+	}
+	return true;
+}
+
 /* seen: a team reached by two ways is looked at once. */
 static bool in_team(const struct config *c, const struct conf_team *t, const char *login,
 		    bool *seen)

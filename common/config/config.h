@@ -143,6 +143,13 @@ struct conf_repo_defaults {
 };
 
 struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
+/* Which toolchain a project is built with: the first rule that matches says; none: the default. */
+struct conf_toolchain_rule {
+	struct conf_names projects;	/* patterns repository:project, default '**:**' */
+	struct conf_names environments, languages;	/* none: all */
+	char *use;			/* one of toolchains, or one that was made; may be missing */
+	struct conf_pos pos;
+};
 
 enum { CONF_ROLES = 4 };		/* core, gate, build, deploy: all of them, or no row */
 struct conf_role { char *name, *user; struct conf_pos pos; };
@@ -198,6 +205,7 @@ struct config {
 	struct conf_repo_defaults repo;
 	struct conf_toolchain *toolchains; size_t ntoolchains;
 	struct conf_builder builder;	/* builders.default */
+	struct conf_toolchain_rule *toolchain_rules; size_t ntoolchain_rules;
 	struct conf_disk disk;
 	struct conf_retention retention;
 	bool trusted_caller;		/* identity: { trusted_caller: true } */
@@ -228,6 +236,13 @@ const struct conf_environment *config_environment(const struct config *c, const 
 /* The project block whose pattern matches first; NULL when none does. */
 const struct conf_project *config_project(const struct config *c, const char *repo,
 					  const char *project);
+/* The rule that says which toolchain a project (its language as its file has it; NULL: not known)
+ * is built with for an environment; NULL: none, it is the default. */
+const struct conf_toolchain_rule *config_toolchain(const struct config *c, const char *repo,
+						   const char *project, const char *environment,
+						   const char *language);
+/* May a project be built with the default? false: a rule takes them all. */
+bool config_needs_default_toolchain(const struct config *c);
 /* The level of a rule on a ref (NULL: on no particular one), by the first item that names both;
  * fallback when none does. */
 enum conf_level config_rule_level(const struct config *c, const char *code, const char *ref,

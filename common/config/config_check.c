@@ -455,6 +455,46 @@ static void warn_shadowed_project(struct conf_reader *r, size_t at)
 		}
 }
 
+/* Does a list of rule `by` (none: all) take all that a list of a later one takes? */
+static bool takes_all(const struct conf_names *by, const struct conf_names *later)
+{
+	if (!by->n || !later->n)
+		return !by->n;
+	for (size_t i = 0; i < later->n; i++)
+		if (!conf_names_has(by, later->v[i]))
+			return false;
+	return true;
+}
+
+static bool takes_projects(const struct conf_names *by, const struct conf_names *later)
+{
+	for (size_t i = 0; i < later->n; i++) {
+		bool taken = false;
+
+		for (size_t k = 0; k < by->n && !taken; k++)
+			taken = mapping_project_covers(by->v[k], later->v[i]);
+		if (!taken)
+			return false;
+	}
+	return true;
+}
+
+static void warn_shadowed_toolchain(struct conf_reader *r, size_t at)
+{
+	const struct conf_toolchain_rule *all = r->cfg->toolchain_rules;
+
+	for (size_t i = 0; i < at; i++)
+		if (takes_projects(&all[i].projects, &all[at].projects) &&
+		    takes_all(&all[i].environments, &all[at].environments) &&
+		    takes_all(&all[i].languages, &all[at].languages)) {
+			conf_warning(r, all[at].pos, "PS-CONF-031",
+				     "toolchain '%s' is never reached by this rule: '%s' "
+				     "(line %u) takes its projects first", all[at].use,
+				     all[i].use, all[i].pos.line);
+			return;
+		}
+}
+
 static void warn_auto(struct conf_reader *r, const struct conf_environment *e)
 {
 	const struct config *c = r->cfg;
@@ -484,4 +524,6 @@ void conf_warn(struct conf_reader *r)
 	}
 	for (size_t i = 0; i < r->cfg->nprojects; i++)
 		warn_shadowed_project(r, i);
+	for (size_t i = 0; i < r->cfg->ntoolchain_rules; i++)
+		warn_shadowed_toolchain(r, i);
 }

@@ -23,6 +23,7 @@ static const char *const rule_codes[] = {
 static const char *const schedule_words[] = { "quartz_cron_expression", "timezone_id", NULL };
 static const char *const notify_words[] = { "approval", "deployed", "failed", "rolled_back",
 					   "drift", NULL };
+static const char *const language_words[] = { "python", "scala", "sql", NULL };
 static const char *const role_words[] = { "core", "gate", "build", "deploy", NULL };
 
 #define GB (1LL << 30)
@@ -305,8 +306,30 @@ static const struct conf_key builder_keys[] = {
 	END,
 };
 static const struct conf_table builder_table = { .what = "'default'", .keys = builder_keys };
+/* builders.toolchains: [ { projects, environments, languages, use } ]: the first match decides */
+#undef AT
+#define AT(field) .offset = offsetof(struct conf_toolchain_rule, field)
+static const struct conf_key toolchain_rule_keys[] = {
+	{ .name = "projects", .type = CONF_PROJECTS, AT(projects), .fallback = "**:**" },
+	{ .name = "environments", .type = CONF_STRINGS, AT(environments),
+	  .refers = CONF_AN_ENVIRONMENT },
+	{ .name = "languages", .type = CONF_STRINGS, AT(languages), .words = language_words },
+	/* one that `toolchain make` is still to make is no mistake here */
+	{ .name = "use", .type = CONF_NAME, AT(use), .flags = CONF_REQUIRED },
+	END,
+};
+#undef AT
+static const struct conf_table toolchain_rule_table = {
+	.what = "an item of 'toolchains'", .keys = toolchain_rule_keys,
+	.size = sizeof(struct conf_toolchain_rule),
+	.pos = offsetof(struct conf_toolchain_rule, pos),
+};
+#define AT(field) .offset = offsetof(struct config, field)
 static const struct conf_key builders_keys[] = {
-	{ .name = "default", .type = CONF_TABLE, .table = &builder_table }, END,
+	{ .name = "default", .type = CONF_TABLE, .table = &builder_table },
+	{ .name = "toolchains", .type = CONF_ITEMS, AT(toolchain_rules),
+	  .count = offsetof(struct config, ntoolchain_rules), .table = &toolchain_rule_table },
+	END,
 };
 static const struct conf_table builders_table = { .what = "'builders'", .keys = builders_keys };
 

@@ -107,7 +107,9 @@ static const char builders[] =
 	"    memory: 4G\n"
 	"    processes: 512\n"
 	"    disk: 4G\n"
-	"    output: 64M\n";
+	"    output: 64M\n"
+	"  # toolchains:                    # the first that matches decides; else the default\n"
+	"  #   - { projects: ['lab/*:**'], use: spark4 }   # penstock toolchain make spark4 FILE\n";
 
 static const char identity[] =
 	"identity:\n"

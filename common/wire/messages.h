@@ -122,6 +122,12 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, message, WIRE_TEXT, "what it says")                                  \
 	F(OSTR, trace, WIRE_TEXT, "first lines of its trace")
 
+#define WIRE_toolchain(F)                                                            \
+	F(STR, name, WIRE_ID, "name")                                                \
+	F(OSTR, prefix, WIRE_PATH, "folder; absent: there is none of that name")     \
+	F(OSTR, digest, PS_DIGEST_HEX, "digest of its files and packages; absent: it cannot be used") \
+	F(OSTR, problem, WIRE_TEXT, "why not; what to do")
+
 #define WIRE_clean_item(F)                                                           \
 	F(STR, kind, 32, "artifact, log, export; output: deploy's")                                    \
 	F(STR, name, WIRE_PATH, "digest; b31.log, x7; entry of the folder")          \
@@ -136,7 +142,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 
 #define WIRE_SHAPES(X)                                                               \
 	X(ref_line) X(ref_value) X(ref_log) X(tree_input) X(file) X(pipeline) X(job) X(project) \
-	X(artifact) X(rendered) X(found_job) X(task) X(test_case) X(clean_item) X(outlook)
+	X(artifact) X(rendered) X(found_job) X(task) X(test_case) X(clean_item) X(outlook) \
+	X(toolchain)
 
 /* ---- hook → core, and the answers ---- */
 
@@ -370,7 +377,8 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(OSTR, name, WIRE_ID, "name")                                               \
 	F(OSTR, prefix, WIRE_PATH, "folder")                                         \
 	F(OSTR, digest, PS_DIGEST_HEX, "digest of its files and packages")           \
-	F(OSTR, sandbox_problem, WIRE_TEXT, "why no sandbox can be made")
+	F(OSTR, sandbox_problem, WIRE_TEXT, "why no sandbox can be made")            \
+	F(LIST, all, toolchain, "every one that is there or that a rule names")
 
 #define WIRE_run_start(F)                                                            \
 	F(U64, run, 0, "number")                                                     \

@@ -61,6 +61,8 @@ struct fx {
 	unsigned moves;
 	int64_t now_ms;			/* of the passes; 0: 1000 */
 	int64_t asked_ms;		/* when the toolchain was asked for; 0: no matter */
+	struct toolchain_one *toolchains;	/* besides the default that a pass is given */
+	size_t ntoolchains;
 	int64_t event;
 	struct demand demand;
 	json_t *wait;			/* what `penstock why` says of the demand */
@@ -297,13 +299,13 @@ static inline struct pass *new_pass(const char *toolchain, const char *problem,
 
 	p->view = (struct pass_view) {
 		.policy = &f->policy, .paths = &f->paths, .gate_up = true, .build_up = true,
-		.deploy_up = true, .toolchain_known = true,
-		.toolchain_problem = xstrdup_null(problem),
-		.sandbox_problem = xstrdup_null(sandbox),
-		.toolchain_digest = xstrdup_null(toolchain),
-		.toolchain_prefix = xstrdup_null(toolchain ? "/t" : NULL),
-		.now_ms = f->now_ms ? f->now_ms : 1000,
-		.toolchain_asked_ms = f->asked_ms,
+		.deploy_up = true, .now_ms = f->now_ms ? f->now_ms : 1000,
+		.toolchain = toolchains_copy(&(struct toolchain_now) {
+			.known = true, .asked_ms = f->asked_ms, .problem = (char *)problem,
+			.sandbox_problem = (char *)sandbox, .digest = (char *)toolchain,
+			.prefix = (char *)(toolchain ? "/t" : NULL),
+			.v = f->toolchains, .n = f->ntoolchains,
+		}),
 	};
 	p->view.ndrivers = 1;
 	p->view.drivers = xmemdup(local, sizeof(local));

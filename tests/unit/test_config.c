@@ -263,6 +263,19 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "not shadowed", GOOD "  - { name: late, refs: [refs/heads/main, refs/heads/x], fabric: dev, deploy: manual }\n", "" },
 	{ "project shadowed", GOOD "projects: { '**:**': { id: 1 }, 'sales/etl:.': { id: 2 } }\n",
 	  "p:5:33: warning: 'sales/etl:.' is never reached: '**:**' (line 5) takes its projects first [PS-CONF-031]\n" },
+	{ "toolchain's rule", GOOD "builders: { toolchains: [ { projects: [sales], environments: [prod],\n"
+	  "  languages: [perl], use: 'a b' }, { refs: [x] } ] }\n",
+	  "p:5:40: error: pattern 'sales' is not REPOSITORY:PROJECT, like 'sales/*:**' [PS-CONF-013]\n"
+	  "p:5:63: error: unknown environment 'prod' [PS-CONF-017]\n"
+	  "p:6:15: error: unknown 'perl' in 'languages' [PS-CONF-009]\n"
+	  "p:6:27: error: 'a b' is not a name for use: letters, digits, '.', '_' and '-', at most 64 "
+	  "[PS-CONF-020]\n"
+	  "p:6:36: error: an item of 'toolchains' has no 'use' [PS-CONF-008]\n"
+	  "p:6:38: error: unknown key 'refs' in an item of 'toolchains' [PS-CONF-005]\n" },
+	{ "toolchain's rule shadowed", GOOD "builders: { toolchains: [ { environments: [dev], use: a },\n"
+	  "  { projects: ['s:**'], environments: [dev], languages: [python], use: b }, { use: c } ] }\n",
+	  "p:6:3: warning: toolchain 'b' is never reached by this rule: 'a' (line 5) takes its projects first "
+	  "[PS-CONF-031]\n" },
 	{ "auto past the owners", TEAMS "fabrics: { dev: { id: 1, owner: few, provider: local } }\n" RULES,
 	  "p:4:5: warning: environment 'dev' deploys without approval to fabric 'dev', whose owners 'few' are not "
 	  "everybody: 'ana' is none of them [PS-CONF-032]\n" },
@@ -341,7 +354,9 @@ static const char full[] =
 	"repositories:\n"
 	"  roots: [{ path: /srv/git, identity: gitolite, hook_users: [git, 998] }, { path: r, identity: env:WHO, hook_users: [git] }]\n"
 	"  default: { existing_errors: refuse, budget: 2s, on_timeout: refuse, unknown_pusher: accept }\n"
-	"builders: { default: { slots: 4, time: 1h, quiet: 90s, memory: 512M, processes: 100, disk: 1G, output: 2M } }\n"
+	"builders: { default: { slots: 4, time: 1h, quiet: 90s, memory: 512M, processes: 100, disk: 1G, output: 2M },\n"
+	"  toolchains: [ { projects: ['sales/*:**'], environments: [qa, production], use: old },\n"
+	"    { languages: [scala], use: jvm }, { projects: ['**:lab'], use: new } ] }\n"
 	"toolchains: { spark: { prefix: /opt/spark } }\n"
 	"identity: { trusted_caller: true }\n";
 
@@ -398,6 +413,12 @@ static void a_full_file_becomes_structs(void **state)
 	assert_null(e->push.team);
 	assert_int_equal(config_project(c, "sales/etl", ".")->id, 7234);
 	assert_null(config_project(c, "sales/etl", "sub"));
+	assert_string_equal(config_toolchain(c, "sales/etl", ".", "qa", "python")->use, "old");
+	assert_null(config_toolchain(c, "sales/etl", ".", "development", "python"));
+	assert_null(config_toolchain(c, "sales/etl", ".", NULL, NULL));
+	assert_string_equal(config_toolchain(c, "sales/etl", "lab", "development", "sql")->use, "new");
+	assert_string_equal(config_toolchain(c, "x", "lab", "qa", "scala")->use, "jvm");
+	assert_true(config_needs_default_toolchain(c));
 	assert_int_equal(c->roots[0].identity, CONF_ID_GITOLITE);
 	assert_int_equal(c->roots[1].identity, CONF_ID_ENV);
 	assert_string_equal(c->roots[1].identity_env, "WHO");

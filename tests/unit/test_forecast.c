@@ -19,6 +19,10 @@ static struct forecast_rows rows;
 static struct sql_cost cost;
 
 /* The project of pass_fx with n pipelines: what the gate says of these refs. */
+static const struct toolchain_now same = { .known = true, .digest = (char *)DIGEST };
+static const struct toolchain_now another = { .known = true, .digest = (char *)"another" };
+static const struct toolchain_now none = { .known = true };
+
 static void push_of(struct fx *f, size_t n, const char *ref, const char *other)
 {
 	static const char *const names[] = { "pipelines/a", "pipelines/b" };
@@ -40,7 +44,7 @@ static void push_of(struct fx *f, size_t n, const char *ref, const char *other)
 	outlook[1] = (struct wire_outlook) { .ref = other, .line = 2 };
 	verdict = (struct wire_verdict) { .projects = { &project, 1 },
 					  .outlook = { outlook, other ? 2 : 1 } };
-	in = (struct forecast_in) { .cfg = f->policy.cfg, .paths = &f->paths, .toolchain = DIGEST,
+	in = (struct forecast_in) { .cfg = f->policy.cfg, .paths = &f->paths, .toolchain = &same,
 				    .path = "/srv/x.git", .name = "x", .gate = &verdict };
 }
 
@@ -83,7 +87,7 @@ static void builds_are_those_of_the_pass(void **state)
 	push_of(f, 2, "refs/heads/main", NULL);
 	assert_string_equal(foresee(f, 0), "main: 1 of 2 pipelines to build (1 unchanged); "
 			    "then development (auto)");
-	in.toolchain = "another";
+	in.toolchain = &another;
 	assert_string_equal(foresee(f, 0), "main: 2 of 2 pipelines to build; then development (auto)");
 }
 
@@ -104,7 +108,7 @@ static void what_is_not_known_is_not_said(void **state)
 	struct fx *f = *state;
 
 	push_of(f, 1, "refs/heads/main", NULL);
-	in.toolchain = NULL;
+	in.toolchain = &none;
 	assert_null(foresee(f, 0));
 	push_of(f, 1, "refs/heads/nowhere", NULL);
 	assert_null(foresee(f, 0));

@@ -43,6 +43,69 @@ static void asks_again_for_a_newer_demand(void **state)
 	pass_free(p);
 }
 
+static int look_again(struct store_tx *tx, void *arg, struct ps_err *err)
+{
+	(void)arg;
+	return demands_look_again(tx, err);
+}
+
+static struct conf_names just(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	return (struct conf_names) { xmemdup(&copy, sizeof(copy)), 1 };
+}
+
+/* A hundred that wait for a toolchain nobody has made leave the one that can be built alone; when it
+ * is there they go on. */
+static void a_missing_toolchain_keeps_its_own(void **state)
+{
+	const struct conf_toolchain_rule rules[] = {
+		{ .projects = just("**:**"), .languages = just("scala"), .use = xstrdup("jvm") },
+		{ .projects = just("**:**"), .environments = just("asked"), .use = xstrdup("new") },
+	};
+	struct toolchain_one made = { .name = (char *)"new", .prefix = (char *)"/n",
+				      .digest = (char *)ZERO ZERO };
+	struct fx *f = *state;
+	struct pass *p;
+	int64_t last = 0;
+
+	f->policy.cfg->toolchain_rules = xmemdup(rules, sizeof(rules));	/* freed with it */
+	f->policy.cfg->ntoolchain_rules = PS_NELEM(rules);
+	for (int i = 0; i < PASS_BATCH + 1; i++) {
+		char repo[16];
+
+		snprintf(repo, sizeof(repo), "r%d", i);
+		last = demand_for(f, repo, "refs/heads/asked", NULL);
+	}
+	demand_of(f, "refs/heads/main");
+	p = do_pass(f, DIGEST, NULL, NULL);
+	if (!count(p, ACT_BUILD)) {	/* a batch was full */
+		assert_true(p->again);
+		pass_free(p);
+		p = do_pass(f, DIGEST, NULL, NULL);
+	}
+	assert_int_equal(count(p, ACT_BUILD), 1);
+	assert_string_equal(p->acts[0].build.toolchain, DIGEST);
+	assert_string_equal(p->acts[0].build.prefix, "/t");
+	pass_free(p);
+	look_at(f, last);
+	f->demand.event = last;		/* each event has one demand here */
+	assert_waits(f, "toolchain",
+		     "toolchain new: make it with penstock toolchain make new FILE");
+	assert_string_equal(part(f, "lift"), "penstock toolchain make new FILE");
+	assert_string_equal(part(f, "blocked_by"), "toolchain new");
+	assert_int_equal(do_write(f, look_again), 0);
+	f->toolchains = &made;
+	f->ntoolchains = 1;
+	f->policy.cfg->builder.slots = 2;
+	p = do_pass(f, DIGEST, NULL, NULL);
+	assert_int_equal(count(p, ACT_BUILD), 1);
+	assert_string_equal(p->acts[0].build.toolchain, ZERO ZERO);
+	assert_string_equal(p->acts[0].build.prefix, "/n");
+	pass_free(p);
+}
+
 static void waits_for_a_sandbox(void **state)
 {
 	struct fx *f = *state;
@@ -887,6 +950,7 @@ int main(int argc, char **argv)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(waits_for_a_toolchain), CASE(asks_again_for_a_newer_demand), CASE(waits_for_a_sandbox),
+		CASE(a_missing_toolchain_keeps_its_own),
 			CASE(builds_releases_deploys), CASE(looks_before_it_deploys), CASE(releases_are_signed),
 		CASE(second_demand_shares_the_build),
 		CASE(same_content_is_one_release), CASE(slot_taken_says_builder),
