@@ -163,6 +163,11 @@ def told_where_it_is_written(a):
         check(any(l.startswith(f"bad.yml:{at}") and "error" in l and why in l for l in p.stdout.split("\n")), f"{new}: {p.stdout}")
 
 
+def seen(a, name, state):
+    a.penstock("reload")
+    wait(f"{name} is {state}", lambda: next(t for t in a.json("status")["toolchains"] if t["id"] == name)["state"] == state)
+
+
 def runs_stand_on_what_built(a):
     """Also when the rules send the project elsewhere by now; when it is gone, on what the rules say."""
     def ran(x):
@@ -178,10 +183,11 @@ def runs_stand_on_what_built(a):
     a.penstock("reload")
     check(ran(ask("sales")) == "built by second, run by second", "the release was built with it")
     shutil.move(a.base + "/second", a.base + "/away")
-    a.penstock("reload")
-    wait("it is seen", lambda: next(t for t in a.json("status")["toolchains"] if t["id"] == "second")["state"] == "none")
+    seen(a, "second", "none")
     check(ran(ask("sales")) == "built by second, run by first", "what the rules say")
-    shutil.move(a.base + "/away", a.base + "/second")
+    a.rules(old=a.base + "/second", new=a.base + "/away")
+    seen(a, "second", "ready")
+    check(ran(ask("sales")) == "built by second, run by second", "it is the same one, wherever it lies")
     a.rules(old="['none:**']", new="['sales:**']")
     a.penstock("reload")
 
