@@ -12,7 +12,7 @@
 #include "common/config/which.h"
 #include "common/plan/profile.h"
 
-/* A rule may name a toolchain before anybody made it: then its builds wait, which is worth a word. */
+/* A rule may name a toolchain before anybody made it: then its builds wait. */
 static void check_toolchains(const struct cli *cli, const struct config *cfg, const char *file,
 			     struct diag_list *out)
 {

@@ -1,7 +1,7 @@
 /*
  * run_toolchain – which toolchain a local run stands on: the one its release was built with. Where
- * that is another one by now, what lies in its place; where nothing does, the one that the rules say
- * for its project: a new toolchain never makes a release useless.
+ * that is another one by now, what lies in its place; where nothing does, the one that the rules
+ * say for its project: a new toolchain never makes a release useless.
  */
 #ifndef PS_RUN_TOOLCHAIN_H
 #define PS_RUN_TOOLCHAIN_H

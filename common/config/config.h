@@ -147,7 +147,7 @@ struct conf_toolchain { char *name, *prefix; struct conf_pos pos; };
 struct conf_toolchain_rule {
 	struct conf_names projects;	/* patterns repository:project, default '**:**' */
 	struct conf_names environments, languages;	/* none: all */
-	char *use;			/* one of toolchains, or one that was made; may be missing */
+	char *use;			/* one of toolchains, or one that was or will be made */
 	struct conf_pos pos;
 };
 
