@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "cli/check_format.h"
+#include "common/base/digest.h"
 #include "common/base/escape.h"
 #include "common/base/fsutil.h"
 #include "common/config/policy.h"
@@ -146,6 +147,7 @@ static int check_exec(struct cli *cli, const struct cmd_args *a)
 	struct config *cfg;
 	int rc;
 
+	digest_alone();
 	if (a->opt[OPT_PRE_RECEIVE])
 		return pre_receive(cli, a);
 	if (format == CHECK_FORMATS)

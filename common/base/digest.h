@@ -19,6 +19,10 @@ void digest_add(struct digest *d, const void *p, size_t n);
 void digest_end(struct digest *d, char hex[DIGEST_HEX]);
 void digest_end_raw(struct digest *d, unsigned char raw[DIGEST_RAW]);
 
+/* This process needs libcrypto for digests alone, and never for TLS: the machine's openssl.cnf is
+ * not read, which takes longer than a short check. Before all others. */
+void digest_alone(void);
+
 void digest_bytes(char hex[DIGEST_HEX], const void *p, size_t n);
 /* Reads fd from its position to the end. *size (may be NULL) is set to the bytes read. */
 int digest_fd(char hex[DIGEST_HEX], int fd, uint64_t *size, struct ps_err *err) PS_MUSTCHECK;

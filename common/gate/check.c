@@ -4,9 +4,9 @@
 #include "common/gate/gate.h"
 
 #include "common/base/clock.h"
+#include "common/gate/ahead.h"
 #include "common/gate/judge.h"
 #include "common/gate/fold.h"
-#include "common/gate/remembered.h"
 #include "common/gate/rules_push.h"
 #include "common/tree/tree_scan.h"
 
@@ -68,31 +68,29 @@ static int open_rev(const struct ground *g, const char *rev, struct tree **t, ch
 	return rc;
 }
 
-/* The old side, and the ref that the levels are asked for: as given, else the upstream's. Nothing
- * is wrong without one. */
-struct sides { char *against, *ref; };
-
-static void find_sides(struct sides *s, const struct gate_check *c, const struct ground *g)
+/* The upstream of the branch at HEAD. Nothing is wrong without one. */
+static void find_upstream(const struct ground *g, struct ahead_git *git)
 {
-	char *here = NULL, *there = NULL;
 	struct ps_err err;
 
-	if (g->repo && repo_upstream(g->repo, &here, &there, &err) < 0)
-		here = there = NULL;
-	s->against = c->all_new ? NULL : c->against ? xstrdup(c->against) : xstrdup_null(here);
-	s->ref = c->ref ? xstrdup(c->ref) : xstrdup_null(there);
-	free(here);
-	free(there);
+	*git = (struct ahead_git) { .here = NULL };
+	if (g->repo && repo_upstream(g->repo, &git->here, &git->there, &err) < 0)
+		git->here = git->there = NULL;
+}
+
+/* The old side, as given or the upstream. */
+static const char *old_side(const struct gate_check *c, const struct ahead_git *git)
+{
+	return c->all_new ? NULL : c->against ? c->against : git->here;
 }
 
 /* Always looked for, as it may be misspelt; *old stays NULL when nothing depends on it. */
-static int judge_old(const struct ground *g, struct bench *b, const struct sides *s,
+static int judge_old(const struct ground *g, struct bench *b, const char *against,
 		     const struct judged *now, const char *within, struct judged **old,
-		     struct ps_err *err)
+		     char oid[TREE_OID], struct ps_err *err)
 {
-	char oid[TREE_OID];
 	struct tree *t;
-	int rc = open_rev(g, s->against, &t, oid, err);
+	int rc = open_rev(g, against, &t, oid, err);
 
 	if (rc < 0)
 		return rc;
@@ -123,9 +121,9 @@ static void as_pushed(const struct gate_check *c, const struct judged *now, cons
 
 static int judge_both(const struct gate_check *c, const struct ground *g, struct bench *b,
 		      struct tree *t, const char *name, const char *within,
-		      struct gate_checked *out, struct ps_err *err)
+		      struct ahead_git *git, struct gate_checked *out, struct ps_err *err)
 {
-	struct sides s;
+	const char *against, *ref;
 	struct judged *now, *old = NULL;
 	int64_t at = clock_boot_ns();
 	int rc = bench_judge(b, t, name, within, &now, err);
@@ -134,86 +132,123 @@ static int judge_both(const struct gate_check *c, const struct ground *g, struct
 		return rc;
 	out->now_ns = clock_boot_ns() - at;
 	out->nprojects = now->projects.n;
-	find_sides(&s, c, g);
+	find_upstream(g, git);
+	against = old_side(c, git);
+	ref = c->ref ? c->ref : git->there;	/* that the levels are asked for */
 	at = clock_boot_ns();
-	if (s.against)
-		rc = judge_old(g, b, &s, now, within, &old, err);
+	if (against)
+		rc = judge_old(g, b, against, now, within, &old, git->tree, err);
 	out->old_ns = clock_boot_ns() - at;
 	if (rc == 0) {
-		bench_compare(b, now, old, s.ref, &out->found);
-		as_pushed(c, now, s.ref, &out->found);
+		bench_compare(b, now, old, ref, &out->found);
+		as_pushed(c, now, ref, &out->found);
 		diag_sort(&out->found);
 		bench_sources(now, &out->found, 0);
 		out->counts = bench_counts(b);
-		out->against = s.against;
-		s.against = NULL;
+		out->against = xstrdup_null(against);
 	}
-	free(s.against);
-	free(s.ref);
 	return rc;
 }
 
-static int open_now(const struct gate_check *c, const struct ground *g, const struct remembered *r,
+static int open_now(const struct gate_check *c, const struct ground *g, struct ahead *a,
 		    struct tree **t, char oid[TREE_OID], struct ps_err *err)
 {
-	int rc = c->rev ? open_rev(g, c->rev, t, oid, err) : tree_dir_open(t, g->top, err);
+	int rc = 0;
 
-	if (rc == 0 && !c->rev)
+	if (c->rev)
+		return open_rev(g, c->rev, t, oid, err);
+	*t = ahead_tree(a, g->top);
+	if (!*t)
+		rc = tree_dir_open(t, g->top, err);
+	if (rc == 0)
 		tree_dir_scan(*t, &(struct tree_dir_look) {
-			.within = g->within, .named = r != NULL, .wanted = rules_file_is_read,
-			.before = r ? remembered_folders(r) : NULL,
+			.within = g->within, .named = a->remembered != NULL,
+			.wanted = rules_file_is_read,
+			.before = a->remembered ? remembered_folders(a->remembered) : NULL,
 		});
 	return rc;
 }
 
-/* That it cannot be kept is told to those who ask where the time goes. */
-static void keep(const struct gate_check *c, struct remembered *r, struct memo *m,
-		 const struct tree *t, struct gate_checked *out)
+/* ---- for the next time ---- */
+
+struct again { const struct gate_check *c; const struct ground *g; };
+
+static void ask_again(void *arg, struct ahead_git *now)
 {
+	const struct again *again = arg;
+	const char *against;
+	struct ps_err err;
+	struct tree *t;
+
+	find_upstream(again->g, now);
+	against = old_side(again->c, now);
+	if (against && open_rev(again->g, against, &t, now->tree, &err) == 0)
+		tree_close(t);
+}
+
+/* That it cannot be kept is told to those who ask where the time goes. */
+static void keep(const struct gate_check *c, const struct ground *g, struct ahead *a,
+		 struct tree *t, const struct ahead_git *git, struct gate_checked *out)
+{
+	bool all = !c->rev && !*g->within;
+	struct tree_entry top = { .oid = "" };
 	struct buf folders = BUF_INIT;
 	struct ps_err err;
 
 	if (!c->rev)
 		out->asked = tree_dir_counts(t);
-	if (out->asked.listed)		/* else they are as they were */
+	if (!a->remembered)
+		return;
+	if (all && tree_stat(t, "", &top, &err) == 0 && !tree_oid_tells(top.oid))
+		top.oid[0] = '\0';
+	if (all)
+		ahead_keep(a, c, out, top.oid, git, ask_again, &(struct again) { c, g });
+	if (!c->rev && !a->same)	/* else they are as they were */
 		tree_dir_folders(t, &folders);
-	if (r && remembered_keep(r, m, &folders, &err) < 0)
+	if (remembered_keep(a->remembered, a->memo, &folders, top.oid, &err) < 0)
 		out->not_kept = xstrdup(err.msg);
 	buf_clear(&folders);
 }
 
-static int check_on(const struct gate_check *c, const struct ground *g, struct gate_checked *out,
-		    struct ps_err *err)
+static int check_on(const struct gate_check *c, const struct ground *g, struct ahead *a,
+		    struct gate_checked *out, struct ps_err *err)
 {
-	struct remembered *r = g->repo && !c->fresh ? remembered_open(repo_gitdir(g->repo)) : NULL;
-	struct memo *memo = r ? remembered_memo(r) : memo_new("", NULL);
-	struct bench b = { .config = c->config, .memo = memo };
+	struct bench b = { .config = c->config };
+	struct ahead_git git = { .here = NULL };
 	int64_t at = clock_boot_ns();
 	char oid[TREE_OID];
 	struct tree *t;
-	int rc = open_now(c, g, r, &t, oid, err);
+	int rc;
 
-	out->look_ns = clock_boot_ns() - at;
+	ahead_turn(a, g->repo && !c->fresh ? repo_gitdir(g->repo) : NULL);
+	b.memo = a->memo;
+	rc = open_now(c, g, a, &t, oid, err);
+	out->look_ns = a->look_ns + clock_boot_ns() - at;
 	if (rc == 0)
-		rc = judge_both(c, g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g->within, out,
-				err);
+		rc = judge_both(c, g, &b, t, c->rev ? oid : NULL, c->rev ? "" : g->within, &git,
+				out, err);
 	if (rc == 0)
-		keep(c, r, memo, t, out);
+		keep(c, g, a, t, &git, out);
+	ahead_git_clear(&git);
 	bench_clear(&b);
-	memo_free(memo);
-	remembered_close(r);
 	return rc;
 }
 
 int gate_check(const struct gate_check *c, struct gate_checked *out, struct ps_err *err)
 {
+	struct ahead a;
 	struct ground g;
-	int rc = find_ground(&g, c->path ? c->path : ".", err);
+	int rc = 0;
 
 	*out = (struct gate_checked) { .nprojects = 0 };
-	if (rc == 0)
-		rc = check_on(c, &g, out, err);
-	ground_clear(&g);
+	ahead_look(&a, c);
+	if (!ahead_answer(&a, c, out)) {
+		rc = find_ground(&g, c->path ? c->path : ".", err);
+		if (rc == 0)
+			rc = check_on(c, &g, &a, out, err);
+		ground_clear(&g);
+	}
+	ahead_clear(&a);
 	return rc;
 }
 

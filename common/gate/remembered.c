@@ -12,7 +12,7 @@
 
 enum {
 	FILE_MAX = 256 << 20,
-	FORMAT = 1,			/* goes up when the bytes mean something else */
+	FORMAT = 2,			/* goes up when the bytes mean something else */
 	SPARE = 1 << 20,		/* bytes of values that are never too many */
 	TIMES = 4,			/* as many bytes as when all of it was new */
 };
@@ -20,6 +20,7 @@ enum {
 struct head {
 	unsigned char digest[DIGEST_RAW];	/* of all that is behind it */
 	char program[STAMP_HEX];
+	char top[TREE_OID];		/* the work tree's with these listings, or "" */
 	unsigned char format;
 	uint64_t folders, nvalues;	/* bytes; rows of the index */
 	uint64_t whole;			/* bytes of values when none was old */
@@ -95,6 +96,7 @@ static bool is_whole(const struct remembered *r)
 	digest_add(d, r->bytes.data + DIGEST_RAW, r->bytes.len - DIGEST_RAW);
 	digest_end_raw(d, digest);
 	return memcmp(digest, r->head.digest, sizeof(digest)) == 0 &&
+		memchr(r->head.top, '\0', sizeof(r->head.top)) &&
 		r->head.folders < r->bytes.len && rows_at(&r->head) <= r->bytes.len &&
 		r->head.nvalues <= (r->bytes.len - rows_at(&r->head)) / sizeof(struct row);
 }
@@ -163,6 +165,11 @@ const struct folders *remembered_folders(const struct remembered *r)
 	return &r->folders;
 }
 
+const char *remembered_top(const struct remembered *r)
+{
+	return r->head.top;
+}
+
 /* ---- writing ---- */
 
 struct draft { struct row *rows; size_t n, cap; struct buf values; };
@@ -205,7 +212,7 @@ static void add_old(const struct remembered *r, struct draft *d, uint64_t *whole
 }
 
 static void assemble(const struct remembered *r, struct draft *d, const char *folders, size_t n,
-		     struct buf *out)
+		     const char *top, struct buf *out)
 {
 	struct head h;
 	struct digest *sum;
@@ -213,6 +220,7 @@ static void assemble(const struct remembered *r, struct draft *d, const char *fo
 	memset(&h, 0, sizeof(h));
 	h = (struct head) { .format = FORMAT, .folders = n, .whole = r->head.whole };
 	memcpy(h.program, r->program, sizeof(h.program));
+	memcpy(h.top, top, strlen(top) + 1);
 	if (d->n)
 		qsort(d->rows, d->n, sizeof(*d->rows), by_row);
 	add_old(r, d, &h.whole);
@@ -276,11 +284,12 @@ static bool is_ours(const struct remembered *r)
 }
 
 int remembered_keep(struct remembered *r, struct memo *m, const struct buf *folders,
-		    struct ps_err *err)
+		    const char *top, struct ps_err *err)
 {
 	const char *was = r->bytes.data + sizeof(r->head),
 		*now = folders->len ? buf_str(folders) : was;
 	size_t n = folders->len ? folders->len : r->head.folders;
+	bool same = n == r->head.folders && (!n || memcmp(now, was, n) == 0);
 	struct draft d = { .n = 0 };
 	struct buf bytes = BUF_INIT;
 	int rc = 0;
@@ -289,9 +298,11 @@ int remembered_keep(struct remembered *r, struct memo *m, const struct buf *fold
 		return ps_err_set(err, PS_EPERM, "the program's own file may still change");
 	if (!is_ours(r))
 		return ps_err_set(err, PS_EPERM, "the repository is another user's");
+	if (same && !*top)
+		top = r->head.top;
 	memo_take_new(m, add, &d);
-	if (d.n || n != r->head.folders || (n && memcmp(now, was, n) != 0)) {
-		assemble(r, &d, now, n, &bytes);
+	if (d.n || !same || strcmp(top, r->head.top) != 0) {
+		assemble(r, &d, now, n, top, &bytes);
 		rc = bytes.len > FILE_MAX ?
 			ps_err_set(err, PS_ELIMIT, "more than %d bytes", FILE_MAX) :
 			write_file(r, &bytes, err);

@@ -25,13 +25,16 @@ struct remembered *remembered_open(const char *gitdir);
 struct memo *remembered_memo(struct remembered *r);
 /* Valid until r is closed. */
 const struct folders *remembered_folders(const struct remembered *r);
+/* The name of the work tree's top when all of it is as in these folders, "": not known. */
+const char *remembered_top(const struct remembered *r);
 /*
- * Keeps what the memo made, and these listings (bytes of tree_dir_folders(); empty: as they were).
+ * Keeps what the memo made, these listings (bytes of tree_dir_folders(); empty: as they were), and
+ * the name that the work tree's top has with them ("": not known, or as it was with the same).
  * Writes nothing when nothing is new. An error says why it cannot be kept: PS_EPERM where the
  * folder is somebody else's.
  */
 int remembered_keep(struct remembered *r, struct memo *m, const struct buf *folders,
-		    struct ps_err *err) PS_MUSTCHECK;
+		    const char *top, struct ps_err *err) PS_MUSTCHECK;
 void remembered_close(struct remembered *r);	/* NULL is fine */
 
 #endif

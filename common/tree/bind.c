@@ -45,22 +45,27 @@ static void read_values(struct bind *b, git_config *cfg)
 }
 
 /* Once for the process: each start of the library reads the certificates of the machine. */
-static int library(void)
+static int library(struct ps_err *err)
 {
 	static bool up;
-	int rc = up ? 0 : git_libgit2_init();
+	int rc = up ? 0 : late_git_load(err);
 
-	up = up || rc >= 0;
-	return rc < 0 ? rc : 0;
+	if (rc == 0 && !up) {
+		rc = git_libgit2_init();
+		up = rc >= 0;
+		rc = up ? 0 : repo_git_err(err, rc, "cannot start libgit2");
+	}
+	return rc;
 }
 
 static int open_values(git_config **live, git_config **now, const char *path, struct ps_err *err)
 {
-	int rc = library();
+	int rc = library(err);
 
 	*live = *now = NULL;
-	if (rc == 0)
-		rc = git_config_open_ondisk(live, path);
+	if (rc < 0)
+		return rc;
+	rc = git_config_open_ondisk(live, path);
 	if (rc == 0)
 		rc = git_config_snapshot(now, *live);
 	return rc < 0 ? repo_git_err(err, rc, "cannot read '%s'", path) : 0;
@@ -313,14 +318,15 @@ static int drop_values(const char *gitdir, bool drop_id, bool drop_hides, bool *
 	char *path = fs_join(gitdir, "config");
 	git_config *cfg = NULL;
 	struct stat st;
-	int rc = library();
+	int rc = library(err);
 
-	if (rc == 0 && stat(path, &st) < 0) {
+	if (rc < 0)
+		goto out;
+	if (stat(path, &st) < 0) {
 		rc = ps_err_errno(err, "cannot look at '%s'", path);
 		goto out;
 	}
-	if (rc == 0)
-		rc = git_config_open_ondisk(&cfg, path);
+	rc = git_config_open_ondisk(&cfg, path);
 	if (rc == 0 && drop_id)
 		rc = git_config_delete_entry(cfg, "penstock.id");
 	if (rc == 0 && drop_hides)

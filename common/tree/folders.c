@@ -1,4 +1,5 @@
-/* folders – see folders.h. A listing is its head, the path and the names, each with its NUL. */
+/* folders – see folders.h. A listing is its head, the path and its NUL, and each entry: its stamp,
+ * a byte for its kind, the name and its NUL. */
 #include "config.h"
 
 #include "common/tree/folders.h"
@@ -27,6 +28,27 @@ static const char *text(const char **at, const char *end)
 	return nul ? from : NULL;
 }
 
+enum { BEFORE_NAME = sizeof(struct stamp) + 1 };
+
+const char *folders_entry(const char *at, struct folder_entry *e)
+{
+	e->stamp = at;
+	e->kind = (enum tree_kind)at[BEFORE_NAME - 1];
+	e->name = at + BEFORE_NAME;
+	return e->name + strlen(e->name) + 1;
+}
+
+static bool take_entry(const char **at, const char *end)
+{
+	const char *kind = *at + sizeof(struct stamp), *name;
+
+	if (end - *at <= BEFORE_NAME)
+		return false;
+	*at += BEFORE_NAME;
+	name = text(at, end);
+	return name && *name && !strchr(name, '/') && *kind >= TREE_FILE && *kind <= TREE_LINK;
+}
+
 static bool take(struct folder *f, const char **at, const char *end)
 {
 	struct head head;
@@ -38,13 +60,10 @@ static bool take(struct folder *f, const char **at, const char *end)
 	*f = (struct folder) { .stamp = head.stamp, .n = head.n, .path = text(at, end) };
 	if (!f->path)
 		return false;
-	f->names = *at;
-	for (uint32_t i = 0; i < head.n; i++) {
-		const char *name = text(at, end);
-
-		if (!name || !*name || strchr(name, '/'))
+	f->entries = *at;
+	for (uint32_t i = 0; i < head.n; i++)
+		if (!take_entry(at, end))
 			return false;
-	}
 	return true;
 }
 
@@ -92,16 +111,21 @@ void folders_add(struct buf *out, const char *path, const struct stamp *stamp, u
 	buf_add(out, path, strlen(path) + 1);
 }
 
-void folders_name(struct buf *out, const char *name)
+void folders_entry_add(struct buf *out, const char *name, enum tree_kind kind,
+		       const struct stamp *stamp)
 {
+	buf_add(out, stamp, sizeof(*stamp));
+	buf_addch(out, (char)kind);
 	buf_add(out, name, strlen(name) + 1);
 }
 
 void folders_copy(struct buf *out, const struct folder *f)
 {
-	const char *name = f->names;
+	const char *end = f->entries;
+	struct folder_entry e;
 
+	for (uint32_t i = 0; i < f->n; i++)
+		end = folders_entry(end, &e);
 	folders_add(out, f->path, &f->stamp, f->n);
-	for (uint32_t i = 0; i < f->n; i++, name += strlen(name) + 1)
-		folders_name(out, name);
+	buf_add(out, f->entries, (size_t)(end - f->entries));
 }

@@ -66,12 +66,14 @@ int mbedtls_x509_crt_parse_file(void *chain, const char *path)
 	return -1;
 }
 
-static void start_library(void)
+static int start_library(struct ps_err *err)
 {
 	static bool started;
 
 	if (started)
-		return;
+		return 0;
+	if (late_git_load(err) < 0)
+		return PS_EIO;
 	started = true;
 	git_libgit2_init();
 	/* refs and config that we write are synced: a keep ref must survive a power loss */
@@ -83,13 +85,22 @@ static void start_library(void)
 	/* only the repository's own config: neither the caller's nor the machine's may steer us */
 	for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
 		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
+	return 0;
 }
 
 void repo_trust_owners(void)
 {
-	start_library();
-	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 	owners_trusted = true;
+}
+
+/* Before each opening, as owners may be trusted from then on. */
+static int library(struct ps_err *err)
+{
+	int rc = start_library(err);
+
+	if (rc == 0 && owners_trusted)
+		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+	return rc;
 }
 
 /* The folder that the work trees of a repository share, '/' at the end. */
@@ -163,12 +174,13 @@ int repo_open(struct repo **out, const char *path, const struct repo_quarantine 
 {
 	char *inner = xasprintf("%s/.git", path), *gitdir = NULL;
 	struct stat st;
-	int rc;
+	int rc = library(err);
 
-	start_library();
 	if (stat(inner, &st) == 0 && S_ISDIR(st.st_mode))
 		gitdir = inner;
-	rc = open_with(out, path, gitdir ? gitdir : path, GIT_REPOSITORY_OPEN_NO_SEARCH, q, err);
+	if (rc == 0)
+		rc = open_with(out, path, gitdir ? gitdir : path, GIT_REPOSITORY_OPEN_NO_SEARCH, q,
+			       err);
 	free(inner);
 	return rc;
 }
@@ -176,9 +188,10 @@ int repo_open(struct repo **out, const char *path, const struct repo_quarantine 
 int repo_discover(struct repo **out, const char *path, char **top, struct ps_err *err)
 {
 	git_buf found = GIT_BUF_INIT;
-	int rc;
+	int rc = library(err);
 
-	start_library();
+	if (rc < 0)
+		return rc;
 	rc = git_repository_discover(&found, path, 1, NULL);
 	if (rc < 0)
 		return repo_git_err(err, rc, "cannot open the repository '%s'", path);

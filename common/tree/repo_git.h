@@ -7,8 +7,7 @@
 #ifndef PS_REPO_GIT_H
 #define PS_REPO_GIT_H
 
-#include <git2.h>
-
+#include "common/tree/late_git.h"
 #include "common/tree/repo.h"
 
 struct cat;

@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <git2/transaction.h>
-
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/failpoint.h"

@@ -321,6 +321,7 @@ static void dir_close(struct tree *t)
 	struct tree_dir *d = (struct tree_dir *)t;
 
 	dir_node_clear(&d->top);
+	free(d->same);
 	close(d->fd);
 	free(d);
 }

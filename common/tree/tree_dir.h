@@ -33,6 +33,7 @@ struct tree_dir {
 	bool named;			/* by tree_dir_scan(): nodes have names, or are unknown */
 	const struct dir_node *first;	/* where that began; NULL: nothing is named */
 	struct tree_dir_look look;	/* how */
+	bool *same;			/* of tree_dir_same(), for each folder of its `before` */
 	struct tree_dir_counts counts;
 };
 
@@ -40,6 +41,11 @@ struct tree_dir {
  * (DT_REG), the name, NUL. */
 struct dir_names { struct buf b; size_t n; };
 
+enum { DIR_THREADS_MAX = 4 };		/* more wait for each other inside the system */
+
+/* How many threads may look at once, this one among them. */
+size_t dir_threads(void);
+bool dir_at_or_below(const char *path, const char *top);
 /* resolve: more bits of openat2(), besides those that keep it below and off links. */
 int dir_open_below(int topfd, const char *path, int flags, uint64_t resolve);
 /* False with errno when the disk cannot tell. */

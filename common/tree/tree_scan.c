@@ -18,7 +18,6 @@
 #include "common/base/fsutil.h"
 
 enum {
-	THREADS_MAX = 4,		/* more wait for each other inside the system */
 	ALONE = 32,			/* folders waiting before it pays to start a thread */
 	AHEAD_FILE = 256 << 10,		/* bytes of a file that is read ahead, and of all of them */
 	AHEAD_ALL = 64 << 20,
@@ -28,6 +27,7 @@ struct job { struct dir_node *folder; char *path; unsigned depth; };
 
 struct scan {
 	const struct tree_dir_look *look;
+	const bool *same;		/* folders of look->before that need no stat; NULL: none */
 	int top;
 	dev_t dev;
 	int64_t now;
@@ -35,7 +35,7 @@ struct scan {
 	pthread_cond_t changed;
 	struct job *v;			/* under the lock, as all up to helpers */
 	size_t n, cap, busy, nhelpers, helpers_max;
-	pthread_t helper[THREADS_MAX];
+	pthread_t helper[DIR_THREADS_MAX];
 	atomic_size_t entries, ahead, listed, stats, opened;
 	atomic_bool past;		/* the bounds of tree.h */
 };
@@ -85,26 +85,37 @@ static bool look_at(struct scan *s, struct dir_node *n, int fd, const char *at, 
 	return note(s, n, &st);
 }
 
+/* As it was a moment ago, when all of its folder was as remembered. */
+static bool take_known(struct dir_node *n, const struct folder_entry *e)
+{
+	memcpy(&n->stamp, e->stamp, sizeof(n->stamp));
+	n->kind = e->kind;
+	n->settled = true;
+	return true;
+}
+
 /* Names that were there at an earlier look, and still are: the folder has not changed since. */
 static bool look_again(struct scan *s, struct dir_node *folder, const struct folder *known)
 {
 	struct buf path = BUF_INIT;
-	const char *name = known->names;
+	const char *at = known->entries;
+	bool same = s->same && s->same[known - s->look->before->v], ok = true;
 	size_t skip;
-	bool ok = true;
 
 	folder->below = xcalloc(known->n + 1, sizeof(*folder->below));
 	buf_adds(&path, known->path);
 	if (path.len)
 		buf_addch(&path, '/');
 	skip = path.len;
-	for (uint32_t i = 0; i < known->n && ok; i++, name += strlen(name) + 1) {
+	for (uint32_t i = 0; i < known->n && ok; i++) {
 		struct dir_node *n = &folder->below[folder->n++];
+		struct folder_entry e;
 
-		n->name = name;
+		at = folders_entry(at, &e);
+		n->name = e.name;
 		path.len = skip;
-		buf_adds(&path, name);
-		ok = look_at(s, n, s->top, buf_str(&path), false);
+		buf_adds(&path, e.name);
+		ok = same ? take_known(n, &e) : look_at(s, n, s->top, buf_str(&path), false);
 	}
 	buf_clear(&path);
 	return ok;
@@ -256,11 +267,12 @@ static void name_folder(struct dir_node *f)
 	digest_end_raw(d, f->digest);
 }
 
-static size_t processors(void)
+size_t dir_threads(void)
 {
 	cpu_set_t set;
+	size_t n = sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (size_t)CPU_COUNT(&set);
 
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (size_t)CPU_COUNT(&set);
+	return n < DIR_THREADS_MAX ? n : DIR_THREADS_MAX;
 }
 
 static unsigned depth_of(const char *path)
@@ -298,12 +310,14 @@ void tree_dir_scan(struct tree *t, const struct tree_dir_look *look)
 		.look = look, .top = d->fd, .now = stamp_now(),
 		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
 	};
-	size_t cpus = processors();
 	struct dir_node *first;
 
 	if (!begin(&s, d, &first))
 		return;
-	s.helpers_max = (cpus < THREADS_MAX ? cpus : THREADS_MAX) - 1;
+	if (look->before && !d->same)
+		tree_dir_same(t, look->within, look->before);
+	s.same = look->before ? d->same : NULL;
+	s.helpers_max = dir_threads() - 1;
 	/* a thread's own would grow by a system call for each page */
 	mallopt(M_ARENA_MAX, 1);
 	push(&s, first, xstrdup(look->within), depth_of(look->within));
@@ -326,6 +340,7 @@ void tree_dir_scan(struct tree *t, const struct tree_dir_look *look)
 /* path is the folder's, and is left as it was. */
 static void add_listings(struct buf *out, const struct dir_node *f, struct buf *path)
 {
+	static const struct stamp unsure;
 	size_t len = path->len;
 
 	if (!f->listed)
@@ -333,7 +348,8 @@ static void add_listings(struct buf *out, const struct dir_node *f, struct buf *
 	if (f->settled) {
 		folders_add(out, buf_str(path), &f->stamp, (uint32_t)f->n);
 		for (size_t i = 0; i < f->n; i++)
-			folders_name(out, f->below[i].name);
+			folders_entry_add(out, f->below[i].name, f->below[i].kind,
+					  f->below[i].settled ? &f->below[i].stamp : &unsure);
 	}
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->below[i].kind != TREE_DIR)
@@ -347,7 +363,7 @@ static void add_listings(struct buf *out, const struct dir_node *f, struct buf *
 	}
 }
 
-static bool at_or_below(const char *path, const char *top)
+bool dir_at_or_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);
 
@@ -369,7 +385,7 @@ void tree_dir_folders(const struct tree *t, struct buf *out)
 	buf_adds(&path, d->look.within);
 	add_listings(out, d->first, &path);
 	for (; i < was->n; i++)
-		if (!at_or_below(was->v[i].path, d->look.within))
+		if (!dir_at_or_below(was->v[i].path, d->look.within))
 			folders_copy(out, &was->v[i]);
 	buf_clear(&path);
 }

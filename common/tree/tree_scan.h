@@ -30,6 +30,11 @@ struct tree_dir_look {
  * the bounds nothing has a name.
  */
 void tree_dir_scan(struct tree *t, const struct tree_dir_look *look);
+/*
+ * Is all that is at or below `within` as `before` has it? False as well where nobody can tell. What
+ * was found to be the same is not asked for again by a tree_dir_scan() with the same two.
+ */
+bool tree_dir_same(struct tree *t, const char *within, const struct folders *before);
 /* Appends the listings of every folder that may count again, for folders_open(). */
 void tree_dir_folders(const struct tree *t, struct buf *out);
 

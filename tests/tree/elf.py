@@ -20,8 +20,8 @@ ALLOWED = {
                        "libseccomp.so.2", "libjansson.so.4", "libexpat.so.1"},
     "penstock-deploy": {"libseccomp.so.2", "libjansson.so.4", "libcurl.so.4", "libarchive.so.13", "libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3"},
     "penstock-hook": {"libmsgpackc.so.2"},
-    "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3", "libgit2.so.1.5", "libyajl.so.2",
-                 "libjansson.so.4"},        # and libcurl later, when an agent is asked
+    # and later libcurl, when an agent is asked, and libgit2, when a repository is
+    "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3", "libyajl.so.2", "libjansson.so.4"},
 }
 
 

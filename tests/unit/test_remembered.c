@@ -16,73 +16,10 @@
 #include "common/base/fsutil.h"
 #include "common/gate/gate.h"
 #include "common/gate/remembered.h"
-#include "tests/support/demo.h"
 #include "tests/support/kernel.h"
+#include "tests/support/recheck.h"
 
 #define MEMORY "r/.git/penstock/checked"
-
-static struct ps_err err;
-static struct config *config;
-
-/* ---- the clock: as it is, or standing ---- */
-
-static int64_t stands_at = -1;
-
-static int64_t exact(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* Not cut to seconds: where the tests run, times of files are not either. */
-int64_t __wrap_stamp_now(void);
-
-int64_t __wrap_stamp_now(void)
-{
-	return stands_at >= 0 ? stands_at : exact(CLOCK_REALTIME_COARSE);
-}
-
-/* Until all that was done lies in the past of the file systems' clock, which ticks in milliseconds. */
-static void settle(void)
-{
-	int64_t from = exact(CLOCK_REALTIME);
-
-	while (exact(CLOCK_REALTIME_COARSE) <= from)
-		;
-}
-
-/* ---- checking ---- */
-
-/* What a check says, and (asked may be NULL) what it asked of the disk. */
-static char *check(const char *path, bool fresh, struct gate_checked *asked)
-{
-	struct gate_check c = { .path = path, .config = config, .fresh = fresh };
-	struct gate_checked out;
-	struct buf text = BUF_INIT;
-	int rc = gate_check(&c, &out, &err);
-
-	if (rc < 0)
-		buf_addf(&text, "%s\n", err.msg);
-	buf_addf(&text, "%d %zu projects, %zu errors\n", rc, out.nprojects, out.found.errors);
-	for (size_t i = 0; i < out.found.n; i++)
-		buf_addf(&text, "%s|", out.found.v[i].key);
-	diag_print_source(&text, &out.found, 0);
-	if (asked)
-		*asked = (struct gate_checked) { .counts = out.counts, .asked = out.asked };
-	gate_checked_clear(&out);
-	return buf_steal(&text);
-}
-
-static void same_as_fresh(const char *path, struct gate_checked *asked)
-{
-	char *fresh = check(path, true, NULL), *known = check(path, false, asked);
-
-	assert_string_equal(fresh, known);
-	free(fresh);
-	free(known);
-}
 
 static void only_what_may_have_changed_is_asked_for(void **state)
 {
@@ -101,9 +38,8 @@ static void only_what_may_have_changed_is_asked_for(void **state)
 	assert_int_equal(c.asked.opened, FILES - 1);	/* README.md is nobody's business */
 	assert_int_equal(c.asked.stats, 1);
 	same_as_fresh("r", &c);
-	assert_int_equal(c.counts.known, c.counts.units);
-	assert_int_equal(c.asked.listed, 0);
-	assert_int_equal(c.asked.opened, SHOWN);
+	assert_true(c.counts.known == c.counts.units && c.counts.units > 0);
+	assert_int_equal(c.asked.listed + c.asked.opened, 0);
 	assert_int_equal(c.asked.stats, FILES + FOLDERS - 1);
 	demo_put("pipelines/p3/code/main.py", "x = 2\n");
 	settle();
@@ -120,9 +56,9 @@ static void only_what_may_have_changed_is_asked_for(void **state)
 	same_as_fresh("r/pipelines", &c);		/* a part: what is known of it counts */
 	assert_int_equal(c.asked.listed, 1);		/* the top, on the way there */
 	assert_int_equal(c.asked.opened, 0);
-	same_as_fresh("r", &c);
-	assert_int_equal(c.asked.listed, 0);
-	assert_int_equal(c.asked.opened, SHOWN);
+	same_as_fresh("r", &c);				/* and all of it still does */
+	assert_int_equal(c.asked.listed + c.asked.opened, 0);
+	assert_int_equal(c.counts.known, c.counts.units);
 }
 
 /* A file that may change again within the same tick is looked at each time, and so are those that
@@ -403,7 +339,7 @@ static void it_is_bounded(void **state)
 		memo_key(m, &k, name, NULL);
 		buf_add(&value, text, VALUE);
 		memo_put(m, &k, &value);
-		assert_int_equal(remembered_keep(r, m, &none, &err), 0);
+		assert_int_equal(remembered_keep(r, m, &none, "", &err), 0);
 		memo_free(m);
 		remembered_close(r);
 		assert_int_equal(stat(MEMORY, &st), 0);
@@ -419,6 +355,7 @@ static void stamps_and_listings(void **state)
 					.modified_ns = 16 };
 	struct stamp later = s;
 	struct buf b = BUF_INIT;
+	struct folder_entry e;
 	struct folders f;
 	char hex[STAMP_HEX];
 
@@ -430,14 +367,17 @@ static void stamps_and_listings(void **state)
 	later.changed_ns++;
 	assert_false(stamp_equal(&s, &later));
 	folders_add(&b, "", &s, 1);
-	folders_name(&b, "a");
+	folders_entry_add(&b, "a", TREE_DIR, &s);
 	folders_add(&b, "a", &s, 0);
 	folders_add(&b, "a/x", &s, 0);
 	folders_add(&b, "a-b", &s, 2);
-	folders_name(&b, "x");
-	folders_name(&b, "y");
+	folders_entry_add(&b, "x", TREE_FILE, &s);
+	folders_entry_add(&b, "y", TREE_LINK, &s);
 	assert_true(folders_open(&f, b.data, b.len));
-	assert_string_equal(folders_find(&f, "a-b")->names + 2, "y");
+	folders_entry(folders_entry(folders_find(&f, "a-b")->entries, &e), &e);
+	assert_string_equal(e.name, "y");
+	assert_int_equal(e.kind, TREE_LINK);
+	assert_memory_equal(e.stamp, &s, sizeof(s));
 	assert_null(folders_find(&f, "a/y"));
 	folders_clear(&f);
 	for (size_t n = 1; n < b.len; n++) {		/* any beginning of it is read up to its end */
