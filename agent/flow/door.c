@@ -386,6 +386,13 @@ static void hang_out(struct door *d)
 	}
 }
 
+/* Somebody may stay and say nothing, or nobody can be let in: else nothing is to be done. */
+static void look_again(struct door *d)
+{
+	if (d->first || !d->readable)
+		loop_timer_set(d->tick, TICK_MS);
+}
+
 static void let_one_in(struct door *d, int sock)
 {
 	struct client *cl = xcalloc(1, sizeof(*cl));
@@ -396,6 +403,8 @@ static void let_one_in(struct door *d, int sock)
 	cl->came = clock_boot_ns();
 	cl->peer = peer_new(d->core->loop, sock, &ops, cl);
 	cl->next = d->first;
+	if (!d->first)
+		loop_timer_set(d->tick, TICK_MS);
 	d->first = cl;
 	d->n++;
 	if (peer_cred(cl->peer, &cl->uid, &pid, &err) < 0)
@@ -419,6 +428,7 @@ void door_let_in(struct door *d)
 				  TICK_MS / 1000, strerror(errno));
 			loop_watch_free(d->readable);
 			d->readable = NULL;
+			look_again(d);
 			return;
 		}
 	}
@@ -445,7 +455,7 @@ static void tick(void *arg)
 			peer_close(cl->peer, "said nothing for too long");
 	}
 	hang_out(d);
-	loop_timer_set(d->tick, TICK_MS);
+	look_again(d);
 }
 
 int door_open(struct door **out, struct core *c, struct ps_err *err)
@@ -459,7 +469,6 @@ int door_open(struct door **out, struct core *c, struct ps_err *err)
 	d->core = c;
 	d->sock = sock;
 	d->tick = loop_timer(c->loop, tick, d);
-	loop_timer_set(d->tick, TICK_MS);
 	hang_out(d);
 	*out = d;
 	return 0;

@@ -14,7 +14,7 @@ import sys
 
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from agent import BUILD, Instance, check, clean_env, main, run, wait  # noqa: E402
+from agent import BUILD, Instance, bare_toolchain, check, clean_env, main, run, wait  # noqa: E402
 
 MAIN = "refs/heads/main"
 WRITES = """
@@ -56,12 +56,9 @@ class Agent(Instance):
 
     def __init__(self):
         super().__init__()
-        prefix = os.path.join(self.dir, "toolchains", "default")
-        run("/usr/bin/python3", "-m", "venv", "--without-pip", prefix)
+        prefix = bare_toolchain(self)
         with open(glob.glob(prefix + "/lib/python3*/site-packages")[0] + "/pytest.py", "w", encoding="utf-8") as f:
             f.write(PYTEST)
-        with open(os.path.join(prefix, ".penstock-toolchain"), "w", encoding="utf-8") as f:
-            f.write("penstock-toolchain 1\n")
         with open(os.path.join(self.dir, "penstock.yml"), encoding="utf-8") as f:
             check("    slots: 1 " in f.read(), "init gives more than one slot")
 

@@ -354,6 +354,35 @@ def zombie(pid):
         return True
 
 
+def slept(pid):
+    """How often the threads of a process have gone to sleep: as often as they were woken."""
+    n = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/status"):
+        with open(path, encoding="utf-8") as f:
+            n += sum(int(l.split()[1]) for l in f if l.startswith("voluntary_ctxt_switches"))
+    return n
+
+
+def pss(pid):
+    """kB of memory, what is shared by its share."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("Pss:"))
+
+
+def program_of(pid):
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+        return os.path.basename(f.read().split("\0")[0])
+
+
+def bare_toolchain(a):
+    """In the instance's own folder: Python and nothing else, for pipelines that write their wheel themselves."""
+    prefix = os.path.join(a.dir, "toolchains", "default")
+    run("/usr/bin/python3", "-m", "venv", "--without-pip", prefix)
+    with open(os.path.join(prefix, ".penstock-toolchain"), "w", encoding="utf-8") as f:
+        f.write("penstock-toolchain 1\n")
+    return prefix
+
+
 def toolchain(spark=True):
     """The prefix that tests build with; without one the test cannot run and says so."""
     prefix = os.environ.get("PENSTOCK_TEST_TOOLCHAIN")
