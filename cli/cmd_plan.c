@@ -30,6 +30,8 @@ static void print_job(struct cli *cli, const json_t *item)
 	show_escaped(show_text(item, "id"));
 	if (strcmp(signs[i].state, "orphan") == 0)
 		fputs("  orphan: the release does not have it, it stays there paused", stdout);
+	if (*show_text(item, "takes_over"))
+		printf("  takes over job %s there", show_text(item, "takes_over"));
 	if (json_is_true(json_object_get(item, "drifted")))
 		fputs("  changed on the fabric since it was deployed", stdout);
 	putchar('\n');

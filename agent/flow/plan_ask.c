@@ -7,6 +7,7 @@
 #include "agent/flow/observe.h"
 #include "agent/flow/planning.h"
 #include "agent/store/demand.h"
+#include "agent/store/imported.h"
 #include "agent/store/release.h"
 #include "agent/store/repository.h"
 #include "common/base/buf.h"
@@ -173,6 +174,7 @@ struct stand {		/* what it stands on */
 	struct manifest manifest;
 	struct deployed_jobs known;
 	struct deployed_artifacts there;
+	struct imported_jobs imported;
 	struct observed_jobs observed;
 	struct observation seen;
 };
@@ -190,6 +192,8 @@ static int gather(struct store_tx *tx, const struct asking *k, struct stand *s, 
 	if (rc == 0)
 		rc = deployed_artifacts(tx, at.fabric, at.repository, at.project, &s->there, err);
 	if (rc == 0)
+		rc = imported_jobs(tx, at.fabric, at.repository, at.project, &s->imported, err);
+	if (rc == 0)
 		rc = observed_jobs(tx, &at, &s->observed, err);
 	return rc < 0 ? rc : observation_get(tx, &at, &s->seen, err);
 }
@@ -198,6 +202,7 @@ static void stand_drop(struct stand *s)
 {
 	observation_clear(&s->seen);
 	observed_jobs_clear(&s->observed);
+	imported_jobs_clear(&s->imported);
 	deployed_jobs_clear(&s->known);
 	deployed_artifacts_clear(&s->there);
 	manifest_clear(&s->manifest);
@@ -215,15 +220,25 @@ static json_t *fields_json(const struct plan_job *j)
 	return a;
 }
 
-static json_t *job_json(const struct plan_job *j)
+/* The job there that a new one of ours is; NULL: it will be made. */
+static const char *taken_over(const struct plan_job *j, const struct imported_jobs *l)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "id", j->key, "state",
+	for (size_t i = 0; i < l->n && j->change == PLAN_NEW; i++)
+		if (strcmp(l->v[i].job, j->key) == 0)
+			return l->v[i].remote_id;
+	return NULL;
+}
+
+static json_t *job_json(const struct plan_job *j, const struct stand *s)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s?, s:o}", "id", j->key, "state",
 			 plan_change_word(j->change), "name", j->name, "digest", j->digest,
-			 "drifted", j->drifted, "fields", fields_json(j));
+			 "drifted", j->drifted, "takes_over", taken_over(j, &s->imported), "fields",
+			 fields_json(j));
 }
 
 /* Of what this would do: new and changed first, then what is left behind, then the rest. */
-static json_t *items_json(const struct plan *p)
+static json_t *items_json(const struct plan *p, const struct stand *s)
 {
 	static const enum plan_change order[] = { PLAN_NEW, PLAN_CHANGED, PLAN_ORPHAN, PLAN_SAME };
 	json_t *a = json_array();
@@ -234,7 +249,7 @@ static json_t *items_json(const struct plan *p)
 
 			if (j->change != order[k])
 				continue;
-			json_array_append_new(a, job_json(j));
+			json_array_append_new(a, job_json(j, s));
 		}
 	return a;
 }
@@ -280,8 +295,8 @@ static json_t *doc_of(const struct asking *k, const struct plan *p, const struct
 			(json_int_t)k->fabric->id, "deploy", conf_deploy_word(k->env->deploy),
 			"repository", k->repo.name, "project", k->label.project, "release",
 			k->label.release, "version", k->label.version, "ref", k->label.ref,
-			"digest", p->digest, "summary", buf_str(&summary), "items", items_json(p),
-			"problems", texts_json(p->problems, p->nproblems));
+			"digest", p->digest, "summary", buf_str(&summary), "items",
+			items_json(p, s), "problems", texts_json(p->problems, p->nproblems));
 	if (doc) {
 		json_object_set_new(doc, "seen", s->seen.seen_ms && !s->seen.problem ?
 				    json_string(clock_text(seen, s->seen.seen_ms)) : json_null());

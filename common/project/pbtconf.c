@@ -286,7 +286,10 @@ static void fabric_clear(struct pbtconf_fabric *f)
 	free(f->client_id);
 	free(f->user);
 	free(f->dags);
+	free(f->uploader);
+	free(f->uploader_user);
 	free(f->secret.env);
+	free(f->uploader_secret.env);
 }
 
 void pbtconf_free(struct pbtconf *c)

@@ -35,8 +35,8 @@ struct pbtconf_fabric {
 	enum pbtconf_kind kind; /* OTHER: it is not carried over */
 	char *host;
 	char *volume, *client_id; /* Databricks; NULL: none */
-	char *user, *dags;        /* Airflow; NULL: none */
-	struct pbtconf_secret secret;
+	char *user, *dags, *uploader, *uploader_user; /* Airflow; NULL: none */
+	struct pbtconf_secret secret, uploader_secret;
 	struct doc_pos at;
 };
 
@@ -85,7 +85,4 @@ size_t pbtconf_carried(const struct pbtconf *c);
 /* Appends the text of a penstock.yml: without errors, if any fabric is carried over. What
  * cannot be said is comment. */
 void pbtconf_write(struct buf *out, const struct pbtconf *c, const struct pbtconf_to *to);
-/* Where the credential of f shall lie. free() it. */
-char *pbtconf_secret_path(const struct pbtconf_fabric *f, const struct pbtconf_to *to);
-
 #endif

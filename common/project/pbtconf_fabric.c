@@ -149,37 +149,50 @@ static void databricks(struct pbtconf_reading *r, const struct doc_node *block,
 
 /* ---- Airflow ---- */
 
+/* Where archives go: into the folder itself, or to the program that Prophecy's own set-up has
+ * beside Airflow, which knows that folder by this name. */
+static void dags(struct pbtconf_reading *r, const struct doc_node *block, struct pbtconf_fabric *f)
+{
+	const char *folder = pbtconf_text(r, block, "dag_location", false);
+	const char *url = pbtconf_text(r, block, "uploader_url", false);
+	bool far = folder && ps_starts(folder, "hdfs://");
+
+	if (folder && (folder[0] == '/' || (far && url && *url)))
+		f->dags = xstrdup(folder);
+	else if (folder && *folder)
+		pbtconf_leave(r, doc_get(block, "dag_location")->at,
+			      xasprintf("dag_location %s", folder),
+			      xstrdup("write `dags:`, the folder that Airflow reads: an absolute "
+				      "path, or sftp://USER@HOST/PATH"));
+	if (!url || !*url)
+		return;
+	if (!f->dags) {
+		pbtconf_leave(r, doc_get(block, "uploader_url")->at, xstrdup("the uploader"),
+			      xstrdup("without such a folder it does not know where to write"));
+		return;
+	}
+	f->uploader = address(r, block, "uploader_url", true);
+	f->uploader_user = xstrdup_null(pbtconf_text(r, block, "uploader_username", false));
+	if (f->uploader_user)
+		secret(r, block, "uploader_password", "password", &f->uploader_secret);
+}
+
 static void airflow(struct pbtconf_reading *r, const struct doc_node *block,
 		    struct pbtconf_fabric *f)
 {
 	static const char *const known[] = {
-		"airflow_url",  "airflow_username",  "airflow_password",
+		"airflow_url",	"airflow_username",  "airflow_password",
 		"uploader_url", "uploader_username", "uploader_password",
-		"dag_location", "location",          NULL
+		"dag_location", "location",	     NULL
 	};
 	const char *user = pbtconf_text(r, block, "airflow_username", true);
-	const char *dags = pbtconf_text(r, block, "dag_location", false);
-	const char *uploader = pbtconf_text(r, block, "uploader_url", false);
 
 	f->kind = PBTCONF_AIRFLOW;
 	f->host = address(r, block, "airflow_url", true);
 	f->user = xstrdup_null(user);
 	secret(r, block, "airflow_password", "password", &f->secret);
+	dags(r, block, f);
 	pbtconf_unknown(r, block, f->called, known);
-	if (dags && dags[0] == '/')
-		f->dags = xstrdup(dags);
-	else if (dags && *dags)
-		pbtconf_leave(r, doc_get(block, "dag_location")->at,
-			      xasprintf("dag_location %s", dags),
-			      xstrdup("write `dags:`, the folder that Airflow reads, as an "
-				      "absolute path, or "
-				      "as sftp://USER@HOST/PATH"));
-	if (uploader && *uploader)
-		pbtconf_leave(r, doc_get(block, "uploader_url")->at,
-			      xstrdup("the uploader and its password"),
-			      xstrdup("penstock lays archives into the folder itself: `dags:` must "
-				      "be mounted "
-				      "here, or sftp://USER@HOST/PATH"));
 }
 
 /* ---- one fabric ---- */

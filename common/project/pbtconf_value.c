@@ -64,11 +64,14 @@ const char *pbtconf_text(struct pbtconf_reading *r, const struct doc_node *map, 
 	return text;
 }
 
+/* That tool takes letters, digits and '_' for a name; nothing else may come into a command. */
 char *pbtconf_variable(const char *text)
 {
-	const char *end = ps_starts(text, "{{") ? strstr(text, "}}") : NULL;
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	size_t n = ps_starts(text, "{{") ? strspn(text + 2, letters) : 0;
 
-	return end && end > text + 2 ? xstrndup(text + 2, (size_t)(end - text) - 2) : NULL;
+	return n && ps_starts(text + 2 + n, "}}") ? xstrndup(text + 2, n) : NULL;
 }
 
 char *pbtconf_resolved(struct pbtconf_reading *r, const struct doc_node *map, const char *key,

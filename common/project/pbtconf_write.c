@@ -6,11 +6,6 @@
 #include "common/config/config.h"
 #include "common/project/pbtconf_parts.h"
 
-char *pbtconf_secret_path(const struct pbtconf_fabric *f, const struct pbtconf_to *to)
-{
-	return xasprintf("%s/%s.secret", to->secrets, f->name);
-}
-
 /* Foreign text in a comment: on its line, whatever it is. */
 static void comment_text(struct buf *out, const char *text)
 {
@@ -27,15 +22,40 @@ static void pair(struct buf *out, const char *indent, const char *key, const cha
 	buf_addch(out, '\n');
 }
 
-static void reference(struct buf *out, const char *indent, const struct pbtconf_fabric *f,
-		      const struct pbtconf_to *to)
+/* Where a credential of f shall lie. free() it. */
+static char *secret_path(const struct pbtconf_fabric *f, const struct pbtconf_secret *s,
+			 const struct pbtconf_to *to)
 {
-	char *path = pbtconf_secret_path(f, to);
+	return xasprintf("%s/%s%s.secret", to->secrets, f->name,
+			 s == &f->uploader_secret ? ".uploader" : "");
+}
 
-	buf_addf(out, "%s%s: { file: ", indent, f->secret.key);
-	config_text(out, path);
-	buf_adds(out, " }\n");
+static void reference(struct buf *out, const char *indent, const struct pbtconf_fabric *f,
+		      const struct pbtconf_secret *s, const struct pbtconf_to *to)
+{
+	char *path = secret_path(f, s, to);
+
+	if (s->key) {
+		buf_addf(out, "%s%s: { file: ", indent, s->key);
+		config_text(out, path);
+		buf_adds(out, " }\n");
+	}
 	free(path);
+}
+
+static void airflow(struct buf *out, const struct pbtconf_fabric *f, const struct pbtconf_to *to)
+{
+	buf_adds(out, "    provider: airflow\n    airflow:\n");
+	pair(out, "      ", "host", f->host);
+	pair(out, "      ", "user", f->user);
+	reference(out, "      ", f, &f->secret, to);
+	pair(out, "      ", "dags", f->dags);
+	if (!f->uploader)
+		return;
+	buf_adds(out, "      uploader:\n");
+	pair(out, "        ", "url", f->uploader);
+	pair(out, "        ", "user", f->uploader_user);
+	reference(out, "        ", f, &f->uploader_secret, to);
 }
 
 static void fabric(struct buf *out, const struct pbtconf_fabric *f, const struct pbtconf_to *to)
@@ -48,11 +68,7 @@ static void fabric(struct buf *out, const struct pbtconf_fabric *f, const struct
 	buf_addf(out, "\n    id: %lld\n", (long long)f->id);
 	pair(out, "    ", "owner", to->team);
 	if (f->kind == PBTCONF_AIRFLOW) {
-		buf_adds(out, "    provider: airflow\n    airflow:\n");
-		pair(out, "      ", "host", f->host);
-		pair(out, "      ", "user", f->user);
-		reference(out, "      ", f, to);
-		pair(out, "      ", "dags", f->dags);
+		airflow(out, f, to);
 		return;
 	}
 	buf_adds(out, "    provider: databricks\n    databricks:\n");
@@ -60,9 +76,9 @@ static void fabric(struct buf *out, const struct pbtconf_fabric *f, const struct
 	if (f->client_id) {
 		buf_adds(out, "      oauth:\n");
 		pair(out, "        ", "client_id", f->client_id);
-		reference(out, "        ", f, to);
+		reference(out, "        ", f, &f->secret, to);
 	} else {
-		reference(out, "      ", f, to);
+		reference(out, "      ", f, &f->secret, to);
 	}
 	pair(out, "      ", "volume", f->volume);
 }
@@ -145,31 +161,29 @@ static void project(struct buf *out, const struct pbtconf *c)
 	pair(out, "    ", "control_plane", c->control_plane ? c->control_plane : "execution");
 }
 
+static void store(struct buf *out, const struct pbtconf_fabric *f, const struct pbtconf_secret *s,
+		  const struct pbtconf_to *to)
+{
+	char *path = secret_path(f, s, to), *quoted = escape_shell(path);
+
+	if (s->key && s->env)
+		buf_addf(out, "#   (umask 077; printenv %s > %s)\n", s->env, quoted);
+	else if (s->key)
+		buf_addf(out,
+			 "#   (umask 077; cat > %s)   # then paste what stands at "
+			 "fabrics.yml:%u:%u, Enter, Ctrl-D\n",
+			 quoted, s->at.line, s->at.col);
+	free(quoted);
+	free(path);
+}
+
 static void stores(struct buf *out, const struct pbtconf *c, const struct pbtconf_to *to)
 {
 	buf_adds(out, "\n# No credential is in this text. Each is stored by its command, before "
 		      "`penstock reload`:\n");
 	for (size_t i = 0; i < c->nfabrics; i++) {
-		const struct pbtconf_fabric *f = &c->fabrics[i];
-		char *path, *quoted;
-
-		if (f->kind == PBTCONF_OTHER)
-			continue;
-		path = pbtconf_secret_path(f, to);
-		quoted = escape_shell(path);
-		if (f->secret.env) {
-			buf_adds(out, "#   (umask 077; printenv ");
-			comment_text(out, f->secret.env);
-			buf_addf(out, " > %s)\n", quoted);
-		} else {
-			buf_addf(out,
-				 "#   (umask 077; cat > %s)   # then paste what stands at "
-				 "fabrics.yml:%u:%u, Enter, "
-				 "Ctrl-D\n",
-				 quoted, f->secret.at.line, f->secret.at.col);
-		}
-		free(quoted);
-		free(path);
+		store(out, &c->fabrics[i], &c->fabrics[i].secret, to);
+		store(out, &c->fabrics[i], &c->fabrics[i].uploader_secret, to);
 	}
 }
 

@@ -84,11 +84,14 @@ class Scene(Instance):
         c.push("HEAD:refs/heads/main")
         return c
 
-    def deploy(self, fabric, version, state="deployed"):
-        """Lets go what waits for that, and waits for its end."""
-        number = wait(f"{version} waits for {fabric}", lambda: next(
+    def waits(self, fabric, version):
+        return wait(f"{version} waits for {fabric}", lambda: next(
             (d["id"] for d in self.items("history", fabric) if d["version"] == version and d["state"] == "waiting"), None),
             every=0.2)
+
+    def deploy(self, fabric, version, state="deployed"):
+        """Lets go what waits for that, and waits for its end."""
+        number = self.waits(fabric, version)
         wait(f"{number} can be let go", lambda: self.penstock("deploy", number, expect=None).returncode == 0, every=0.2)
 
         def look():
@@ -147,6 +150,9 @@ def the_same_jobs():
             check(a.import_ids().count("stored already") == 2, "once more")
             check(len([r for r in a.items("audit") if r["what"] == "import"]) == 1, "the audit")
             c.push(f"HEAD:refs/tags/{DEV}/1.0.1")   # what may not be seen is not taken for gone
+            a.waits(DEV, "1.0.1")
+            plan = a.penstock("plan", DEV, "1.0.1").stdout
+            check(f"+ jobs/job_development  takes over job {first['job_development']} there" in plan, plan)
             w.faults({"match": "GET /api/2.2/jobs/get", "fault": "forbidden"})
             check("PERMISSION_DENIED" in a.deploy(DEV, "1.0.1", "failed")["reason"], "it was not refused")
             w.faults()

@@ -71,9 +71,20 @@ static const struct row {
 	  "{url: h, token: x}}\n- {id: '9', name: dev, provider: Databricks, databricks: {url: h, token: x}}\n",
 	  .state = ONE, .system = "{}", .nfabrics = 3, .njobs = 1, .has = { "  Gr-e-1:", "  dev-9:", "# there:  Größe 1!" } },
 	{ .name = "an Airflow", .fabrics = "fabrics:\n- {id: '7', name: air, type: Airflow, provider: OpenSource, airflow_oss: "
-	  "{airflow_url: 'http://a:8080', airflow_username: u, airflow_password: hush, uploader_url: http://up, dag_location: /dags}}\n",
+	  "{airflow_url: 'http://a:8080', airflow_username: u, airflow_password: hush, dag_location: /dags}}\n",
 	  .state = ONE, .system = "{}", .nfabrics = 1, .lacks = "hush",
 	  .has = { "host: 'http://a:8080'", "password: { file: /etc/p/air.secret }", "dags: /dags\n", "takes over '12' by its name" } },
+	{ .name = "an Airflow and its uploader", .fabrics = "fabrics:\n- {id: '7', name: air, type: Airflow, provider: OpenSource, airflow_oss: "
+	  "{airflow_url: a, airflow_username: u, airflow_password: '{{HUSH}}', uploader_url: http://up, uploader_username: v,"
+	  " uploader_password: hush, dag_location: 'hdfs://n/dags'}}\n", .state = "{}", .system = "{}", .nfabrics = 1, .lacks = "hush",
+	  .has = { "url: 'http://up'\n        user: v\n        password: { file: /etc/p/air.uploader.secret }", "dags: 'hdfs://n/dags'\n",
+		   "printenv HUSH > /etc/p/air.secret)", "cat > /etc/p/air.uploader.secret)" } },
+	{ .name = "an uploader that has no folder", .fabrics = "fabrics:\n- {id: '7', name: air, type: Airflow, provider: OpenSource, "
+	  "airflow_oss: {airflow_url: a, airflow_username: u, airflow_password: x, uploader_url: http://up, dag_location: dags}}\n",
+	  .state = "{}", .system = "{}", .nfabrics = 1, .has = { "dag_location dags: write `dags:`", "the uploader: without" } },
+	{ .name = "a command is no name of a variable", .fabrics = "fabrics:\n- {id: '7', name: dev, provider: Databricks, databricks: {url: h, "
+	  "token: '{{HUSH > /tmp/x; touch /tmp/y}}'}}\n", .state = "{}", .system = "{}", .nfabrics = 1, .lacks = "printenv",
+	  .has = { "cat > /etc/p/dev.secret)" } },
 	{ .name = "what has no driver", .fabrics = DBX "- {id: '8', name: c, provider: Composer}\n- {id: '9', name: e, provider: EMR}\n"
 	  "- {id: x, name: t, provider: Databricks}\n", .state = ONE ROW("b", "8"), .system = "{}", .nfabrics = 1, .njobs = 1,
 	  .has = { "fabric c (8): Google's", "fabric e (9): EMR", "fabric t (x): penstock knows fabrics by a number",
