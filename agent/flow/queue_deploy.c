@@ -22,12 +22,6 @@ static int put_job(struct store_tx *tx, const struct deployment *d, const struct
 		return deployed_job_orphan(tx, d, j->key, err);
 	if (j->change == PLAN_GONE)
 		return deployed_job_gone(tx, d, j->key, err);
-	if (remote) {
-		int rc = imported_job_served(tx, d, j->key, err);
-
-		if (rc < 0)
-			return rc;
-	}
 	return deployed_job_put(tx, &(struct deployed_job) {
 		.fabric = d->fabric, .repository = d->repository, .project = d->project,
 		.job = j->key, .name = j->name, .release = d->release,

@@ -270,6 +270,10 @@ int deployed_job_put(struct store_tx *tx, const struct deployed_job *j, struct p
 	if (rc >= 0)
 		rc = sql_run(tx, err, "DELETE FROM observed_job WHERE fabric = ? AND repository = ? AND project = ? AND job = ?",
 			     "titt", j->fabric, j->repository, j->project, j->job);
+	/* another tool's job that it was is ours now */
+	if (rc >= 0 && j->remote_id)
+		rc = sql_run(tx, err, "DELETE FROM imported_job WHERE fabric = ? AND repository = ? AND project = ? AND job = ?",
+			     "titt", j->fabric, j->repository, j->project, j->job);
 	return rc < 0 ? rc : 0;
 }
 

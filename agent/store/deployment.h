@@ -77,7 +77,8 @@ int deployed_jobs(struct store_tx *tx, const char *fabric, int64_t repository, c
 int deployed_jobs_named(struct store_tx *tx, const char *fabric, const char *job,
 			const char *repository, const char *project, struct deployed_jobs *out,
 			struct ps_err *err) PS_MUSTCHECK;
-/* remote_id, written NULL: the one that is known stays; of a new row written is its release. */
+/* remote_id, written NULL: the one that is known stays; of a new row written is its release.
+ * With a remote_id the row of imported_job has served. */
 int deployed_job_put(struct store_tx *tx, const struct deployed_job *j,
 		     struct ps_err *err) PS_MUSTCHECK;
 /* The release does not want it any more: it keeps what it is of, paused; by: that deployment. */

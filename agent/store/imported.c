@@ -120,14 +120,6 @@ int imported_jobs(struct store_tx *tx, const char *fabric, int64_t repository, c
 			   project);
 }
 
-int imported_job_served(struct store_tx *tx, const struct deployment *by, const char *job, struct ps_err *err)
-{
-	int rc = sql_run(tx, err, "DELETE FROM imported_job WHERE fabric = ? AND repository = ? AND project = ? AND job = ?",
-			 "titt", by->fabric, by->repository, by->project, job);
-
-	return rc < 0 ? rc : 0;
-}
-
 void imported_job_clear(struct imported_job *j)
 {
 	rows_clear_one(&imported_job_shape, j);

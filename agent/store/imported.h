@@ -2,7 +2,8 @@
  * imported – jobs that another tool made on a fabric, until penstock has deployed them itself.
  *
  * A row says which job of the provider one of ours is. The first deployment of that job there
- * writes to it instead of making another, and ends the row: from then on deployed_job knows the id.
+ * writes to it instead of making another, and ends the row: from then on deployed_job knows the id
+ * (deployed_job_put()).
  */
 #ifndef PS_STORE_IMPORTED_H
 #define PS_STORE_IMPORTED_H
@@ -32,9 +33,6 @@ int imported_job_put(struct store_tx *tx, const struct imported_job *j, enum imp
 		     struct ps_err *err) PS_MUSTCHECK;
 int imported_jobs(struct store_tx *tx, const char *fabric, int64_t repository, const char *project,
 		  struct imported_jobs *out, struct ps_err *err) PS_MUSTCHECK;
-/* A deployment has written the job: the row has served. */
-int imported_job_served(struct store_tx *tx, const struct deployment *by, const char *job,
-			struct ps_err *err) PS_MUSTCHECK;
 void imported_job_clear(struct imported_job *j);
 void imported_jobs_clear(struct imported_jobs *l);
 

@@ -35,14 +35,20 @@ def two_jobs(text):
     return text[:text.index("  jobs/airflow_orders:")] + text[text.index("gemContainer:"):]
 
 
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def write(folder, name, text):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def deployed(tool):
     """The example as the tool takes it."""
     top = tool.project()
-    path = os.path.join(top, "pbt_project.yml")
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(two_jobs(text))
+    write(top, "pbt_project.yml", two_jobs(read(top, "pbt_project.yml")))
     return top
 
 
@@ -60,13 +66,10 @@ class Scene(Instance):
         for line in self.text.splitlines():     # as its reader would: each credential by its command
             if line.startswith("#   (umask"):
                 check(not os.system(f"DATABRICKS_TOKEN={w.token}; export DATABRICKS_TOKEN; " + line.lstrip("# ")), line)
-        path = os.path.join(self.dir, "penstock.yml")
-        with open(path, encoding="utf-8") as f:
-            old = f.read()
+        old = read(self.dir, "penstock.yml")
         text = self.text.replace("    # id: ", f"    id: {PROJECT_ID}    # ").replace("    # url: ", f"    url: {URL}    # ")
         text = text.replace("provider: databricks\n", "provider: databricks\n    http: { retry: 5ms, per_second: 0 }\n")
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(text + "\n" + old[old.index("repositories:"):])
+        write(self.dir, "penstock.yml", text + "\n" + old[old.index("repositories:"):])
         self.penstock("config", "check")
 
     def import_ids(self, *more, expect=0):
@@ -122,11 +125,7 @@ def handed_over(version="1.0"):
             status, answer, _ = w.ask("POST", "/api/2.1/jobs/create", {"name": "job_development", "tasks": []})
             check(status == 200, answer)
             conf = tool.conf()
-            path = os.path.join(conf, "fabrics.yml")
-            with open(path, encoding="utf-8") as f:
-                text = f.read()
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text.replace(prophecy_tool.HOST, "'{{DATABRICKS_HOST}}'"))
+            write(conf, "fabrics.yml", read(conf, "fabrics.yml").replace(prophecy_tool.HOST, "'{{DATABRICKS_HOST}}'"))
             tool.more["MD_PATH"] = URL      # Prophecy's address: deploy-v2 takes it from there
             tool.deploy_v2(deployed(tool), version, conf)
             yield w, tool, conf, answer["job_id"]
@@ -144,6 +143,9 @@ def the_same_jobs():
             for _ in range(2):
                 said = a.import_ids("--dry-run")
                 check(said.count("would be stored") == 2, said)
+            a.env["DATABRICKS_HOST"] = "https://another.example.net"
+            check("ids of one workspace mean nothing in another" in a.import_ids(expect=1), "another workspace")
+            a.env["DATABRICKS_HOST"] = w.url
             said = a.import_ids()
             for key, fabric in JOBS.items():
                 check(f"{key} on {fabric} is job {first[key[5:]]}: stored" in said, said)
@@ -173,14 +175,15 @@ def the_same_jobs():
             check(ids(w, [strange]) == {"job_development": first["job_development"], "reports_daily": first["job_reports"]},
                   f"{ids(w, [strange])}, not {first}")
             check(a.import_ids().count("penstock has deployed it") == 2, "of what is deployed")
-            path = os.path.join(conf, "state.yml")
-            with open(path, encoding="utf-8") as f:
-                text = f.read()
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text.replace(f"'{first['job_reports']}'", f"'{strange}'"))
+            # one id that cannot be keeps all of them out
+            more = "jobs:\n- {id: jobs/new, name: new, type: Databricks, external_job_id: '9', fabric_id: '1174'}\n"
+            right = read(conf, "state.yml").replace("jobs:\n", more, 1)
+            write(conf, "state.yml", right.replace(f"'{first['job_reports']}'", f"'{strange}'"))
             said = a.import_ids(expect=1)
             check(f"penstock has deployed 'jobs/job_reports' to fabric {PROD} as job {first['job_reports']} there, not {strange}"
                   in said, said)
+            write(conf, "state.yml", right)
+            check(f"jobs/new on {DEV} is job 9: would be stored\n" in a.import_ids("--dry-run"), "it was stored by halves")
 
 
 def compare(theirs, ours):

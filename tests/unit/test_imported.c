@@ -132,12 +132,16 @@ static int run_count(struct store_tx *tx, void *arg, struct ps_err *err)
 	return rc;
 }
 
-static int run_served(struct store_tx *tx, void *arg, struct ps_err *err)
+/* A step of a deployment has put it there; remote NULL: it does not say what it is. */
+static int run_deployed(struct store_tx *tx, void *arg, struct ps_err *err)
 {
 	struct work *w = arg;
 
-	return imported_job_served(tx, &(struct deployment) { .fabric = w->row.fabric,
-			.repository = w->row.repository, .project = w->row.project }, w->row.job, err);
+	return deployed_job_put(tx, &(struct deployed_job) {
+		.fabric = w->row.fabric, .repository = w->row.repository, .project = w->row.project,
+		.job = w->row.job, .name = w->row.name, .release = (char *)SHA, .digest = (char *)"x",
+		.deployment = 1, .fence = 1, .remote_id = w->row.remote_id, .state = (char *)"live",
+		.version = (char *)"1", .ref = (char *)"refs/heads/main" }, err);
 }
 
 /* ---- one after the other, in one store ---- */
@@ -185,12 +189,18 @@ static void puts_row(void **state)
 
 static void ends_with_its_deployment(void **state)
 {
-	struct work w = { .row = JOB("w", 1, ".", "jobs/a", "a", "12") };
+	struct work w = { .row = JOB("w", 1, ".", "jobs/a", "a", NULL) };
 
 	(void)state;
 	do_it(&w, run_count);
 	assert_int_equal(w.left, 2);
-	do_it(&w, run_served);
+	do_it(&w, run_deployed);
+	if (w.rc < 0)
+		fail_msg("%s", w.err.msg);
+	do_it(&w, run_count);
+	assert_int_equal(w.left, 2);
+	w.row.remote_id = (char *)"13";
+	do_it(&w, run_deployed);
 	assert_int_equal(w.rc, 0);
 	do_it(&w, run_count);
 	assert_int_equal(w.left, 1);
@@ -199,7 +209,7 @@ static void ends_with_its_deployment(void **state)
 /* A store of the version before has all but this table. */
 static void an_older_store_gets_the_table(void **state)
 {
-	struct work w = { .row = JOB("w", 1, ".", "jobs/a", "a", "12") };
+	struct work w = { .row = JOB("w", 1, ".", "jobs/n", "n", "12") };
 	sqlite3 *db;
 
 	(void)state;
