@@ -85,6 +85,8 @@ static const struct row {
 	{ .name = "a command is no name of a variable", .fabrics = "fabrics:\n- {id: '7', name: dev, provider: Databricks, databricks: {url: h, "
 	  "token: '{{HUSH > /tmp/x; touch /tmp/y}}'}}\n", .state = "{}", .system = "{}", .nfabrics = 1, .lacks = "printenv",
 	  .has = { "cat > /etc/p/dev.secret)" } },
+	{ .name = "nor is nothing", .fabrics = "fabrics:\n- {id: '7', name: dev, provider: Databricks, databricks: {url: h, "
+	  "token: '{{}}'}}\n", .state = "{}", .system = "{}", .nfabrics = 1, .lacks = "printenv" },
 	{ .name = "what has no driver", .fabrics = DBX "- {id: '8', name: c, provider: Composer}\n- {id: '9', name: e, provider: EMR}\n"
 	  "- {id: x, name: t, provider: Databricks}\n", .state = ONE ROW("b", "8"), .system = "{}", .nfabrics = 1, .njobs = 1,
 	  .has = { "fabric c (8): Google's", "fabric e (9): EMR", "fabric t (x): penstock knows fabrics by a number",
@@ -172,7 +174,7 @@ static void reads(void **state)
 	assert_int_equal(!c, findings.errors > 0);
 	if (c) {
 		assert_int_equal(c->njobs, r->njobs);
-		pbtconf_write(&text, c, &(struct pbtconf_to) { .dir = "conf", .team = "ops",
+		pbtconf_write(&text, c, &(struct pbtconf_to) { .dir = "conf\nx: y", .team = "ops",
 							       .member = "kim", .secrets = "/etc/p" });
 		check_text(r, &text, pbtconf_carried(c));
 	}
