@@ -134,6 +134,12 @@ static void hand_credentials(struct one *o, const struct buf *yaml)
 		hand_credential(o, "fabric", f->name,
 				f->token.kind ? &f->token : &f->client_secret);
 		hand_credential(o, "uploader", f->name, &f->uploader_password);
+		for (size_t k = 0; k < f->nscoped; k++) {
+			char *nth = xasprintf("%s %zu", f->name, k);
+
+			hand_credential(o, "scoped", nth, &f->scoped[k].value);
+			free(nth);
+		}
 	}
 	config_free(cfg);
 }
@@ -153,6 +159,8 @@ static void mark_secrets(const struct roles *rs, const struct buf *yaml)
 		credential_mark(&cfg->fabrics[i].token);
 		credential_mark(&cfg->fabrics[i].client_secret);
 		credential_mark(&cfg->fabrics[i].uploader_password);
+		for (size_t k = 0; k < cfg->fabrics[i].nscoped; k++)
+			credential_mark(&cfg->fabrics[i].scoped[k].value);
 	}
 	diag_clear(&diags);
 	config_free(cfg);

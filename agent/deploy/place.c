@@ -42,6 +42,8 @@ int place_open(struct place *p, const struct place_ask *ask, struct ps_err *err)
 		rc = secret_read(&p->secret, ask->secret.own, err);
 	if (rc == 0)
 		rc = secret_read(&p->uploader_secret, ask->secret.uploader, err);
+	for (size_t i = 0; rc == 0 && i < ask->secret.nscoped; i++)
+		rc = secret_read(&p->scoped[i], ask->secret.scoped[i], err);
 	if (rc < 0)
 		return rc;
 	owner = json_pack("{ss ss}", "repository", ask->repository, "project", ask->project);
@@ -52,7 +54,7 @@ int place_open(struct place *p, const struct place_ask *ask, struct ps_err *err)
 	p->t = (struct fabric_target) {
 		.content = ask->content, .place = p->path, .owner = buf_str(&p->owner),
 		.dir = ask->fabric_dir, .conf = ask->fabric, .secret = p->secret,
-		.uploader_secret = p->uploader_secret,
+		.uploader_secret = p->uploader_secret, .scoped = p->scoped,
 		.repository = ask->repository, .project = ask->project, .release = ask->release,
 		.fence = ask->fence,
 	};
@@ -67,6 +69,8 @@ void place_close(struct place *p)
 		p->driver->close(&p->t);
 	secret_free(p->secret);
 	secret_free(p->uploader_secret);
+	for (size_t i = 0; i < PS_NELEM(p->scoped); i++)
+		secret_free(p->scoped[i]);
 	free(p->path);
 	buf_clear(&p->owner);
 }

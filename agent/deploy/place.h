@@ -19,7 +19,7 @@ struct place_ask {
 struct place {
 	const struct fabric_driver *driver;
 	struct fabric_target t;
-	char *path, *secret, *uploader_secret;
+	char *path, *secret, *uploader_secret, *scoped[SECRET_SCOPED];
 	struct buf owner;
 };
 

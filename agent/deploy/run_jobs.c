@@ -104,10 +104,35 @@ static int step_each(struct run *r, const char *verb, step_fn *act, const struct
 	return rc;
 }
 
+static int act_prepare(struct run *r, const void *what, enum fabric_outcome *outcome, char **id,
+		       struct ps_err *err)
+{
+	const struct wire_deploy_start *d = r->d;
+	size_t n;
+	struct fabric_job *jobs = all_jobs(d, &n);
+	int rc = r->place.driver->jobs->prepare(&r->place.t, jobs, d->jobs.n, outcome, err);
+
+	(void)what;
+	(void)id;
+	free(jobs);
+	return rc;
+}
+
+/* No step where there is nothing to give. */
+static int prepare(struct run *r, struct ps_err *err)
+{
+	if (!r->place.driver->jobs->prepare || !r->place.t.conf->nscoped || !r->d->jobs.n)
+		return 0;
+	return run_step(r, "secrets", act_prepare, NULL, NULL, err);
+}
+
 static int steps(struct run *r, struct ps_err *err)
 {
 	const struct wire_deploy_start *d = r->d;
-	int rc = step_each(r, "job", act_put, d->jobs.v, d->jobs.n, false, err);
+	int rc = prepare(r, err);
+
+	if (rc == 0)
+		rc = step_each(r, "job", act_put, d->jobs.v, d->jobs.n, false, err);
 
 	if (rc == 0)
 		rc = step_each(r, "pause", act_pause, d->orphans.v, d->orphans.n, true, err);

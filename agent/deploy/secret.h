@@ -4,13 +4,15 @@
 
 #include "common/base/err.h"
 
-enum { SECRET_MAX = 65536 };
+enum { SECRET_MAX = 65536, SECRET_SCOPED = 16 };
 
 /* Descriptors of the credentials of one target; -1: there is none. */
 struct secret_fds {
 	int own, uploader; /* of an Airflow's uploader */
+	size_t nscoped;	   /* what goes into secret scopes, in the order of the configuration */
+	int scoped[SECRET_SCOPED];
 };
-#define SECRET_NONE ((struct secret_fds) { -1, -1 })
+#define SECRET_NONE ((struct secret_fds) { .own = -1, .uploader = -1 })
 
 /* A text without the end of its line, read from the first byte whoever has read it before. fd -1:
  * *out stays NULL. secret_free() the result. */

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+_Static_assert((int)SECRET_SCOPED == (int)CONF_SCOPED_MAX, "a worker gets all of its fabric");
+
 struct secret {
 	uint64_t offer;
 	char *name;
@@ -55,7 +57,19 @@ static int find(const char *what, const char *name)
 
 struct secret_fds secrets_of(const char *what, const char *name)
 {
-	bool fabric = strcmp(what, "fabric") == 0;
+	struct secret_fds s = SECRET_NONE;
 
-	return (struct secret_fds) { find(what, name), fabric ? find("uploader", name) : -1 };
+	s.own = find(what, name);
+	if (strcmp(what, "fabric") != 0)
+		return s;
+	s.uploader = find("uploader", name);
+	for (size_t i = 0; i < SECRET_SCOPED; i++) {
+		char *nth = xasprintf("%s %zu", name, i);
+
+		s.scoped[i] = find("scoped", nth);
+		if (s.scoped[i] >= 0)
+			s.nscoped = i + 1;
+		free(nth);
+	}
+	return s;
 }

@@ -1,7 +1,7 @@
 /*
  * secrets – the credentials that the parent has opened for the deploy role: one descriptor each, by
- * the name of what it is for: "notify NAME", "fabric NAME", "uploader NAME" (of that fabric). A
- * worker gets those of its target.
+ * the name of what it is for: "notify NAME", "fabric NAME", "uploader NAME" (of that fabric),
+ * "scoped NAME N" (the nth of its `secrets`). A worker gets those of its target.
  */
 #ifndef PS_DEPLOY_SECRETS_H
 #define PS_DEPLOY_SECRETS_H

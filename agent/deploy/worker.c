@@ -17,7 +17,8 @@
 #include "common/wire/route.h"
 
 enum { CLOSED = PS_BIT(0), EXITED = PS_BIT(1) };
-enum { SOCK = 3, SECRET = 4, FIRST_FREE = 8 }; /* descriptors of the child */
+/* descriptors of the child */
+enum { SOCK = 3, SECRET = 4, FIRST_FREE = SECRET + 2 + SECRET_SCOPED };
 
 static struct worker *all;
 
@@ -80,24 +81,28 @@ static void on_child_exit(struct child *c, int status, void *arg)
 static void PS_NORETURN be_child(const struct worker_kind *kind, int sock, struct secret_fds secret,
 				 pid_t parent, const void *job)
 {
-	int from[] = { secret.own, secret.uploader }, to[] = { -1, -1 }, next = SECRET;
+	int *from[2 + SECRET_SCOPED] = { &secret.own, &secret.uploader }, next = SECRET;
+	size_t n = 2;
+
+	for (size_t i = 0; i < secret.nscoped; i++)
+		from[n++] = &secret.scoped[i];
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
 	/* first out of the way of what is put into its place */
-	for (size_t i = 0; i < PS_NELEM(from); i++)
-		if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, FIRST_FREE)) < 0)
+	for (size_t i = 0; i < n; i++)
+		if (*from[i] >= 0 && (*from[i] = fcntl(*from[i], F_DUPFD, FIRST_FREE)) < 0)
 			_exit(1);
 	if (dup2(sock, SOCK) < 0)
 		_exit(1);
-	for (size_t i = 0; i < PS_NELEM(from); i++)
-		if (from[i] >= 0 && (to[i] = dup2(from[i], next++)) < 0)
+	for (size_t i = 0; i < n; i++)
+		if (*from[i] >= 0 && (*from[i] = dup2(*from[i], next++)) < 0)
 			_exit(1);
 	if (close_range((unsigned)next, ~0u, 0) < 0)
 		_exit(1);
 	failpoint_reopen();
 	route_as(SPEAKER_deploying);
-	_exit(kind->run(SOCK, (struct secret_fds) { to[0], to[1] }, job));
+	_exit(kind->run(SOCK, secret, job));
 }
 
 int worker_start(struct role *r, const struct worker_kind *kind, uint64_t id, uint64_t fence,

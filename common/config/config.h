@@ -46,6 +46,15 @@ struct conf_http {
 	int64_t patience_ms;		/* for one call with all its tries */
 };
 
+/* What jobs of a workspace of Databricks find in its secret scopes. */
+enum { CONF_SCOPED_MAX = 16 };	/* of one fabric */
+struct conf_scoped {
+	char *scope, *key;
+	struct conf_secret value;
+	struct conf_names readers;	/* users, groups, service principals */
+	struct conf_pos pos;
+};
+
 struct conf_fabric {
 	char *name;
 	struct conf_pos pos;
@@ -60,6 +69,8 @@ struct conf_fabric {
 	struct conf_http http;
 	char *volume;			/* databricks: folder for artifacts; NULL: DBFS */
 	char *client_id, *scope;	/* databricks oauth */
+	struct conf_scoped *scoped;	/* databricks: secrets */
+	size_t nscoped;
 	char *user;			/* airflow: client_secret is his password; NULL: a token, or
 					 * nobody asks */
 	char *dags;			/* airflow: its dags folder */

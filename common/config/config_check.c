@@ -5,6 +5,8 @@
 #include "common/config/config_read.h"
 #include "common/config/window.h"
 
+#include <ctype.h>
+
 #include "common/base/buf.h"
 #include "common/config/mapping.h"
 
@@ -131,6 +133,37 @@ static void check_host(struct conf_reader *r, const struct conf_node *block,
 			     "'host' gets the credential in clear: https:// keeps it");
 }
 
+/* As the workspace names them: up to 128 letters, digits, and "-_.@". */
+static bool is_scope_name(const char *s)
+{
+	size_t n = 0;
+
+	while (s && (isalnum((unsigned char)s[n]) || (s[n] && strchr("-_.@", s[n]))))
+		n++;
+	return n && !s[n] && n <= 128;
+}
+
+static void check_scoped(struct conf_reader *r, const struct conf_fabric *f)
+{
+	if (f->nscoped > CONF_SCOPED_MAX)
+		conf_error(r, f->scoped[CONF_SCOPED_MAX].pos, "PS-CONF-009",
+			   "a fabric has at most %d 'secrets'", CONF_SCOPED_MAX);
+	for (size_t i = 0; i < f->nscoped; i++) {
+		const struct conf_scoped *s = &f->scoped[i];
+
+		if (!is_scope_name(s->scope) || !is_scope_name(s->key))
+			conf_error(r, s->pos, "PS-CONF-009",
+				   "'scope' and 'key' are up to 128 letters, digits, and '-_.@'");
+		for (size_t k = 0; k < i; k++)
+			if (ps_streq(s->scope, f->scoped[k].scope) &&
+			    ps_streq(s->key, f->scoped[k].key))
+				conf_error(r, s->pos, "PS-CONF-018",
+					   "the secret '%s' of '%s' is there twice, first in "
+					   "line %u",
+					   s->key, s->scope, f->scoped[k].pos.line);
+	}
+}
+
 static void check_databricks(struct conf_reader *r, const struct conf_node *block,
 			     const struct conf_fabric *f)
 {
@@ -139,6 +172,7 @@ static void check_databricks(struct conf_reader *r, const struct conf_node *bloc
 	const struct conf_node *volume = conf_node_get(block, "volume");
 	size_t slashes = 0;
 
+	check_scoped(r, f);
 	for (const char *s = f->volume; s && *s; s++)
 		slashes += *s == '/';
 	if (volume && f->volume &&

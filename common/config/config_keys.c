@@ -45,6 +45,20 @@ static const struct conf_table team_table = {
 	.defines = CONF_A_TEAM,
 };
 
+#define AT(field) .offset = offsetof(struct conf_scoped, field)
+static const struct conf_key scoped_keys[] = {
+	{ .name = "scope", .type = CONF_STRING, AT(scope), .flags = CONF_REQUIRED },
+	{ .name = "key", .type = CONF_STRING, AT(key), .flags = CONF_REQUIRED },
+	{ .name = "value", .type = CONF_SECRET, AT(value), .flags = CONF_REQUIRED },
+	{ .name = "readers", .type = CONF_STRINGS, AT(readers) },
+	END,
+};
+#undef AT
+static const struct conf_table scoped_table = {
+	.what = "a secret", .keys = scoped_keys, .size = sizeof(struct conf_scoped),
+	.pos = offsetof(struct conf_scoped, pos),
+};
+
 /* fabrics: { NAME: { id, owner, provider, self_approval, <provider>: {...} } } */
 #define AT(field) .offset = offsetof(struct conf_fabric, field)
 static const struct conf_key oauth_keys[] = {
@@ -59,6 +73,8 @@ static const struct conf_key databricks_keys[] = {
 	{ .name = "token", .type = CONF_SECRET, AT(token) },
 	{ .name = "oauth", .type = CONF_TABLE, .table = &oauth_table },
 	{ .name = "volume", .type = CONF_PATH, AT(volume) },
+	{ .name = "secrets", .type = CONF_ITEMS, AT(scoped),
+	  .count = offsetof(struct conf_fabric, nscoped), .table = &scoped_table },
 	END,
 };
 static const struct conf_table databricks_table = { .what = "'databricks'",

@@ -3,6 +3,7 @@
 
 With a real agent, real pushes and sandboxes, and the fake workspace in place of one; judged by what that has.
 """
+import base64
 import os
 import sys
 import tempfile
@@ -86,12 +87,36 @@ def a_project_s_life():
         check(r2["release"] != r1["release"], "one release")
 
 
+# both names stand in the path of the wheel, which the job names; the other key nowhere
+SECRETS = """[{ scope: execution, key: sales_report, value: { file: %s/value }, readers: [analysts] },
+        { scope: nowhere, key: none, value: { env: WORKSPACE_TOKEN } }]"""
+
+
+def write(folder, text):
+    with open(os.path.join(folder, "value"), "w", encoding="utf-8") as f:
+        f.write(text + "\n")
+
+
+def secrets(folder):
+    write(folder, "first value")
+    return SECRETS % folder
+
+
+def secret(w):
+    return base64.b64decode(w.ask("GET", "/api/2.0/secrets/get?scope=execution&key=sales_report")[1]["value"]).decode()
+
+
 def a_hand_on_the_workspace():
     """What somebody changes there is seen by the plan and put back; a credential that does not count is told."""
     with tempfile.TemporaryDirectory(prefix="penstock-test.") as folder, \
-            Workspace(folder, token=TOKEN) as w, Scene(w, ", volume: /Volumes/main/jobs/wheels") as a:
+            Workspace(folder, token=TOKEN) as w, Scene(w, ", volume: /Volumes/main/jobs/wheels, secrets: " + secrets(folder)) as a:
         c = a.project()
         a.release(c, one="1")
+        scope = {"keys": ["sales_report"], "acls": {"tester@example.net": "MANAGE", "analysts": "READ"}}
+        check({k: w.scopes()["execution"][k] for k in scope} == scope and len(w.scopes()) == 1, w.scopes())
+        check(secret(w) == "first value", secret(w))
+        write(folder, "second value")
+        a.penstock("reload")
         check(a.wheels()[0].startswith("/Volumes/main/jobs/wheels/prophecy/artifacts/"), a.wheels())
         a.names_what_is_there()
         number = a.ids()["one"]
@@ -100,6 +125,11 @@ def a_hand_on_the_workspace():
         a.release(c, one="2")
         s = w.job("one")["settings"]
         check((s["max_concurrent_runs"], s["tags"]["text"], a.ids()["one"]) == (1, "2", number), s)
+        check(secret(w) == "second value", secret(w))
+        told = [os.path.join(a.dir, "logs", n) for n in os.listdir(os.path.join(a.dir, "logs"))] + [os.path.join(a.dir, "state", "store.db")]
+        for path in told:
+            with open(path, "rb") as f:
+                check(b"second value" not in f.read(), f"{path} has the value of a secret")
         w.faults({"match": "POST /api/2.2/jobs/reset", "fault": "number_code", "status": 403, "message": "Invalid access token."})
         jobs.write(c, one="3")
         c.push("HEAD:" + rollback.MAIN)

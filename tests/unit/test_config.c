@@ -183,6 +183,14 @@ static const struct row { const char *name, *text, *findings; } rows[] = {
 	{ "dags folder", TEAMS "fabrics:\n  dev: { id: 2, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', "
 	  "dags: dags } }\n" RULES,
 	  "p:3:91: error: 'dags' must be an absolute path, or sftp://USER@HOST/PATH [PS-CONF-021]\n" },
+	{ "secrets", TEAMS "fabrics:\n  dev:\n    id: 2\n    owner: all\n    provider: databricks\n    databricks:\n"
+	  "      host: https://w\n      token: { env: A }\n      secrets:\n"
+	  "        - { scope: s, key: k, value: { file: /x }, readers: [analysts, kim] }\n"
+	  "        - { scope: s, key: k, value: { env: B } }\n        - { scope: 's s', key: k, value: { env: B } }\n"
+	  "        - { scope: s, key: x, value: 'in clear' }\n" RULES,
+	  "p:12:11: error: the secret 'k' of 's' is there twice, first in line 11 [PS-CONF-018]\n"
+	  "p:13:11: error: 'scope' and 'key' are up to 128 letters, digits, and '-_.@' [PS-CONF-009]\n"
+	  "p:14:38: error: 'value' must not be in this file: write { file: PATH }, { env: NAME } or { credential: NAME } [PS-CONF-014]\n" },
 	{ "uploader", TEAMS "fabrics:\n  dev: { id: 2, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1',\n"
 	  "    dags: 'sftp://h/x', uploader: { url: 'https://u' } } }\n"
 	  "  b: { id: 3, owner: all, provider: airflow, airflow: { host: 'http://127.0.0.1', uploader: { url: 'https://u' } } }\n"

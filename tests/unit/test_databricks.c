@@ -633,6 +633,91 @@ static void what_has_no_version_is_written_again(void **state)
 	}
 }
 
+/* ---- secret scopes ---- */
+
+static char t_readers[] = "analysts", t_scope[] = "dbt_scope", t_key[] = "the_key", t_other[] = "other_key";
+static char *t_readers_v[] = { t_readers };
+
+/* "dbt_scope: the_key; analysts READ, tester@example.net MANAGE", or "" without a scope. */
+static char *scope_there(void)
+{
+	json_t *state = workspace_ask("GET", "state", NULL), *scope, *v;
+	struct buf b = BUF_INIT;
+	const char *key;
+	size_t i;
+
+	scope = json_object_get(json_object_get(state, "scopes"), t_scope);
+	json_array_foreach(json_object_get(scope, "keys"), i, v)
+		buf_addf(&b, "%s ", json_string_value(v));
+	json_object_foreach(json_object_get(scope, "acls"), key, v)
+		buf_addf(&b, "%s=%s ", key, json_string_value(v));
+	json_decref(state);
+	return buf_steal(&b);
+}
+
+static void assert_scope(const char *want)
+{
+	char *is = scope_there();
+
+	assert_string_equal(is ? is : "", want);
+	free(is);
+}
+
+static void scopes_get_what_jobs_name(void **state)
+{
+	struct conf_scoped scoped[] = {
+		{ .scope = t_scope, .key = t_key, .readers = { t_readers_v, 1 } },
+		{ .scope = t_scope, .key = t_other },
+	};
+	char *values[] = { (char *)"s3cret", (char *)"never put" };
+	struct fx *f = *state;
+	enum fabric_outcome o;
+	struct ps_err err = { 0 };
+	struct fabric_job j;
+
+	f->conf.scoped = scoped;
+	f->conf.nscoped = 2;
+	f->t.scoped = values;
+	definition(f, "a", ",\"description\":\"nothing of them\"");
+	j = job(f, NULL);
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), 0);
+	assert_int_equal(o, FABRIC_NOT_DONE);
+	assert_scope("");
+	/* the scope is ours alone, and readers read; the answers to what makes it are lost */
+	definition(f, "a", ",\"description\":\"{{secrets/dbt_scope/the_key}}\"");
+	j = job(f, NULL);
+	workspace_faults("[{\"match\":\"POST /api/2.0/secrets/scopes/create\",\"nth\":1,\"fault\":\"drop\",\"after\":true},"
+			 "{\"match\":\"POST /api/2.0/secrets/acls/put\",\"nth\":1,\"fault\":\"drop\",\"after\":true}]");
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), 0);
+	assert_int_equal(o, FABRIC_DONE);
+	assert_scope("the_key tester@example.net=MANAGE analysts=READ ");
+	/* what somebody else was given stays, and too much is told */
+	for (int users = 0; users < 2; users++) {
+		struct dbx_said s;
+
+		assert_int_equal(dbx_ask(dbx_of(&f->t),
+			&(struct dbx_ask) { .method = "POST", .path = "/api/2.0/secrets/acls/put", .repeatable = true,
+					    .body = json_pack("{ss ss ss}", "scope", t_scope, "principal",
+							      users ? "users" : t_readers, "permission", "MANAGE") },
+			&s, &err), 0);
+		dbx_said_clear(&s);
+	}
+	f->t.said[0] = '\0';
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), 0);
+	assert_scope("the_key tester@example.net=MANAGE analysts=MANAGE users=MANAGE ");
+	assert_string_equal(f->t.said, "every user may manage scope dbt_scope");
+	/* a refusal names the secret and not what it is */
+	workspace_faults("[{\"match\":\"POST /api/2.0/secrets/put\",\"fault\":\"forbidden\"}]");
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), PS_EPERM);
+	assert_non_null(strstr(err.msg, "the secret 'the_key' of scope 'dbt_scope': "));
+	assert_null(strstr(err.msg, "s3cret"));
+	workspace_faults("[]");
+	values[0] = NULL;
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), PS_ECONFIG);
+	values[0] = (char *)"no \xff text";
+	assert_int_equal(dbx_jobs.prepare(&f->t, &j, 1, &o, &err), PS_EINVAL);
+}
+
 /* ---- a schedule that is enforced ---- */
 
 static const char *pause_there(void)
@@ -875,6 +960,7 @@ int main(int argc, char **argv)
 		CASE(forbidden_is_not_absent),
 		CASE(a_deleted_job_that_is_forbidden), CASE(rights_that_are_refused), CASE(rights_of_a_definition_that_is_gone),
 		CASE(scripts_come_before_their_job), CASE(what_has_no_version_is_written_again), CASE(an_enforced_schedule_is_woken),
+		CASE(scopes_get_what_jobs_name),
 		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),
 		CASE(what_was_taken_out_goes_away), CASE(a_token_for_a_machine), CASE(a_run_and_its_repair),
 	};

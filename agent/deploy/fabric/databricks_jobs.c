@@ -335,4 +335,4 @@ static int remove_job(struct fabric_target *t, const struct fabric_job *j,
 	return rc;
 }
 
-const struct fabric_jobs dbx_jobs = { put, pause_job, remove_job };
+const struct fabric_jobs dbx_jobs = { dbx_scopes_put, put, pause_job, remove_job };

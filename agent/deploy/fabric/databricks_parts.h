@@ -11,6 +11,7 @@
  *	databricks_diff.c	is a job as its definition says, whatever the server makes of it
  *	databricks_jobs.c	put, pause, remove
  *	databricks_rights.c	who may do what with a job
+ *	databricks_scopes.c	what jobs find in secret scopes
  *	databricks_look.c	look
  *	databricks_runs.c	runs
  *
@@ -191,6 +192,10 @@ bool dbx_is_paused(const json_t *settings);
  */
 int dbx_rights_put(struct fabric_target *t, const char *key, const json_t *job, const json_t *acl,
 		   struct ps_err *err) PS_MUSTCHECK;
+
+/* prepare() of fabric_jobs. */
+int dbx_scopes_put(struct fabric_target *t, const struct fabric_job *jobs, size_t n,
+		   enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 
 extern const struct fabric_jobs dbx_jobs;
 extern const struct fabric_runs dbx_runs;

@@ -41,6 +41,7 @@ struct fabric_target {
 	const struct conf_fabric *conf; /* its block of penstock.yml */
 	const char *secret;		/* what the credential says; NULL: there is none */
 	const char *uploader_secret;	/* airflow: the same of its uploader */
+	char *const *scoped; /* values of conf->scoped, in its order; NULL there: none came */
 	/* what is written beside each job, so that it is found again and nobody else's is taken */
 	const char *repository, *project;
 	const char *release; /* its id; NULL where nothing is deployed */
@@ -86,6 +87,10 @@ void fabric_seen_clear(struct fabric_seen *s, size_t n);
  * paused as an orphan, and by nobody else, is woken when it is wanted again.
  */
 struct fabric_jobs {
+	/* What else these need before they run, as the admin gives it: values in secret scopes.
+	 * Asked for before any of them is put. NULL: nothing. */
+	int (*prepare)(struct fabric_target *t, const struct fabric_job *jobs, size_t n,
+		       enum fabric_outcome *outcome, struct ps_err *err) PS_MUSTCHECK;
 	/* It is there as its definition says. *id (free it) is set whenever the job's is known,
 	 * whatever is returned. */
 	int (*put)(struct fabric_target *t, const struct fabric_job *j, char **id,
