@@ -1,6 +1,7 @@
 /* toolchain make, list, check: the program penstock-build knows what a toolchain is. */
 #include "config.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,8 +14,18 @@
 #include "common/base/spawn.h"
 #include "common/config/config.h"
 
+static volatile sig_atomic_t maker, interrupted;
+
+static void pass_on(int sig)
+{
+	interrupted = sig;
+	if (maker > 0)
+		kill((pid_t)maker, sig);
+}
+
 static int make_exec(struct cli *cli, const struct cmd_args *a)
 {
+	const struct sigaction sa = { .sa_handler = pass_on, .sa_flags = SA_RESTART };
 	char *program = fs_find_program("penstock-build"), text[64];
 	const char *argv[] = { program, "--make-toolchain", cli->paths.system ? "-" :
 			       cli->paths.base, a->arg[0], a->arg[1], NULL };
@@ -28,13 +39,20 @@ static int make_exec(struct cli *cli, const struct cmd_args *a)
 		return cli_fail(cli, CLI_NO,
 				NULL, "the program 'penstock-build' is not beside penstock: "
 				"installed in part?");
+	sigaction(SIGINT, &sa, NULL);	/* it clears away what it has begun, and we wait for that */
+	sigaction(SIGTERM, &sa, NULL);
 	pid = spawn_start(&s, &err);
+	maker = pid > 0 ? pid : 0;
+	if (pid > 0 && interrupted)
+		kill(pid, interrupted);
 	rc = pid < 0 ? (int)pid : spawn_wait(pid, &status, &err);
 	free(program);
 	if (rc < 0)
 		return cli_fail_err(cli, &err, NULL);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !cli->json)
 		show_next(cli, "penstock toolchain list");
+	if (WIFEXITED(status) && WEXITSTATUS(status) && interrupted == SIGINT)
+		return CLI_INTERRUPTED;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);	/* it has said why; its codes are ours */
 	return cli_fail(cli, CLI_NO, NULL, "making the toolchain ended by %s",
@@ -45,11 +63,14 @@ const struct cmd cmd_toolchain_make = {
 	.name = "toolchain make", .usage = "NAME FILE", .group = "Administer",
 	.help = "Make a toolchain for builds and runs from a requirements file "
 		"(needs the package index)",
-	.more = "FILE lists packages as pip reads them. The toolchain is made once, outside the "
-		"sandbox, in the\n"
-		"instance's folder toolchains/NAME; logs/toolchain-NAME.log keeps every line. The "
-		"one called default is\n"
-		"used, and a single one whatever its name.",
+	.more = "FILE lists packages as pip reads them, and options like --find-links. The "
+		"toolchain is made once,\n"
+		"outside the sandbox, in the instance's folder toolchains/NAME; "
+		"logs/toolchain-NAME.log keeps every line.\n"
+		"One of that name is replaced when the new one is complete, and stays when that "
+		"fails. The one called\n"
+		"default is used where no rule of builders.toolchains names another, and a single "
+		"one whatever its name.",
 	.example = "toolchain make default toolchain.txt",
 	.needs = CMD_INSTANCE, .min = 2, .max = 2, .exec = make_exec,
 };

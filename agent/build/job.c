@@ -98,6 +98,13 @@ const char *job_mark(const struct ps_paths *paths)
 	return mark;
 }
 
+char *job_prefix(const char *prefix)
+{
+	char *real = realpath(prefix, NULL);
+
+	return real ? real : xstrdup(prefix);	/* it is gone: the digest says so */
+}
+
 /* Between the key and now somebody may have changed the toolchain: its artifact would lie. */
 int job_check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
 			struct ps_err *err)
@@ -107,8 +114,8 @@ int job_check_toolchain(const struct job_env *env, const char *want, const struc
 
 	if (rc == 0 && want && strcmp(want, hex) != 0)
 		rc = ps_err_set(err, PS_ESTALE,
-				"the toolchain '%s' has changed since this was asked for; "
-				"push again to build with the new one",
+				"the toolchain in '%s' is not the one that this was asked for any "
+				"more; push again to build with the new one",
 				t->prefix);
 	return rc;
 }
@@ -116,7 +123,7 @@ int job_check_toolchain(const struct job_env *env, const char *want, const struc
 static void build_logged(const struct job_env *env, const struct wire_build_start *m,
 			 struct recipe_end *end, struct runlog *log)
 {
-	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
+	struct toolchain t = { .prefix = job_prefix(m->prefix), .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
 	char *work = job_work(env, 'b', m->build, m->fence);
 	struct ps_err err = { 0 };
@@ -144,7 +151,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 				.project_digest = m->project_digest,
 				.inputs = inputs,
 				.ninputs = m->inputs.n,
-				.prefix = m->prefix,
+				.prefix = t.prefix,
 				.java = t.java,
 				.uid = job_uid(m->slot),
 				.mark = job_mark(env->paths),
@@ -157,7 +164,7 @@ static void build_logged(const struct job_env *env, const struct wire_build_star
 	}
 	free(work);
 	free(inputs);
-	free(t.java);
+	toolchain_clear(&t);
 }
 
 void job_build(const struct job_env *env, const struct wire_build_start *m, int sock)
@@ -213,10 +220,14 @@ static void on_task(void *arg, const struct wire_task *t, const char *state, con
 void job_run(const struct job_env *env, const struct wire_run_start *m, int sock)
 {
 	struct run_line line = { m, sock };
-	char *java = toolchain_java(), reason[512];
-	bool passed = localrun_do(
+	struct wire_run_start run = *m;
+	char *java = toolchain_java(), *prefix = job_prefix(m->prefix), reason[512];
+	bool passed;
+
+	run.prefix = prefix;
+	passed = localrun_do(
 		&(struct localrun){
-			.run = m,
+			.run = &run,
 			.java = java,
 			.mark = job_mark(env->paths),
 			.limits = job_limits(env->cfg),
@@ -233,6 +244,7 @@ void job_run(const struct job_env *env, const struct wire_run_start *m, int sock
 		     .state = passed ? "passed" : "failed",
 		     .reason = passed ? NULL : reason,
 	     });
+	free(prefix);
 	free(java);
 }
 

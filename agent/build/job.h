@@ -47,6 +47,9 @@ void job_sweep(const struct job_env *env, char kind, uint64_t id, uint64_t fence
 void job_tell(int sock, enum msg_type type, const void *body);
 struct sandbox_limits job_limits(const struct config *cfg);
 uid_t job_uid(uint64_t slot);
+/* Where the prefix leads now, so that what is judged and what is used are one: the link of a
+ * toolchain may be put on a new one at any moment. free() it. */
+char *job_prefix(const char *prefix);
 int job_check_toolchain(const struct job_env *env, const char *want, const struct toolchain *t,
 			struct ps_err *err) PS_MUSTCHECK;
 /* After a build or a test: appends the last lines of its log (NULL: it has none) to tail, closes it

@@ -23,7 +23,7 @@ static const char *const words[] = {
 static void test_logged(const struct job_env *env, const struct wire_test_start *m,
 			struct suite_end *end, struct runlog *log)
 {
-	struct toolchain t = { .prefix = (char *)m->prefix, .java = toolchain_java() };
+	struct toolchain t = { .prefix = job_prefix(m->prefix), .java = toolchain_java() };
 	struct recipe_input *inputs = xcalloc(m->inputs.n + 1, sizeof(*inputs));
 	char *work = job_work(env, 't', m->test, m->fence);
 	struct ps_err err = { 0 };
@@ -50,7 +50,7 @@ static void test_logged(const struct job_env *env, const struct wire_test_start 
 					.project_digest = m->project_digest,
 					.inputs = inputs,
 					.ninputs = m->inputs.n,
-					.prefix = m->prefix,
+					.prefix = t.prefix,
 					.java = t.java,
 					.uid = job_uid(m->slot),
 					.mark = job_mark(env->paths),
@@ -65,7 +65,7 @@ static void test_logged(const struct job_env *env, const struct wire_test_start 
 	}
 	free(work);
 	free(inputs);
-	free(t.java);
+	toolchain_clear(&t);
 }
 
 /* A path as the message takes it; what is too long loses its end, whole characters at a time. */

@@ -147,7 +147,7 @@ static int tree_digest(const char *path, bool content, char hex[DIGEST_HEX], str
 	return rc;
 }
 
-/* tree_digest() of the content, remembered in cache (unless NULL) under the name of path. */
+/* tree_digest() of the content, remembered in cache (unless NULL) under its real path. */
 static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HEX],
 			 struct ps_err *err)
 {
@@ -160,7 +160,9 @@ static int cached_digest(const char *path, const char *cache, char hex[DIGEST_HE
 	rc = tree_digest(path, false, list, err);
 	if (rc < 0)
 		return rc;
-	digest_bytes(id, path, strlen(path));
+	file = realpath(path, NULL);	/* by whatever link it is reached */
+	digest_bytes(id, file ? file : path, strlen(file ? file : path));
+	free(file);
 	file = xasprintf("%s/toolchain-%.16s", cache, id);
 	cached = fs_read(&old, AT_FDCWD, file, CACHE_MAX, NULL);
 	if (cached == 0 && old.len == 2 * PS_DIGEST_HEX + 2 && ps_starts(buf_str(&old), list) &&

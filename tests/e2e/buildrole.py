@@ -232,9 +232,6 @@ def toolchain_make_refuses(w):
     assert p.returncode == 1 and "is no name for a toolchain" in p.stderr, p
     p = make("x", f"{w.top}/absent")
     assert p.returncode == 1 and "cannot read" in p.stderr, p
-    w.toolchain("done")
-    p = make("done", "/dev/null")
-    assert p.returncode == 1 and "is there already" in p.stderr, p
     assert subprocess.run([BUILD, "--make-toolchain"], capture_output=True).returncode == 2
 
 

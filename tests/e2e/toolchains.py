@@ -8,10 +8,14 @@ Spark; exit status 77 without them or without a sandbox.
 import glob
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from agent import Instance, check, main, plain_toolchain, run, wait  # noqa: E402
+from agent import BUILD, Instance, check, clean_env, main, plain_toolchain, run, wait  # noqa: E402
 from scene import SETUP  # noqa: E402
 
 MAIN, TAG, PARTS = "refs/heads/main", "refs/tags/v1.0", ("customers_orders", "sales_report")
@@ -202,12 +206,119 @@ def a_rule_that_changes_lets_go(a):
     check(used == sales and len(a.builds()) == 4, f"the tag stands on {used}, not on {sales}")
 
 
+def wheels(folder):
+    """What a toolchain is made of here: Debian's setuptools and wheel, and the two modules of prefix()."""
+    os.mkdir(folder)
+    for w in glob.glob("/usr/share/python-wheels/setuptools-*.whl"):
+        shutil.copy(w, folder)
+
+    def pack(name, version, files):
+        info = f"{name}-{version}.dist-info"
+        files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+                 f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+        files[f"{info}/RECORD"] = "".join(f"{n},,\n" for n in (*files, f"{info}/RECORD"))
+        with zipfile.ZipFile(f"{folder}/{name}-{version}-py3-none-any.whl", "w") as z:
+            for n, text in files.items():
+                z.writestr(n, text)
+    sources = {}
+    for path in glob.glob("/usr/lib/python3/dist-packages/wheel/**/*.py", recursive=True):
+        with open(path, encoding="utf-8") as f:
+            sources[os.path.relpath(path, "/usr/lib/python3/dist-packages")] = f.read()
+    pack("wheel", "0.38.4", sources)
+    for version in ("1.0", "2.0"):
+        pack("which_toolchain", version, {"which_toolchain.py": f"NAME = 'third-{version}'\n", "pytest/__init__.py": "",
+                                          "pytest/__main__.py": PYTEST})
+
+
+def begun(a, file):
+    """A make in its middle: the command and the process that makes it."""
+    there = halves(a)
+    p = subprocess.Popen([os.path.join(BUILD, "penstock"), "-C", a.dir, "toolchain", "make", "third", file],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_env())
+    wait("it has begun", lambda: any(os.path.exists(f"{a.dir}/toolchains/{n}/bin/python") for n in halves(a) if n not in there),
+         every=0.01)
+    return p, next(q for q in a.processes(p.pid) if name_of(q) == "penstock-build")
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return os.path.basename(f.read().split(b"\0")[0].decode())
+    except OSError:
+        return ""
+
+
+def halves(a):
+    """What lies in toolchains/ beside what is in force."""
+    return sorted(n for n in os.listdir(a.dir + "/toolchains") if n.startswith(".third") and not n.endswith(".made"))
+
+
+def made_once_and_anew(a):
+    """Killed in the middle there is none; made, its builds go on; ended in the middle, it stays as it is; made anew, it
+    is another."""
+    def digest():
+        return next(t for t in a.items("toolchain", "list") if t["id"] == "third")["digest"]
+    a.rules(old="use: second }\n    - { environments: [production], use: second }",
+            new="use: second }\n    - { environments: [production], use: third }")
+    a.penstock("reload")
+    c = a.clones["other"]
+    c.git("tag", "v2.0")
+    c.push("v2.0")
+    wait("the tag waits", lambda: "toolchain third" in a.penstock("why", "refs/tags/v2.0").stdout)
+    wheels(a.base + "/wheels")
+    file = a.base + "/third.txt"
+    def write(what):
+        with open(file, "w", encoding="utf-8") as f:
+            f.write(f"--no-index\n--find-links {a.base}/wheels\nsetuptools\nwheel==0.38.4\n{what}\n")
+    write("which_toolchain==1.0")
+    p, maker = begun(a, file)
+    os.kill(maker, signal.SIGKILL)
+    check(p.wait(30) == 1, f"exit {p.returncode}")
+    item = next(t for t in a.items("toolchain", "list") if t["id"] == "third")
+    check(item["state"] == "missing" and halves(a) == [".third.1"], f"{item} {halves(a)}")
+    out = a.penstock("toolchain", "make", "third", file).stdout
+    check("Successfully installed" in out and f"digest {digest()}" in out and ".third.2" in halves(a), f"{out}{halves(a)}")
+    with open(a.dir + "/logs/toolchain-third.log", encoding="utf-8") as f:
+        check("Successfully installed" in f.read(), "the log has pip's own lines")
+    wait("the tag goes on by itself", lambda: "approval" in a.penstock("why", "refs/tags/v2.0").stdout, every=0.2)
+    check("third-1.0" in a.saw("builds", "other") and "third-1.0" in a.saw("tests", "other"), f"{a.saw('builds', 'other')}")
+    first = digest()
+    p, _ = begun(a, file)
+    p.send_signal(signal.SIGINT)
+    check(p.wait(30) == 130 and "as it was" in p.stderr.read(), f"exit {p.returncode}")
+    check(digest() == first and halves(a) == [".third.2"], f"{digest()} {halves(a)}")
+    write("which_toolchain==2.0")
+    a.penstock("toolchain", "make", "third", file)
+    check(digest() != first and halves(a) == [".third.2", ".third.3"], f"{halves(a)}: the one before stays for who runs on it")
+    run(a.dir + "/toolchains/third/bin/python", "-c", "import which_toolchain as w; assert w.NAME == 'third-2.0'")
+
+
+def looked_at_anew(a):
+    """toolchain check: a file that changed, a Python that is gone, and a program that is no Python."""
+    def look(name, state, words, code):
+        item = a.json("toolchain", "check", name, expect=code)["items"][0]
+        check(item["state"] == state and words in (item["reason"] or ""), f"{item}")
+        return item
+    check(look("third", "ready", "", 0)["digest"], "its digest")
+    module = glob.glob(a.dir + "/toolchains/third/lib/python3*/site-packages/which_toolchain.py")[0]
+    with open(module, "a", encoding="utf-8") as f:
+        f.write("# by hand\n")
+    look("third", "ready", "the agent has not seen it: penstock reload", 0)
+    a.penstock("reload")
+    wait("the agent reads it", lambda: "not as it was made" in look("third", "ready", "", 0)["reason"])
+    os.unlink(a.dir + "/toolchains/third/bin/python")
+    look("third", "broken", "bin/python", 1)
+    seen(a, "third", "none")
+    check("toolchain third has no bin/python" in a.penstock("status").stdout, "status says so, too")
+
+
 def everything():
     with Scene() as a:
         for part in (each_has_its_own, what_is_missing_keeps_its_own, told_where_it_is_written, runs_stand_on_what_built,
-                     a_rule_that_changes_lets_go):
+                     a_rule_that_changes_lets_go, made_once_and_anew, looked_at_anew):
+            began = time.monotonic()
             part(a)
-            print("     " + part.__name__, flush=True)
+            print(f"     {part.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
 
 
 main(everything)
