@@ -7,8 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include "common/base/late_crypto.h"
 
 struct digest {
 	EVP_MD_CTX *ctx;
@@ -36,24 +35,34 @@ static EVP_MD_CTX *start(const EVP_MD *md)
 /* libcrypto would look this up for each digest, which takes longer than a short one itself. */
 static EVP_MD *sha256;
 
+static bool alone;
+
 static void fetch(void)
 {
+	if (alone)
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
 void digest_alone(void)
 {
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	alone = true;
+}
+
+static const EVP_MD *fetched(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fetch);
+	PS_BUG_IF(!sha256, "libcrypto has no SHA-256");
+	return sha256;
 }
 
 struct digest *digest_new(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct digest *d = xcalloc(1, sizeof(*d));
 
-	pthread_once(&once, fetch);
-	PS_BUG_IF(!sha256, "libcrypto has no SHA-256");
-	d->ctx = start(sha256);
+	d->ctx = start(fetched());
 	return d;
 }
 
@@ -119,7 +128,7 @@ void digest_git_object(char hex[DIGEST_HEX], size_t digits, const char *type, co
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	char head[64];
 	int len = snprintf(head, sizeof(head), "%s %zu", type, n);
-	EVP_MD_CTX *ctx = start(digits == PS_DIGEST_HEX ? EVP_sha256() : EVP_sha1());
+	EVP_MD_CTX *ctx = start(digits == PS_DIGEST_HEX ? fetched() : EVP_sha1());
 	unsigned size = 0;
 
 	PS_BUG_IF(EVP_DigestUpdate(ctx, head, (size_t)len + 1) != 1 ||

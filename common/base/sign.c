@@ -3,12 +3,9 @@
 
 #include "common/base/sign.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include "common/base/buf.h"
 #include "common/base/digest.h"
+#include "common/base/late_crypto.h"
 
 enum { SIGNATURE = (SIGN_HEX - 1) / 2 };
 

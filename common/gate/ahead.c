@@ -61,14 +61,19 @@ void ahead_look(struct ahead *a, const struct gate_check *c)
 
 bool ahead_answer(struct ahead *a, const struct gate_check *c, struct gate_checked *out)
 {
+	struct buf question = BUF_INIT;
 	const struct buf *was;
 	struct memo_key key;
+	bool known;
 
 	if (!a->same || !*remembered_top(a->remembered) || !answer_may_be_kept(c))
 		return false;
-	answer_key(a->memo, &key, c, remembered_top(a->remembered));
+	answer_question(&question, c, remembered_top(a->remembered));
+	answer_key(&key, &question);
 	was = memo_get(a->memo, &key);
-	if (!was || !answer_unpack(out, was, a->gitdir)) {
+	known = was && answer_unpack(out, was, &question, a->gitdir);
+	buf_clear(&question);
+	if (!known) {
 		gate_checked_clear(out);
 		return false;
 	}
@@ -99,7 +104,7 @@ void ahead_keep(struct ahead *a, const struct gate_check *c, const struct gate_c
 		const char *top, const struct ahead_git *g,
 		void (*again)(void *arg, struct ahead_git *now), void *arg)
 {
-	struct buf bearings = BUF_INIT, bytes = BUF_INIT;
+	struct buf bearings = BUF_INIT, bytes = BUF_INIT, question = BUF_INIT;
 	struct ahead_git now = { .here = NULL };
 	struct memo_key key;
 
@@ -112,10 +117,12 @@ void ahead_keep(struct ahead *a, const struct gate_check *c, const struct gate_c
 	again(arg, &now);
 	if (ps_streq(now.here, g->here) && ps_streq(now.there, g->there) &&
 	    strcmp(now.tree, g->tree) == 0) {
-		answer_key(a->memo, &key, c, top);
-		answer_pack(&bytes, out, &bearings);
+		answer_question(&question, c, top);
+		answer_key(&key, &question);
+		answer_pack(&bytes, out, &question, &bearings);
 		memo_put(a->memo, &key, &bytes);
 	}
 	ahead_git_clear(&now);
 	buf_clear(&bearings);
+	buf_clear(&question);
 }

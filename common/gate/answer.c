@@ -6,23 +6,42 @@
 
 #include <msgpack.h>
 
+#include "common/gate/remembered.h"
 #include "common/gate/rules.h"
 #include "common/tree/bearings.h"
 
-/* bearings, the old side or "", three numbers; then the findings */
-enum { HEAD_PARTS = 5, FINDING_TEXTS = 5, FINDING_NUMBERS = 5 };
+/* question, bearings, the old side or nil, three numbers; then the findings */
+enum { HEAD_PARTS = 6, FINDING_TEXTS = 5, FINDING_NUMBERS = 5 };
 
 bool answer_may_be_kept(const struct gate_check *c)
 {
 	return !c->fresh && !c->rev && !c->against && !c->who;
 }
 
-void answer_key(const struct memo *m, struct memo_key *out, const struct gate_check *c,
-		const char *top)
+static void add_text(struct buf *out, const char *text)
 {
-	memo_key(m, out, "answer", top, c->config ? c->config->digest : "",
-		 c->all_new ? "new" : "old", c->ref ? "ref" : "", c->ref ? c->ref : "",
-		 c->repo_name ? "name" : "", c->repo_name ? c->repo_name : "", NULL);
+	buf_addch(out, text ? '+' : '-');
+	buf_add(out, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+void answer_question(struct buf *out, const struct gate_check *c, const char *top)
+{
+	add_text(out, top);
+	add_text(out, c->config ? c->config->digest : NULL);
+	add_text(out, c->ref);
+	add_text(out, c->repo_name);
+	add_text(out, c->all_new ? "new" : NULL);
+}
+
+void answer_key(struct memo_key *out, const struct buf *question)
+{
+	static const char what[] = "an answer";
+	uint64_t sum = remembered_sum(question->data, question->len);
+
+	/* the others are digests, which do not look like this */
+	memset(out, 0, sizeof(*out));
+	memcpy(out->b, &sum, sizeof(sum));
+	memcpy(out->b + sizeof(sum), what, sizeof(what));
 }
 
 /* ---- out ---- */
@@ -55,13 +74,20 @@ static void put_finding(msgpack_packer *pk, const struct diag *d)
 		msgpack_pack_uint64(pk, numbers[i]);
 }
 
-void answer_pack(struct buf *out, const struct gate_checked *a, const struct buf *bearings)
+static void put_bytes(msgpack_packer *pk, const struct buf *b)
+{
+	msgpack_pack_bin_with_body(pk, buf_str(b), b->len);
+}
+
+void answer_pack(struct buf *out, const struct gate_checked *a, const struct buf *question,
+		 const struct buf *bearings)
 {
 	msgpack_packer pk;
 
 	msgpack_packer_init(&pk, out, into_buf);
 	msgpack_pack_array(&pk, HEAD_PARTS + a->found.n);
-	msgpack_pack_bin_with_body(&pk, buf_str(bearings), bearings->len);
+	put_bytes(&pk, question);
+	put_bytes(&pk, bearings);
 	put_text(&pk, a->against);
 	msgpack_pack_uint64(&pk, a->nprojects);
 	msgpack_pack_uint64(&pk, a->counts.trees);
@@ -110,17 +136,24 @@ static bool take_finding(struct diag_list *l, const msgpack_object *o)
 	return ok;
 }
 
-static bool take_all(struct gate_checked *a, const msgpack_object *o, const char *gitdir)
+static bool is_bytes(const msgpack_object *o, const struct buf *b)
+{
+	return o->type == MSGPACK_OBJECT_BIN && o->via.bin.size == b->len &&
+		memcmp(o->via.bin.ptr, b->data, b->len) == 0;
+}
+
+static bool take_all(struct gate_checked *a, const msgpack_object *o, const struct buf *question,
+		     const char *gitdir)
 {
 	const msgpack_object *part = o->via.array.ptr;
 	uint64_t n[3] = { 0 };
 	bool ok = o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size >= HEAD_PARTS &&
-		part[0].type == MSGPACK_OBJECT_BIN &&
-		bearings_hold(gitdir, part[0].via.bin.ptr, part[0].via.bin.size) &&
-		take_text(&a->against, &part[1]);
+		is_bytes(&part[0], question) && part[1].type == MSGPACK_OBJECT_BIN &&
+		bearings_hold(gitdir, part[1].via.bin.ptr, part[1].via.bin.size) &&
+		take_text(&a->against, &part[2]);
 
 	for (size_t i = 0; ok && i < PS_NELEM(n); i++)
-		ok = take_number(&n[i], &part[2 + i]);
+		ok = take_number(&n[i], &part[3 + i]);
 	a->nprojects = n[0];
 	a->counts = (struct rules_counts) { .trees = n[1], .units = n[2], .known = n[2] };
 	for (size_t i = HEAD_PARTS; ok && i < o->via.array.size; i++)
@@ -128,7 +161,8 @@ static bool take_all(struct gate_checked *a, const msgpack_object *o, const char
 	return ok;
 }
 
-bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const char *gitdir)
+bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const struct buf *question,
+		   const char *gitdir)
 {
 	msgpack_unpacked result;
 	size_t at = 0;
@@ -137,7 +171,7 @@ bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const char *
 	msgpack_unpacked_init(&result);
 	ok = msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
 		     MSGPACK_UNPACK_SUCCESS && at == bytes->len &&
-	     take_all(a, &result.data, gitdir);
+	     take_all(a, &result.data, question, gitdir);
 	msgpack_unpacked_destroy(&result);
 	return ok;
 }

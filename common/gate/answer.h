@@ -12,12 +12,15 @@
 
 /* May a check like this be answered so, and by an answer to it? */
 bool answer_may_be_kept(const struct gate_check *c);
-/* The key in m: top is the name of the work tree's top. */
-void answer_key(const struct memo *m, struct memo_key *out, const struct gate_check *c,
-		const char *top);
-void answer_pack(struct buf *out, const struct gate_checked *a, const struct buf *bearings);
-/* Fills a, which is empty before, when bytes are an answer whose bearings hold in gitdir. False:
- * clear a all the same. */
-bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const char *gitdir);
+/* Everything that was asked, as bytes; top is the name of the work tree's top. */
+void answer_question(struct buf *out, const struct gate_check *c, const char *top);
+/* A key for it, without libcrypto: two questions may have the same. */
+void answer_key(struct memo_key *out, const struct buf *question);
+void answer_pack(struct buf *out, const struct gate_checked *a, const struct buf *question,
+		 const struct buf *bearings);
+/* Fills a, which is empty before, when bytes are the answer to this question and its bearings hold
+ * in gitdir. False: clear a all the same. */
+bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const struct buf *question,
+		   const char *gitdir);
 
 #endif

@@ -37,4 +37,8 @@ int remembered_keep(struct remembered *r, struct memo *m, const struct buf *fold
 		    const char *top, struct ps_err *err) PS_MUSTCHECK;
 void remembered_close(struct remembered *r);	/* NULL is fine */
 
+/* What stands at the beginning of the file, of all behind it: against a disk that lost some bytes,
+ * not against anybody who means it. A single byte changed always changes it. */
+uint64_t remembered_sum(const char *p, size_t n);
+
 #endif

@@ -20,8 +20,8 @@ ALLOWED = {
                        "libseccomp.so.2", "libjansson.so.4", "libexpat.so.1"},
     "penstock-deploy": {"libseccomp.so.2", "libjansson.so.4", "libcurl.so.4", "libarchive.so.13", "libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3"},
     "penstock-hook": {"libmsgpackc.so.2"},
-    # and later libcurl, when an agent is asked, and libgit2, when a repository is
-    "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3", "libyajl.so.2", "libjansson.so.4"},
+    # and later libcurl, when an agent is asked, libgit2, when a repository is, and libcrypto for digests and keys
+    "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libyajl.so.2", "libjansson.so.4"},
 }
 
 

@@ -238,7 +238,7 @@ static void damaged_answers_are_none(void **state)
 {
 	struct gate_checked was = { .nprojects = 2, .against = xstrdup("refs/heads/base"),
 				    .counts = { .trees = 1, .units = 9 } }, now;
-	struct buf bearings = BUF_INIT, bytes = BUF_INIT, bad = BUF_INIT;
+	struct buf bearings = BUF_INIT, bytes = BUF_INIT, bad = BUF_INIT, question = BUF_INIT;
 
 	(void)state;
 	demo_seed(20261201);
@@ -253,9 +253,10 @@ static void damaged_answers_are_none(void **state)
 	assert_false(bearings_hold("r/.git", bearings.data, bearings.len - 1));
 	assert_false(bearings_hold("r", bearings.data, bearings.len));
 	assert_false(bearings_hold("r/.git", "", 0));
-	answer_pack(&bytes, &was, &bearings);
+	answer_question(&question, &asking, "top");
+	answer_pack(&bytes, &was, &question, &bearings);
 	now = (struct gate_checked) { .nprojects = 0 };
-	assert_true(answer_unpack(&now, &bytes, "r/.git"));
+	assert_true(answer_unpack(&now, &bytes, &question, "r/.git"));
 	assert_int_equal(now.nprojects, 2);
 	assert_int_equal(now.counts.known, 9);
 	assert_string_equal(now.against, "refs/heads/base");
@@ -275,10 +276,15 @@ static void damaged_answers_are_none(void **state)
 		if (i >= bytes.len)
 			bad.data[demo_any((unsigned)bytes.len)] ^= (char)(1 + demo_any(255));
 		now = (struct gate_checked) { .nprojects = 0 };
-		assert_true(!answer_unpack(&now, &bad, "r/.git") || i >= bytes.len);
+		assert_true(!answer_unpack(&now, &bad, &question, "r/.git") || i >= bytes.len);
 		gate_checked_clear(&now);
 	}
+	buf_addch(&question, 'x');		/* another question with the same key */
+	now = (struct gate_checked) { .nprojects = 0 };
+	assert_false(answer_unpack(&now, &bytes, &question, "r/.git"));
+	gate_checked_clear(&now);
 	gate_checked_clear(&was);
+	buf_clear(&question);
 	buf_clear(&bearings);
 	buf_clear(&bytes);
 	buf_clear(&bad);
