@@ -6,7 +6,8 @@
 pushes: one commit that changes one file, to repositories that all hold the same 10,000 files and 200 pipelines; in
 each round every way of taking it takes its turn. Cold: what the gate remembers was removed. What a way adds is its
 median less that without hooks, in each round.
-check: the whole program, from outside, on the same folders, which are work trees. growth: over the pipelines, and over those changed by one
+check: the whole program, from outside, on the same folders, which are work trees; beside it the least that any program
+would ask of the disk (least.c). growth: over the pipelines, and over those changed by one
 push; memory is the peak of the process that judged.
 """
 import contextlib
@@ -226,6 +227,28 @@ def working_copies(base):
     return made
 
 
+def everything_in(folder, path):
+    """Writes the names of all that is in a work tree."""
+    names = []
+    for top, folders, files in os.walk(folder):
+        folders[:] = sorted(n for n in folders if n != ".git")
+        names += [os.path.relpath(os.path.join(top, n), folder) for n in (*folders, *sorted(files)) if n != ".git"]
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(n + "\n" for n in names)
+
+
+def least(b, base, word, folder):
+    listed = os.path.join(base, "names")
+    everything_in(folder, listed)
+    for how, row in (("stat", "a stat of each file and folder"), ("read", "each folder listed, each file read")):
+        took = []
+        for _ in range(EACH):
+            began = time.monotonic()
+            run(program("least"), how, listed, cwd=folder, env=clean_env())
+            took.append((time.monotonic() - began) * 1000)
+        b.add(f"{row}, {word}", statistics.median(took), "ms")
+
+
 def one_check(b, row, args):
     ms, p = ms_of(*args)
     if p.returncode:
@@ -246,6 +269,7 @@ def checks():
                 shutil.rmtree(os.path.join(folder, ".git", "penstock"), ignore_errors=True)
                 b.add(f"cold, {word}", one_check(b, word, (ours, "check", folder)), "ms")
                 b.add(f"warm, {word}", statistics.median(one_check(b, word, (ours, "check", folder)) for _ in range(EACH)), "ms")
+                least(b, base, word, folder)
                 if word != "small":
                     bigproject.change(folder, turn, f"turn {turn}")
                     b.add(f"edited, {word}", one_check(b, word, (ours, "check", folder)), "ms")
@@ -256,6 +280,9 @@ def checks():
     for word in ("small", f"{PIPELINES} pipelines") if theirs else ():
         for how in ("cold", "warm"):
             b.ratio(f"{word}: pbt validate in times of ours {how}", f"pbt validate, {word}", f"{how}, {word}", goal=100)
+        b.ratio(f"{word}: pbt validate in times of the stats alone", f"pbt validate, {word}", f"a stat of each file and folder, {word}")
+        b.ratio(f"{word}: pbt validate in times of the reading alone", f"pbt validate, {word}",
+                f"each folder listed, each file read, {word}")
     if not theirs:
         b.note(f"no pbt to compare with: {why}")
     return b.end()
