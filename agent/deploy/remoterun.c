@@ -282,6 +282,8 @@ static int see(struct remoterun *r, const struct fabric_run_now *n, struct ps_er
 		rc = see_task(r, &n->tasks[i], err);
 	if (rc < 0 || !has_ended(n->state))
 		return rc;
+	if (r->cancel && r->runs->cancelled_is_failed && strcmp(n->state, "failed") == 0)
+		return tell_end(r, "cancelled", NULL, err) < 0 ? err->code : 1;
 	reason = reason_of(n);
 	rc = tell_end(r, end_word(n->state), reason, err);
 	free(reason);

@@ -140,7 +140,7 @@ static int task_output(struct fabric_target *t, const struct fabric_run *r, cons
 	return 0;
 }
 
-static const struct fabric_runs runs = { start, now, cancel, repair, task_output };
+static struct fabric_runs runs = { start, now, cancel, repair, task_output, .cancelled_is_failed = false };
 static const struct fabric_driver scripted = { .name = "airflow", .runs = &runs };
 
 const struct fabric_driver *fabric_driver_find(const char *provider)
@@ -364,6 +364,27 @@ static void is_cancelled(void **state)
 	assert_script(&h, "seen 77\nseen 77\none running\none cancelled\nend cancelled\n", 4);
 }
 
+/* As Airflow does it. Without anybody's wish a failed run is one. */
+static void is_failed_when_cancelled(void **state)
+{
+	static const struct answer s[] = {
+		{ "start", 0, FABRIC_DONE, NULL, NULL, NULL, NULL },
+		{ "now", 0, 0, "running", "running", NULL, NULL },
+		{ "cancel", 0, FABRIC_DONE, NULL, NULL, NULL, NULL },
+		{ "now", 0, 0, "failed", "failed", NULL, NULL },
+		{ NULL, 0, 0, NULL, NULL, NULL, NULL },
+	};
+	struct heard h = { .text = BUF_INIT, .cancel_at = "one running\n" };
+	struct wire_remote_run m = asked();
+
+	(void)state;
+	output = "";
+	runs.cancelled_is_failed = true;
+	look_after(&h, s, &m);
+	runs.cancelled_is_failed = false;
+	assert_script(&h, "seen 77\nseen 77\none running\none failed\nend cancelled\n", 4);
+}
+
 /* The provider's own run, again; one that runs already was asked for by who died before us. */
 static void is_repaired_once(void **state)
 {
@@ -461,6 +482,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_refused_start_is_an_end, fresh, drop),
 		cmocka_unit_test_setup_teardown(not_seen_is_still_running, fresh, drop),
 		cmocka_unit_test_setup_teardown(is_cancelled, fresh, drop),
+		cmocka_unit_test_setup_teardown(is_failed_when_cancelled, fresh, drop),
 		cmocka_unit_test_setup_teardown(is_repaired_once, fresh, drop),
 		cmocka_unit_test_setup_teardown(a_lost_claim_ends_it, fresh, drop),
 		cmocka_unit_test_setup_teardown(output_is_cut, fresh, drop),

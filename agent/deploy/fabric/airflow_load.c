@@ -17,7 +17,7 @@
 
 #include "common/base/clock.h"
 
-enum { POLL_MS = 700, POLL_MAX_MS = 5000, MS_NS = 1000000, ERROR_STAYS_MS = 45000 };
+enum { POLL_MAX_MS = 5000, MS_NS = 1000000, ERROR_STAYS_MS = 45000 };
 
 void afl_sleep(int64_t ms)
 {
@@ -148,7 +148,7 @@ static int too_late(struct afl *a, const struct afl_load *l, int64_t limit_ms, s
 int afl_wait(struct afl *a, struct afl_load *v, size_t n, int64_t since_ms, int64_t limit_ms,
 	     struct ps_err *err)
 {
-	int64_t until = clock_boot_ns() + limit_ms * MS_NS, pause = POLL_MS;
+	int64_t until = clock_boot_ns() + limit_ms * MS_NS, pause = a->conf->http.retry_ms;
 
 	for (;;) {
 		const struct afl_load *late = NULL;
@@ -169,6 +169,6 @@ int afl_wait(struct afl *a, struct afl_load *v, size_t n, int64_t since_ms, int6
 		if (clock_boot_ns() > until)
 			return too_late(a, late, limit_ms, err);
 		afl_sleep(pause);
-		pause = pause * 5 / 4 > POLL_MAX_MS ? POLL_MAX_MS : pause * 5 / 4;
+		pause = pause * 5 / 4 + 1 > POLL_MAX_MS ? POLL_MAX_MS : pause * 5 / 4 + 1;
 	}
 }

@@ -267,16 +267,28 @@ static int act(struct fabric_target *t, const char *method, char *path, json_t *
 	return rc;
 }
 
+/* It takes that for a run that is over, too, and what has passed would have failed: so it looks. */
 static int cancel(struct fabric_target *t, const struct fabric_run *r, enum fabric_outcome *outcome,
 		  struct ps_err *err)
 {
-	char *dag = NULL;
+	char *dag = NULL, *path = NULL;
+	const char *state = NULL;
+	json_t *doc = NULL;
 	int rc = dag_of(t, r->job, &dag, err);
 
 	*outcome = FABRIC_NOT_DONE;
-	if (rc == 0)
+	if (rc == 0) {
+		path = run_path(r, dag, "");
+		rc = afl_get(afl_of(t), path, NULL, &doc, err);
+		state = run_word(json_string_value(json_object_get(doc, "state")));
+	}
+	if (rc == 0 && (strcmp(state, "passed") == 0 || strcmp(state, "failed") == 0))
+		*outcome = FABRIC_ALREADY;
+	else if (rc == 0)
 		rc = act(t, "PATCH", run_path(r, dag, ""), json_pack("{ss}", "state", "failed"),
 			 outcome, err);
+	json_decref(doc);
+	free(path);
 	free(dag);
 	return rc;
 }
@@ -392,4 +404,6 @@ static int output(struct fabric_target *t, const struct fabric_run *r, const cha
 	return rc;
 }
 
-const struct fabric_runs afl_runs = { start, now, cancel, repair, output };
+const struct fabric_runs afl_runs = {
+	start, now, cancel, repair, output, .cancelled_is_failed = true
+};

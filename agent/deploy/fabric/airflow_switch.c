@@ -10,7 +10,7 @@
 
 #include "agent/deploy/fabric/airflow_parts.h"
 
-enum { BACK_MS = 60000 };
+enum { BACK_MS = 60000, GONE_POLL_MS = 1000 };
 
 /* ---- laying ---- */
 
@@ -49,7 +49,8 @@ static int compare_source(struct afl *a, struct afl_one *o, struct ps_err *err)
 	int rc = 0;
 
 	o->differs = !o->row.there;
-	if (o->row.there && o->row.file && ps_ends(o->row.file, "/dag.py"))
+	/* of a file that is gone 2.x says 500 */
+	if (o->row.there && o->row.active && o->row.file && ps_ends(o->row.file, "/dag.py"))
 		rc = afl_source(a, o->def.dag_id, &o->row, &was, err);
 	if (was.len)
 		o->differs = !afl_same_text(buf_str(&was), buf_str(&o->source));
@@ -202,7 +203,9 @@ static int wait_until_gone(const struct fabric_target *t, const char *dag_id, st
 {
 	struct afl *a = afl_of(t);
 
-	for (int64_t left = a->conf->load_ms; left > 0; left -= 1000) {
+	int64_t pause = a->conf->http.retry_ms;
+
+	for (int64_t left = a->conf->load_ms; left > 0; left -= pause) {
 		struct afl_row r;
 		int rc = afl_row(a, dag_id, &r, err);
 		bool there = r.there && r.active;
@@ -210,7 +213,8 @@ static int wait_until_gone(const struct fabric_target *t, const char *dag_id, st
 		afl_row_clear(&r);
 		if (rc < 0 || !there)
 			return rc;
-		afl_sleep(1000);
+		pause = pause < GONE_POLL_MS ? pause + 1 : GONE_POLL_MS;
+		afl_sleep(pause);
 	}
 	return ps_err_set(
 		err, PS_ETIME,
@@ -350,8 +354,12 @@ static json_t *dags_of(const struct afl_work *w)
 
 static bool is_all_there(const struct fabric_set *s, const struct afl_work *w)
 {
-	bool there = ps_streq(w->set.stamp, s->stamp) && s->ngone == 0;
+	bool there = ps_streq(w->set.stamp, s->stamp);
+	const char *job;
+	json_t *dag;
 
+	json_object_foreach(w->set.dags, job, dag)
+		there = there && !is_gone(s, job);
 	for (size_t i = 0; i < w->n; i++)
 		there = there && !w->v[i].changed &&
 			(i < w->nlive || !w->v[i].row.there || w->v[i].row.paused);

@@ -415,4 +415,5 @@ static int output(struct fabric_target *t, const struct fabric_run *r, const cha
 	return rc;
 }
 
-const struct fabric_runs dbx_runs = { start, now, cancel, repair, output };
+const struct fabric_runs dbx_runs = { start, now, cancel, repair, output,
+				     .cancelled_is_failed = false };

@@ -187,6 +187,8 @@ struct fabric_runs {
 	 * error. */
 	int (*output)(struct fabric_target *t, const struct fabric_run *r, const char *task,
 		      struct buf *out, struct ps_err *err) PS_MUSTCHECK;
+	/* The provider knows no cancelled run: one whose end was asked for is failed there. */
+	bool cancelled_is_failed;
 };
 
 /* ---- a driver ---- */
