@@ -36,10 +36,12 @@ SECRET = "0123456789abcdef" * 4
 RECIPE = b"# as made the 2nd way: whoever has one of another is given a new one\n"
 FERNET = base64.urlsafe_b64encode(b"k" * 32).decode()
 
+# `airflow webserver` counts gunicorn's workers while that starts, and on a busy machine ends it two minutes later as dead
 PROCESSES = {
-    2: {"webserver": ["webserver", "--hostname", "127.0.0.1"], "scheduler": ["scheduler", "--skip-serve-logs"]},
-    3: {"api-server": ["api-server"], "scheduler": ["scheduler", "--skip-serve-logs"],
-        "dag-processor": ["dag-processor"]},
+    2: {"webserver": ["gunicorn", "--workers", "1", "--timeout", "300", "--bind", "127.0.0.1:{port}", "airflow.www.app:cached_app()"],
+        "scheduler": ["airflow", "scheduler", "--skip-serve-logs"]},
+    3: {"api-server": ["airflow", "api-server"], "scheduler": ["airflow", "scheduler", "--skip-serve-logs"],
+        "dag-processor": ["airflow", "dag-processor"]},
 }
 HEALTH = {2: ("/api/v1/health", ["metadatabase", "scheduler"]),
           3: ("/api/v2/monitor/health", ["metadatabase", "scheduler", "dag_processor"])}
@@ -177,8 +179,8 @@ class Airflow:
         self.lock = open(os.path.join(folder(), "lock"), "wb")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         atexit.register(self.stop)
-        port = free_port()
-        self.url, self.env = f"http://127.0.0.1:{port}", settings(self.major, self.prefix, self.home, port)
+        self.port = free_port()
+        self.url, self.env = f"http://127.0.0.1:{self.port}", settings(self.major, self.prefix, self.home, self.port)
         shutil.copy(os.path.join(self.prefix, "home", "airflow.db"), self.home)
         os.mkdir(self.dags)
         for name, text in (("airflow.cfg", ""), ("passwords.json", json.dumps({USER: PASSWORD}))):
@@ -201,9 +203,10 @@ class Airflow:
 
     def start(self, name):
         """One process, leader of a group of its own."""
+        program, *more = [w.replace("{port}", str(self.port)) for w in PROCESSES[self.major][name]]
         with open(os.path.join(self.home, name + ".log"), "ab") as log:
             self.procs[name] = subprocess.Popen(
-                [os.path.join(self.prefix, "bin", "airflow"), *PROCESSES[self.major][name]], cwd=self.home, env=self.env,
+                [os.path.join(self.prefix, "bin", program), *more], cwd=self.home, env=self.env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def wait_healthy(self):

@@ -60,9 +60,10 @@ except ImportError:
     from airflow.operators.bash import BashOperator
 from of_%(name)s.words import TEXT
 
-with DAG("of_%(name)s", schedule=None, start_date=datetime(2024, 1, 1), catchup=False) as dag:
+with DAG("%(dag)s", schedule=None, start_date=datetime(2024, 1, 1), catchup=False) as dag:
     said = BashOperator(task_id="say", bash_command=f"echo {TEXT} of release __PROJECT_RELEASE_VERSION_PLACEHOLDER__")
-    said >> BashOperator(task_id="look", bash_command="test ! -e %(flag)s") >> BashOperator(task_id="last", bash_command="true")
+    look = BashOperator(task_id="look", bash_command="while test -e %(flag)s.wait; do sleep 0.2; done; test ! -e %(flag)s")
+    said >> look >> BashOperator(task_id="last", bash_command="true")
 """
 PLAIN = DAG.replace(" of release __PROJECT_RELEASE_VERSION_PLACEHOLDER__", "")
 
@@ -75,20 +76,21 @@ class Dags(Instance):
         self.n, self.clone_of, self.wanted = 0, None, {}
         self.flag = os.path.join(self.base, "flag")
 
-    def push(self, module="", plain=(), **jobs):
-        """Jobs by name and text; `module` goes to the end of each one's module, a job in `plain` names no release."""
+    def push(self, module="", plain=(), dags=None, **jobs):
+        """Jobs by name and text; `module` goes to the end of each one's module, a job in `plain` names no release, one
+        in `dags` is the DAG of that id (else of_NAME)."""
         if not self.clone_of:
             self.clone_of = self.clone(self.repository("dags"))
         c = self.clone_of
         c.write("pbt_project.yml", HEAD + "".join(JOB % {"name": n} for n in sorted(jobs)))
         for name, text in jobs.items():
-            code = f"jobs/{name}/code/"
-            c.write(code + "dag.py", (PLAIN if name in plain else DAG) % {"name": name, "flag": self.flag})
+            code, dag = f"jobs/{name}/code/", (dags or {}).get(name, f"of_{name}")
+            c.write(code + "dag.py", (PLAIN if name in plain else DAG) % {"name": name, "dag": dag, "flag": self.flag})
             c.write(f"{code}of_{name}/__init__.py", "")
             c.write(f"{code}of_{name}/words.py", f"TEXT = {text!r}\n")
             c.write(code + "prophecy-job.json", json.dumps({
                 "metainfo": {"type": "Composer", "fabricId": "5005", "jobId": f"jobs/{name}", "name": name,
-                             "dagName": f"of_{name}", "enabled": True}, "processes": {}, "connections": []}, indent=2) + "\n")
+                             "dagName": dag, "enabled": True}, "processes": {}, "connections": []}, indent=2) + "\n")
             c.write(f"jobs/{name}/pbt_aspects.yml", "version: 1\n")
         self.wanted = jobs
         for name, line in (module or {}).items():
@@ -100,8 +102,9 @@ class Dags(Instance):
 class Scene(Dags):
     """An instance whose fabric `airflow` is a real one."""
 
-    def __init__(self, major):
-        self.airflow = Airflow(major)
+    def __init__(self, major, reach=None):
+        """reach: from the folder to the lines of penstock.yml that say how archives get there; None: as files."""
+        self.airflow, self.reach = Airflow(major), reach or (lambda folder: f"dags: '{folder}'")
         super().__init__()
 
     def __enter__(self):
@@ -130,7 +133,17 @@ class Scene(Dags):
         check(old in text, "the fabric airflow is written differently now")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace(old, f"    airflow: {{ host: '{a.url}', user: {a.user}, password: {{ file: '{secret}' }},\n"
-                                      f"      dags: '{a.dags}' }}\n"))
+                                      f"      {self.reach(a.dags)} }}\n"))
+
+    def setting(self, text):
+        """One more word of the fabric's `airflow`, in place of an earlier one of its name; in force from here on."""
+        path, name = os.path.join(self.dir, "penstock.yml"), text.split(":")[0]
+        with open(path, encoding="utf-8") as f:
+            lines = [l for l in f.read().splitlines(True) if not l.strip().startswith(name + ":")]
+        at = next(i for i, l in enumerate(lines) if l.startswith("    airflow: {")) + 1
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("".join(lines[:at] + [f"      {text},\n"] + lines[at:]))
+        self.penstock("reload")
 
     def newest(self, *states):
         """The newest deployment, once it is another than the one waited for last and in this state."""
@@ -155,9 +168,9 @@ class Scene(Dags):
 
     # ---- what Airflow has ----
 
-    def dag(self, name):
+    def dag(self, name, of="of_"):
         """None: it has none."""
-        status, doc = self.airflow.rest("GET", f"/dags/of_{name}")
+        status, doc = self.airflow.rest("GET", f"/dags/{of}{name}")
         check(status in (200, 404), f"{status} {doc}")
         return doc if status == 200 else None
 

@@ -1,13 +1,13 @@
 """A real sshd on loopback that lets one key in for sftp, and the home of the user who comes.
 
-    enter(__file__)                 first of all: runs the script again where that user's home is a folder of ours
+    if enter(__file__): ...         first of all: runs the script again where that user's home is a folder of ours
     with Sshd() as s:
         s.address(folder)           "sftp://USER@127.0.0.1:PORT/FOLDER"
         s.known(other=True)         known_hosts: its key, another one's, or (known(none=True)) no key
         s.stop(), s.start()
 
-ssh takes its user's home from passwd, whatever HOME says: so the test gets a passwd of its own, which as a user without
-rights needs a user namespace. Exit status 77 where neither can be had, or there is no sshd.
+ssh takes its user's home from passwd, whatever HOME says: so the test gets a passwd of its own, which
+needs root.
 """
 import os
 import pwd
@@ -21,23 +21,23 @@ import time
 ROOT = os.getuid() == 0
 INSIDE = """set -e
 mount --bind "$SSHD_TOP/passwd" /etc/passwd
-if [ "$SSHD_ROOT" = 1 ]; then mount -t tmpfs -o mode=755 none /run; mkdir -m 755 /run/sshd; fi
+mount -t tmpfs -o mode=755 none /run
+mkdir -m 755 /run/sshd
 exec "$@"
 """
 
 
 def enter(script):
+    """False: it cannot be had, for a reason that is printed."""
     if "SSHD_TOP" in os.environ:
-        return
-    if not os.path.exists("/usr/sbin/sshd"):
-        print("SKIP: not installed: openssh-server")
-        sys.exit(77)
-    if not ROOT:
-        print("SKIP: a home that is not the user's needs root: ssh finds it in passwd")
-        sys.exit(77)
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
-        print("SKIP: root may not make a mount namespace here")
-        sys.exit(77)
+        return True
+    why = ("not installed: openssh-server" if not os.path.exists("/usr/sbin/sshd") else
+           "a home that is not the user's needs root: ssh finds it in passwd" if not ROOT else
+           "root may not make a mount namespace here"
+           if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode else None)
+    if why:
+        print(f"no sshd: {why}", flush=True)
+        return False
     top = tempfile.mkdtemp(prefix="penstock-sshd.")
     os.makedirs(os.path.join(top, "home", ".ssh"), 0o700)
     me = pwd.getpwuid(os.getuid())
@@ -47,7 +47,7 @@ def enter(script):
         f.write("\n".join([f"{me.pw_name}:x:{me.pw_uid}:{me.pw_gid}::{top}/home:/bin/sh", *lines]) + "\n")
     os.chmod(top, 0o755)
     p = subprocess.run(["unshare", "-m", "sh", "-c", INSIDE, "sh", sys.executable, os.path.abspath(script), *sys.argv[1:]],
-                       env={**os.environ, "SSHD_TOP": top, "SSHD_ROOT": str(int(ROOT)), "HOME": top + "/home"})
+                       env={**os.environ, "SSHD_TOP": top, "HOME": top + "/home"})
     shutil.rmtree(top)
     sys.exit(p.returncode)
 
@@ -74,7 +74,7 @@ class Sshd:
 
     def __exit__(self, *why):
         self.stop()
-        if why[0] and os.path.exists(f"{self.top}/log"):
+        if why[0] and not (why[0] is SystemExit and not why[1].code) and os.path.exists(f"{self.top}/log"):
             with open(f"{self.top}/log", encoding="utf-8", errors="replace") as f:
                 sys.stderr.write("---- sshd, its end\n" + "".join(f.readlines()[-20:]) + "----\n")
 
