@@ -173,7 +173,8 @@ def gone_back():
     after = s().archives()
     check(after["of_one.zip"] != before["of_one.zip"], "one is as before")
     check(s().active("three") and not s().awake("three"), f"the newer one's DAG is awake: {s().dag('three')}")
-    check("patient of release" in log_of(run("one", *["passed"] * 3), "say"), "one is not the version before")
+    log = log_of(run("one", *["passed"] * 3), "say")
+    check("patient of release" in log, f"one is not the version before: {log}")
 
 
 def pruned():
