@@ -14,9 +14,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import jobs  # noqa: E402
 import rollback  # noqa: E402
 from agent import check, main, wait  # noqa: E402
+from planted import planted  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
-TOKEN = "dapi-of-a-test"
+TOKEN = planted("databricks")
 jobs.TASK["existing_cluster_id"] = "0101-120000-abcdefgh"
 SCHEDULE = {"quartz_cron_expression": "0 0 3 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"}
 

@@ -11,6 +11,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.dont_write_bytecode = True
 from agent import BUILD, Instance, check, clean_env, run, wait  # noqa: E402
+from planted import plant, planted  # noqa: E402
 
 
 def rows(a, *states):
@@ -147,17 +148,14 @@ def case_hook_users(a):
 
 
 def case_credentials_and_roles(a):
-    secret = a.base + "/token"
-    with open(secret, "w", encoding="utf-8") as f:
-        f.write("opensesame\n")
-    os.chmod(secret, 0o640)
+    secret = plant(a.base + "/token", planted("doctor") + "\n", 0o640)
     with open(a.dir + "/penstock.yml", "a", encoding="utf-8") as f:
         f.write(f"\nnotify:\n  chat: {{ webhook: {{ url: 'http://127.0.0.1:9/x', secret: {{ file: {secret} }} }} }}\n")
     mends(a, "credentials", "has mode 640")
     os.unlink(secret)
     find(a, "credentials", "is not there")
     text = a.penstock("doctor", expect=None).stdout
-    check("opensesame" not in text, "what it holds is nobody's business")
+    check(planted("doctor") not in text, "what it holds is nobody's business")
     roles = [r for r in a.json("doctor", expect=None)["items"] if r["id"] == "roles"]
     check(len(roles) >= 4 and all("user " in r["text"] for r in roles), f"each role by /proc: {roles}")
     os.kill(a.role("deploy"), 9)

@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from agent import Instance, check, main, plain_toolchain, wait  # noqa: E402
+from planted import plant, planted  # noqa: E402
 
 MAIN, FABRIC, JOB, TWO = "refs/heads/main", "development", "jobs/job_development", "jobs/job_two"
 YML, DEFINITION = "pbt_project.yml", JOB + "/code/databricks-job.json"
@@ -28,8 +29,7 @@ class Scene(Instance):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text[:at] + "drift: 1s\n    " + text[at:] + f"\nnotify:\n  hook: {{ webhook: {{ url: 'http://127.0.0.1:9',"
                     f" secret: {{ file: {self.base}/secret }} }}, events: [drift], tries: 1 }}\n")
-        with open(os.path.join(self.base, "secret"), "w", encoding="utf-8") as f:
-            f.write("s3cret\n")
+        plant(os.path.join(self.base, "secret"), planted("drift", plain=False))
         self.start()
         wait("the toolchain is known", lambda: (self.json("status")["toolchain"] or {}).get("digest"))
         self.clone_ = c = self.example(self.repository("sales"))

@@ -72,6 +72,7 @@ def undisturbed(prefix, kind, memo):
         scene.keep_memo(memo)
         scene.calm = True
         scene.judge(None)
+        scene.a.search_secrets()
         return hits, picture
     finally:
         scene.close()

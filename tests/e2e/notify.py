@@ -16,9 +16,10 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from agent import Instance, check, main, plain_toolchain, wait  # noqa: E402
+from planted import plant, planted  # noqa: E402
 
 MAIN, TAG = "refs/heads/main", "refs/tags/v1.0.0"
-SECRET = "a secret, with blanks"
+SECRET = planted("webhook", plain=False)
 
 
 class Receiver:
@@ -76,7 +77,7 @@ class Told(Instance):
     def __init__(self):
         super().__init__(toolchain=plain_toolchain())
         self.receiver = Receiver()
-        self.write("secret", SECRET + "\n")
+        plant(self.base + "/secret", SECRET + "\n")
         self.write("sendmail", SENDMAIL)
         os.chmod(self.base + "/sendmail", 0o755)
         os.mkdir(self.base + "/mails")
@@ -158,12 +159,7 @@ def told_by_webhook_and_mail():
 
 def silence(a):
     """Nobody but the sending child has seen the secret: not the log, not the store, not another role."""
-    for folder in (a.dir + "/state", a.dir + "/logs", a.base):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            if os.path.isfile(path) and name != "secret":
-                with open(path, "rb") as f:
-                    check(SECRET.encode() not in f.read(), f"the secret is in {path}")
+    a.search_secrets()
 
 
 def what_receivers_do():

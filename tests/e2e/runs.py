@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from agent import BUILD, Instance, check, clean_env, main, plain_toolchain, wait  # noqa: E402
+from planted import plant  # noqa: E402
 from scene import PIPELINE, SETUP  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
@@ -17,9 +18,7 @@ RUN = ("run", JOB, "--fabric", "development")
 
 def configure(a, w):
     """The fabric of main is the workspace; its credential is a file."""
-    secret = os.path.join(a.base, "token")
-    with open(secret, "w", encoding="utf-8") as f:
-        f.write(w.token)
+    secret = plant(os.path.join(a.base, "token"), w.token)
     path = os.path.join(a.dir, "penstock.yml")
     with open(path, encoding="utf-8") as f:
         text = f.read()

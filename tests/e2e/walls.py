@@ -5,7 +5,6 @@
 
 Accounts live in a passwd and a group of this test, bound over those in /etc in a mount namespace of its own.
 """
-import base64
 import glob
 import os
 import shutil
@@ -13,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ACCOUNTS = ["core", "gate", "build", "deploy", "ana", "kim"]
@@ -57,8 +55,9 @@ if "WALLS_TOP" not in os.environ:
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from agent import BUILD, Instance, Push, check, clean_env, main, plain_toolchain, run, wait  # noqa: E402
+from planted import found, key_forms, plant, planted  # noqa: E402
 
-MAIN, TAG, SECRET, VARIABLE = "refs/heads/main", "refs/tags/v1.0.0", "the receiver's secret & more", "a secret of the environment"
+MAIN, TAG, SECRET, VARIABLE = "refs/heads/main", "refs/tags/v1.0.0", planted("receiver", plain=False), planted("variable", plain=False)
 with open(BUILD + "/penstock-core", "rb") as core_program:
     SANITIZED = b"__asan_init" in core_program.read()
 
@@ -90,9 +89,7 @@ class Apart(Instance):
                  f" tries: 1 }}\n  other: {{ webhook: {{ url: 'http://127.0.0.1:9/', secret: {{ env: WALLS_SECRET }} }}, tries: 1 }}\n")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
-        fd = os.open(self.base + "/secret", os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(fd, SECRET.encode())
-        os.close(fd)
+        plant(self.base + "/secret", SECRET)
 
     def example(self, name):
         repo = self.repository(name)
@@ -223,27 +220,11 @@ def only_deploy_has_the_secret(a):
         return sorted(os.path.basename(l) for l in links if l.startswith((a.base + "/secret", a.dir + "/keys/")))
     secret = {r: held(r) for r in ROLES}
     check(secret["gate"] == secret["build"] == [] and "secret" not in secret["core"] and secret["deploy"] == ["secret"], secret)
-    plain = [SECRET, VARIABLE]
-    with open(key_of(a), encoding="utf-8") as f:
-        plain.append("".join(f.read().split("\n")[1:-2]))
-    forms = [v for p in plain for v in (p.encode(), urllib.parse.quote(p).encode(), urllib.parse.quote_plus(p).encode(),
-                                        *(base64.b64encode(b"x" * n + p.encode())[4 * (n > 0):-4] for n in range(3)))]
-
-    def search(what, text):
-        check(not any(f in text for f in forms), f"a secret is in {what}")
-    for folder, _, names in os.walk(a.base):
-        for path in (os.path.join(folder, n) for n in names):
-            if os.path.isfile(path) and path not in (a.base + "/secret", key_of(a)):
-                with open(path, "rb") as f:
-                    search(path, f.read())
-    for pid in a.processes():
-        for part in ("cmdline", "environ"):
-            if pid != a.parent.pid or part == "cmdline":
-                with open(f"/proc/{pid}/{part}", "rb") as f:
-                    search(f"/proc/{pid}/{part}", f.read())
+    a.search_secrets()
+    key = key_forms(key_of(a))
     for argv in (("status",), ("config", "show"), ("outbox",), ("audit",), ("events",)):
         p = a.penstock(*argv, "--json", expect=None)
-        search(argv, (p.stdout + p.stderr).encode())
+        check(not found((p.stdout + p.stderr).encode(), key), f"a secret is in {argv}")
 
 
 ATTACH = """

@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import planted
+
 LIMIT = float(os.environ.get("PENSTOCK_TEST_LIMIT", "400"))
 BUILD = os.path.abspath(os.environ.get("PENSTOCK_BUILD", "."))
 SRC = os.path.abspath(os.environ.get("srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
@@ -121,7 +123,7 @@ class Instance:
         self.programs = programs        # the folder that they lie in
         self.base = folder or tempfile.mkdtemp(prefix="penstock-test.")
         self.dir, self.toolchain, self.env = os.path.join(self.base, "instance"), toolchain, env or {}
-        self.parent = None
+        self.parent, self.searched = None, False
         args = ["init", self.dir] + (["--toolchain", toolchain] if toolchain else [])
         run(os.path.join(self.programs, "penstock"), *args, env=clean_env())
         os.chmod(self.base, 0o755)
@@ -133,6 +135,8 @@ class Instance:
     def __exit__(self, kind, value, trace):
         if kind:
             self.tell_logs()
+        else:
+            self.search_secrets()
         self.stop(audit=kind is None)
         self.remove()
 
@@ -220,7 +224,15 @@ class Instance:
         self.parent = None
         self.log.close()
 
-    def remove(self):
+    def search_secrets(self):
+        """No secret that any test has planted is where somebody could read it, nor the key that signs."""
+        bad = planted.search(self.base, self.dir, self.processes())
+        self.searched = True
+        check(not bad, f"a secret is in {bad}")
+
+    def remove(self, search=True):
+        if search and not self.searched and sys.exc_info()[0] is None:
+            self.search_secrets()
         if not os.environ.get("PENSTOCK_TEST_KEEP"):
             shutil.rmtree(self.base, ignore_errors=False)
 

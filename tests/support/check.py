@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+import planted
+
 TOP = os.path.abspath(sys.argv[1])
 WORK = os.path.join(TOP, ".penstock-check")
 LOGS, TMP, BUILD = (os.path.join(WORK, n) for n in ("log", "tmp", "gcc"))
@@ -106,6 +108,12 @@ def reap(but=None):
         pass
 
 
+def secrets_in(top, name="", since=0.0):
+    """Files whose name ends so, where one holds what a test has planted as a secret (tests/support/planted.py)."""
+    return [f"a secret that a test planted is in {path}" for path in planted.files(top)
+            if path.endswith(name) and os.path.getmtime(path) >= since and planted.in_file(path)]
+
+
 def left_behind():
     """What still runs below us when it had 10 s to go, and what lies in the folder of temporary files."""
     until = time.monotonic() + 10
@@ -115,6 +123,7 @@ def left_behind():
     bad = [f"process left behind: {pid} {text}" for pid, text in below(os.getpid()).items()]
     end_all()
     bad += [f"left in TMPDIR: {name}" for name in sorted(os.listdir(TMP))]
+    bad += secrets_in(TMP)
     shutil.rmtree(TMP, ignore_errors=True)
     os.makedirs(TMP)
     os.chmod(TMP, 0o1777)
@@ -183,7 +192,7 @@ def tell(path, begins):
 
 def step(name, argv, cwd=TOP, limit=10 * MINUTE, env=None, logs=None):
     """Runs one command and counts it; True when nothing of it failed."""
-    began = time.monotonic()
+    began, wall = time.monotonic(), time.time()
     log = Log(log_path(name))
     say(f"== {name}")
     p = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log.file, stderr=log.file,
@@ -202,6 +211,7 @@ def step(name, argv, cwd=TOP, limit=10 * MINUTE, env=None, logs=None):
     bad += left_behind()
     log.file.close()
     log.read()
+    bad += secrets_in(LOGS, os.path.basename(log.path)) + secrets_in(cwd, ".log", wall - 1)
     account(name, p.returncode, log, bad, logs or cwd, time.monotonic() - began)
     return not bad and p.returncode == 0
 

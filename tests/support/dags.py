@@ -12,6 +12,7 @@ import os
 
 from airflow import Airflow, NotMade
 from agent import Failed, Instance, check, wait
+from planted import plant
 
 REF = "refs/heads/airflow"
 
@@ -125,8 +126,7 @@ class Scene(Dags):
 
     def configure(self):
         a, secret, path = self.airflow, os.path.join(self.base, "password"), os.path.join(self.dir, "penstock.yml")
-        with open(secret, "w", encoding="utf-8") as f:
-            f.write(a.password)
+        plant(secret, a.password)
         with open(path, encoding="utf-8") as f:
             text = f.read()
         old = "    airflow: { host: 'http://127.0.0.1:8080' }\n"

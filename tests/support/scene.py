@@ -16,6 +16,7 @@ import threading
 import time
 
 import wire
+from planted import plant, planted
 from workspace import Workspace
 from agent import BUILD, Failed, Instance, check, clean_env, run, wait, zombie
 
@@ -97,8 +98,7 @@ class Scene:
         """Repositories and clones are there before the disturbance; the agent has never run."""
         a = self.a
         self.repos = [a.repository("sales"), a.repository("other")]
-        with open(os.path.join(a.base, "secret"), "w", encoding="utf-8") as f:
-            f.write("of a webhook that is never called")
+        plant(os.path.join(a.base, "secret"), planted("never-called", plain=False))
         with open(os.path.join(a.dir, "penstock.yml"), "a", encoding="utf-8") as f:
             f.write("notify:\n"
                     "  mail: { mail: { to: [a@example.net], from: p@example.net, sendmail: /bin/true }, retry: 100ms, tries: 99 }\n"
@@ -129,8 +129,7 @@ class Scene:
         a = self.a
         self.workspace = Workspace(os.path.join(a.base, "workspace"),
                                    options={"outcomes": {"*/sales_report": ["FAILED", "SUCCESS"]}}).start()
-        with open(os.path.join(a.base, "token"), "w", encoding="utf-8") as f:
-            f.write(self.workspace.token)
+        plant(os.path.join(a.base, "token"), self.workspace.token)
         path = os.path.join(a.dir, "penstock.yml")
         with open(path, encoding="utf-8") as f:
             text = f.read()
@@ -545,7 +544,7 @@ class Scene:
             self.pusher.join(60)
         if self.workspace:
             self.workspace.stop()
-        self.a.remove()
+        self.a.remove(search=False)     # hundreds of scenes: those undisturbed are searched
 
 
 def end(pids):

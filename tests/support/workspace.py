@@ -18,6 +18,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+import planted
 from agent import Failed
 
 SRC = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -32,8 +33,9 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Workspace:
     """folder keeps all of it; started again there it has the same jobs and files, and the same address."""
 
-    def __init__(self, folder, token="dapi-test", user="tester@example.net", client=None, options=None, faults=None, seed=0):
+    def __init__(self, folder, token=planted.planted("workspace"), user="tester@example.net", client=None, options=None, faults=None, seed=0):
         self.folder, self.token, self.user, self.seed = os.path.abspath(folder), token, user, seed
+        planted.theirs.add(os.path.realpath(folder))
         self.client, self.options, self.first_faults = client, options or {}, faults or []
         self.port, self.process = 0, None
 

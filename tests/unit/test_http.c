@@ -67,6 +67,18 @@ static bool get_request(int fd)
 	return true;
 }
 
+/* A server that says in its error what it was sent. */
+static char *echo(void)
+{
+	const char *found = "Authorization: none\r\n", *at = saw->text;
+	int n;
+
+	while ((at = strstr(at, "Authorization: ")))
+		found = at++;
+	n = (int)strcspn(found, "\r");
+	return xasprintf("HTTP/1.1 403 X\r\nContent-Length: %d\r\n\r\n%.*s", n, n, found);
+}
+
 /* One word of a script. false: the connection is over. */
 static bool play(int fd, const char *word)
 {
@@ -81,6 +93,8 @@ static bool play(int fd, const char *word)
 		text = xstrdup("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
 	else if (strcmp(word, "big") == 0)
 		text = xasprintf("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n%05000d", 0);
+	else if (strcmp(word, "echo") == 0)
+		text = echo();
 	else if (status / 100 == 3)
 		text = xasprintf("HTTP/1.1 %d X\r\nLocation: http://127.0.0.1:1/\r\n"
 				 "Content-Length: 0\r\n\r\n", status);
@@ -335,6 +349,35 @@ static void what_is_sent(void **state)
 	http_free(h);
 }
 
+static void a_repeated_credential_is_not_told(void **state)
+{
+	const struct http_auth basic = { NULL, "somebody", "pass \"word" };
+	const struct http_request asked[] = { { .path = "/a" }, { .path = "/b", .auth = &basic },
+					      { .path = "/c" } };
+	const char *const said[] = { "Authorization: Bearer **********",
+				     "Authorization: Basic ****************************",
+				     "Authorization: Bearer brief" };
+	struct server s;
+	struct http_settings set;
+	struct http_answer a;
+	struct ps_err err = { 0 };
+	struct http *h;
+
+	(void)state;
+	server_start(&s, "echo echo echo");
+	set = quick(&s);
+	h = http_new(&set);
+	for (size_t i = 0; i < PS_NELEM(asked); i++) {
+		http_sign_in(h, &(struct http_auth) { .bearer = i == 2 ? "brief" : "my-token-1" });
+		assert_int_equal(http_call(h, &asked[i], &a, &err), 0);
+		assert_int_equal(a.status, 403);
+		assert_string_equal(buf_str(&a.body), said[i]);
+		http_answer_clear(&a);
+	}
+	http_free(h);
+	server_stop(&s);
+}
+
 static void not_faster_than_allowed(void **state)
 {
 	int64_t from = clock_boot_ns();
@@ -361,7 +404,7 @@ static void not_faster_than_allowed(void **state)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows) + 3];
+	struct CMUnitTest t[PS_NELEM(rows) + 4];
 	size_t n = PS_NELEM(rows);
 	int rc;
 
@@ -377,6 +420,7 @@ int main(int argc, char **argv)
 		};
 	t[n++] = (struct CMUnitTest) cmocka_unit_test(what_may_not_be_repeated_is_sent_once);
 	t[n++] = (struct CMUnitTest) cmocka_unit_test(what_is_sent);
+	t[n++] = (struct CMUnitTest) cmocka_unit_test(a_repeated_credential_is_not_told);
 	t[n++] = (struct CMUnitTest) cmocka_unit_test(not_faster_than_allowed);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	rc = _cmocka_run_group_tests("http", t, n, NULL, NULL);

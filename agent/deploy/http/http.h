@@ -7,8 +7,8 @@
  * only when the try before surely did nothing.
  *
  * TLS is checked always; redirects are not followed; proxy and certificates come from the settings
- * alone, never from the environment. An answer past the limit is none. It blocks; a handle belongs
- * to one thread.
+ * alone, never from the environment. An answer past the limit is none. Where an error repeats a
+ * credential that it was sent, stars stand in its place. It blocks; a handle belongs to one thread.
  */
 #ifndef PS_HTTP_H
 #define PS_HTTP_H

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { RETRY_AFTER_MAX_S = 86400 };
+#include <openssl/evp.h>
+
+enum { RETRY_AFTER_MAX_S = 86400, BLOT_MIN = 6 };
 
 /* A file that is sent, and where its next byte is. */
 struct source { const struct http_file *file; curl_off_t at; };
@@ -256,6 +258,56 @@ static void read_headers(struct sending *s)
 		s->a->wanted = xstrdup(found->value);
 }
 
+/* Too short a one could be any word. */
+static void blot(struct buf *body, const char *secret)
+{
+	size_t n = secret ? strlen(secret) : 0;
+	char *at;
+
+	while (n >= BLOT_MIN && body->len && (at = memmem(body->data, body->len, secret, n)))
+		memset(at, '*', n);
+}
+
+/* As JSON writes it. */
+static void blot_escaped(struct buf *body, const char *secret)
+{
+	struct buf text = BUF_INIT;
+
+	for (const char *c = secret ? secret : ""; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_addch(&text, '\\');
+		buf_addch(&text, *c);
+	}
+	blot(body, buf_str(&text));
+	buf_clear(&text);
+}
+
+static void blot_basic(struct buf *body, const struct http_auth *a)
+{
+	char *line = xasprintf("%s:%s", a->user, a->password);
+	char *coded = xcalloc(1, strlen(line) * 4 / 3 + 5);
+
+	EVP_EncodeBlock((unsigned char *)coded, (unsigned char *)line, (int)strlen(line));
+	blot(body, coded);
+	free(coded);
+	free(line);
+}
+
+/* A server that repeats in an error what it was sent must not bring it into logs and histories. */
+static void blot_credentials(const struct http *h, const struct http_auth *own, struct buf *body)
+{
+	const struct http_auth all[] = { { h->bearer, h->user, h->password },
+					 own ? *own : (struct http_auth) { NULL, NULL, NULL } };
+
+	for (size_t i = 0; i < PS_NELEM(all); i++) {
+		blot(body, all[i].bearer);
+		blot(body, all[i].password);
+		blot_escaped(body, all[i].password);
+		if (all[i].user && all[i].password)
+			blot_basic(body, &all[i]);
+	}
+}
+
 int http_send(struct http *h, const struct http_request *q, int64_t within_ms,
 	      struct http_answer *out, struct ps_err *err)
 {
@@ -271,6 +323,8 @@ int http_send(struct http *h, const struct http_request *q, int64_t within_ms,
 	out->status = (int)status;
 	out->retry_after_ms = 0;
 	out->outcome = HTTP_ANSWERED;
+	if (status >= 400)
+		blot_credentials(h, q->auth, &out->body);
 	if (code == CURLE_OK) {
 		read_headers(&s);
 	} else if (s.too_much) {
