@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,14 +111,20 @@ void sysd_init(void)
 
 void sysd_tell(const char *line)
 {
+	/* what is said again soon may be lost on one who does not listen now; the rest waits for
+	 * him a little */
+	bool again = strcmp(line, "WATCHDOG=1") == 0;
+	const struct timeval wait = { 1, 0 };
 	static bool complained;
 	int sock;
 
 	if (!manager_len)
 		return;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if ((sock < 0 || sendto(sock, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT,
-				(struct sockaddr *)&manager, manager_len) < 0) && !complained) {
+	if ((sock < 0 || setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+	     sendto(sock, line, strlen(line), MSG_NOSIGNAL | (again ? MSG_DONTWAIT : 0),
+		    (struct sockaddr *)&manager, manager_len) < 0) &&
+	    !(again && errno == EAGAIN) && !complained) {
 		log_warn("systemd", NULL, "it cannot be told '%s': %s", line, strerror(errno));
 		complained = true;
 	}

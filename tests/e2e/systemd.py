@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
@@ -26,15 +27,26 @@ class Manager:
         self.sock, self.heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), []
         name = f"penstock-notify-{os.getpid()}" if abstract else folder + "/notify"
         self.sock.bind("\0" + name if abstract else name)
-        self.sock.setblocking(False)
+        self.sock.settimeout(0.2)
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.listen, daemon=True)     # a queue holds ten
+        self.thread.start()
         self.env = {"NOTIFY_SOCKET": "@" + name if abstract else name}
 
-    def count(self, line):
-        try:
-            while True:
+    def listen(self):
+        while not self.ended.is_set():
+            try:
                 self.heard += self.sock.recv(4096).decode().split("\n")
-        except BlockingIOError:
-            return self.heard.count(line)
+            except TimeoutError:
+                pass
+
+    def count(self, line):
+        return list(self.heard).count(line)
+
+    def end(self):
+        self.ended.set()
+        self.thread.join(10)
+        self.sock.close()
 
 
 def told():
@@ -53,6 +65,7 @@ def told():
                     check(b"NOTIFY_SOCKET" not in f.read(), f"{role} could speak for the agent")
             a.parent.send_signal(signal.SIGSTOP)
             wait("it stands", lambda: open(f"/proc/{a.parent.pid}/stat").read().split(") ")[1][0] == "T")
+            run("sleep", "0.2")		# what was under way is heard
             alive = m.count("WATCHDOG=1")
             check(run("sleep", "0.5") and m.count("WATCHDOG=1") == alive, "a parent that stands is not alive")
             a.parent.send_signal(signal.SIGCONT)
@@ -65,8 +78,9 @@ def told():
             wait("and one that is refused", lambda: (m.count("RELOADING=1"), m.count("READY=1")) == (2, 3), 10)
             check(m.count("STOPPING=1") == 0, m.heard)
             a.stop()
-            check(m.count("STOPPING=1") == 1, m.heard)
+            wait("the end is told", lambda: m.count("STOPPING=1") == 1, 10)
         finally:
+            m.end()
             a.stop(audit=False)
             a.remove()
 
