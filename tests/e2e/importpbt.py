@@ -9,11 +9,13 @@ counted. Exit status 77 where there is no pbt or no sandbox.
 import contextlib
 import json
 import os
+import shlex
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import planted  # noqa: E402
 import prophecy_tool  # noqa: E402
 from agent import Instance, check, main, plain_toolchain, wait  # noqa: E402
 from prophecy_tool import PROJECT_ID, Tool  # noqa: E402
@@ -66,6 +68,7 @@ class Scene(Instance):
         for line in self.text.splitlines():     # as its reader would: each credential by its command
             if line.startswith("#   (umask"):
                 check(not os.system(f"DATABRICKS_TOKEN={w.token}; export DATABRICKS_TOKEN; " + line.lstrip("# ")), line)
+                planted.written.add(os.path.realpath(shlex.split(line[:-1])[-1]))
         old = read(self.dir, "penstock.yml")
         text = self.text.replace("    # id: ", f"    id: {PROJECT_ID}    # ").replace("    # url: ", f"    url: {URL}    # ")
         text = text.replace("provider: databricks\n", "provider: databricks\n    http: { retry: 5ms, per_second: 0 }\n")
