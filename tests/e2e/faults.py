@@ -85,7 +85,7 @@ def one(w, d, n, struck):
 def faults():
     struck, tries, began = collections.Counter(), collections.Counter(), time.monotonic()
     with World() as (w, d):
-        d.scripts = KEYS[:2]
+        d.scripts = KEYS[:2]        # these grant rights too, others in each version
         for n in range(SEED, SEED + HOW_MANY):
             if n % 100 == 0:        # a look at everything takes longer the more there is
                 w.reset()

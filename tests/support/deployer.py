@@ -100,6 +100,7 @@ class Deployer:
             path = f"{self.base()}/{os.path.dirname(os.path.dirname(wheel))}/{name_of(key)}/Script_1.py"
             components = [{"ScriptComponent": {"path": path, "nodeName": "script", "id": "s", "language": "python",
                                                "content": f"print('{key} {version}')"}}]
+            request["access_control_list"] = [{"group_name": f"readers of {version}", "permission_level": "CAN_VIEW"}]
             request["tasks"].append({"task_key": "script", "existing_cluster_id": "c1", "spark_python_task": {"python_file": path}})
         return canon({"fabric_id": "1174", "components": components, "request": request})
 
@@ -227,6 +228,7 @@ class Deployer:
         files, jobs = state["files"], {}
         for j in state["jobs"]:
             jobs.setdefault(j["settings"]["name"], []).append(j["settings"])
+        rights = {j["settings"]["name"]: [e for e in state["permissions"][str(j["job_id"])] if e[2] != "IS_OWNER"] for j in state["jobs"]}
         wanted = {r["key"]: r["digest"] for r in self.asked["rows"]}
         for key, digest in wanted.items():
             found = jobs.pop(name_of(key), [])
@@ -236,6 +238,8 @@ class Deployer:
             check(found[0]["max_concurrent_runs"] == request["max_concurrent_runs"], f"{key} has another version")
             check(found[0].get("schedule", {}).get("pause_status") == request.get("schedule", {}).get("pause_status"),
                   f"{key} is paused or not: {found[0].get('schedule')}")
+            granted = [["group_name", e["group_name"], e["permission_level"]] for e in request.get("access_control_list", [])]
+            check(rights[name_of(key)] == granted, f"{key} has the rights {rights[name_of(key)]}, not {granted}")
         for key, k in self.known.items():
             if key in wanted:
                 continue

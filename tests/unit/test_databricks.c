@@ -778,6 +778,50 @@ static void an_enforced_schedule_is_woken(void **state)
 	}
 }
 
+/* ---- pages ---- */
+
+/* Two tasks a page, and one job. */
+static void what_comes_in_pages_is_whole(void **state)
+{
+	struct fx *f = *state;
+	struct fabric_seen seen = { 0 };
+	struct fabric_run_now now = { 0 };
+	struct fabric_job j;
+	struct fabric_run r = { .job = &j, .token = "one" };
+	struct buf b = BUF_INIT;
+	enum fabric_outcome o;
+	struct ps_err err = { 0 };
+	char *id, *again, *run = NULL;
+
+	buf_adds(&b, "{\"request\":{\"name\":\"a\",\"tasks\":[");
+	for (int i = 0; i < 5; i++)
+		buf_addf(&b, "%s{\"task_key\":\"t%d\",\"notebook_task\":{\"notebook_path\":\"/x\"}}", i ? "," : "", i);
+	buf_adds(&b, "]}}");
+	assert_int_equal(cas_put_bytes(f->content, buf_str(&b), b.len, f->hex, &err), 0);
+	buf_clear(&b);
+	json_decref(workspace_ask("PUT", "options", json_pack("{si si}", "page_size", 2, "list_size", 1)));
+	made_by_another(f, OTHER("x", ""));
+	made_by_another(f, OTHER("y", ""));
+	assert_int_equal(put(f, NULL, &id, &o, &err), 0);
+	made_by_another(f, OTHER("z", ""));
+	dbx_forget_list(dbx_of(&f->t));
+	assert_int_equal(put(f, NULL, &again, &o, &err), 0); /* on the second page of the list */
+	assert_string_equal(again, id);
+	assert_int_equal(o, FABRIC_ALREADY);
+	j = job(f, id);
+	assert_int_equal(dbx_look(&f->t, &j, 1, &seen, &err), 0);
+	assert_string_equal(seen.sha256, f->hex);
+	assert_int_equal(dbx_runs.start(&f->t, &r, &run, &o, &err), 0);
+	r.id = run;
+	assert_int_equal(dbx_runs.now(&f->t, &r, &now, &err), 0);
+	assert_int_equal(now.ntasks, 5);
+	fabric_run_now_clear(&now);
+	fabric_seen_clear(&seen, 1);
+	free(run);
+	free(again);
+	free(id);
+}
+
 static void lost_answers_are_looked_for(void **state)
 {
 	static const char *const faults[] = {
@@ -960,7 +1004,7 @@ int main(int argc, char **argv)
 		CASE(forbidden_is_not_absent),
 		CASE(a_deleted_job_that_is_forbidden), CASE(rights_that_are_refused), CASE(rights_of_a_definition_that_is_gone),
 		CASE(scripts_come_before_their_job), CASE(what_has_no_version_is_written_again), CASE(an_enforced_schedule_is_woken),
-		CASE(scopes_get_what_jobs_name),
+		CASE(scopes_get_what_jobs_name), CASE(what_comes_in_pages_is_whole),
 		CASE(lost_answers_are_looked_for), CASE(a_quota_is_no_reason_to_try_again),
 		CASE(what_was_taken_out_goes_away), CASE(a_token_for_a_machine), CASE(a_run_and_its_repair),
 	};
