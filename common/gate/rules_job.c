@@ -90,12 +90,12 @@ static int instances_of(struct job_at *j, const struct job_view *v, const char *
 	return rc;
 }
 
-static bool has_instance(const struct pipeline_instances *l, const char *name)
+/* A pipeline without default.json has its defaults all the same. */
+static bool is_default(const char *name)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->v[i].name, name) == 0)
-			return true;
-	return false;
+	const char *slash = strrchr(name, '/');
+
+	return strcmp(slash ? slash + 1 : name, "default") == 0;
 }
 
 /* Rule 48 for one task. */
@@ -106,7 +106,7 @@ static void uses_instance(struct job_at *j, const struct doc_node *task, const c
 	const char *name = doc_string(at);
 	char *key;
 
-	if (!name || strcmp(name, "default") == 0 || strstr(name, "{{") || has_instance(l, name))
+	if (!name || is_default(name) || strstr(name, "{{") || pipeline_has_instance(l, name))
 		return;
 	key = xasprintf("%s %s", j->e->key, task_key);
 	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,
@@ -129,7 +129,7 @@ static void derived_instance(struct job_at *j, const struct doc_node *task, cons
 			char *key;
 
 			if (!d->config || strcmp(d->from, j->e->key) != 0 ||
-			    has_instance(l, d->config))
+			    pipeline_has_instance(l, d->config))
 				continue;
 			key = xasprintf("%s %s %s", j->e->key, task_key, d->config);
 			rule_hit(j->r, RULE_DERIVED_INSTANCE, j->file,

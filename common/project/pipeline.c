@@ -70,30 +70,61 @@ char *pipeline_wheel(const char *name, const char *version)
 	return buf_steal(&out);
 }
 
-static int add_json_of(struct tree *t, const char *folder, const char *below, const char *sub,
-		       struct pipeline_instances *out, struct ps_err *err)
+/* Where instances lie in a pipeline's folder. */
+static const struct place_of { const char *path; bool deep; } places[] = {
+	{ "code/configs/resources", false }, { "code/src/main/resources", true },
+};
+
+static void add_instance(struct pipeline_instances *out, const struct tree_entry *e,
+			 const char *below)
 {
-	char *dir = xasprintf("%s/%s/%s", folder, below, sub);
-	struct tree_list l;
-	int rc = tree_list(t, dir, &l, err);
+	struct pipeline_instance *to;
+
+	out->v = xgrow(out->v, out->n, &out->cap, sizeof(*out->v));
+	to = &out->v[out->n++];
+	to->name = xstrndup(e->name, strlen(e->name) - strlen(".json"));
+	to->path = fs_join(below, e->name);
+	memcpy(to->oid, e->oid, sizeof(to->oid));
+}
+
+static bool is_file(const struct tree_entry *e, const char *end)
+{
+	return (e->kind == TREE_FILE || e->kind == TREE_EXEC) && ps_ends(e->name, end);
+}
+
+static bool holds_defaults(const struct tree_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_file(&l->v[i], ".conf"))
+			return true;
+	return false;
+}
+
+/* One folder below a place, depth counted from it: the place itself, 0, holds none. */
+static int add_json_of(struct tree *t, const char *folder, const char *below, unsigned depth,
+		       bool deep, struct pipeline_instances *out, struct ps_err *err)
+{
+	enum { DEPTH = 32 };
+	char *dir = fs_join(folder, below);
+	struct tree_list l = { NULL, 0 };
+	int rc = depth || tree_is_dir(t, dir) ? tree_list(t, dir, &l, err) : 0;
+	bool here = depth && (!deep || ps_ends(below, "/config") || holds_defaults(&l));
 
 	free(dir);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < l.n; i++) {
+	for (size_t i = 0; i < l.n && rc == 0; i++) {
 		const struct tree_entry *e = &l.v[i];
-		struct pipeline_instance *to;
+		char *sub;
 
-		if ((e->kind != TREE_FILE && e->kind != TREE_EXEC) || !ps_ends(e->name, ".json"))
+		if (here && is_file(e, ".json"))
+			add_instance(out, e, below);
+		if (e->kind != TREE_DIR || depth == (deep ? DEPTH : 1))
 			continue;
-		out->v = xgrow(out->v, out->n, &out->cap, sizeof(*out->v));
-		to = &out->v[out->n++];
-		to->name = xstrndup(e->name, strlen(e->name) - strlen(".json"));
-		to->path = xasprintf("%s/%s/%s", below, sub, e->name);
-		memcpy(to->oid, e->oid, sizeof(to->oid));
+		sub = fs_join(below, e->name);
+		rc = add_json_of(t, folder, sub, depth + 1, deep, out, err);
+		free(sub);
 	}
 	tree_list_clear(&l);
-	return 0;
+	return rc;
 }
 
 static int by_name(const void *pa, const void *pb)
@@ -107,22 +138,11 @@ static int by_name(const void *pa, const void *pb)
 int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out,
 		       struct ps_err *err)
 {
-	static const char *const places[] = { "code/configs/resources", "code/src/main/resources" };
 	int rc = 0;
 
 	*out = (struct pipeline_instances) { NULL, 0, 0 };
-	for (size_t i = 0; i < PS_NELEM(places) && rc == 0; i++) {
-		char *dir = fs_join(folder, places[i]);
-		struct tree_list l = { NULL, 0 };
-
-		if (tree_is_dir(t, dir))
-			rc = tree_list(t, dir, &l, err);
-		for (size_t k = 0; k < l.n && rc == 0; k++)
-			if (l.v[k].kind == TREE_DIR)
-				rc = add_json_of(t, folder, places[i], l.v[k].name, out, err);
-		tree_list_clear(&l);
-		free(dir);
-	}
+	for (size_t i = 0; i < PS_NELEM(places) && rc == 0; i++)
+		rc = add_json_of(t, folder, places[i].path, 0, places[i].deep, out, err);
 	if (rc < 0)
 		pipeline_instances_clear(out);
 	else if (out->n > 1)
@@ -138,4 +158,20 @@ void pipeline_instances_clear(struct pipeline_instances *l)
 	}
 	free(l->v);
 	*l = (struct pipeline_instances) { NULL, 0, 0 };
+}
+
+bool pipeline_has_instance(const struct pipeline_instances *l, const char *name)
+{
+	bool way = strchr(name, '/') != NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const char *path = l->v[i].path;
+		size_t n = strlen(path) - strlen(".json"), named = strlen(name);
+
+		if (way ? n > named && path[n - named - 1] == '/' &&
+				memcmp(path + n - named, name, named) == 0
+			: strcmp(l->v[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }

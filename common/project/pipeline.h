@@ -24,10 +24,15 @@ struct pipeline_instances { struct pipeline_instance *v; size_t n, cap; };
 
 /*
  * The config instances of the pipeline at `folder` (from the top of the tree), sorted by name:
- * every *.json of a folder below code/configs/resources or code/src/main/resources.
+ * every *.json of a folder in code/configs/resources and, for Scala, of those folders at any depth
+ * below code/src/main/resources that are called config or hold a *.conf, the defaults. What else
+ * lies there are resources of the program.
  */
 int pipeline_instances(struct tree *t, const char *folder, struct pipeline_instances *out,
 		       struct ps_err *err) PS_MUSTCHECK;
 void pipeline_instances_clear(struct pipeline_instances *l);
+/* Has it the one that a task's `-i` names? By name, or by its way on the class path without .json,
+ * as jobs of early versions of Prophecy have it. */
+bool pipeline_has_instance(const struct pipeline_instances *l, const char *name);
 
 #endif

@@ -21,7 +21,7 @@ static const struct field {
 } fields[FIELDS_MAX] = {
 	{ "second", 0, 59, NULL },       { "minute", 0, 59, NULL },  { "hour", 0, 23, NULL },
 	{ "day of month", 1, 31, NULL }, { "month", 1, 12, months }, { "day of week", 1, 7, days },
-	{ "year", 1970, 2099, NULL },
+	{ "year", 1970, 2199, NULL },
 };
 
 /* A number or word at *p; false when there is none in range. */
@@ -41,57 +41,65 @@ static bool value(const struct field *f, const char **p)
 	return len && n >= f->min && n <= f->max;
 }
 
-static bool step(const char **p)
+/* Quartz turns the whole of it into capitals before it looks. */
+static bool letter(const char **p, char capital)
 {
+	if (toupper((unsigned char)**p) != capital)
+		return false;
+	++*p;
+	return true;
+}
+
+/* A step is no longer than its field; that of years is free. */
+static bool step(const struct field *f, const char **p)
+{
+	unsigned n = 0;
 	size_t len = 0;
 
 	if (**p != '/')
 		return true;
 	++*p;
-	while (isdigit((unsigned char)(*p)[len]))
-		len++;
-	if (!len || len > 4 || strspn(*p, "0") == len)
-		return false;
+	while (isdigit((unsigned char)(*p)[len]) && len < 5)
+		n = n * 10 + (unsigned)((*p)[len++] - '0');
 	*p += len;
+	return n && len < 5 && n <= f->max;
+}
+
+/* What only days know: L, L-3, LW, L-3W. */
+static bool day_word(const struct field *f, const char **p)
+{
+	static const struct field offset = { "offset", 0, 30, NULL };
+	bool month = f == &fields[DAY_OF_MONTH];
+
+	if ((!month && f != &fields[DAY_OF_WEEK]) || !letter(p, 'L'))
+		return false;
+	if (month && **p == '-') {
+		++*p;
+		if (!value(&offset, p))
+			return false;
+	}
+	if (month)
+		letter(p, 'W');
 	return true;
 }
 
-/* What only days know: L, L-3, LW, 15W, 6L, 6#3. */
-static bool day_word(const struct field *f, const char **p)
-{
-	bool month = f == &fields[DAY_OF_MONTH];
-
-	if (!month && f != &fields[DAY_OF_WEEK])
-		return false;
-	if (**p == 'L') {
-		++*p;
-		if (month && **p == 'W')
-			++*p;
-		else if (month && **p == '-') {
-			++*p;
-			return value(&fields[DAY_OF_MONTH], p);
-		}
-		return true;
-	}
-	return false;
-}
-
+/* 15W, 6L, 6#3, 1-5, 1/5. */
 static bool after_value(const struct field *f, const char **p)
 {
-	if (f == &fields[DAY_OF_MONTH] && **p == 'W')
-		++*p;
-	else if (f == &fields[DAY_OF_WEEK] && **p == 'L')
-		++*p;
-	else if (f == &fields[DAY_OF_WEEK] && **p == '#') {
+	if (f == &fields[DAY_OF_MONTH] && letter(p, 'W'))
+		return step(f, p);
+	if (f == &fields[DAY_OF_WEEK] && letter(p, 'L'))
+		return step(f, p);
+	if (f == &fields[DAY_OF_WEEK] && **p == '#') {
 		++*p;
 		if (**p < '1' || **p > '5')
 			return false;
 		++*p;
 	} else if (**p == '-') {
 		++*p;
-		return value(f, p) && step(p);
+		return value(f, p) && step(f, p);
 	}
-	return step(p);
+	return step(f, p);
 }
 
 /* One part of a list. */
@@ -99,10 +107,10 @@ static bool part(const struct field *f, const char **p)
 {
 	if (**p == '*') {
 		++*p;
-		return step(p);
+		return step(f, p);
 	}
 	if (**p == '/')
-		return step(p);
+		return step(f, p);
 	return day_word(f, p) || (value(f, p) && after_value(f, p));
 }
 
@@ -112,11 +120,12 @@ static bool field_ok(const struct field *f, const char *text)
 
 	if (strcmp(text, "?") == 0)
 		return f == &fields[DAY_OF_MONTH] || f == &fields[DAY_OF_WEEK];
+	p += strspn(p, ",");
 	do {
 		if (!part(f, &p))
 			return false;
-	} while (*p++ == ',');
-	return p[-1] == '\0';
+	} while (*p == ',' && *(p += strspn(p, ","))); /* Quartz minds no comma too many */
+	return *p == '\0';
 }
 
 static char *judge(char *const *text, size_t n)
@@ -154,6 +163,16 @@ char *quartz_fault(const char *text)
 	return why;
 }
 
+/* The short names of java.util.TimeZone that are in no zoneinfo. */
+static bool is_java_zone(const char *name)
+{
+	static const char names[] = " ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST "
+				    "JST MIT NET NST PLT PNT PRT PST SST VST ";
+	const char *at = strlen(name) == 3 && !strchr(name, ' ') ? strstr(names, name) : NULL;
+
+	return at && at[-1] == ' ' && at[3] == ' ';
+}
+
 bool quartz_zone_is_known(const char *name)
 {
 	static const char base[] = "/usr/share/zoneinfo";
@@ -164,7 +183,8 @@ bool quartz_zone_is_known(const char *name)
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_/:") !=
 		    strlen(name))
 		return false;
-	if (strcmp(name, "Z") == 0 || ps_starts(name, "GMT") || ps_starts(name, "UTC"))
+	if (strcmp(name, "Z") == 0 || is_java_zone(name) || ps_starts(name, "GMT") ||
+	    ps_starts(name, "UTC"))
 		return true; /* with an offset behind, as Java writes them */
 	path = fs_join(base, name);
 	known = !fs_exists(base) || fs_exists(path);

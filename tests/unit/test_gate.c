@@ -29,6 +29,9 @@ static struct ps_err err;
 #define JOB(components, tasks) \
 	"{\"fabric_id\": \"1174\", \"components\": [" components "], \"request\": {\"tasks\": [" tasks "]}}"
 #define GOOD_JOB JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\"}")
+#define RUNS_JAR(instance) \
+	JOB(COMPONENT("pipelines/a"), "{\"task_key\": \"t\", \"spark_jar_task\": " \
+	    "{\"parameters\": [\"-i\", \"" instance "\"]}}")
 #define PJOB "{\"metainfo\": {}, \"processes\": {}, \"connections\": []}"
 
 #define POINTER \
@@ -38,6 +41,7 @@ static struct ps_err err;
 #define F_SETUP "pipelines/a/code/setup.py"
 #define F_WORKFLOW "pipelines/a/code/.prophecy/workflow.latest.json"
 #define F_PROD "pipelines/a/code/configs/resources/config/prod.json"
+#define F_RESOURCES "pipelines/a/code/src/main/resources/"
 #define F_JOB "jobs/j/code/databricks-job.json"
 #define F_PJOB "jobs/j/code/prophecy-job.json"
 
@@ -203,6 +207,10 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "038 missing", F_PJOB, NULL,
 	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file 'jobs/j/code/prophecy-job.json' "
 	  "[PS-JOB-102]\n" },
+	{ "047 below config", F_RESOURCES "com/shop/config/prod.json", "[]",
+	  F_RESOURCES "com/shop/config/prod.json:1:1: error: holds a list, not an object "
+	  "[PS-PIPE-047]\n" },
+	{ "047 a resource of the program", F_RESOURCES "data/list.json", "[]", "" },
 	{ "048 instance", F_JOB,
 	  JOB(COMPONENT("pipelines/a"),
 	      "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
@@ -212,6 +220,11 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "048 there", F_JOB, JOB(COMPONENT("pipelines/a"),
 				  "{\"task_key\": \"t\", \"python_wheel_task\": {\"parameters\": "
 	  "[\"-i\", \"prod\"]}}"), "" },
+	{ "048 by its way, there", F_JOB, RUNS_JAR("resources/config/prod"), "" },
+	{ "048 by its way, default", F_JOB, RUNS_JAR("com/shop/a/config/default"), "" },
+	{ "048 by its way, not there", F_JOB, RUNS_JAR("other/config/prod"),
+	  F_JOB ":1:201: warning: task 't' picks config instance 'other/config/prod', which "
+	  "'pipelines/a' does not have [PS-JOB-048]\n" },
 	{ "101 fabric", F_YML,
 	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 9, scheduler: {Databricks: {}}}"),
 	  F_JOB ":1:15: warning: fabric_id is 1174, pbt_project.yml says 9 [PS-JOB-034]\n"

@@ -15,12 +15,19 @@ static const struct row { const char *text; bool good; } rows[] = {
 	{ "0 0 12 LW * ?", true }, { "0 0 12 15W JAN,mar ?", true }, { "0 0 0 ? * 6L", true },
 	{ "0 0 0 ? * 6#3", true }, { "0 0 0 1/5 * ? 2026-2030", true }, { "0 0 22-2 * * ?", true },
 	{ "0  0\t6 * * ?", true }, { "0 /5 * * * ?", true },
+	{ "0 0 12 L-3W * ?", true }, { "0 0 12 15w,1W * ?", true }, { "0 0 12 lw * ?", true },
+	{ "0 0 12 l-0 * ?", true }, { "0 0 0 ? * fril", true }, { "0 0 0 ? * l", true },
+	{ "0 0 6,,18, * * ?", true }, { "0 0 6 ,1 * ?", true }, { "0 0 6 * * ? 2101", true },
+	{ "0 0 0 ? * 2/7", true }, { "0 0/59 * * * ? */9", true },
+	{ "0 0/60 * * * ?", false }, { "0 0 */24 * * ?", false }, { "0 0 6 1/32 * ?", false },
+	{ "0 0 6 L-31 * ?", false }, { "0 0 6 ? * 6W", false }, { "0 0 6 ? * LW", false },
+	{ "0 0 6 6L * ?", false }, { "0 0 , * * ?", false },
 	{ "", false }, { "0 6 * * *", false }, { "0 0 6 * * * *", false }, { "0 0 6 ? * ?", false },
 	{ "60 0 6 * * ?", false }, { "0 0 24 * * ?", false }, { "0 0 6 32 * ?", false },
 	{ "0 0 6 0 * ?", false }, { "0 0 6 * 13 ?", false }, { "0 0 6 ? * 8", false },
 	{ "0 0 6 * * ? 1969", false }, { "0 0 6 * FOO ?", false }, { "? 0 6 * * ?", false },
-	{ "0 0/0 6 * * ?", false }, { "0 0 6 1- * ?", false }, { "0 0 6 ,1 * ?", false },
-	{ "0 0 6 ? * 6#6", false }, { "0 0 6 * * ? * *", false }, { "0 0 6, * * ?", false },
+	{ "0 0/0 6 * * ?", false }, { "0 0 6 1- * ?", false },
+	{ "0 0 6 ? * 6#6", false }, { "0 0 6 * * ? * *", false },
 	{ "-1 0 6 * * ?", false }, { "0 0 6 L * L", false },
 };
 
@@ -39,8 +46,9 @@ static void expressions(void **state)
 static void zones(void **state)
 {
 	static const char *const good[] = { "UTC", "Europe/Berlin", "GMT+01:00", "Z",
-					    "America/Argentina/Ushuaia" };
+					    "America/Argentina/Ushuaia", "PST", "IST" };
 	static const char *const bad[] = { "", "../passwd", "/etc/passwd", "Europe/Ber lin",
+					   "XYZ", "PS", "T A",
 					   "Europe/\n" };
 
 	(void)state;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/base/buf.h"
+#include "common/project/pipeline.h"
 #include "common/project/survey.h"
 #include "common/tree/repo.h"
 #include "common/tree/tree_id.h"
@@ -112,6 +113,37 @@ static void everything_is_told(void **state)
 		tree_close(t[i]);
 	}
 	repo_close(r);
+}
+
+/* Where Scala's lie: beside their defaults at any depth, or in a folder called config. */
+static void instances_of_scala(void **state)
+{
+	struct pipeline_instances l;
+	struct tree *t;
+
+	(void)state;
+	NEED_OPENAT2();
+	gitdir_file("s/p/code/src/main/resources/com/shop/cfg/dev.json", "{}");
+	gitdir_file("s/p/code/src/main/resources/com/shop/cfg/p.conf", "");
+	gitdir_file("s/p/code/src/main/resources/com/shop/config/qa.json", "{}");
+	gitdir_file("s/p/code/src/main/resources/config/prod.json", "{}");
+	gitdir_file("s/p/code/src/main/resources/lists/colours.json", "[]");
+	gitdir_file("s/p/code/src/main/resources/top.json", "[]");
+	gitdir_file("s/p/code/configs/resources/p/own.json", "{}");
+	gitdir_file("s/p/code/configs/resources/p/deep/config/no.json", "[]");
+	assert_int_equal(tree_dir_open(&t, "s", &err), 0);
+	assert_int_equal(pipeline_instances(t, "p", &l, &err), 0);
+	assert_int_equal(l.n, 4);
+	assert_string_equal(l.v[0].name, "dev");
+	assert_string_equal(l.v[0].path, "code/src/main/resources/com/shop/cfg/dev.json");
+	assert_string_equal(l.v[1].name, "own");
+	assert_true(pipeline_has_instance(&l, "prod"));
+	assert_true(pipeline_has_instance(&l, "com/shop/cfg/dev"));
+	assert_false(pipeline_has_instance(&l, "shop/dev"));
+	assert_false(pipeline_has_instance(&l, "fg/dev"));
+	assert_false(pipeline_has_instance(&l, "colours"));
+	pipeline_instances_clear(&l);
+	tree_close(t);
 }
 
 static char *reduced(const char *text)
@@ -295,7 +327,8 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest tests[] = {
-		CASE(everything_is_told), cmocka_unit_test(reduced_text_depends_on_meaning_alone),
+		CASE(everything_is_told), CASE(instances_of_scala),
+		cmocka_unit_test(reduced_text_depends_on_meaning_alone),
 		cmocka_unit_test(tagged_values_keep_their_kind), cmocka_unit_test(empty_lists_do_not_explode),
 		cmocka_unit_test(aliases_do_not_explode), CASE(export_is_the_tree),
 			CASE(export_refuses_by_name),
