@@ -72,7 +72,9 @@ static void odd_bytes(struct rules *r)
 	} odd[] = {
 		{ "\xef\xbb\xbf", "bom", "a byte order mark", true },
 		{ "\r\n", "cr", "a line that ends in CR LF", false },
-		{ "\t", "tab", "a tab", false },
+		{ "\t", "tab",
+		  "a tab; Prophecy's own tool takes it in quotes, | blocks and comments alone",
+		  false },
 	};
 	const struct buf *b = &r->p->read.bytes;
 
