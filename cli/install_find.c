@@ -3,7 +3,6 @@
 
 #include "cli/install.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,12 +10,13 @@
 
 #include "common/base/fsutil.h"
 #include "common/base/spawn.h"
+#include "common/tree/repo_walk.h"
 
-enum { DEPTH = 8, FOLDERS = 200000, REFS_MAX = 64 << 20 };
+enum { REFS_MAX = 64 << 20 };
 
-struct walk {
+struct found {
 	struct conf_names *paths;
-	size_t cap, left;
+	size_t cap;
 };
 
 static bool is_bare(int dirfd)
@@ -26,40 +26,16 @@ static bool is_bare(int dirfd)
 		faccessat(dirfd, "refs", F_OK, 0) == 0;
 }
 
-/* Takes dirfd over. Neither into a repository nor over links. */
-static void walk(struct walk *w, int dirfd, const char *path, int depth)
+/* Not into a repository. */
+static bool look(void *arg, int dirfd, const char *path)
 {
-	DIR *list = fdopendir(dirfd);
-	struct dirent *d;
+	struct found *f = arg;
 
-	if (!list) {
-		close(dirfd);
-		return;
-	}
-	if (is_bare(dirfd) || faccessat(dirfd, ".git/HEAD", F_OK, 0) == 0) {
-		struct conf_names *p = w->paths;
-
-		p->v = xgrow(p->v, p->n, &w->cap, sizeof(*p->v));
-		p->v[p->n++] = xstrdup(path);
-		closedir(list);
-		return;
-	}
-	while (depth > 0 && w->left && (d = readdir(list))) {
-		char *below;
-		int fd;
-
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		    (d->d_type != DT_DIR && d->d_type != DT_UNKNOWN))
-			continue;
-		fd = openat(dirfd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		w->left--;
-		below = fs_join(path, d->d_name);
-		walk(w, fd, below, depth - 1);
-		free(below);
-	}
-	closedir(list);
+	if (!is_bare(dirfd) && faccessat(dirfd, ".git/HEAD", F_OK, 0) < 0)
+		return true;
+	f->paths->v = xgrow(f->paths->v, f->paths->n, &f->cap, sizeof(*f->paths->v));
+	f->paths->v[f->paths->n++] = xstrdup(path);
+	return false;
 }
 
 static int by_name(const void *a, const void *b)
@@ -69,17 +45,18 @@ static int by_name(const void *a, const void *b)
 
 int site_find(const char *folder, struct conf_names *paths, struct ps_err *err)
 {
-	struct walk w = { .paths = paths, .left = FOLDERS };
+	struct found f = { .paths = paths };
+	size_t left = REPO_WALK_FOLDERS;
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*paths = (struct conf_names) { NULL, 0 };
 	if (fd < 0)
 		return ps_err_errno(err, "cannot open '%s'", folder);
-	walk(&w, fd, folder, DEPTH);
+	repo_walk(fd, folder, &left, look, &f);
 	if (paths->n)
 		qsort(paths->v, paths->n, sizeof(*paths->v), by_name);
-	return w.left ? 0 : ps_err_set(err, PS_ELIMIT, "more than %d folders below '%s': not all "
-				       "were searched", FOLDERS, folder);
+	return left ? 0 : ps_err_set(err, PS_ELIMIT, "more than %d folders below '%s': not all "
+				     "were searched", REPO_WALK_FOLDERS, folder);
 }
 
 static int git(const struct site *s, const char *const *words, int in, struct buf *out,

@@ -4,76 +4,51 @@
 
 #include "agent/gate/work.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "common/base/fsutil.h"
 #include "common/base/log.h"
+#include "common/tree/repo_walk.h"
 
-enum {
-	WALK_DEPTH = 8,			/* below a root: groups within groups */
-	WALK_DIRS = 200000,
-	FOUND_MAX = WIRE_LIST_MAX,
-};
+enum { FOUND_MAX = WIRE_LIST_MAX };
 
-struct walk {
+struct finding {
 	char **v;
 	size_t n, cap, left;
 };
 
-static void found(struct walk *w, const char *path)
+static void found(struct finding *f, const char *path)
 {
 	char *real = realpath(path, NULL);
 
 	if (!real)
 		return;			/* gone this moment */
-	w->v = xgrow(w->v, w->n, &w->cap, sizeof(*w->v));
-	w->v[w->n++] = real;
+	f->v = xgrow(f->v, f->n, &f->cap, sizeof(*f->v));
+	f->v[f->n++] = real;
 }
 
-/* Takes dirfd over. Not into repositories that have our hook, nor folders named .git or X.git. */
-static void walk(struct walk *w, int dirfd, const char *path, int depth)
+/* Not into repositories that have our hook, nor folders named .git or X.git. */
+static bool look(void *arg, int dirfd, const char *path)
 {
-	DIR *list = fdopendir(dirfd);
-	struct dirent *d;
+	struct finding *f = arg;
+	bool ours = faccessat(dirfd, "hooks/penstock.hook", F_OK, 0) == 0;
 
-	if (!list) {
-		close(dirfd);
-		return;
-	}
-	if (faccessat(dirfd, "hooks/penstock.hook", F_OK, 0) == 0) {
-		found(w, path);
-		closedir(list);
-		return;
-	}
-	while (depth > 0 && !ps_ends(path, ".git") && w->left && w->n < FOUND_MAX &&
-	       (d = readdir(list))) {
-		char *below;
-		int fd;
-
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		    (d->d_type != DT_DIR && d->d_type != DT_UNKNOWN))
-			continue;
-		fd = openat(dirfd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		w->left--;
-		below = fs_join(path, d->d_name);
-		walk(w, fd, below, depth - 1);
-		free(below);
-	}
-	closedir(list);
+	if (ours)
+		found(f, path);
+	if (f->n == FOUND_MAX)
+		f->left = 0;
+	return !ours && !ps_ends(path, ".git");
 }
 
-static void walk_root(struct work *w, struct walk *all, const struct conf_root *root,
+static void walk_root(struct work *w, struct finding *all, const struct conf_root *root,
 		      struct buf *problem)
 {
 	char *path = config_root_path(root, w->paths->base);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
-		walk(all, fd, path, WALK_DEPTH);
+		repo_walk(fd, path, &all->left, look, all);
 	else
 		buf_addf(problem, "%sthe root '%s' cannot be read", problem->len ? "; " : "", path);
 	free(path);
@@ -81,16 +56,16 @@ static void walk_root(struct work *w, struct walk *all, const struct conf_root *
 
 int work_find(struct work *w, const struct msg *m, struct ps_err *err)
 {
-	struct walk all = { .left = WALK_DIRS };
+	struct finding all = { .left = REPO_WALK_FOLDERS };
 	struct buf problem = BUF_INIT;
 	struct wire_found a = { .id = m->u.find.id };
 	int rc;
 
 	for (size_t i = 0; i < w->cfg->nroots; i++)
 		walk_root(w, &all, &w->cfg->roots[i], &problem);
-	if (!all.left || all.n == FOUND_MAX)
+	if (!all.left)
 		buf_addf(&problem, "%smore than %d folders below the roots: not all were searched",
-			 problem.len ? "; " : "", WALK_DIRS);
+			 problem.len ? "; " : "", REPO_WALK_FOLDERS);
 	a.problem = problem.len ? buf_str(&problem) : NULL;
 	a.repositories.v = (const char *const *)all.v;
 	a.repositories.n = all.n;
