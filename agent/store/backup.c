@@ -3,7 +3,9 @@
 
 #include "agent/store/backup.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +81,24 @@ static int publish(int dfd, const char *tmp, const char *name, int fd, int64_t *
 	return rc;
 }
 
+/* With roles that are users it is core's account that writes, not who asked. */
+static int cannot_write(const char *dir, struct ps_err *err)
+{
+	struct passwd pw, *found = NULL;
+	char room[4096], number[24];
+	const char *user = number;
+	int no = errno;
+
+	if (no != EACCES && no != EPERM)
+		return ps_err_errno(err, "the agent cannot write into '%s'", dir);
+	snprintf(number, sizeof(number), "%u", (unsigned)geteuid());
+	if (getpwuid_r(geteuid(), &pw, room, sizeof(room), &found) == 0 && found)
+		user = pw.pw_name;
+	return ps_err_set(err, PS_EIO, "the agent writes the backup as '%s', which may not write into '%s'; give it "
+			  "a folder of its own there and name that: install -d -o %s -m 0700 %s/penstock",
+			  user, dir, user, dir);
+}
+
 int store_backup(struct store_tx *tx, const char *path, int64_t *bytes, struct ps_err *err)
 {
 	char *dir = xstrdup(path), *name = strrchr(dir, '/'), tmp[64], *full = NULL;
@@ -97,7 +117,7 @@ int store_backup(struct store_tx *tx, const char *path, int64_t *bytes, struct p
 	if (dfd >= 0)
 		fd = openat(dfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		rc = ps_err_errno(err, "the agent cannot write into '%s'", dir);
+		rc = cannot_write(dir, err);
 		goto out;
 	}
 	rc = fill(tx, full, err);

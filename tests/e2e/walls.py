@@ -258,6 +258,27 @@ def nobody_looks_into_another(a):
         victim.wait()
 
 
+def a_backup_is_cores(a):
+    """Whoever asks, core writes it; the words say what it lacks, and what they say mends it."""
+    folder = a.base + "/backup"
+    os.mkdir(folder, 0o755)
+    p = a.penstock("backup", folder, expect=1)
+    check(f"as '{NAME['core']}', which may not write into '{folder}'" in p.stderr, p.stderr)
+    command = p.stderr[p.stderr.index("install -d"):].split("\n")[0].split()
+    check(command[-1] == folder + "/penstock", f"{command}")
+    run(*command)
+    a.penstock("backup", command[-1])
+    files = os.listdir(command[-1])
+    check(len(files) == 1 and os.stat(f"{command[-1]}/{files[0]}").st_uid == UID["core"] and
+          os.stat(f"{command[-1]}/{files[0]}").st_mode & 0o777 == 0o600, f"{files}")
+
+
+def memory_is_told(a):
+    """The build role has no right to make a cgroup here, and says what it does instead."""
+    facts = a.json("status")["facts"]
+    check(any(f.startswith("sandbox: bubblewrap, user namespace; memory measured twice a second") for f in facts), f"{facts}")
+
+
 def apart():
     """A push, a build, two deployments, an approval and a run, each step by its own user; then the walls are tried."""
     with Apart() as a:
@@ -280,6 +301,8 @@ def apart():
         p = a.penstock("run", job, "--fabric", "development", expect=1)
         log = a.penstock("log", a.items("runs")[0]["id"]).stdout
         check("pyspark" in log and "ermission" not in log, p.stdout + p.stderr + log)
+        a_backup_is_cores(a)
+        memory_is_told(a)
         each_reads_what_it_needs(a)
         only_deploy_has_the_secret(a)
         nobody_looks_into_another(a)
