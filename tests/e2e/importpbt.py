@@ -161,6 +161,11 @@ def the_same_jobs():
             w.faults({"match": "GET /api/2.2/jobs/get", "fault": "forbidden"})
             check("PERMISSION_DENIED" in a.deploy(DEV, "1.0.1", "failed")["reason"], "it was not refused")
             w.faults()
+            c.push(f"HEAD:refs/tags/{DEV}/1.0.2")   # nor one for ours that is called otherwise than it was
+            w.edit(first["job_development"], set={"/name": "monthly"})
+            failed = a.deploy(DEV, "1.0.2", "failed")["reason"]
+            check("is 'monthly', and was imported as 'job_development'" in failed, failed)
+            w.edit(first["job_development"], set={"/name": "job_development"})
             a.release(c, "1.1")
             check(ids(w, [strange]) == first, f"{ids(w, [strange])}, not {first}")
             made = [x["path"] for x in w.calls("POST", since=calls) if x["path"].endswith("/jobs/create")]
