@@ -161,12 +161,14 @@ static int store_ids(struct cli *cli, const struct pbtconf *c, const struct cmd_
 	if (!c->njobs)
 		return CLI_OK;
 	if (!a->opt[OPT_REPOSITORY]) {
+		char *dir = cli_quote(a->arg[0]);
+
 		fprintf(stderr,
-			"%zu job ids are not stored: they belong to a project; next, with these "
-			"fabrics "
-			"in penstock.yml and reloaded: %s import pbt %s --repo NAME [--project "
-			"PATH]\n",
-			c->njobs, cli_self(cli), a->arg[0]);
+			"%zu job id%s not stored: they belong to a project; next, with these "
+			"fabrics in penstock.yml and reloaded: %s import pbt %s --repo NAME "
+			"[--project PATH]\n",
+			c->njobs, c->njobs == 1 ? " is" : "s are", cli_self(cli), dir);
+		free(dir);
 		return CLI_OK;
 	}
 	body = ids_of(c, a);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -28,6 +29,9 @@
 #include "common/wire/frame.h"
 #include "tests/support/store_fill.h"
 #include "tests/support/kernel.h"
+
+#define PBT_LOCAL "test_api.local"
+#define PBT_NOWHERE "test_api.nowhere"
 
 static struct fx {
 	char dir[64], *program;
@@ -74,7 +78,7 @@ void flow_run_request(struct core *c, const char *who, const char *job, const ch
 void flow_import(struct core *c, const struct import_ask *ask, core_reply_fn *reply, void *arg)
 {
 	(void)c;
-	(void)ask;
+	snprintf(fx.asked, sizeof(fx.asked), "import %s:%s", ask->repository, ask->project);
 	reply(arg, 0, NULL, "[]");
 }
 
@@ -347,6 +351,22 @@ static void make_instance(void)
 	buf_clear(&yaml);
 }
 
+/* What `import pbt` reads: a job of a fabric of that number. */
+static void make_pbtconf(const char *dir, const char *fabric)
+{
+	char *fabrics = xasprintf("fabrics:\n- {id: '%s', name: f, provider: Databricks, databricks:"
+				  " {url: h, token: t}}\n", fabric);
+	char *jobs = xasprintf("jobs:\n- {id: jobs/a, name: a, type: Databricks, external_job_id: '12',"
+			       " fabric_id: '%s'}\n", fabric);
+
+	assert_int_equal(mkdir(dir, 0755), 0);
+	write_at(dir, "fabrics.yml", fabrics);
+	write_at(dir, "state.yml", jobs);
+	write_at(dir, "system.yml", "{}");
+	free(fabrics);
+	free(jobs);
+}
+
 static int setup(void **state)
 {
 	static struct role role;
@@ -358,6 +378,8 @@ static int setup(void **state)
 	fx.program = fs_find_program("penstock");
 	assert_non_null(fx.program);
 	make_instance();
+	make_pbtconf(PBT_LOCAL, "1174");
+	make_pbtconf(PBT_NOWHERE, "77");
 	c->role = &role;
 	c->paths = &fx.paths;
 	c->policy = &fx.policy;
@@ -385,6 +407,8 @@ static int teardown(void **state)
 	assert_int_equal(fx.policy.refs, 0);
 	config_free(fx.policy.cfg);
 	assert_int_equal(fs_remove_tree(AT_FDCWD, fx.dir, &err), 0);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, PBT_LOCAL, &err), 0);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, PBT_NOWHERE, &err), 0);
 	ps_paths_clear(&fx.paths);
 	free(fx.program);
 	return 0;
@@ -555,6 +579,14 @@ static const struct row {
 	{ "drift counts", { "drift", "--exit-code", "--json" }, 4, { "\"jobs/x\"" }, "drift|||0" },
 	{ "drift adopt", { "drift", "adopt", "jobs/x", "-F", "f" }, 0, { "\"a\": 1" }, "drift|f|jobs/x|1" },
 	{ "clean, dry", { "clean", "-n" }, 0, { "b1.log", "1 files, 4096 bytes would go" }, "clean 1" },
+	{ "import without a repository", { "import", "pbt", PBT_NOWHERE }, 0,
+	  { "id: 77", "1 job id is not stored", "import pbt " PBT_NOWHERE " --repo NAME" }, "" },
+	{ "import by a member", { "--as", "ana", "import", "pbt", PBT_NOWHERE, "--repo", "shop" }, 1,
+	  { "this is for root and the agent's own user", "no job id was stored" }, "" },
+	{ "import for no fabric", { "import", "pbt", PBT_NOWHERE, "--repo", "shop" }, 1,
+	  { "'jobs/a': no fabric in force has id 77: put its block", "no job id was stored" }, "" },
+	{ "import for another provider", { "import", "pbt", PBT_LOCAL, "--repo", "shop" }, 1,
+	  { "fabric development is none of Databricks", "no job id was stored" }, "" },
 	{ "reload of a bad file", { "reload" }, 1, { "penstock.yml:1:1: error: bad" }, "reload" },
 	{ "which needs no agent", { "which", "main" }, 0, { "-> fabric development" }, NULL },
 };
