@@ -60,8 +60,8 @@ class Scene(Instance):
     def __init__(self, w, conf):
         super().__init__(toolchain=plain_toolchain())
         self.w, self.conf = w, conf
-        self.env = {"DATABRICKS_HOST": w.url, "DATABRICKS_TOKEN": w.token}
-        printed = self.penstock("import", "pbt", conf, env=self.env)
+        self.theirs = {"DATABRICKS_HOST": w.url, "DATABRICKS_TOKEN": w.token}
+        printed = self.penstock("import", "pbt", conf, env=self.theirs)
         check("2 job ids are not stored" in printed.stderr, printed.stderr)
         check(w.token not in printed.stdout + printed.stderr, "a credential was printed")
         self.text = printed.stdout
@@ -76,7 +76,7 @@ class Scene(Instance):
         self.penstock("config", "check")
 
     def import_ids(self, *more, expect=0):
-        p = self.penstock("import", "pbt", self.conf, "--repo", "sales", *more, env=self.env, expect=expect)
+        p = self.penstock("import", "pbt", self.conf, "--repo", "sales", *more, env=self.theirs, expect=expect)
         return p.stderr
 
     def project(self):
@@ -140,15 +140,15 @@ def the_same_jobs():
         sent = {j["settings"]["name"]: j["sent"] for j in w.jobs() if j["job_id"] != strange}
         check(set(first) == {"job_development", "job_reports"}, first)
         with Scene(w, conf) as a:
-            said = a.penstock("import", "pbt", conf, "--repo", "sales", env=a.env, expect=1).stderr
+            said = a.penstock("import", "pbt", conf, "--repo", "sales", env=a.theirs, expect=1).stderr
             check("there is no repository 'sales'" in said and "no job id was stored" in said, said)
             c = a.project()
             for _ in range(2):
                 said = a.import_ids("--dry-run")
                 check(said.count("would be stored") == 2, said)
-            a.env["DATABRICKS_HOST"] = "https://another.example.net"
+            a.theirs["DATABRICKS_HOST"] = "https://another.example.net"
             check("ids of one workspace mean nothing in another" in a.import_ids(expect=1), "another workspace")
-            a.env["DATABRICKS_HOST"] = w.url
+            a.theirs["DATABRICKS_HOST"] = w.url
             said = a.import_ids()
             for key, fabric in JOBS.items():
                 check(f"{key} on {fabric} is job {first[key[5:]]}: stored" in said, said)
