@@ -2,7 +2,7 @@
 """Mutants of the example project: for every rule one thing is made wrong; exactly that is found, with its
 code at its line, and nothing else. A rule of `penstock rules` without a mutant fails the test.
 
-What is legal and odd in real projects stands in test_gate; here each rule is shown to bite, and only it.
+What is legal and odd in real projects stands in test_gate_rules; here each rule is shown to bite, and only it.
 """
 import json
 import os
@@ -189,7 +189,7 @@ MUTANTS = [
     ("PS-JOB-108", [edit(JOB, '"max_concurrent_runs" : 1', '"max_concurrent_runs" : 1001')], JOB, "1001"),
     ("PS-JOB-109", [edit(JOB, "/pipeline/sales_report-1.0-py3", "/pipeline/sales_report-1.1-py3")], JOB, '"path"'),
 ]
-# Of a push, or of what a push takes away: told by test_gate, hook.py, derive.py and rights.py.
+# Of a push, or of what a push takes away: told by test_gate and test_gate_rights, hook.py, derive.py and rights.py.
 ELSEWHERE = {"PS-JOB-110", "PS-JOB-111", "PS-PROJ-064", "PS-PUSH-001", "PS-PUSH-002", "PS-PUSH-003", "PS-PUSH-004", "PS-PUSH-005", "PS-PUSH-006", "PS-JOB-075"}
 # The example breaks these by itself, so they are on for their own mutants alone.
 OFF = {"PS-JOB-049", "PS-PIPE-020", "PS-PIPE-059", "PS-PIPE-063", "PS-JOB-060", "PS-PROJ-062"}
