@@ -16,7 +16,7 @@
  * and the switch to that set, or one job after another; then a look whether all is as planned. Each
  * step stands in the journal; the first that fails ends it, but what that last look finds only
  * leaves the deployment unverified. What was done before by a child that died is found and left as
- * it is. The end is told through sock too. secret: descriptor of the fabric's credential, or -1.
+ * it is. The end is told through sock too. secret: the fabric's credentials, as descriptors.
  * Returns the exit code of the process: 0 when core has been told how it ended.
  */
 int deploy_run(int sock, struct secret_fds secret, const struct wire_deploy_start *d,

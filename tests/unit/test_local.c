@@ -269,7 +269,7 @@ static void play_as_it_is(struct played *p, const struct wire_deploy_start *d, c
 			setenv("PENSTOCK_FAILPOINTS", failpoints, 1);
 			failpoint_main(0, NULL);
 		}
-		_exit(deploy_run(fds[1], -1, d, &development, keys));
+		_exit(deploy_run(fds[1], SECRET_NONE, d, &development, keys));
 	}
 	close(fds[1]);
 	while (frame_recv(fds[0], &m, MSG_ROLE_MAX, NULL, 0, &err) == 0) {
