@@ -99,7 +99,8 @@ static const char *job_name(const char *key)
  * the task itself. free() it. */
 static char *field_name(const char *path)
 {
-	static const char *const wraps[] = { "request.", "CreateNewJobRequest." };
+	static const char *const wraps[] = { "request.", "CreateNewJobRequest.",
+					     RENDER_OWN "." };
 	const char *close;
 
 	for (size_t i = 0; i < PS_NELEM(wraps); i++)

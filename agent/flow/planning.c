@@ -59,10 +59,14 @@ static bool is_wanted(const struct planning *in, const struct manifest_job *j)
 }
 
 /* Is this file one that the definition is made of? */
-static bool is_part(const struct manifest_job *j, const struct manifest_file *f)
+static bool is_part(const struct planning *in, const struct manifest_job *j,
+		    const struct manifest_file *f)
 {
-	return strcmp(j->provider, "airflow") == 0 ? plan_dag_takes(f->path)
-						   : strcmp(f->path, MANIFEST_TEMPLATE) == 0;
+	if (strcmp(j->provider, "airflow") == 0)
+		return plan_dag_takes(f->path);
+	return strcmp(f->path, MANIFEST_TEMPLATE) == 0 ||
+	       ((enum plan_provider)in->fabric->provider == PLAN_DATABRICKS &&
+		ps_starts(f->path, MANIFEST_CONFIGURATIONS));
 }
 
 static int read_template(const struct planning *in, struct material *m,
@@ -97,7 +101,7 @@ static int read_templates(const struct planning *in, struct material *m, struct 
 	for (size_t i = 0; i < r->njobs; i++)
 		for (size_t k = 0; k < r->jobs[i].nfiles && rc == 0; k++)
 			if (is_wanted(in, &r->jobs[i]) &&
-			    is_part(&r->jobs[i], &r->jobs[i].files[k]))
+			    is_part(in, &r->jobs[i], &r->jobs[i].files[k]))
 				rc = read_template(in, m, &r->jobs[i].files[k], err);
 	return rc;
 }

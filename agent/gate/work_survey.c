@@ -85,11 +85,13 @@ static int put_template(struct told *t, struct tree *root, const struct survey_p
 	return *problem ? 0 : rc;
 }
 
+/* configurations: what goes with each job for Databricks. */
 static int tell_job(struct told *t, struct tree *root, const struct survey_project *p,
-		    const struct survey_job *s, const char *content, struct wire_job *out,
-		    struct ps_err *err)
+		    const struct survey_job *s, const struct wire_file *configurations,
+		    const char *content, struct wire_job *out, struct ps_err *err)
 {
-	struct wire_file *files = xcalloc(s->ntemplates, sizeof(*files));
+	size_t nconf = s->provider == SURVEY_DATABRICKS ? p->nconfigurations : 0;
+	struct wire_file *files = xcalloc(s->ntemplates + nconf, sizeof(*files));
 	char *problem = NULL;
 	int rc = 0;
 
@@ -111,10 +113,40 @@ static int tell_job(struct told *t, struct tree *root, const struct survey_proje
 			.digest = keep_text(t, xstrdup(hex)),
 		};
 	}
+	for (size_t i = 0; i < nconf && rc == 0 && !problem && s->ntemplates; i++)
+		files[out->files.n++] = configurations[i];
 	if (problem && !out->problem)
 		out->problem = keep_text(t, problem);
 	else
 		free(problem);
+	return rc;
+}
+
+static bool has_databricks(const struct survey_project *p)
+{
+	for (size_t i = 0; i < p->njobs; i++)
+		if (p->jobs[i].provider == SURVEY_DATABRICKS)
+			return true;
+	return false;
+}
+
+/* No job may come to a fabric without the files that it looks for: what cannot be taken is the
+ * project's problem. free() what comes out. */
+static int put_configurations(struct told *t, struct tree *root, const struct survey_project *p,
+			      const char *content, struct wire_file **out, char **problem,
+			      struct ps_err *err)
+{
+	struct wire_file *v = *out = xcalloc(p->nconfigurations, sizeof(*v));
+	int rc = 0;
+
+	for (size_t i = 0; i < p->nconfigurations && rc == 0 && !*problem; i++) {
+		char hex[65] = "";
+
+		rc = put_template(t, root, p, p->configurations[i].path, content, hex, problem,
+				  err);
+		v[i] = (struct wire_file) { .path = p->configurations[i].target,
+					    .digest = keep_text(t, xstrdup(hex)) };
+	}
 	return rc;
 }
 
@@ -126,6 +158,8 @@ static int tell_project(struct told *t, struct tree *root, const struct survey_p
 	struct wire_pipeline *pipelines = xcalloc(p->npipelines, sizeof(*pipelines));
 	struct wire_tree_input *shared = xcalloc(p->ninputs, sizeof(*shared));
 	struct wire_job *jobs = xcalloc(p->njobs, sizeof(*jobs));
+	struct wire_file *configurations = NULL;
+	char *problem = NULL;
 	int rc = 0;
 
 	*out = (struct wire_project) {
@@ -144,11 +178,18 @@ static int tell_project(struct told *t, struct tree *root, const struct survey_p
 
 		shared[out->shared.n] = (struct wire_tree_input) { f->path, f->oid, f->is_dir };
 	}
+	if (has_databricks(p))
+		rc = put_configurations(t, root, p, content, &configurations, &problem, err);
+	if (problem && !out->problem)
+		out->problem = keep_text(t, problem);
+	else
+		free(problem);
 	while (out->jobs.n < p->njobs && rc == 0) {
-		rc = tell_job(t, root, p, &p->jobs[out->jobs.n], content,
+		rc = tell_job(t, root, p, &p->jobs[out->jobs.n], configurations, content,
 			      &jobs[out->jobs.n], err);
 		out->jobs.n++;
 	}
+	free(configurations);
 	return rc;
 }
 

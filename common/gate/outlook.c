@@ -307,6 +307,85 @@ static bool look_job(struct outlook *o, struct memo *m, struct tree *t, const ch
 	return ok;
 }
 
+/* ---- configuration files ---- */
+
+static bool has_configurations(struct tree *t, const char *project)
+{
+	static const char *const folders[] = { SURVEY_CONFIGURATIONS };
+	bool any = false;
+
+	for (size_t i = 0; i < PS_NELEM(folders); i++) {
+		char *path = project_at(project, folders[i]);
+
+		any = any || tree_is_dir(t, path);
+		free(path);
+	}
+	return any;
+}
+
+/* The bytes of one go along once, however many jobs have it. */
+static bool read_configuration(struct outlook *o, struct tree *t, const char *project,
+			       const struct survey_configuration *c, struct wire_file *out)
+{
+	char *full = project_at(project, c->path), hex[DIGEST_HEX];
+	struct buf bytes = BUF_INIT;
+	bool ok = tree_read(t, full, PS_JSON_MAX, &bytes, NULL) == 0;
+
+	digest_bytes(hex, buf_str(&bytes), bytes.len);
+	*out = (struct wire_file) { .path = keep_text(o, xstrdup(c->target)),
+				    .digest = keep_text(o, xstrdup(hex)) };
+	if (ok && !cas_has(o->content, hex)) {
+		o->bytes += bytes.len;
+		ok = o->bytes <= OUTLOOK_BYTES_MAX;
+		out->bytes.n = bytes.len;
+		out->bytes.p = keep_text(o, buf_steal(&bytes));
+	}
+	buf_clear(&bytes);
+	free(full);
+	return ok;
+}
+
+static bool append_files(struct outlook *o, struct wire_job *job, struct wire_file *v, size_t n)
+{
+	struct wire_file *all = xcalloc(job->files.n + n, sizeof(*all));
+
+	for (size_t i = 0; i < n; i++)
+		o->bytes += strlen(v[i].path) + DIGEST_HEX;
+	memcpy(all, job->files.v, job->files.n * sizeof(*all));
+	memcpy(all + job->files.n, v, n * sizeof(*v));
+	job->files.v = (void *)keep_text(o, (char *)all);
+	job->files.n += n;
+	for (size_t i = 0; i < n; i++)
+		v[i].bytes.n = 0;
+	return o->bytes <= OUTLOOK_BYTES_MAX;
+}
+
+/* They go with every job for Databricks, as in a survey. Few projects have any, and nothing of them
+ * is remembered. */
+static bool look_configurations(struct outlook *o, struct tree *t, const char *path,
+				struct wire_project *to)
+{
+	struct wire_job *jobs = (struct wire_job *)to->jobs.v;
+	struct survey_project p = { .path = NULL };
+	struct wire_file *v = NULL;
+	bool ok;
+
+	if (!has_configurations(t, path))
+		return true;
+	ok = survey_declared(t, path, &p, NULL) == 0 &&
+	     survey_look_configurations(t, &p, NULL) == 0;
+	v = xcalloc(p.nconfigurations, sizeof(*v));
+	for (size_t i = 0; i < p.nconfigurations && ok; i++)
+		ok = read_configuration(o, t, path, &p.configurations[i], &v[i]);
+	for (size_t i = 0; i < to->jobs.n && ok; i++)
+		if (jobs[i].files.n &&
+		    strcmp(jobs[i].provider, survey_provider_word(SURVEY_DATABRICKS)) == 0)
+			ok = append_files(o, &jobs[i], v, p.nconfigurations);
+	free(v);
+	survey_project_clear(&p);
+	return ok;
+}
+
 /* ---- the whole ---- */
 
 static bool in_time(struct outlook *o)
@@ -346,7 +425,7 @@ static bool look_entries(struct outlook *o, struct memo *m, struct tree *t, cons
 		ok = in_time(o) && look_pipeline(o, m, t, path, &pipelines[i]);
 	for (size_t i = 0; i < p->jobs.n && ok; i++)
 		ok = in_time(o) && look_job(o, m, t, path, &jobs[i]);
-	return ok;
+	return ok && in_time(o) && look_configurations(o, t, path, p);
 }
 
 static bool add_project(struct outlook *o, struct memo *m, struct tree *t, const char *path,

@@ -19,7 +19,7 @@
 enum {
 	OUTLOOK_ROWS_MAX = 6,			/* more do not fit an answer of twelve lines */
 	OUTLOOK_ENTRIES_MAX = 2000,		/* pipelines and jobs of all */
-	OUTLOOK_BYTES_MAX = 1 << 20,		/* of templates that go along */
+	OUTLOOK_BYTES_MAX = 1 << 20,		/* of files that go along */
 };
 
 struct outlook {

@@ -38,10 +38,14 @@ static json_t *become(const json_t *t, const json_t *d, const json_t *o)
 		return json_incref((json_t *)t);
 	if (json_is_object(t) && json_is_object(d) && json_is_object(o)) {
 		made = json_object();
-		json_object_foreach((json_t *)o, key, value)
-			json_object_set_new(made, key,
-					    become(json_object_get(t, key),
-						   json_object_get(d, key), value));
+		json_object_foreach((json_t *)o, key, value) {
+			const json_t *of_t = json_object_get(t, key);
+			const json_t *of_d = json_object_get(d, key);
+
+			/* what a plan has added and nobody has changed is no template's */
+			if (of_t || !of_d || !json_equal(of_d, value))
+				json_object_set_new(made, key, become(of_t, of_d, value));
+		}
 		return made;
 	}
 	key = json_is_array(t) && json_is_array(d) && json_is_array(o) ? name_key(o) : NULL;

@@ -9,9 +9,9 @@
 static const struct {
 	const char *component, *what, *path, *content;
 } kinds[] = {
-	{ "ScriptComponent", "script", "path", "content" },
-	{ "DBTComponent", "dbt script", "path", "content" },
-	{ "DBTComponent", "dbt profile", "profilePath", "profileContent" },
+	{ "ScriptComponent", "the script of", "path", "content" },
+	{ "DBTComponent", "the dbt script of", "path", "content" },
+	{ "DBTComponent", "the dbt profile of", "profilePath", "profileContent" },
 };
 
 static const char *text_of(const json_t *o, const char *key)
@@ -31,6 +31,15 @@ static bool has_no_version(const char *path)
 	return path && ps_starts(path, "latest/");
 }
 
+/* Where it goes, of what is given. */
+static void place(struct brought *out)
+{
+	out->path = render_artifact_path(out->given);
+	if (out->path && !fs_is_clean_relative(out->path))
+		out->path = NULL;
+	out->replace = out->path && has_no_version(out->path);
+}
+
 static void fill(const json_t *body, size_t kind, struct brought *out)
 {
 	*out = (struct brought){
@@ -39,10 +48,30 @@ static void fill(const json_t *body, size_t kind, struct brought *out)
 		.given = text_of(body, kinds[kind].path),
 		.content = text_of(body, kinds[kind].content),
 	};
-	out->path = render_artifact_path(out->given);
-	if (out->path && !fs_is_clean_relative(out->path))
-		out->path = NULL;
-	out->replace = out->path && has_no_version(out->path);
+	place(out);
+}
+
+/* The member's name is the path, its value the text. */
+static bool configuration_nth(const json_t *doc, size_t n, struct brought *out)
+{
+	json_t *all = json_object_get(json_object_get(doc, RENDER_OWN), RENDER_CONFIGURATIONS);
+
+	for (void *it = json_object_iter(all); it; it = json_object_iter_next(all, it)) {
+		const char *text = json_string_value(json_object_iter_value(it)), *name;
+
+		if (!text || n--)
+			continue;
+		name = strstr(json_object_iter_key(it), "/configurations/");
+		*out = (struct brought){
+			.what = "the configuration file",
+			.node = name ? name + strlen("/configurations/") : json_object_iter_key(it),
+			.given = json_object_iter_key(it),
+			.content = text,
+		};
+		place(out);
+		return true;
+	}
+	return false;
 }
 
 bool brought_nth(const json_t *doc, size_t n, struct brought *out)
@@ -60,5 +89,5 @@ bool brought_nth(const json_t *doc, size_t n, struct brought *out)
 				return true;
 			}
 		}
-	return false;
+	return configuration_nth(doc, n, out);
 }

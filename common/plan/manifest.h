@@ -30,6 +30,9 @@ struct manifest_artifact {
 
 /* The file of a job that a plan renders. */
 #define MANIFEST_TEMPLATE "code/databricks-job.json"
+/* Of a job for Databricks: configuration files, each by its place below the release's folder on
+ * the fabric and not below the job's. */
+#define MANIFEST_CONFIGURATIONS "configurations/"
 
 struct manifest_file {
 	char *path;	 /* relative to the job's folder: code/databricks-job.json */

@@ -156,11 +156,12 @@ struct plan {
  * written or put again. Any other job gets the version of the label. An artifact that no job names
  * stays where it lies with the same bytes, and is put else.
  *
- * A job is a problem when its definition names another fabric
- * than the project file, when a library below prophecy/artifacts is not of this release, when two
- * have one key or one name, or, on a local fabric, when a task is no Python wheel; a rule, when the
- * project lacks its `from`, or what it makes breaks the rules for jobs. Negative only for our own
- * failure: a template whose bytes were not given. Free with plan_clear().
+ * A job is a problem when its definition names another fabric than the project file, when a
+ * library below prophecy/artifacts is not of this release, when two have one key or one name, when
+ * it names a configuration file that its release has not, or, on a local fabric, when a task is no
+ * Python wheel; a rule, when the project lacks its `from`, or what it makes breaks the rules for
+ * jobs. Negative only for our own failure: a template whose bytes were not given. Free with
+ * plan_clear().
  */
 int plan_make(struct plan *out, const struct plan_input *in, struct ps_err *err) PS_MUSTCHECK;
 void plan_clear(struct plan *p);

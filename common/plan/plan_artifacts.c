@@ -41,7 +41,8 @@ bool plan_has_paths(struct plan *p, const struct plan_input *in)
 	static const char give[] = "set it in 'projects' of penstock.yml";
 	bool ok = true;
 
-	if (!in->release->nartifacts || in->provider == PLAN_AIRFLOW)
+	if (in->provider == PLAN_AIRFLOW ||
+	    (!in->release->nartifacts && !plan_has_configurations(in)))
 		return true;
 	ok &= path_part(p, in->customer, "customer", give);
 	ok &= path_part(p, in->control_plane, "control_plane", give);
@@ -168,13 +169,13 @@ void plan_brought(struct plan *p, const struct plan_input *in, const char *key, 
 					in->control_plane, in->params.project_id);
 		if (!own)
 			plan_problem(p,
-				     "job '%s': where the %s of '%s' may lie needs the project's "
+				     "job '%s': where %s '%s' may lie needs the project's "
 				     "customer, control_plane and id: set them in 'projects' of "
 				     "penstock.yml",
 				     key, b.what, b.node);
 		else if (!b.path || !ps_starts(b.path, own))
 			plan_problem(p,
-				     "job '%s': the %s of '%s' goes to '%s', which is not below "
+				     "job '%s': %s '%s' goes to '%s', which is not below "
 				     "'%s': release the job again in the editor, or set customer, "
 				     "control_plane and id of the project in penstock.yml",
 				     key, b.what, b.node, b.given, own);

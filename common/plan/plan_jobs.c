@@ -65,7 +65,7 @@ struct making {
 	struct plan *plan;
 	const struct plan_input *in;
 	struct buf *rendered;
-	bool has_paths;
+	bool has_paths, has_configurations;
 };
 
 /* ---- one job, rendered ---- */
@@ -83,19 +83,42 @@ static void made_clear(struct made *m)
 	*m = (struct made) { .doc = NULL };
 }
 
-static int make_with(const struct plan_input *in, const char *key, const json_t *doc,
+/* What a definition is made of: the template as it is or as a rule has changed it, and the job of
+ * the release that it is of. */
+struct source {
+	const char *key;
+	const json_t *doc;
+	const struct manifest_job *job;
+};
+
+static int add_configurations(const struct plan_input *in, const struct source *s,
+			      const struct render_params *params, json_t *doc, struct ps_err *why)
+{
+	int rc = plan_configurations(in, s->job, params->release_version, doc, why);
+
+	return rc < 0 ? ps_err_prefix(why, "job '%s'", s->key) : 0;
+}
+
+static int make_with(const struct making *m, const struct source *s,
 		     const struct render_params *params, const char *ref, struct made *out,
 		     struct ps_err *why)
 {
+	const struct plan_input *in = m->in;
 	struct buf bytes = BUF_INIT;
-	int rc = render_doc(key, doc, params, &out->doc, why);
+	int rc = render_doc(s->key, s->doc, params, &out->doc, why);
 
 	if (rc == 0 && in->artifact_base)
 		render_base(out->doc, in->artifact_base);
+	if (rc == 0 && m->has_configurations)
+		rc = add_configurations(in, s, params, out->doc, why);
 	if (rc == 0 && in->provider == PLAN_AIRFLOW)
 		plan_dag_fold(out->doc, &out->job);
 	if (rc == 0)
 		rc = canon_write_any(out->doc, &bytes, why);
+	if (rc == 0 && bytes.len > PS_JSON_MAX)
+		rc = ps_err_set(why, PS_ELIMIT, "job '%s': its definition has %zu bytes, with the "
+				"files that it brings; it may have %d", s->key, bytes.len,
+				PS_JSON_MAX);
 	if (rc == 0) {
 		out->job.n = bytes.len;
 		out->job.bytes = buf_steal(&bytes);
@@ -109,9 +132,10 @@ static int make_with(const struct plan_input *in, const char *key, const json_t 
 
 /* As it would be with the version that it is deployed with; false: that is not known, or makes
  * nothing that could be there. */
-static bool make_as_deployed(const struct plan_input *in, const char *key, const json_t *doc,
+static bool make_as_deployed(const struct making *m, const struct source *s,
 			     const struct plan_known *known, struct made *out)
 {
+	const struct plan_input *in = m->in;
 	struct render_params params = in->params;
 	struct ps_err why = { 0 };
 	char *tag = NULL;
@@ -122,8 +146,8 @@ static bool make_as_deployed(const struct plan_input *in, const char *key, const
 		return false;
 	params.release_version = known->version;
 	params.full_release_tag = tag;
-	good = make_with(in, key, doc, &params, known->ref, out, &why) == 0 &&
-	       plan_uses(in, NULL, key, out->doc, known->version, &out->job);
+	good = make_with(m, s, &params, known->ref, out, &why) == 0 &&
+	       plan_uses(in, NULL, s->key, out->doc, known->version, &out->job);
 	free(tag);
 	if (!good)
 		made_clear(out);
@@ -237,20 +261,23 @@ static int read_template(struct plan *p, const struct plan_input *in, const stru
 	if (!t)
 		return ps_err_set(err, PS_ENOENT, "the template %.12s of job '%s' is not at hand",
 				  file->sha256, mj->key);
+	if (in->provider == PLAN_DATABRICKS && !plan_configurations_at_hand(in, mj, err))
+		return PS_ENOENT;
 	if (render_read(doc, mj->key, t->bytes, t->n, &why) < 0)
 		plan_problem(p, "%s", why.msg);
 	return 0;
 }
 
-/* Renders doc, which becomes the definition of key. */
-static void render_and_add(struct making *m, const char *key, const char *name, const json_t *doc)
+/* Renders it, which becomes the definition of its key. */
+static void render_and_add(struct making *m, const struct source *s, const char *name)
 {
 	const struct plan_input *in = m->in;
+	const char *key = s->key;
 	struct made fresh = { .doc = NULL }, as_deployed = { .doc = NULL };
 	struct ps_err why = { 0 };
 	bool there;
 
-	if (make_with(in, key, doc, &in->params, in->ref, &fresh, &why) < 0) {
+	if (make_with(m, s, &in->params, in->ref, &fresh, &why) < 0) {
 		plan_problem(m->plan, "%s", why.msg);
 	} else {
 		const char *own =
@@ -260,9 +287,12 @@ static void render_and_add(struct making *m, const char *key, const char *name, 
 		if (m->has_paths)
 			(void)plan_uses(in, m->plan, key, fresh.doc, in->params.release_version,
 					&fresh.job);
+		if (m->has_paths)
+			plan_configurations_check(m->plan, in, key, in->params.release_version,
+						  fresh.doc);
 		buf_addf(m->rendered, "job %s %s\n", fresh.job.digest, key);
 		there = m->has_paths &&
-			make_as_deployed(in, key, doc, find_known(in, key), &as_deployed);
+			make_as_deployed(m, s, find_known(in, key), &as_deployed);
 		add_job(m->plan, in, key, name ? name : own ? own : derive_name(key), &fresh,
 			there ? &as_deployed : NULL);
 	}
@@ -277,7 +307,7 @@ static int plan_job(struct making *m, const struct manifest_job *mj, struct ps_e
 	int rc = read_template(m->plan, m->in, mj, subject, &doc, err);
 
 	if (doc)
-		render_and_add(m, mj->key, mj->name, doc);
+		render_and_add(m, &(struct source) { mj->key, doc, mj }, mj->name);
 	json_decref(doc);
 	free(subject);
 	return rc;
@@ -354,7 +384,8 @@ static int plan_derived(struct making *m, const struct conf_derive *rule, struct
 
 			job_check(doc, tell_of_rule, &told);
 			if (p->nproblems == before)
-				render_and_add(m, rule->as, NULL, doc);
+				render_and_add(m, &(struct source) { rule->as, doc, from },
+					       NULL);
 		}
 	}
 	json_decref(deployed);
@@ -411,9 +442,10 @@ int plan_jobs(struct plan *p, const struct plan_input *in, struct buf *rendered,
 	      struct ps_err *err)
 {
 	const struct manifest *m = in->release;
-	struct making making = { p, in, rendered, plan_has_paths(p, in) };
+	struct making making = { p, in, rendered, plan_has_paths(p, in), false };
 	int rc = 0;
 
+	making.has_configurations = making.has_paths && plan_has_configurations(in);
 	p->jobs = xcalloc(m->njobs + in->nderive + in->nknown + 1, sizeof(*p->jobs));
 	for (size_t i = 0; rc == 0 && in->jobs_own && i < m->njobs; i++)
 		if (m->jobs[i].fabric_id == in->fabric_id)

@@ -34,6 +34,21 @@ void plan_artifacts(struct plan *p, const struct plan_input *in);
 /* Leaves out what no job of the plan names. */
 void plan_artifacts_cut(struct plan *p);
 
+/* ---- plan_configurations.c ---- */
+
+/* Are there configuration files for jobs that go there? */
+bool plan_has_configurations(const struct plan_input *in);
+/* Are the bytes of those of the job given? Else err says which are not. */
+bool plan_configurations_at_hand(const struct plan_input *in, const struct manifest_job *mj,
+				 struct ps_err *err);
+/* They go into doc, rendered, with the paths of this version. PS_EINVAL for one that is no text. */
+int plan_configurations(const struct plan_input *in, const struct manifest_job *mj,
+			const char *version, json_t *doc, struct ps_err *err) PS_MUSTCHECK;
+/* A problem of p for each text of the job that names a configuration file of this release which
+ * is none, also where it has none at all. */
+void plan_configurations_check(struct plan *p, const struct plan_input *in, const char *key,
+			       const char *version, const json_t *doc);
+
 /* ---- plan_dag.c ---- */
 
 /* The template of an Airflow job, whose files are texts in it. *out stays NULL when there is none,

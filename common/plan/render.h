@@ -36,11 +36,13 @@ int render_doc(const char *key, const json_t *doc, const struct render_params *p
 	       struct ps_err *err) PS_MUSTCHECK;
 
 /*
- * What the admin's rule says of a job beside its request: a member of the definition that no
- * template can have. Enforced: whether its schedule is paused is as the definition says, whatever
- * somebody has made of it on the fabric.
+ * What a definition has of us beside its request: a member that no template can have. Enforced:
+ * whether its schedule is paused is as the definition says, whatever somebody has made of it on the
+ * fabric.
  */
 #define RENDER_OWN "penstock"
+/* Path on the fabric, as libraries are named, to text: the project's configuration files. */
+#define RENDER_CONFIGURATIONS "configurations"
 #define RENDER_ENFORCE "enforce_schedule"
 bool render_enforces(const json_t *doc);
 

@@ -365,7 +365,7 @@ static int one_project(struct tree *t, const char *path, struct survey_project *
 		rc = survey_look_pipeline(t, p, &p->pipelines[i], err);
 	for (size_t i = 0; i < p->njobs && rc == 0; i++)
 		rc = survey_look_job(t, p, &p->jobs[i], err);
-	return rc;
+	return rc < 0 ? rc : survey_look_configurations(t, p, err);
 }
 
 int survey_tree(struct tree *root, struct survey *out, struct ps_err *err)
@@ -423,6 +423,7 @@ void survey_project_clear(struct survey_project *p)
 	for (size_t i = 0; i < p->njobs; i++)
 		survey_job_clear(&p->jobs[i]);
 	clear_files(p->inputs, p->ninputs);
+	survey_configurations_clear(p);
 	free(p->pipelines);
 	free(p->jobs);
 	doc_free(p->doc);

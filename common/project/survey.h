@@ -58,6 +58,13 @@ struct survey_job {
 	char *problem;			/* NULL, or why it cannot be deployed */
 };
 
+/* A configuration file that jobs find beside the artifacts of their release. */
+struct survey_configuration {
+	const char *path;		/* relative to the project */
+	/* "configurations/prod.json": below the release's folder on a fabric */
+	const char *target;
+};
+
 struct survey_project {
 	char *path;			/* "." for the top of the repository, else "a/b" */
 	char oid[TREE_OID];		/* tree of its folder */
@@ -69,6 +76,9 @@ struct survey_project {
 	size_t npipelines;
 	struct survey_job *jobs;		/* sorted by key */
 	size_t njobs;
+	/* those whose file is there, sorted by target */
+	struct survey_configuration *configurations;
+	size_t nconfigurations;
 	struct doc *doc;		/* pbt_project.yml; NULL when it could not be read */
 	char *problem;			/* NULL, or why there is no doc or only a part */
 };
@@ -98,6 +108,19 @@ int survey_look_pipeline(struct tree *t, struct survey_project *p, struct survey
 			 struct ps_err *err) PS_MUSTCHECK;
 int survey_look_job(struct tree *t, struct survey_project *p, struct survey_job *j,
 		    struct ps_err *err) PS_MUSTCHECK;
+/*
+ * Fills in the configurations, from p->doc and the tree, as Prophecy's tool finds and names them:
+ * every projectConfigurations/config/code/configs/NAME.json is `configurations/NAME.json`, and so
+ * is KEY.json of `projectConfigurations` in the project file by its `name`; KEY.json of
+ * `pipelineConfigurations` is `configurations/<basePipeline>/<name>.json`. One without a file is
+ * left out (rule PS-PROJ-105 warns of it), and so is one whose path would not be a clean one.
+ * More than SURVEY_CONFIGURATIONS_MAX of them are the project's problem.
+ */
+int survey_look_configurations(struct tree *t, struct survey_project *p,
+			       struct ps_err *err) PS_MUSTCHECK;
+#define SURVEY_CONFIGURATIONS "projectConfigurations", "pipelineConfigurations" /* their folders */
+enum { SURVEY_CONFIGURATIONS_MAX = 200 };
+void survey_configurations_clear(struct survey_project *p);
 /* Is this input there? Then its oid is filled in. One inside another is none: a file of that
  * path is part of it. */
 bool survey_input(struct tree *t, const char *project, struct survey_file *f);

@@ -67,7 +67,7 @@ enum { WIRE_VERSION = 1, WIRE_TEXT = 65536, WIRE_PATH = 4096, WIRE_ID = 128,
 	F(STR, name, WIRE_PATH, "name in the project file")                          \
 	F(STR, provider, 64, "databricks or airflow, from the scheduler")            \
 	F(I64, fabric_id, 0, "fabricUID; 0: none")                                   \
-	F(LIST, files, file, "templates, relative to the job's folder")              \
+	F(LIST, files, file, "templates, relative to the job's folder; configurations/...")              \
 	F(OSTR, problem, WIRE_TEXT, "why it cannot be deployed; absent: it can")     \
 	F(OSTR, scheduler, WIRE_PATH, "as written in the project file")              \
 	F(BOOL, enabled, 0, "by the project file")

@@ -4,6 +4,7 @@
 With a real agent, real pushes and sandboxes, and the fake workspace in place of one; judged by what that has.
 """
 import base64
+import hashlib
 import os
 import sys
 import tempfile
@@ -197,5 +198,67 @@ def verified_by_a_run():
         check([r["job_id"] for r in w.runs()] == [one] * 3, w.runs())
 
 
+OMEGA = "pipelineConfigurations/Other/Omega"
+DECLARED = f"""pipelineConfigurations:
+  {OMEGA}: {{ basePipeline: 1665/pipelines/Omega, configurations: {{ {OMEGA}/default: {{ name: default }}, {OMEGA}/gone: {{ name: gone }} }} }}
+datasets: {{}}
+"""
+AT = "/dbfs/FileStore/prophecy/artifacts/dev/execution/__PROJECT_ID_PLACEHOLDER__/__PROJECT_RELEASE_VERSION_PLACEHOLDER__/configurations/"
+
+
+def configuration_files():
+    """They lie where the jobs look for them, the derived one too, with the bytes of the commit; changed ones at a new path."""
+    head, task = jobs.HEAD, dict(jobs.TASK)
+    jobs.HEAD = head.replace("datasets: {}\n", DECLARED)
+    own = "projectConfigurations/config/code/configs/prod.json"
+    try:
+        with tempfile.TemporaryDirectory(prefix="penstock-test.") as folder, Workspace(folder, token=TOKEN) as w, \
+                Scene(w, environment=NIGHT) as a:
+            c = a.project()
+
+            def there(prod):
+                """Of each job: the folder of its release, which has both files."""
+                folders, files = {}, w.files()
+                for j in w.jobs():
+                    task = j["settings"]["tasks"][0]
+                    path = task["python_wheel_task"]["parameters"][1].replace("/dbfs/", "dbfs:/")
+                    at = os.path.dirname(path)
+                    check(os.path.dirname(at) == os.path.dirname(os.path.dirname(task["libraries"][0]["whl"])), task)
+                    for name, text in (("prod.json", prod), ("1665/pipelines/Omega/default.json", "{}")):
+                        is_ = files.get(f"{at}/{name}", {}).get("sha256")
+                        check(is_ == hashlib.sha256(text.encode()).hexdigest(), f"{at}/{name}: {is_} of {sorted(files)}")
+                    folders[j["settings"]["name"]] = at
+                check(not [p for p in files if "gone" in p], sorted(files))
+                return folders
+
+            jobs.TASK["python_wheel_task"] = {**task["python_wheel_task"], "parameters": ["-i", AT + "prod.json"]}
+            c.write(own, '{"id": "__PROJECT_ID_PLACEHOLDER__"}')
+            c.write(OMEGA + "/default.json", "{}")
+            a.release(c, one="1")
+            first = there('{"id": "__PROJECT_ID_PLACEHOLDER__"}')
+            check(set(first) == {"one", "night"} and len(w.files()) == 3, sorted(w.files()))
+            c.write("README.md", "another commit\n")
+            c.commit()
+            c.push("HEAD:" + rollback.MAIN)
+            a.newest("deployed", "unchanged")
+            check(there('{"id": "__PROJECT_ID_PLACEHOLDER__"}') == first and len(w.files()) == 3, "unchanged files were sent again")
+            c.write(own, "{}")
+            jobs.write(c, one="1")
+            said = c.push("HEAD:" + rollback.MAIN)
+            check("~ one configurations, version" in said.all, said.all)
+            check(a.verified(a.newest("deployed")["id"])["verified"], "not verified")
+            second = there("{}")
+            check(not set(first.values()) & set(second.values()) and len(w.files()) == 6, f"{first} {second}")
+            check(w.files()[first["one"] + "/prod.json"]["size"] > 2, "a path with a version got other bytes")
+            jobs.TASK["python_wheel_task"]["parameters"] = ["-i", AT + "none.json"]
+            jobs.write(c, one="2")
+            c.push("HEAD:" + rollback.MAIN)
+            d = a.newest("failed", "refused", "impossible")
+            check("none.json', which is no configuration file of this release" in d["reason"] and a.text("one") == "1", d)
+    finally:
+        jobs.HEAD = head
+        jobs.TASK.update(task)
+
+
 if __name__ == "__main__":
-    main(a_project_s_life, a_hand_on_the_workspace, verified_by_a_run)
+    main(a_project_s_life, a_hand_on_the_workspace, verified_by_a_run, configuration_files)

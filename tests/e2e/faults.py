@@ -5,7 +5,7 @@
 
 A connection that ends without an answer, throttling, an answer that is lost after the effect, a token that is over, a
 deploying process killed before and after each word of its journal: at the end of each the workspace equals the plan, every
-job is there once, and no job names a wheel or a script that is not there. A failing one is said with its seed.
+job is there once, and no job names a wheel, a script or a configuration file that is not there. A failing one is said with its seed.
 """
 import collections
 import os
@@ -63,7 +63,7 @@ def next_release(d, r, n):
     wheels = [f"w{i}-1.0" for i in range(r.randint(1, 3))]
     large = r.random() < 0.05   # more than one block
     d.want(jobs, wheels, f"1.0-{n:x}", gone, size=1_500_000 if large else 100)
-    return 4 + 3 * len(wheels) + 2 * (len(jobs) + len(d.known)) + 3 * len(d.scripts)
+    return 4 + 3 * len(wheels) + 2 * (len(jobs) + len(d.known)) + 3 * len(d.scripts + d.configured)
 
 
 def one(w, d, n, struck):
@@ -86,6 +86,7 @@ def faults():
     struck, tries, began = collections.Counter(), collections.Counter(), time.monotonic()
     with World() as (w, d):
         d.scripts = KEYS[:2]        # these grant rights too, others in each version
+        d.configured = KEYS[1:3]
         for n in range(SEED, SEED + HOW_MANY):
             if n % 100 == 0:        # a look at everything takes longer the more there is
                 w.reset()
@@ -120,22 +121,23 @@ def refused_uploads():
                 d.check()
 
 
-def refused_scripts():
-    """The same of a script that a job brings with it."""
-    with World() as (w, d):
-        d.scripts = ("jobs/a",)
-        for n, status in enumerate((401, 403, 409, 500)):
-            d.want({"jobs/a": n + 1}, ["a-1.0"], f"1.0-{n}")
-            w.faults({"match": "POST /api/2.0/dbfs/move", "from": 2, "fault": "answer", "status": status,      # 1: the wheel's
-                      "body": {"error_code": "X", "message": "no"}})
-            end, _ = d.deploy()
-            check(end["state"] == "failed" and str(status) in end["reason"] and "the script of 'script'" in end["reason"], f"{end}")
-            check(not [j for j in w.jobs() if j["settings"]["max_concurrent_runs"] == n + 1], f"{status}: a job")
-            d.check_libraries()
-            w.faults()
-            end, _ = d.deploy()
-            check(end["state"] == "deployed", f"{end}")
-            d.check()
+def refused_files():
+    """The same of a script and a configuration file that a job brings with it."""
+    for kind, told in (("scripts", "the script of 'script'"), ("configured", "the configuration file 'prod.json'")):
+        with World() as (w, d):
+            setattr(d, kind, ("jobs/a",))
+            for n, status in enumerate((401, 403, 409, 500)):
+                d.want({"jobs/a": n + 1}, ["a-1.0"], f"1.0-{n}")
+                w.faults({"match": "POST /api/2.0/dbfs/move", "from": 2, "fault": "answer", "status": status,      # 1: the wheel's
+                          "body": {"error_code": "X", "message": "no"}})
+                end, _ = d.deploy()
+                check(end["state"] == "failed" and str(status) in end["reason"] and told in end["reason"], f"{end}")
+                check(not [j for j in w.jobs() if j["settings"]["max_concurrent_runs"] == n + 1], f"{status}: a job")
+                d.check_libraries()
+                w.faults()
+                end, _ = d.deploy()
+                check(end["state"] == "deployed", f"{end}")
+                d.check()
 
 
 def no_create_twice():
@@ -190,4 +192,4 @@ def few_calls():
 
 
 if __name__ == "__main__":
-    main(no_create_twice, token_ends_while_uploading, refused_uploads, refused_scripts, few_calls, faults)
+    main(no_create_twice, token_ends_while_uploading, refused_uploads, refused_files, few_calls, faults)

@@ -218,6 +218,18 @@ def survey(w):
     told = {x["key"]: x.get("problem", "") for x in p["pipelines"] + p["jobs"]}
     assert "a Git LFS pointer" in told["pipelines/customers_orders"], told
     assert "a Git LFS pointer" in told["jobs/job_development"] and not told["jobs/job_reports"], told
+    own = "projectConfigurations/config/code/configs/prod.json"     # goes with each job on a Databricks
+    os.makedirs(f"{w.clone}/{os.path.dirname(own)}")
+    for text, problem in (("{}", None), ("version https://git-lfs.github.com/spec/v1\n", f"cannot take '{own}': a Git LFS pointer")):
+        with open(f"{w.clone}/{own}", "w", encoding="ascii") as f:
+            f.write(text)
+        bad = w.commit("a configuration")
+        git(w.clone, "push", "-q", "origin", "main")
+        p = role.ask("survey", id=6, repository=w.repo, oid=bad, content=w.content)["projects"][0]
+        assert (p.get("problem") or "").startswith(problem or "") and bool(problem) == ("problem" in p), p
+        files = {x["key"]: {f["path"]: f["digest"] for f in x["files"]} for x in p["jobs"]}
+        assert problem or files["jobs/job_reports"]["configurations/prod.json"] == hashlib.sha256(text.encode()).hexdigest(), files
+        assert not [f for f in files["jobs/airflow_orders"] if f.startswith("configurations/")], files
 
 
 def wanted(w, role):

@@ -37,6 +37,34 @@ def two_jobs(text):
     return text[:text.index("  jobs/airflow_orders:")] + text[text.index("gemContainer:"):]
 
 
+# A configuration of each kind; no placeholder in them is replaced.
+CONFIGURATIONS = {
+    "projectConfigurations/config/code/configs/prod.json": '{"id": "__PROJECT_ID_PLACEHOLDER__"}\n',
+    "projectConfigurations/Other/shared/qa.json": "{}\n",
+    "pipelineConfigurations/Other/Omega/default.json": "[1]\n",
+    "pipelineConfigurations/Other/Omega/d2.json": "[2]\n",
+}
+DECLARED = """projectConfigurations:
+  projectConfigurations/Other/shared: {configurations: {projectConfigurations/Other/shared/qa: {name: qa}}}
+pipelineConfigurations:
+  pipelineConfigurations/Other/Omega:
+    basePipeline: 1665/pipelines/Omega
+    configurations:
+      pipelineConfigurations/Other/Omega/default: {name: default}
+      pipelineConfigurations/Other/Omega/d2: {name: Delta}
+      pipelineConfigurations/Other/Omega/gone: {name: gone}
+"""
+
+
+def configured(text):
+    return text.replace("pipelineConfigurations: {}\n", "").replace("projectConfigurations: {}\n", "") + DECLARED
+
+
+def configurations(w, version):
+    """What there is of a version, as of any."""
+    return {p.replace(f"/{version}/", "/VERSION/"): f["sha256"] for p, f in w.files().items() if f"/{version}/configurations/" in p}
+
+
 def read(folder, name):
     with open(os.path.join(folder, name), encoding="utf-8") as f:
         return f.read()
@@ -50,7 +78,10 @@ def write(folder, name, text):
 def deployed(tool):
     """The example as the tool takes it."""
     top = tool.project()
-    write(top, "pbt_project.yml", two_jobs(read(top, "pbt_project.yml")))
+    write(top, "pbt_project.yml", configured(two_jobs(read(top, "pbt_project.yml"))))
+    for name, text in CONFIGURATIONS.items():
+        os.makedirs(os.path.dirname(os.path.join(top, name)), exist_ok=True)
+        write(top, name, text)
     return top
 
 
@@ -85,7 +116,9 @@ class Scene(Instance):
         for p in ("customers_orders", "sales_report"):
             c.git("rm", "-rq", f"pipelines/{p}/code/test")
         c.git("rm", "-rq", "jobs/airflow_orders")
-        c.write("pbt_project.yml", two_jobs(c.read("pbt_project.yml")))
+        c.write("pbt_project.yml", configured(two_jobs(c.read("pbt_project.yml"))))
+        for name, text in CONFIGURATIONS.items():
+            c.write(name, text)
         c.commit("as it is deployed")
         c.push("HEAD:refs/heads/main")
         return c
@@ -175,6 +208,8 @@ def the_same_jobs():
                 if j["job_id"] != strange:
                     check({t for t in j["settings"]["tags"]} == STAMPS and "1.1" in json.dumps(j["settings"]), j)
             compare(sent, {j["settings"]["name"]: j["sent"] for j in w.jobs() if j["job_id"] != strange})
+            theirs = configurations(w, "1.0")
+            check(len(theirs) == len(CONFIGURATIONS) and configurations(w, "1.1") == theirs, f"{theirs}, {configurations(w, '1.1')}")
             # the next one, with a job that has got another name; and what is said of ids now
             c.edit("pbt_project.yml", "name: job_reports", "name: reports_daily")
             c.edit("jobs/job_reports/code/databricks-job.json", '"name" : "job_reports"', '"name" : "reports_daily"')

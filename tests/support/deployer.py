@@ -37,6 +37,10 @@ def canon(v):
     return json.dumps(v, sort_keys=True, separators=(",", ":")).encode()
 
 
+def configuration(path):
+    return json.dumps({"at": path})
+
+
 def name_of(key):
     return key.split("/")[1]
 
@@ -56,6 +60,7 @@ class Deployer:
         self.known = {}                         # key: id, digest, orphan
         self.there = set()                      # paths of artifacts that a deployment has put there
         self.scripts = ()                       # jobs that bring a script with them
+        self.configured = ()                    # jobs that bring a configuration file of the project
         self.asked, self.number, self.fence = None, 0, 0
         self.role = None
 
@@ -102,7 +107,12 @@ class Deployer:
                                                "content": f"print('{key} {version}')"}}]
             request["access_control_list"] = [{"group_name": f"readers of {version}", "permission_level": "CAN_VIEW"}]
             request["tasks"].append({"task_key": "script", "existing_cluster_id": "c1", "spark_python_task": {"python_file": path}})
-        return canon({"fabric_id": "1174", "components": components, "request": request})
+        doc = {"fabric_id": "1174", "components": components, "request": request}
+        if key in self.configured:
+            path = f"{self.base()}/{os.path.dirname(os.path.dirname(wheel))}/configurations/prod.json"
+            doc["penstock"] = {"configurations": {path: configuration(path)}}
+            request["tasks"][0]["python_wheel_task"]["parameters"] = ["-i", path]
+        return canon(doc)
 
     def want(self, jobs, wheels, version, gone=(), size=100):
         """jobs: key to version (max_concurrent_runs); each uses one of the wheels. gone: orphans to remove."""
@@ -255,12 +265,16 @@ class Deployer:
         check(not [p for p in files if ".penstock-" in p], "half files are left")
 
     def check_libraries(self, state=None):
-        """No job names a wheel or a script that is not there, or is another's."""
+        """No job names a wheel, a script or a configuration file that is not there, or is another's."""
         state = state or self.w.state()
         for j in state["jobs"]:
             for t in j["settings"].get("tasks", []):
                 for lib in t.get("libraries", []):
                     check(lib["whl"] in state["files"], f"{j['settings']['name']} names {lib['whl']}, which is not there")
+                for path in t.get("python_wheel_task", {}).get("parameters", []):
+                    if "/configurations/" in path:
+                        there = state["files"].get(path, {}).get("sha256")
+                        check(there == hashlib.sha256(configuration(path).encode()).hexdigest(), f"{j['settings']['name']}: {path} is {there}")
                 if "spark_python_task" in t:
                     name, path = j["settings"]["name"], t["spark_python_task"]["python_file"]
                     text = f"print('jobs/{name} {j['settings']['max_concurrent_runs']}')"

@@ -11,6 +11,8 @@
 #include "common/base/buf.h"
 #include "common/base/digest.h"
 #include "common/base/fsutil.h"
+#include "common/plan/adopt.h"
+#include "common/plan/brought.h"
 #include "common/plan/plan.h"
 #include "common/plan/select.h"
 #include "common/plan/tasks.h"
@@ -465,9 +467,194 @@ static void a_part_leaves_the_rest(void **state)
 	}
 }
 
+/* ---- configuration files ---- */
+
+#define PROD "{\"a\":\"__PROJECT_ID_PLACEHOLDER__ dbfs:/FileStore/prophecy/artifacts/x __X_PLACEHOLDER__\"}"
+#define BELOW(version) "prophecy/artifacts/dev/execution/7234/" version "/configurations/"
+#define NAMES(path) JOB("", "{\"task_key\":\"n\",\"notebook_task\":{},\"p\":[\"" path "\"]}")
+#define AT "/dbfs/FileStore/prophecy/artifacts/dev/execution/__PROJECT_ID_PLACEHOLDER__/" \
+	   "__PROJECT_RELEASE_VERSION_PLACEHOLDER__/configurations/"
+
+/* One job with two of them, the second one of these bytes. */
+static void add_configured(struct fx *f, const char *json, const char *second, size_t n)
+{
+	static char own[] = "configurations/prod.json", of[] = "configurations/1665/pipelines/Omega/default.json";
+
+	f->m.njobs = 0;
+	add(f, t_key, t_db, 1174, json);
+	f->files[1].path = own;
+	f->files[2].path = of;
+	digest_bytes(f->files[1].sha256, PROD, strlen(PROD));
+	digest_bytes(f->files[2].sha256, second, n);
+	f->templates[1] = (struct plan_template) { f->files[1].sha256, PROD, strlen(PROD) };
+	f->templates[2] = (struct plan_template) { f->files[2].sha256, second, n };
+	f->jobs[0].nfiles = f->in.ntemplates = 3;
+}
+
+/* Does the definition bring this text to that path? */
+static bool brings(const struct plan_job *j, const char *path, const char *text)
+{
+	json_t *doc = json_loadb(j->bytes, j->n, 0, NULL);
+	struct brought b;
+	bool is = false;
+
+	for (size_t i = 0; brought_nth(doc, i, &b) && !is; i++)
+		is = ps_streq(b.path, path) && strcmp(b.content, text) == 0 && !b.replace;
+	json_decref(doc);
+	return is;
+}
+
+static void configuration_files_go_with_a_job(void **state)
+{
+	static const char *const volumes[] = { NULL, "/Volumes/c/s/v" };
+	struct fx *f = *state;
+	struct ps_err err = { 0 };
+
+	add_configured(f, NAMES(AT "1665/pipelines/Omega/default.json"), "{}", 2);
+	f->in.provider = PLAN_DATABRICKS;
+	for (size_t i = 0; i < PS_NELEM(volumes); i++) {
+		struct plan p = { 0 };
+
+		f->in.artifact_base = volumes[i];
+		assert_int_equal(plan_make(&p, &f->in, &err), 0);
+		assert_int_equal(p.nproblems, 0);
+		assert_true(brings(&p.jobs[0], BELOW("1.0.0-abc") "prod.json", PROD));
+		assert_true(brings(&p.jobs[0], BELOW("1.0.0-abc") "1665/pipelines/Omega/default.json", "{}"));
+		assert_non_null(strstr(p.jobs[0].bytes, volumes[i] ? "\"/Volumes/c/s/v/prophecy" : "\"dbfs:/FileStore/prophecy"));
+		plan_clear(&p);
+	}
+}
+
+static void derived_jobs_bring_them_too(void **state)
+{
+	struct fx *f = *state;
+	struct plan p = { 0 };
+	struct ps_err err = { 0 };
+
+	add_configured(f, FULL, "{}", 2);
+	f->in.provider = PLAN_DATABRICKS;
+	f->in.jobs_own = false;
+	f->in.derive = &derived;
+	f->in.nderive = 1;
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	assert_int_equal(p.nproblems, 0);
+	assert_string_equal(p.jobs[0].key, t_production);
+	assert_true(brings(&p.jobs[0], BELOW("1.0.0-abc") "prod.json", PROD));
+	plan_clear(&p);
+}
+
+/* A newer version alone changes nothing; another byte of a file makes a job that goes to the new one. */
+static void a_changed_file_changes_its_jobs(void **state)
+{
+	struct fx *f = *state;
+	struct plan_known known = { .key = t_key, .name = "x", .version = "1.0.0-abc", .ref = "refs/heads/main" };
+	struct plan first = { 0 }, p = { 0 };
+	struct buf b = BUF_INIT;
+	struct ps_err err = { 0 };
+
+	add_configured(f, NAMES(AT "prod.json"), "{}", 2);
+	f->in.provider = PLAN_DATABRICKS;
+	f->in.ref = "refs/heads/main";
+	assert_int_equal(plan_make(&first, &f->in, &err), 0);
+	known.digest = first.jobs[0].digest;
+	known.bytes = first.jobs[0].bytes;
+	known.n = first.jobs[0].n;
+	f->in.known = &known;
+	f->in.nknown = 1;
+	f->in.params.release_version = "1.0.0-abd";
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	assert_int_equal(p.jobs[0].change, PLAN_SAME);
+	plan_clear(&p);
+	add_configured(f, NAMES(AT "prod.json"), "{ }", 3);
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	plan_print(&p, &b);
+	assert_string_equal(buf_str(&b), "~ jobs/job_development\n"
+			    "    ~ penstock.configurations.dbfs:/FileStore/" BELOW("1.0.0-abc") "1665/pipelines/Omega/default.json  "
+			    "\"{}\" → \"{ }\"\n    ~ version  1.0.0-abc → 1.0.0-abd\n");
+	assert_true(brings(&p.jobs[0], BELOW("1.0.0-abd") "prod.json", PROD));
+	plan_clear(&p);
+	plan_clear(&first);
+	buf_clear(&b);
+}
+
+static void a_local_fabric_has_none(void **state)
+{
+	struct fx *f = *state;
+	struct plan p = { 0 };
+	struct ps_err err = { 0 };
+	char without[65];
+
+	add(f, t_key, t_db, 1174, GOOD);
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	memcpy(without, p.digest, 65);
+	plan_clear(&p);
+	add_configured(f, GOOD, "{}", 2);
+	f->in.ntemplates = 1;
+	assert_int_equal(plan_make(&p, &f->in, &err), 0);
+	assert_string_equal(p.digest, without);
+	plan_clear(&p);
+}
+
+static void configuration_files_that_stop_a_plan(void **state)
+{
+	static const struct {
+		const char *json, *bytes, *problem;
+		size_t n;
+		bool no_customer;
+	} tries[] = {
+		{ NAMES(AT "prod.json"), "{}", NULL, 2, false },
+		{ NAMES(AT "qa.json"), "{}", "/configurations/qa.json', which is no configuration file of this release", 2, false },
+		{ NAMES("dbfs:/FileStore/" BELOW("0.9") "qa.json"), "{}", NULL, 2, false },	/* another release's */
+		{ GOOD, "\xff", "default.json' is no text in UTF-8", 1, false },
+		{ GOOD, "a\0b", "default.json' is no text in UTF-8", 3, false },
+		{ NAMES("x"), "{}", "the project's customer", 2, true },
+	};
+
+	for (size_t i = 0; i < PS_NELEM(tries); i++) {
+		struct fx *f = *state;
+		struct plan p = { 0 };
+		struct ps_err err = { 0 };
+
+		add_configured(f, tries[i].json, tries[i].bytes, tries[i].n);
+		f->in.provider = PLAN_DATABRICKS;
+		f->m.nartifacts = tries[i].no_customer ? 0 : 2;
+		f->in.customer = tries[i].no_customer ? NULL : "dev";
+		assert_int_equal(plan_make(&p, &f->in, &err), 0);
+		assert_int_equal(p.nproblems, tries[i].problem != NULL);
+		if (tries[i].problem)
+			assert_non_null(strstr(p.problems[0], tries[i].problem));
+		plan_clear(&p);
+		f->in.ntemplates = 2;
+		assert_int_equal(plan_make(&p, &f->in, &err), PS_ENOENT);
+		f->jobs[0].nfiles = 1;		/* the release has none */
+		f->in.customer = "dev";
+		assert_int_equal(plan_make(&p, &f->in, &err), 0);
+		assert_int_equal(p.nproblems, strstr(tries[i].json, AT) != NULL);
+		plan_clear(&p);
+	}
+}
+
+/* What the plan has added and nobody has changed does not go into the repository. */
+static void only_what_changed_is_adopted(void **state)
+{
+	json_t *template = json_loads("{\"request\":{\"a\":1}}", 0, NULL);
+	json_t *deployed = json_loads("{\"penstock\":{\"configurations\":{\"p\":\"{}\"}},\"request\":{\"a\":1}}", 0, NULL);
+	json_t *observed = json_loads("{\"penstock\":{\"configurations\":{\"p\":\"{}\"}},\"request\":{\"a\":2,\"b\":3}}", 0, NULL);
+	json_t *wanted = json_loads("{\"request\":{\"a\":2,\"b\":3}}", 0, NULL);
+	json_t *patch = adopt_patch(template, deployed, observed);
+
+	(void)state;
+	assert_true(json_equal(patch, wanted));
+	json_decref(patch);
+	json_decref(wanted);
+	json_decref(observed);
+	json_decref(deployed);
+	json_decref(template);
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[PS_NELEM(rows) + 6];
+	struct CMUnitTest tests[PS_NELEM(rows) + 12];
 	size_t n = 0;
 
 	for (; n < PS_NELEM(rows); n++)
@@ -486,6 +673,17 @@ int main(int argc, char **argv)
 		a_part_leaves_the_rest, fx_init, fx_clear);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
 		a_missing_template_is_our_failure, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		configuration_files_go_with_a_job, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		derived_jobs_bring_them_too, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		a_changed_file_changes_its_jobs, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		a_local_fabric_has_none, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+		configuration_files_that_stop_a_plan, fx_init, fx_clear);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(only_what_changed_is_adopted);
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return _cmocka_run_group_tests("plan", tests, n, NULL, NULL);
 }

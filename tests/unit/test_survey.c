@@ -26,7 +26,13 @@ static const char yml[] =
 		"scheduler: {Databricks: {}}\n"
 	"  jobs/dag: {name: dag, fabricUID: 5005, scheduler: {MWAA: {}}}\n"
 	"gemContainer: {gems: {gems/X: {}}}\nfunctions: {udfs: {}, author: a}\nsubgraphs: "
-		"{subgraphs/S: {}}\nextra: dropped\n";
+		"{subgraphs/S: {}}\nextra: dropped\n"
+	"projectConfigurations: {projectConfigurations/O/x: {configurations: {projectConfigurations/O/x/qa: {name: qa}}}}\n"
+	"pipelineConfigurations:\n  pipelineConfigurations/Other/Omega:\n    basePipeline: 1665/pipelines/Omega\n"
+		"    configurations:\n      pipelineConfigurations/Other/Omega/default: {name: default}\n"
+		"      pipelineConfigurations/Other/Omega/d2: {name: Delta}\n"
+		"      pipelineConfigurations/Other/Omega/gone: {name: gone}\n"
+		"      ../../evil: {name: evil}\n      pipelineConfigurations/Other/up: {name: ../../up}\n";
 
 static void make_repo(void)
 {
@@ -42,6 +48,13 @@ static void make_repo(void)
 	gitdir_file("r/p/jobs/daily/code/databricks-job.json", "{}");
 	gitdir_file("r/p/jobs/dag/code/dag.py", "");
 	gitdir_file("r/p/jobs/dag/code/dag/tasks/a.py", "");
+	gitdir_file("r/p/projectConfigurations/config/code/configs/prod.json", "{}");
+	gitdir_file("r/p/projectConfigurations/config/code/configs/prod.md", "");
+	gitdir_file("r/p/projectConfigurations/O/x/qa.json", "{}");
+	gitdir_file("r/p/pipelineConfigurations/Other/Omega/default.json", "{}");
+	gitdir_file("r/p/pipelineConfigurations/Other/Omega/d2.json", "{}");
+	gitdir_file("r/p/pipelineConfigurations/Other/up.json", "{}");
+	gitdir_file("r/evil.json", "{}");
 	gitdir_file("r/p/gems/x.py", "");
 	gitdir_file("r/p/functions/f.py", "");
 	gitdir_file("r/p/subgraphs/S/s.py", "");
@@ -62,6 +75,14 @@ static struct tree *open_head(struct repo **r)
 	assert_int_equal(repo_tree(&t, *r, p.tree, &err), 0);
 	return t;
 }
+
+/* By target; without what has no file, and what would be elsewhere. */
+static const struct survey_configuration configurations[] = {
+	{ "pipelineConfigurations/Other/Omega/d2.json", "configurations/1665/pipelines/Omega/Delta.json" },
+	{ "pipelineConfigurations/Other/Omega/default.json", "configurations/1665/pipelines/Omega/default.json" },
+	{ "projectConfigurations/config/code/configs/prod.json", "configurations/prod.json" },
+	{ "projectConfigurations/O/x/qa.json", "configurations/qa.json" },
+};
 
 static void everything_is_told(void **state)
 {
@@ -108,11 +129,38 @@ static void everything_is_told(void **state)
 		assert_int_equal(j->ntemplates, 2);
 		assert_string_equal(j->templates[0].path, "jobs/dag/code/dag.py");
 		assert_string_equal(j->scheduler, "MWAA");
+		assert_int_equal(p->nconfigurations, PS_NELEM(configurations));
+		for (size_t k = 0; k < p->nconfigurations; k++) {
+			assert_string_equal(p->configurations[k].target, configurations[k].target);
+			assert_string_equal(p->configurations[k].path, configurations[k].path);
+		}
 		assert_non_null(survey_project(&s, "p/nested")->problem);
 		survey_clear(&s);
 		tree_close(t[i]);
 	}
 	repo_close(r);
+}
+
+static void too_many_configurations(void **state)
+{
+	struct survey s;
+	struct tree *t;
+
+	(void)state;
+	NEED_OPENAT2();
+	gitdir_file("m/pbt_project.yml", "name: m\n");
+	for (int i = 0; i <= SURVEY_CONFIGURATIONS_MAX; i++) {
+		char *path = xasprintf("m/projectConfigurations/config/code/configs/%d.json", i);
+
+		gitdir_file(path, "{}");
+		free(path);
+	}
+	assert_int_equal(tree_dir_open(&t, "m", &err), 0);
+	assert_int_equal(survey_tree(t, &s, &err), 0);
+	assert_int_equal(s.projects[0].nconfigurations, SURVEY_CONFIGURATIONS_MAX);
+	assert_non_null(strstr(survey_lack(&s.projects[0]), "more than 200 configuration files"));
+	survey_clear(&s);
+	tree_close(t);
 }
 
 /* Where Scala's lie: beside their defaults at any depth, or in a folder called config. */
@@ -327,7 +375,7 @@ int main(int argc, char **argv)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, gitdir_enter, gitdir_leave)
 	const struct CMUnitTest tests[] = {
-		CASE(everything_is_told), CASE(instances_of_scala),
+		CASE(everything_is_told), CASE(instances_of_scala), CASE(too_many_configurations),
 		cmocka_unit_test(reduced_text_depends_on_meaning_alone),
 		cmocka_unit_test(tagged_values_keep_their_kind), cmocka_unit_test(empty_lists_do_not_explode),
 		cmocka_unit_test(aliases_do_not_explode), CASE(export_is_the_tree),

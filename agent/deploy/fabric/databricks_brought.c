@@ -1,7 +1,7 @@
 /*
  * databricks_brought – files that a definition brings with it: Prophecy's editor writes the script
  * of a task, and dbt's script and profile, into components of the job, each with the path that the
- * task names.
+ * task names. The plan adds the project's configuration files.
  *
  * They are put where artifacts are, before the job, and by the same rule: a path with a version in
  * it never gets other bytes. What stands below `latest`, where the editor has dbt's files for every
@@ -42,7 +42,7 @@ static int put_one(struct fabric_target *t, const char *key, const struct brough
 
 	if (!b->path)
 		return ps_err_set(err, PS_EINVAL,
-				  "'%s': the %s of '%s' goes to '%s', which is no artifact's path",
+				  "'%s': %s '%s' goes to '%s', which is no artifact's path",
 				  key, b->what, b->node, b->given);
 	file.fd = content_fd(b->content, (size_t)file.size, err);
 	if (file.fd < 0)
@@ -50,7 +50,7 @@ static int put_one(struct fabric_target *t, const char *key, const struct brough
 	digest_bytes(hex, b->content, (size_t)file.size);
 	rc = dbx_bring(t, b->path, hex, &file, b->replace, &outcome, err);
 	close(file.fd);
-	return rc < 0 ? ps_err_prefix(err, "the %s of '%s'", b->what, b->node) : 0;
+	return rc < 0 ? ps_err_prefix(err, "%s '%s'", b->what, b->node) : 0;
 }
 
 int dbx_brought_put(struct fabric_target *t, const char *key, const json_t *doc,
