@@ -9,6 +9,7 @@
 #include "common/gate/remembered.h"
 #include "common/gate/rules.h"
 #include "common/tree/bearings.h"
+#include "common/wire/pack.h"
 
 /* question, bearings, the old side or nil, three numbers; then the findings */
 enum { HEAD_PARTS = 6, FINDING_TEXTS = 5, FINDING_NUMBERS = 5 };
@@ -169,7 +170,8 @@ bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const struct
 	bool ok;
 
 	msgpack_unpacked_init(&result);
-	ok = msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
+	ok = pack_is_one_value(bytes->data, bytes->len) &&
+	     msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
 		     MSGPACK_UNPACK_SUCCESS && at == bytes->len &&
 	     take_all(a, &result.data, question, gitdir);
 	msgpack_unpacked_destroy(&result);

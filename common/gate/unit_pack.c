@@ -5,6 +5,7 @@
 #include <msgpack.h>
 
 #include "common/gate/unit.h"
+#include "common/wire/pack.h"
 
 /* dependencies, findings, dead references, projects; then the outline or nil */
 enum { PARTS = 5 };
@@ -266,7 +267,8 @@ bool unit_unpack(struct unit_result *u, const struct buf *bytes, const char *fil
 	bool ok;
 
 	msgpack_unpacked_init(&result);
-	ok = msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
+	ok = pack_is_one_value(bytes->data, bytes->len) &&
+	     msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
 		     MSGPACK_UNPACK_SUCCESS && at == bytes->len &&
 	     take_all(u, &result.data, file, line, outline);
 	msgpack_unpacked_destroy(&result);

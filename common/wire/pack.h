@@ -1,0 +1,17 @@
+/*
+ * pack – is it msgpack at all? For bytes that come from elsewhere, before the library unpacks them.
+ */
+#ifndef PS_PACK_H
+#define PS_PACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Whether the n bytes are exactly one value of what we send: no extension types, at most eight
+ * levels, and counts that are true. A header of five bytes may claim four billion items, for which
+ * the library allocates memory before it looks.
+ */
+bool pack_is_one_value(const void *bytes, size_t n);
+
+#endif
