@@ -214,7 +214,7 @@ def export_and_artifact_are_proven(w):
     end = w.test(UNITTEST, inputs=[{"path": "pipelines/orders", "oid": "0" * 40, "is_dir": True}])
     assert end["state"] == "failed" and "not what the key says" in end["reason"], end
     end = w.test(UNITTEST, toolchain="0" * 64)
-    assert end["state"] == "failed" and "has changed" in end["reason"], end
+    assert end["state"] == "failed" and "is not the one" in end["reason"], end
     end = w.test(UNITTEST, package=b"no zip at all")
     assert end["state"] == "failed" and "no report" in end["reason"] and "BadZipFile" in w.log(), end
 
