@@ -284,7 +284,9 @@ class Nerve(unittest.TestCase):
                 os.kill(pid, signal.SIGSTOP)
             self.commit()
             lines = self.push(limit=2 + 1.2 + 0.8)
-            self.assertIn("agent not running; event kept", lines)
+            # a disk that is busy may not have it by the end of the budget, and that is said
+            kept = "agent not running; event kept"
+            self.assertTrue({kept, kept + ", not yet synced"} & set(lines), lines)
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
             until("settled", self.settled)
