@@ -126,6 +126,27 @@ void request_done(struct request *r, int status, const json_t *doc)
 	request_free(r);
 }
 
+void request_items(void *arg, int rc, const char *problem, const char *text)
+{
+	struct request *r = arg;
+	json_t *items = text ? json_loads(text, 0, NULL) : NULL, *doc;
+
+	if (rc < 0 || problem || !items) {
+		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
+		return;
+	}
+	doc = json_pack("{s:o, s:b}", "items", items, "more", 0);
+	request_done(r, 200, doc);
+	json_decref(doc);
+}
+
+const char *body_text(const json_t *body, const char *name)
+{
+	const char *v = json_string_value(json_object_get(body, name));
+
+	return v ? v : "";
+}
+
 /* "b31", "fabric production", of the body of a request that would change something. free() it. */
 static char *asked_for(struct request *r)
 {

@@ -168,21 +168,6 @@ void act_backup(struct request *r)
 	json_decref(body);
 }
 
-/* text: what goes, as a list. */
-static void clean_reply(void *arg, int rc, const char *problem, const char *text)
-{
-	struct request *r = arg;
-	json_t *items = text ? json_loads(text, 0, NULL) : NULL, *doc;
-
-	if (rc < 0 || problem || !items) {
-		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
-		return;
-	}
-	doc = json_pack("{s:o, s:b}", "items", items, "more", 0);
-	request_done(r, 200, doc);
-	json_decref(doc);
-}
-
 void act_clean(struct request *r)
 {
 	struct ps_err err = { 0 };
@@ -197,7 +182,7 @@ void act_clean(struct request *r)
 	if (rc < 0)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
-		flow_clean(r->core, json_is_true(json_object_get(body, "dry")), clean_reply, r);
+		flow_clean(r->core, json_is_true(json_object_get(body, "dry")), request_items, r);
 	json_decref(body);
 }
 

@@ -8,27 +8,6 @@
 
 enum { ROWS_MAX = 2000, ID_DIGITS = 18 };
 
-static void reply(void *arg, int rc, const char *problem, const char *text)
-{
-	struct request *r = arg;
-	json_t *items = text ? json_loads(text, 0, NULL) : NULL, *doc;
-
-	if (rc < 0 || problem || !items) {
-		request_fail(r, rc < 0 ? rc : PS_EINVAL, problem, NULL);
-		return;
-	}
-	doc = json_pack("{s:o, s:b}", "items", items, "more", 0);
-	request_done(r, 200, doc);
-	json_decref(doc);
-}
-
-static const char *member(const json_t *doc, const char *name)
-{
-	const char *v = json_string_value(json_object_get(doc, name));
-
-	return v ? v : "";
-}
-
 /* An address without its scheme and the '/' at its end: that of https may be written as http. */
 static bool same_host(const char *a, const char *b)
 {
@@ -67,7 +46,7 @@ static int find_fabric(const struct request *r, const json_t *row, const json_t 
 				  "fabric %s is none of Databricks: its jobs have no ids to import",
 				  (*f)->name);
 	snprintf(number, sizeof(number), "%lld", (long long)uid);
-	host = member(hosts, number);
+	host = body_text(hosts, number);
 	if (*host && !same_host(host, (*f)->host))
 		return ps_err_set(
 			err, PS_ECONFLICT,
@@ -81,7 +60,8 @@ static int find_fabric(const struct request *r, const json_t *row, const json_t 
 static json_t *row_of(const struct request *r, const json_t *row, const json_t *hosts,
 		      struct ps_err *err)
 {
-	const char *job = member(row, "job"), *name = member(row, "name"), *id = member(row, "id");
+	const char *job = body_text(row, "job"), *name = body_text(row, "name");
+	const char *id = body_text(row, "id");
 	const struct conf_fabric *f;
 
 	if (!ps_starts(job, "jobs/") || !job[strlen("jobs/")] || !*name) {
@@ -108,7 +88,7 @@ static int take_rows(const struct request *r, const json_t *body, json_t *out, s
 	json_t *row, *made;
 	size_t i;
 
-	if (!*member(body, "repository") || !*member(body, "project"))
+	if (!*body_text(body, "repository") || !*body_text(body, "project"))
 		return ps_err_set(err, PS_EINVAL, "the body must name a repository and a project");
 	if (!json_array_size(rows) || json_array_size(rows) > ROWS_MAX)
 		return ps_err_set(err, PS_ELIMIT, "the body must have 1 to %d jobs", ROWS_MAX);
@@ -138,12 +118,12 @@ void act_import(struct request *r)
 		flow_import(
 			r->core,
 			&(struct import_ask){ .who = r->who.shown,
-					      .repository = member(body, "repository"),
-					      .project = member(body, "project"),
+					      .repository = body_text(body, "repository"),
+					      .project = body_text(body, "project"),
 					      .policy = r->policy->cfg->digest,
 					      .jobs = jobs,
 					      .dry = json_is_true(json_object_get(body, "dry")) },
-			reply, r);
+			request_items, r);
 	json_decref(jobs);
 	json_decref(body);
 }

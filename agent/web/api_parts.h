@@ -45,6 +45,10 @@ struct request {
 void request_done(struct request *r, int status, const json_t *doc);
 void request_fail(struct request *r, int rc, const char *detail, const char *next);
 void request_bytes(struct request *r, const char *type);	/* r->bytes */
+/* For what flow answers with a JSON list as text, or says what is wrong. arg: the request. */
+void request_items(void *arg, int rc, const char *problem, const char *text);
+/* A member of a body; "" when it is not there or no text. */
+const char *body_text(const json_t *body, const char *name);
 
 /* 401: nobody can tell who asks. */
 void request_unknown(struct request *r, const char *detail);

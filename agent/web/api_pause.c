@@ -22,18 +22,11 @@ static void reply(void *arg, int rc, const char *problem, const char *text)
 	json_decref(doc);
 }
 
-static const char *member(const json_t *body, const char *name)
-{
-	const char *v = json_string_value(json_object_get(body, name));
-
-	return v ? v : "";
-}
-
 /* Scope and name of the body, and may this person? A scope whose thing is gone from the
  * configuration may still be resumed, by an admin. */
 static int check_scope(struct request *r, const json_t *body, bool lifts, struct ps_err *err)
 {
-	const char *scope = member(body, "scope"), *name = member(body, "name");
+	const char *scope = body_text(body, "scope"), *name = body_text(body, "name");
 	int rc;
 
 	if (!pause_scope_fits(scope, name))
@@ -54,7 +47,7 @@ void act_pause(struct request *r)
 	struct ps_err err = { 0 };
 	json_t *body = NULL;
 	int rc = http_body(r->call, &body, &err);
-	const char *why = member(body, "why");
+	const char *why = body_text(body, "why");
 
 	if (rc == 0)
 		rc = check_scope(r, body, false, &err);
@@ -64,8 +57,8 @@ void act_pause(struct request *r)
 		request_fail(r, rc, ps_err_msg(&err, rc), NULL);
 	else
 		flow_pause(r->core,
-			   &(struct pause){ .scope = (char *)member(body, "scope"),
-					    .name = (char *)member(body, "name"),
+			   &(struct pause){ .scope = (char *)body_text(body, "scope"),
+					    .name = (char *)body_text(body, "name"),
 					    .kind = (char *)"pause",
 					    .who = r->who.shown,
 					    .why = (char *)why },
@@ -90,8 +83,8 @@ void act_resume(struct request *r)
 		r->thing = xstrdup("everything");
 		flow_resume(r->core, NULL, NULL, r->who.shown, reply, r);
 	} else {
-		flow_resume(r->core, member(body, "scope"), member(body, "name"), r->who.shown,
-			    reply, r);
+		flow_resume(r->core, body_text(body, "scope"), body_text(body, "name"),
+			    r->who.shown, reply, r);
 	}
 	json_decref(body);
 }

@@ -166,14 +166,8 @@ bool answer_unpack(struct gate_checked *a, const struct buf *bytes, const struct
 		   const char *gitdir)
 {
 	msgpack_unpacked result;
-	size_t at = 0;
-	bool ok;
+	bool ok = pack_open(&result, bytes) && take_all(a, &result.data, question, gitdir);
 
-	msgpack_unpacked_init(&result);
-	ok = pack_is_one_value(bytes->data, bytes->len) &&
-	     msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
-		     MSGPACK_UNPACK_SUCCESS && at == bytes->len &&
-	     take_all(a, &result.data, question, gitdir);
 	msgpack_unpacked_destroy(&result);
 	return ok;
 }

@@ -263,14 +263,8 @@ bool unit_unpack(struct unit_result *u, const struct buf *bytes, const char *fil
 		 bool outline)
 {
 	msgpack_unpacked result;
-	size_t at = 0;
-	bool ok;
+	bool ok = pack_open(&result, bytes) && take_all(u, &result.data, file, line, outline);
 
-	msgpack_unpacked_init(&result);
-	ok = pack_is_one_value(bytes->data, bytes->len) &&
-	     msgpack_unpack_next(&result, buf_str(bytes), bytes->len, &at) ==
-		     MSGPACK_UNPACK_SUCCESS && at == bytes->len &&
-	     take_all(u, &result.data, file, line, outline);
 	msgpack_unpacked_destroy(&result);
 	return ok;
 }

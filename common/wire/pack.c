@@ -82,3 +82,12 @@ bool pack_is_one_value(const void *bytes, size_t n)
 {
 	return prove(bytes, n, 0) == n;
 }
+
+bool pack_open(msgpack_unpacked *out, const struct buf *bytes)
+{
+	size_t at = 0;
+
+	msgpack_unpacked_init(out);
+	return pack_is_one_value(bytes->data, bytes->len) &&
+	       msgpack_unpack_next(out, bytes->data, bytes->len, &at) == MSGPACK_UNPACK_SUCCESS;
+}

@@ -7,11 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <msgpack.h>
+
+#include "common/base/buf.h"
+
 /*
  * Whether the n bytes are exactly one value of what we send: no extension types, at most eight
  * levels, and counts that are true. A header of five bytes may claim four billion items, for which
  * the library allocates memory before it looks.
  */
 bool pack_is_one_value(const void *bytes, size_t n);
+/* Unpacks what is one. *out is to be destroyed either way; its texts point into bytes. */
+bool pack_open(msgpack_unpacked *out, const struct buf *bytes);
 
 #endif
