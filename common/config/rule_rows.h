@@ -18,7 +18,8 @@ RULE(CONFLICT, "PS-PROJ-002", ERROR, "no merge conflict markers in project files
      "<<<<<<< HEAD", "finish the merge, remove the markers, commit again")
 RULE(TOP, "PS-PROJ-003", ERROR, "the top of pbt_project.yml is a map",
      "nothing in it can be found otherwise", "- name: demo", "write keys at the top: name: demo")
-RULE(DUPLICATE, "PS-PROJ-004", ERROR, "no key is there twice in pbt_project.yml",
+RULE(DUPLICATE, "PS-PROJ-004", ERROR,
+     "no key is there twice in pbt_project.yml, outside of datasets and subgraphs",
      "the last one wins silently and the entries of the others are lost",
      "pipelines/a: {...} and again pipelines/a: {...}", "rename one or merge the two entries")
 RULE(MISSING, "PS-PROJ-005", ERROR, "name, version, language, pipelines and jobs are there",
@@ -90,6 +91,9 @@ RULE(POINTER, "PS-PROJ-111", WARNING, "files that are read are no Git LFS pointe
 RULE(CASE_FILES, "PS-PROJ-112", WARNING, "no two names of a folder differ in case alone",
      "a clone on Windows or macOS has room for one of them", "functions/a.py and functions/A.py",
      "rename one of them")
+RULE(DUPLICATE_LISTED, "PS-PROJ-113", WARNING, "no key is there twice in datasets and subgraphs",
+     "the last one wins; only Prophecy's editor reads them, and it has written such files itself",
+     "datasets/a: {...} and again datasets/a: {...}", "remove one of the two entries")
 
 /* ---- pipelines ---- */
 RULE(FOLDER, "PS-PIPE-013", NEWLY, "a declared pipeline has its folder",

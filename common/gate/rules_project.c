@@ -1,15 +1,21 @@
-/* rules_project – rules 3 to 9: the project file as a whole. */
+/* rules_project – rules 3 to 9 and 113: the project file as a whole. */
 #include "config.h"
 
 #include "common/gate/rules.h"
 
 enum { VISITS_MAX = 500000 };		/* aliases may name a node many times */
 
-struct dup { struct rules *r; struct buf path; size_t visits; };
+struct dup { struct rules *r; enum rule_id id; struct buf path; size_t visits; };
 
 enum { PART_MAX = 200 };		/* of a key in the way to another one */
 
-/* Rule 4. The key of a finding is the way to it: "pipelines > pipelines/x > name". */
+/* Of an entry there nothing is built or deployed: only Prophecy's editor opens it. */
+static bool is_listed_only(const char *section)
+{
+	return strcmp(section, "datasets") == 0 || strcmp(section, "subgraphs") == 0;
+}
+
+/* Rules 4 and 113. The key of a finding is the way to it: "pipelines > pipelines/x > name". */
 static void duplicates(struct dup *d, const struct doc_node *node, unsigned depth)
 {
 	size_t len = d->path.len;
@@ -26,11 +32,16 @@ static void duplicates(struct dup *d, const struct doc_node *node, unsigned dept
 
 		buf_addf(&d->path, " > %.*s", PART_MAX, pair->key->text);
 		if (pair->repeats)
-			rule_hit(d->r, RULE_DUPLICATE, d->r->p->file, pair->key->at,
+			rule_hit(d->r, d->id, d->r->p->file, pair->key->at,
 				 buf_str(&d->path),
 				 "'%s' is there twice; the last one wins and the others are lost",
 				 pair->key->text);
+		if (!depth)
+			d->id = is_listed_only(pair->key->text) ? RULE_DUPLICATE_LISTED :
+								  RULE_DUPLICATE;
 		duplicates(d, pair->value, depth + 1);
+		if (!depth)
+			d->id = RULE_DUPLICATE;
 		d->path.len = len;
 	}
 }
@@ -138,7 +149,7 @@ static bool usable(struct rules *r)
 
 int rules_project(struct rules *r, struct ps_err *err)
 {
-	struct dup d = { .r = r };
+	struct dup d = { .r = r, .id = RULE_DUPLICATE };
 	int rc = rules_doc(r, err);
 
 	if (rc < 0)

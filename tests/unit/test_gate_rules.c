@@ -27,6 +27,21 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "004 duplicate", F_YML, YML(ONE_PIPELINE ONE_PIPELINE, ONE_JOB),
 	  "pbt_project.yml:8:3: error: 'pipelines/a' is there twice; the last one wins and the "
 	  "others are lost [PS-PROJ-004]\n" },
+	{ "004 a macro", F_YML, YML(ONE_PIPELINE, ONE_JOB) "sqlmacros:\n  m: 1\n  m: 2\n",
+	  "pbt_project.yml:16:3: error: 'm' is there twice; the last one wins and the others are "
+	  "lost [PS-PROJ-004]\n" },
+	{ "004 a section", F_YML, YML(ONE_PIPELINE, ONE_JOB) "datasets: {}\ndatasets: {}\nz: {a: 1, a: 1}",
+	  "pbt_project.yml:15:1: error: 'datasets' is there twice; the last one wins and the "
+	  "others are lost [PS-PROJ-004]\n"
+	  "pbt_project.yml:16:11: error: 'a' is there twice; the last one wins and the others are "
+	  "lost [PS-PROJ-004]\n" },
+	{ "113 a dataset", F_YML,
+	  YML(ONE_PIPELINE, ONE_JOB) "datasets: {d: {createdAt: 1}, d: {createdAt: 2}}\n",
+	  "pbt_project.yml:14:31: warning: 'd' is there twice; the last one wins and the others are "
+	  "lost [PS-PROJ-113]\n" },
+	{ "113 below a subgraph", F_YML, YML(ONE_PIPELINE, ONE_JOB) "subgraphs: {s: {a: 1, a: 2}}\n",
+	  "pbt_project.yml:14:23: warning: 'a' is there twice; the last one wins and the others are "
+	  "lost [PS-PROJ-113]\n" },
 	{ "005 missing", F_YML, "name: x\npipelines:" ONE_PIPELINE "\njobs:" ONE_JOB "\n",
 	  "pbt_project.yml:1:1: error: 'language' is missing [PS-PROJ-005]\n"
 	  "pbt_project.yml:1:1: error: 'version' is missing [PS-PROJ-005]\n" },
