@@ -200,7 +200,8 @@ RULE(DERIVED_INSTANCE, "PS-JOB-049", OFF,
      "pipelines have the config instance that an environment derives a job with",
      "the release cannot be planned there; for branches that people release from",
      "derive: {from: jobs/j, config: prod} and no prod.json", "add the instance to the pipeline")
-RULE(SUBSTITUTED, "PS-JOB-052", WARNING, "artifact paths have their placeholders",
+RULE(SUBSTITUTED, "PS-JOB-052", WARNING,
+     "artifact paths have their placeholders, but in a file of the form that is older than those",
      "a deployment by hand was committed; the next release would use the old file",
      ".../artifacts/dev/execution/1/1.0/pipeline/x.whl", "take the file of the commit before")
 RULE(PLACEHOLDER, "PS-JOB-053", WARNING, "placeholders are known ones",

@@ -10,6 +10,12 @@
 
 #include "tests/support/gate_fx.h"
 
+#define F_ASPECTS "pipelines/a/pbt_aspects.yml"
+/* As Prophecy wrote it before placeholders existed, when fabric is fabricId. */
+#define WRAPPED(fabric) \
+	"{\"" fabric "\": \"1174\", \"components\": [], \"request\": {\"CreateNewJobRequest\": {" \
+	"\"tasks\": [{\"task_key\": \"t\", \"x\": \"dbfs:/prophecy/artifacts/a.whl\"}]}}}"
+
 /* path is put in place of the good file; text NULL removes it. want: the lines, all of them. */
 static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "good", F_YML, YML(ONE_PIPELINE, ONE_JOB), "" },
@@ -156,6 +162,10 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "048 by its way, not there", F_JOB, RUNS_JAR("other/config/prod"),
 	  F_JOB ":1:201: warning: task 't' picks config instance 'other/config/prod', which "
 	  "'pipelines/a' does not have [PS-JOB-048]\n" },
+	{ "052 literal path", F_JOB, WRAPPED("fabric_id"),
+	  F_JOB ":1:110: warning: an artifact path without placeholder: what Prophecy's own tool "
+	  "wrote while it deployed was committed [PS-JOB-052]\n" },
+	{ "052 the form of 2022", F_JOB, WRAPPED("fabricId"), "" },
 	{ "101 fabric", F_YML,
 	  YML(ONE_PIPELINE, "\n  jobs/j: {name: j, fabricUID: 9, scheduler: {Databricks: {}}}"),
 	  F_JOB ":1:15: warning: fabric_id is 1174, pbt_project.yml says 9 [PS-JOB-034]\n"
