@@ -90,14 +90,6 @@ static int instances_of(struct job_at *j, const struct job_view *v, const char *
 	return rc;
 }
 
-/* A pipeline without default.json has its defaults all the same. */
-static bool is_default(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return strcmp(slash ? slash + 1 : name, "default") == 0;
-}
-
 /* Rule 48 for one task. */
 static void uses_instance(struct job_at *j, const struct doc_node *task, const char *task_key,
 			  const char *ref, const struct pipeline_instances *l)
@@ -106,7 +98,8 @@ static void uses_instance(struct job_at *j, const struct doc_node *task, const c
 	const char *name = doc_string(at);
 	char *key;
 
-	if (!name || is_default(name) || strstr(name, "{{") || pipeline_has_instance(l, name))
+	if (!name || pipeline_instance_is_default(name) || strstr(name, "{{") ||
+	    pipeline_has_instance(l, name))
 		return;
 	key = xasprintf("%s %s", j->e->key, task_key);
 	rule_hit(j->r, RULE_USES_INSTANCE, j->file, at->at, key,

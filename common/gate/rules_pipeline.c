@@ -98,7 +98,7 @@ static int aspects(struct rules *r, const struct rules_entry *e, const struct pi
 		names = doc_get(d->root, "configurations");
 		for (size_t i = 0; doc_is(names, DOC_LIST) && i < names->n; i++) {
 			const char *name = doc_string(names->items[i]);
-			bool found = !name;
+			bool found = !name || pipeline_instance_is_default(name);
 			char *key;
 
 			for (size_t k = 0; k < l->n && !found; k++)

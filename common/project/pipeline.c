@@ -175,3 +175,10 @@ bool pipeline_has_instance(const struct pipeline_instances *l, const char *name)
 	}
 	return false;
 }
+
+bool pipeline_instance_is_default(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return strcmp(slash ? slash + 1 : name, "default") == 0;
+}

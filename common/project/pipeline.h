@@ -34,5 +34,8 @@ void pipeline_instances_clear(struct pipeline_instances *l);
 /* Has it the one that a task's `-i` names? By name, or by its way on the class path without .json,
  * as jobs of early versions of Prophecy have it. */
 bool pipeline_has_instance(const struct pipeline_instances *l, const char *name);
+/* Is it the default one, by either? A pipeline without default.json has its defaults all the
+ * same. */
+bool pipeline_instance_is_default(const char *name);
 
 #endif
