@@ -117,12 +117,14 @@ RULE(DIAGNOSTIC_WARNING, "PS-PIPE-020", OFF, "Prophecy has no warning about the 
      "a diagnostic of severity 2 in workflow.latest.json", "open the pipeline in Prophecy")
 RULE(INSTANCE, "PS-PIPE-047", ERROR, "each config instance is a JSON object",
      "a run with it fails", "prod.json holds []", "write an object: {}")
-RULE(ASPECT, "PS-PIPE-050", WARNING, "each configuration of pbt_aspects.yml has a file",
+RULE(ASPECT, "PS-PIPE-050", WARNING,
+     "each configuration of pbt_aspects.yml has a file, but default, which needs none",
      "a run with it fails at its start", "configurations: [prod] and no prod.json",
      "commit the file, or take the name out")
-RULE(STRAY_PIPELINE, "PS-PIPE-055", WARNING, "each folder of pipelines/ is declared",
+RULE(STRAY_PIPELINE, "PS-PIPE-055", WARNING,
+     "each folder of pipelines/ that holds a folder code is declared",
      "nobody builds it: the entry may have been forgotten",
-     "a folder pipelines/copy without entry",
+     "a folder pipelines/copy/code and no entry pipelines/copy",
      "declare it, or remove the folder")
 RULE(PIPELINE_NAME, "PS-PIPE-059", OFF, "a pipeline is named as its folder",
      "a rename left the two apart", "pipelines/a: {name: b}", "`pbt rename-sync`")
@@ -210,8 +212,10 @@ RULE(PLACEHOLDER, "PS-JOB-053", WARNING, "placeholders are known ones",
      "__PROPHECY_URL_PLACEHOLDER__")
 RULE(ASCII, "PS-JOB-054", WARNING, "script components are ASCII",
      "Prophecy's own tool cannot upload them", "a comment with an umlaut", "write it in ASCII")
-RULE(STRAY_JOB, "PS-JOB-056", WARNING, "each folder of jobs/ is declared",
-     "nobody deploys it: the entry may have been forgotten", "a folder jobs/copy without entry",
+RULE(STRAY_JOB, "PS-JOB-056", WARNING,
+     "each folder of jobs/ that holds a folder code is declared",
+     "nobody deploys it: the entry may have been forgotten",
+     "a folder jobs/copy/code and no entry jobs/copy",
      "declare it, or remove the folder")
 RULE(JOB_NAME, "PS-JOB-060", OFF, "a job is named as its folder",
      "a rename left the two apart", "jobs/a: {name: b}", "rename the folder, or the job")

@@ -12,15 +12,18 @@ static int undeclared(struct rules *r, enum project_kind kind, const char *secti
 	int rc = there ? tree_list(r->t, dir, &l, err) : 0;
 
 	for (size_t i = 0; i < l.n && rc == 0; i++) {
-		char *key, *path;
+		char *key, *path, *code;
 
 		if (l.v[i].kind != TREE_DIR)
 			continue;
 		key = xasprintf("%s/%s", section, l.v[i].name);
 		path = project_at(r->p->path, key);
-		if (!outline_find(&r->p->outline, kind, key))
+		code = xasprintf("%s/code", path);
+		/* without code it is something else, such as a virtualenv */
+		if (!outline_find(&r->p->outline, kind, key) && tree_is_dir(r->t, code))
 			rule_hit(r, id, path, (struct doc_pos){ 1, 1 }, key,
 				 "the folder of a %s that pbt_project.yml does not declare", what);
+		free(code);
 		free(path);
 		free(key);
 	}

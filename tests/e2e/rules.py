@@ -135,7 +135,7 @@ MUTANTS = [
     ("PS-PIPE-020", [edit(FLOW, '"diagnostics" : []', '"diagnostics" :\n [{"severity": 2, "message": "m"}]')], FLOW, '"message": "m"'),
     ("PS-PIPE-047", [write(PROD, "[]")], PROD, FIRST),
     ("PS-PIPE-050", [edit(PIPE + "/pbt_aspects.yml", "- prod\n", "- prod\n- live\n")], PIPE + "/pbt_aspects.yml", "live"),
-    ("PS-PIPE-055", [write("pipelines/copy/README.md", "x")], "pipelines/copy", FIRST),
+    ("PS-PIPE-055", [write("pipelines/copy/code/setup.py", "x")], "pipelines/copy", FIRST),
     ("PS-PIPE-059", [edit(YML, "    name: sales_report\n", "    name: report\n")], YML, "    name: report\n"),
     ("PS-PIPE-063", [], SETUP, FIRST),
     ("PS-JOB-021", [remove("jobs/job_reports")], YML, "  jobs/job_reports:"),
@@ -177,7 +177,7 @@ MUTANTS = [
     ("PS-JOB-053", [edit(JOB, '"format" :', '"x" : "__PROJEKT_ID_PLACEHOLDER__",\n"format" :')], JOB, "__PROJEKT"),
     ("PS-JOB-054", [edit(JOB, '    }\n  ],\n  "request"', '    },\n    { "ScriptComponent" : { "nodeName" : "sales_report",\n'
                          '"content" : "# \u00e4" } }\n  ],\n  "request"')], JOB, "\u00e4"),
-    ("PS-JOB-056", [write("jobs/copy/README.md", "x")], "jobs/copy", FIRST),
+    ("PS-JOB-056", [write("jobs/copy/code/dag.py", "x")], "jobs/copy", FIRST),
     ("PS-JOB-060", [edit(YML, "    name: job_reports\n", "    name: reports\n"),
                     edit(JOB, '"name" : "job_reports"', '"name" : "reports"'),
                     edit(PJOB, '"name" : "job_reports"', '"name" : "reports"')], YML, "    name: reports\n"),

@@ -95,6 +95,14 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  F_WORKFLOW ":1:1: error: holds a list, not an object [PS-PIPE-018]\n" },
 	{ "047 instance", F_PROD, "3",
 	  F_PROD ":1:1: error: holds a whole number, not an object [PS-PIPE-047]\n" },
+	{ "050 aspects", F_ASPECTS, "configurations: [prod, default, qa]\n",
+	  F_ASPECTS ":1:33: warning: config instance 'qa' is listed and has no file "
+	  "[PS-PIPE-050]\n" },
+	{ "055 a virtualenv", "pipelines/venv/bin/activate", "x", "" },
+	{ "055 code", "pipelines/copy/code/setup.py", "x",
+	  "pipelines/copy:1:1: warning: the folder of a pipeline that pbt_project.yml does not "
+	  "declare [PS-PIPE-055]\n" },
+	{ "056 no code", "jobs/venv/bin/activate", "x", "" },
 	{ "021 no job file", F_JOB, NULL,
 	  "pbt_project.yml:9:3: warning: job 'jobs/j' has no file "
 	  "'jobs/j/code/databricks-job.json' [PS-JOB-021]\n" },
