@@ -87,6 +87,14 @@ static void airflow(const struct job *j)
 	free(rel);
 }
 
+/* A Databricks job under a scheduler that Prophecy no longer writes: it needs no DAG, and rule 39
+ * tells that the two differ. */
+static bool is_mislabelled(const struct job *j, const char *scheduler)
+{
+	return strcmp(scheduler, "Airflow") == 0 &&
+		ps_streq(doc_string(doc_get(j->meta, "type")), "Databricks");
+}
+
 void rules_prophecy_job(struct rules *r, const struct rules_entry *e, const struct doc_node *value,
 			const char *file, const struct doc_node *root)
 {
@@ -95,7 +103,8 @@ void rules_prophecy_job(struct rules *r, const struct rules_entry *e, const stru
 	};
 	const char *scheduler;
 
-	if (job_provider(value, &scheduler) == JOB_AIRFLOW && scheduler)
+	if (job_provider(value, &scheduler) == JOB_AIRFLOW && scheduler &&
+	    !is_mislabelled(&j, scheduler))
 		airflow(&j);
 	as_declared(&j, scheduler);
 	connections(&j, root);

@@ -218,32 +218,74 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  "sub/pbt_project.yml:1:1: error: 'version' is missing [PS-PROJ-005]\n" },
 };
 
-static void rule(void **state)
+static void start(void)
 {
-	const struct row *row = *state;
+	gitdir_sh("git init -q p");	/* or the folder of this build would be the top */
+	make_good("p");
+}
+
+static void assert_found(const char *want)
+{
 	struct gate_check c = { .path = "p", .config = config };
 	struct gate_checked out;
 	struct buf b = BUF_INIT;
 
-	gitdir_sh("git init -q p");	/* or the folder of this build would be the top */
-	make_good("p");
-	put("p", row->path, row->text);
 	assert_int_equal(gate_check(&c, &out, &err), 0);
 	diag_print(&b, &out.found, 0);
-	assert_string_equal(buf_str(&b), row->want);
+	assert_string_equal(buf_str(&b), want);
 	buf_clear(&b);
 	gate_checked_clear(&out);
 }
 
+static void rule(void **state)
+{
+	const struct row *row = *state;
+
+	start();
+	put("p", row->path, row->text);
+	assert_found(row->want);
+}
+
+/* A Databricks job under a scheduler of old needs no DAG. */
+static void scheduler_of_old(void **state)
+{
+	static const char yml[] = YML(ONE_PIPELINE, "\n  jobs/j: {name: j, enabled: true, fabricUID: "
+				      "1174,\n    scheduler: {%s: {}}}");
+	char *text;
+
+	(void)state;
+	start();
+	put("p", F_PJOB, "{\"metainfo\": {\"type\": \"Databricks\"}, \"processes\": {}, "
+			 "\"connections\": []}");
+	text = xasprintf(yml, "Airflow");
+	put("p", F_YML, text);
+	free(text);
+	assert_found(F_PJOB ":1:23: warning: the type is 'Databricks', pbt_project.yml says "
+		     "'Airflow' [PS-JOB-039]\n"
+		     "pbt_project.yml:10:17: warning: scheduler 'Airflow' is none of Databricks, "
+		     "Composer, MWAA and Prophecy [PS-JOB-037]\n");
+	text = xasprintf(yml, "MWAA");
+	put("p", F_YML, text);
+	free(text);
+	assert_found(F_PJOB ":1:14: warning: the DAG has no name [PS-JOB-044]\n"
+		     F_PJOB ":1:23: warning: the type is 'Databricks', pbt_project.yml says "
+		     "'MWAA' [PS-JOB-039]\n"
+		     "pbt_project.yml:9:3: warning: job 'jobs/j' is enabled and has no "
+		     "'jobs/j/code/dag.py'; open it in Prophecy, its diagnostics say why "
+		     "[PS-JOB-043]\n");
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest t[PS_NELEM(rows)];
+	struct CMUnitTest t[PS_NELEM(rows) + 1];
 
 	for (size_t i = 0; i < PS_NELEM(rows); i++)
 		t[i] = (struct CMUnitTest) { .name = rows[i].name, .test_func = rule,
 					     .setup_func = gitdir_enter,
 					     .teardown_func = gitdir_leave,
 					     .initial_state = (void *)(uintptr_t)&rows[i] };
+	t[PS_NELEM(rows)] = (struct CMUnitTest) cmocka_unit_test_setup_teardown(
+		scheduler_of_old, gitdir_enter, gitdir_leave);
 	if (kernel_skip())
 		return 77;
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
