@@ -47,18 +47,61 @@ static const struct shape {
 	{ "-----BEGIN ", "a private key", NULL, 0 },
 };
 
-/* "-----BEGIN RSA PRIVATE KEY-----" */
+static bool is_base64(char c)
+{
+	return isalnum((unsigned char)c) || c == '+' || c == '/' || c == '=';
+}
+
+static bool has_text(const char *at, const char *end, const char *text)
+{
+	size_t n = strlen(text);
+
+	return (size_t)(end - at) >= n && memcmp(at, text, n) == 0;
+}
+
+/* Line breaks and blanks behind at; breaks may be written as texts of JSON and of code have them:
+ * \n, and \\n in a text of a text. NULL when there is no break. */
+static const char *behind_breaks(const char *at, const char *end)
+{
+	bool broken = false;
+
+	for (; at < end; at++) {
+		const char *p = at;
+
+		while (p < end && *p == '\\')
+			p++;
+		if (*at == '\n' || *at == '\r' || (p > at && p < end && (*p == 'n' || *p == 'r')))
+			broken = true;
+		else if (*at != ' ' && *at != '\t')
+			break;
+		at = p > at ? p : at;
+	}
+	return broken ? at : NULL;
+}
+
+/* "-----BEGIN RSA PRIVATE KEY-----", and behind it what a key is made of: the line alone is what
+ * code looks for, or takes away. */
 static bool is_private_key(const char *at, const char *end)
 {
+	enum { LETTERS = 16 };
 	static const char tail[] = "PRIVATE KEY-----";
+	size_t n = 0;
 
-	while (at < end && (isupper((unsigned char)*at) || *at == ' ')) {
-		if ((size_t)(end - at) >= sizeof(tail) - 1 &&
-		    memcmp(at, tail, sizeof(tail) - 1) == 0)
-			return true;
+	while (at < end && (isupper((unsigned char)*at) || *at == ' ') && !has_text(at, end, tail))
 		at++;
-	}
-	return false;
+	if (!has_text(at, end, tail) || !(at = behind_breaks(at + strlen(tail), end)))
+		return false;
+	while (n < LETTERS && at + n < end && is_base64(at[n]))
+		n++;
+	return n == LETTERS || has_text(at, end, "Proc-Type:");
+}
+
+/* AWS's own documents have such ids for samples. */
+static bool is_sample(const char *id, size_t n)
+{
+	static const char tail[] = "EXAMPLE";
+
+	return memcmp(id + n - strlen(tail), tail, strlen(tail)) == 0;
 }
 
 static bool fits(const struct shape *s, const char *at, const char *start, const char *end)
@@ -74,6 +117,8 @@ static bool fits(const struct shape *s, const char *at, const char *start, const
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->letter(at[n + i]))
 			return false;
+	if (s->letter == is_upper && is_sample(at + n, s->n))
+		return false;
 	return at + n + s->n == end || !is_word(at[n + s->n]);
 }
 

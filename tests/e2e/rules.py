@@ -97,7 +97,7 @@ MUTANTS = [
     ("PS-PROJ-062", [edit(YML, "version: 1.0.0", "version: '1.0'")], YML, "version:"),
     ("PS-PROJ-066", [edit(YML, "dependencies: []\nflags", "dependencies: {}\nflags")], YML, "\ndependencies: {}"),
     ("PS-PROJ-067", [edit(PROD, "{", '{ "key": "AKIA' + 'ABCDEFGHIJKLMNOP",')], PROD, "AKIA"),
-    ("PS-PROJ-067", [write("lib/key.pem", "text\n-----BEGIN RSA " + "PRIVATE KEY-----\n")], "lib/key.pem", "BEGIN"),
+    ("PS-PROJ-067", [write("lib/key.pem", "text\n-----BEGIN RSA " + "PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEA" * 4 + "\n")], "lib/key.pem", "BEGIN"),
     ("PS-PROJ-067", [write("lib/a.py", "token = 'dapi" + "0123456789abcdef" * 2 + "'\n")], "lib/a.py", FIRST),
     ("PS-PROJ-067", [write("lib/a.py", "token = 'AIza" + "a" * 35 + "'\n")], "lib/a.py", FIRST),
     ("PS-PROJ-067", [write("lib/a.py", "\ntoken = 'ghp_" + "a1" * 18 + "'\n")], "lib/a.py", "ghp_"),

@@ -146,6 +146,9 @@ static void removed_pipeline_that_a_job_names(void **state)
 	gate_result_clear(&res);
 }
 
+#define KEY(kind) "-----BEGIN " kind "PRIVATE KEY-----"
+#define BASE64 "MIIEvQIBADANBgkq"
+
 /* Behind texts of every length, of letters with which secrets begin too. */
 static void every_secret_is_found_where_it_stands(void **state)
 {
@@ -153,7 +156,8 @@ static void every_secret_is_found_where_it_stands(void **state)
 		"AKIA" "ABCDEFGHIJKLMNOP", "ASIA" "ABCDEFGHIJ012345",
 		"AIza" "SyA_0123456789-0123456789abcdefghij", "dapi" "0123456789abcdef0123456789abcdef",
 		"ghp_" "0123456789abcdefghijABCDEFGHIJ012345",
-		"-----BEGIN " "RSA PRIVATE KEY-----", "-----BEGIN " "PRIVATE KEY-----",
+		KEY("RSA ") "\\nProc-Type: 4,ENCRYPTED", KEY("") "\\r\\n" BASE64,
+		KEY("OPENSSH ") "\\\\n" BASE64,
 	};
 	static const char before[] = "AKdaASIghp_AIz-dap--d x ";
 	struct buf text = BUF_INIT;
@@ -179,6 +183,35 @@ static void every_secret_is_found_where_it_stands(void **state)
 	}
 	gate_result_clear(&res);
 	buf_clear(&text);
+}
+
+/* Code that looks for a key, a key's end, AWS's samples; and keys over lines. */
+static void what_only_looks_like_a_secret(void **state)
+{
+	static const struct { const char *text; size_t n; } files[] = {
+		{ "p = p.replace(\"" KEY("") "\", \"\").replace(\"x\")\n" BASE64, 0 },
+		{ "f('" KEY("") "\\n')\n" BASE64, 0 }, { KEY("RSA ") "\n", 0 }, { KEY("RSA "), 0 },
+		{ KEY("") BASE64, 0 }, { KEY("") "\\", 0 }, { KEY("") "\n" "MIIEvQIBADANBgk\n", 0 },
+		{ "AKIA" "IOSFODNN7EXAMPLE ASIA" "IOSFODNN7EXAMPLE", 0 },
+		{ KEY("") "\n" BASE64, 1 }, { KEY("EC ") "\r\n" BASE64, 1 },
+		{ "k: |\n    " KEY("") "\n    " BASE64, 1 }, { KEY("") " \n\n" BASE64, 1 },
+		{ KEY("RSA ") "\nProc-Type: 4,ENCRYPTED\n", 1 },
+		{ "AKIA" "EXAMPLEABCDEFGHI", 1 },
+	};
+
+	(void)state;
+	gitdir_sh("git init -q p");
+	make_good("p");
+	for (size_t i = 0; i < PS_NELEM(files); i++) {
+		struct gate_check c = { .path = "p", .config = config };
+		struct gate_checked out;
+
+		put("p", "lib/keys.py", files[i].text);
+		assert_int_equal(gate_check(&c, &out, &err), 0);
+		if (out.found.n != files[i].n)
+			fail_msg("%zu findings in '%s'", out.found.n, files[i].text);
+		gate_checked_clear(&out);
+	}
 }
 
 static void many_findings_are_cut(void **state)
@@ -448,7 +481,8 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest t[] = {
 		CASE(accepted_push_says_where_it_goes), CASE(everything_wrong_is_told_at_once),
 		CASE(what_was_wrong_before_is_a_warning), CASE(removed_pipeline_that_a_job_names),
-		CASE(every_secret_is_found_where_it_stands), CASE(mutants_never_crash),
+		CASE(every_secret_is_found_where_it_stands), CASE(what_only_looks_like_a_secret),
+		CASE(mutants_never_crash),
 		CASE(many_findings_are_cut), CASE(check_of_work_tree_and_revision),
 		CASE(check_against_the_upstream), CASE(example_passes_without_a_warning),
 		CASE(findings_are_short), CASE(long_lines_are_cut_and_many_parts_are_told),
