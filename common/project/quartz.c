@@ -163,31 +163,72 @@ char *quartz_fault(const char *text)
 	return why;
 }
 
-/* The short names of java.util.TimeZone that are in no zoneinfo. */
-static bool is_java_zone(const char *name)
-{
-	static const char names[] = " ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST "
-				    "JST MIT NET NST PLT PNT PRT PST SST VST ";
-	const char *at = strlen(name) == 3 && !strchr(name, ' ') ? strstr(names, name) : NULL;
+enum { ZONE_MAX = 64 };
 
-	return at && at[-1] == ' ' && at[3] == ' ';
+/* Blanks around each. */
+static const char *const zones[] = {
+	/* the short names of java.util.TimeZone that are in no zoneinfo */
+	" ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST JST MIT NET NST PLT PNT PRT "
+	"PST SST VST ",
+	/* Names of old, which systems may leave out of zoneinfo; Java has them. */
+	" Africa/Asmera Africa/Timbuktu America/Argentina/ComodRivadavia America/Atka "
+	"America/Buenos_Aires America/Catamarca America/Coral_Harbour America/Cordoba "
+	"America/Ensenada America/Fort_Wayne America/Godthab America/Indianapolis America/Jujuy "
+	"America/Knox_IN America/Louisville America/Mendoza America/Montreal America/Nipigon "
+	"America/Pangnirtung America/Porto_Acre America/Rainy_River America/Rosario "
+	"America/Santa_Isabel America/Shiprock America/Thunder_Bay America/Virgin "
+	"America/Yellowknife Antarctica/South_Pole Asia/Ashkhabad Asia/Calcutta Asia/Choibalsan "
+	"Asia/Chongqing Asia/Chungking Asia/Dacca Asia/Harbin Asia/Istanbul Asia/Kashgar "
+	"Asia/Katmandu Asia/Macao Asia/Rangoon Asia/Saigon Asia/Tel_Aviv Asia/Thimbu "
+	"Asia/Ujung_Pandang Asia/Ulan_Bator Atlantic/Faeroe Atlantic/Jan_Mayen Australia/ACT "
+	"Australia/Canberra Australia/Currie Australia/LHI Australia/NSW Australia/North "
+	"Australia/Queensland Australia/South Australia/Tasmania Australia/Victoria "
+	"Australia/West Australia/Yancowinna Brazil/Acre Brazil/DeNoronha Brazil/East "
+	"Brazil/West CET CST6CDT Canada/Atlantic Canada/Central Canada/East-Saskatchewan "
+	"Canada/Eastern Canada/Mountain Canada/Newfoundland Canada/Pacific Canada/Saskatchewan "
+	"Canada/Yukon Chile/Continental Chile/EasterIsland Cuba EET EST EST5EDT Egypt Eire "
+	"Europe/Belfast Europe/Kiev Europe/Nicosia Europe/Tiraspol Europe/Uzhgorod "
+	"Europe/Zaporozhye GB GB-Eire Greenwich HST Hongkong Iceland Iran Israel Jamaica Japan "
+	"Kwajalein Libya MET MST MST7MDT Mexico/BajaNorte Mexico/BajaSur Mexico/General NZ "
+	"NZ-CHAT Navajo PRC PST8PDT Pacific/Enderbury Pacific/Johnston Pacific/Ponape "
+	"Pacific/Samoa Pacific/Truk Pacific/Yap Poland Portugal ROC ROK Singapore Turkey UCT "
+	"US/Alaska US/Aleutian US/Arizona US/Central US/East-Indiana US/Eastern US/Hawaii "
+	"US/Indiana-Starke US/Michigan US/Mountain US/Pacific US/Pacific-New US/Samoa Universal "
+	"W-SU WET Zulu ",
+	/* names that zoneinfo has since 2020 only */
+	" America/Ciudad_Juarez America/Coyhaique America/Nuuk Europe/Kyiv Pacific/Kanton ",
+};
+
+static bool is_named(const char *name)
+{
+	char word[ZONE_MAX + 3];
+
+	snprintf(word, sizeof(word), " %s ", name);
+	for (size_t i = 0; i < PS_NELEM(zones); i++)
+		if (strstr(zones[i], word))
+			return true;
+	return false;
 }
 
-bool quartz_zone_is_known(const char *name)
+bool quartz_zone_in(const char *base, const char *name)
 {
-	static const char base[] = "/usr/share/zoneinfo";
 	char *path;
 	bool known;
 
-	if (!*name || strlen(name) > 64 || !fs_is_clean_relative(name) ||
+	if (!*name || strlen(name) > ZONE_MAX || !fs_is_clean_relative(name) ||
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_/:") !=
 		    strlen(name))
 		return false;
-	if (strcmp(name, "Z") == 0 || is_java_zone(name) || ps_starts(name, "GMT") ||
+	if (strcmp(name, "Z") == 0 || is_named(name) || ps_starts(name, "GMT") ||
 	    ps_starts(name, "UTC"))
 		return true; /* with an offset behind, as Java writes them */
 	path = fs_join(base, name);
 	known = !fs_exists(base) || fs_exists(path);
 	free(path);
 	return known;
+}
+
+bool quartz_zone_is_known(const char *name)
+{
+	return quartz_zone_in("/usr/share/zoneinfo", name);
 }

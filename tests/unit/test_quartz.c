@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/project/quartz.h"
+#include "tests/support/gitdir.h"
 
 static const struct row { const char *text; bool good; } rows[] = {
 	{ "0 0 6 * * ?", true }, { "0 0 6 * * ? *", true }, { "0 0/15 8-18 ? * MON-FRI", true },
@@ -45,22 +46,36 @@ static void expressions(void **state)
 
 static void zones(void **state)
 {
-	static const char *const good[] = { "UTC", "Europe/Berlin", "GMT+01:00", "Z",
-					    "America/Argentina/Ushuaia", "PST", "IST" };
-	static const char *const bad[] = { "", "../passwd", "/etc/passwd", "Europe/Ber lin",
-					   "XYZ", "PS", "T A",
-					   "Europe/\n" };
+	/* Berlin is all that the database has */
+	static const char *const good[] = {
+		"Europe/Berlin", "UTC", "GMT+01:00", "GMT+0", "Z", "ACT", "PST", "VST", "US/Eastern",
+		"US/Pacific-New", "Asia/Calcutta", "Africa/Asmera", "Zulu", "EST5EDT", "GB-Eire", "PRC",
+		"Canada/Atlantic", "Brazil/East", "Chile/Continental", "Mexico/General", "Europe/Kyiv",
+	};
+	static const char *const bad[] = {
+		"", " ", "../passwd", "/etc/passwd", "Europe/Ber lin", "XYZ", "PS", "T A", "Europe/\n",
+		"Europe/Berlim", "US", "US/", "US/East", "US/Eastern/", "Eastern", "us/eastern",
+		"PST SST", "EST5EDT6",
+	};
 
 	(void)state;
+	gitdir_file("zones/Europe/Berlin", "");
 	for (size_t i = 0; i < PS_NELEM(good); i++)
-		assert_true(quartz_zone_is_known(good[i]));
+		if (!quartz_zone_in("zones", good[i]))
+			fail_msg("'%s' is not known", good[i]);
 	for (size_t i = 0; i < PS_NELEM(bad); i++)
-		assert_false(quartz_zone_is_known(bad[i]));
+		if (quartz_zone_in("zones", bad[i]))
+			fail_msg("'%s' is known", bad[i]);
+	assert_true(quartz_zone_in("none", "Europe/Berlim"));
+	assert_false(quartz_zone_in("none", "../passwd"));
 }
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest t[] = { cmocka_unit_test(expressions), cmocka_unit_test(zones) };
+	const struct CMUnitTest t[] = {
+		cmocka_unit_test(expressions),
+		cmocka_unit_test_setup_teardown(zones, gitdir_enter, gitdir_leave),
+	};
 
 	cmocka_set_test_filter(argc > 1 ? argv[1] : "*");
 	return cmocka_run_group_tests_name("quartz", t, NULL, NULL);
