@@ -115,8 +115,13 @@ RULE(DIAGNOSTIC, "PS-PIPE-019", WARNING, "Prophecy found no error in the pipelin
 RULE(DIAGNOSTIC_WARNING, "PS-PIPE-020", OFF, "Prophecy has no warning about the pipeline",
      "`pbt validate --treat-warnings-as-errors` refuses it",
      "a diagnostic of severity 2 in workflow.latest.json", "open the pipeline in Prophecy")
-RULE(INSTANCE, "PS-PIPE-047", ERROR, "each config instance is a JSON object",
-     "a run with it fails", "prod.json holds []", "write an object: {}")
+RULE(INSTANCE, "PS-PIPE-047", ERROR, "each config instance is an object, and is not cut off",
+     "a run with it fails", "prod.json holds [], or ends before its last brace",
+     "write an object: {}; close what was opened")
+RULE(LOOSE_INSTANCE, "PS-PIPE-114", WARNING, "each config instance is plain JSON",
+     "a run reads HOCON, so commas at the end, comments, keys without quotes and an empty file may "
+     "be meant; but it may be a slip, and what stands behind it is not checked",
+     "{\"limit\": 10,}", "write plain JSON: {\"limit\": 10}")
 RULE(ASPECT, "PS-PIPE-050", WARNING,
      "each configuration of pbt_aspects.yml has a file, but default, which needs none",
      "a run with it fails at its start", "configurations: [prod] and no prod.json",

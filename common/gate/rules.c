@@ -200,7 +200,8 @@ int rules_json(struct rules *r, enum rule_id id, const char *relative, struct do
 	return rc;
 }
 
-int rules_json_shape(struct rules *r, enum rule_id id, const char *relative, struct ps_err *err)
+int rules_json_shape(struct rules *r, enum rule_id id, enum rule_id loose, const char *relative,
+		     struct ps_err *err)
 {
 	struct buf b = BUF_INIT;
 	struct doc_fault fault;
@@ -211,7 +212,8 @@ int rules_json_shape(struct rules *r, enum rule_id id, const char *relative, str
 	if (rc == 0 && usable) {
 		bad = doc_json_scan(&top, buf_str(&b), b.len, &fault);
 		if (bad < 0 || top != DOC_MAP)
-			json_fault(r, id, relative, bad, top, &fault);
+			json_fault(r, bad < 0 && !fault.cut ? loose : id, relative, bad, top,
+				   &fault);
 	}
 	buf_clear(&b);
 	return rc;

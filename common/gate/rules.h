@@ -124,8 +124,9 @@ int rules_read(struct rules *r, const char *relative, size_t max, struct buf *by
 /* Reads a JSON object for rule id. *out is NULL when there is none to look at further. */
 int rules_json(struct rules *r, enum rule_id id, const char *relative, struct doc **out,
 	       bool *is_there, struct ps_err *err) PS_MUSTCHECK;
-/* The same without nodes, for files of which only the shape matters. */
-int rules_json_shape(struct rules *r, enum rule_id id, const char *relative,
+/* The same without nodes, for files of which only the shape matters, and which are read by what
+ * takes more than JSON: rule loose has what JSON does not allow, rule id a file that is cut off. */
+int rules_json_shape(struct rules *r, enum rule_id id, enum rule_id loose, const char *relative,
 		     struct ps_err *err) PS_MUSTCHECK;
 
 /* ---- per subject ---- */

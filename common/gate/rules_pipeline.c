@@ -1,4 +1,4 @@
-/* rules_pipeline – rules 13 to 20, 47, 50 and 63: a pipeline's folder. */
+/* rules_pipeline – rules 13 to 20, 47, 50, 63 and 114: a pipeline's folder. */
 #include "config.h"
 
 #include "common/gate/rules.h"
@@ -118,7 +118,8 @@ static int aspects(struct rules *r, const struct rules_entry *e, const struct pi
 	return rc;
 }
 
-/* Rule 47. */
+/* Rules 47 and 114: a run reads them as HOCON, which is JSON with commas at the end, comments, bare
+ * keys and more, and an empty file. What ends in the middle neither reader takes. */
 static int instances(struct rules *r, const struct rules_entry *e, const char *folder,
 		     struct ps_err *err)
 {
@@ -130,7 +131,7 @@ static int instances(struct rules *r, const struct rules_entry *e, const char *f
 	for (size_t i = 0; i < l.n && rc == 0 && !r->late; i++) {
 		char *rel = xasprintf("%s/%s", e->key, l.v[i].path);
 
-		rc = rules_json_shape(r, RULE_INSTANCE, rel, err);
+		rc = rules_json_shape(r, RULE_INSTANCE, RULE_LOOSE_INSTANCE, rel, err);
 		free(rel);
 	}
 	/* a pipeline without any keeps them elsewhere, or has its defaults alone */

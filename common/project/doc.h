@@ -37,6 +37,7 @@ struct doc_pair {
 
 struct doc_fault {			/* why a text is not YAML or JSON */
 	struct doc_pos at;
+	bool cut;			/* JSON: all was well until it ended, and it is not empty */
 	char text[256];
 };
 

@@ -8,6 +8,8 @@
 
 #include "common/project/doc_build.h"
 
+#include <ctype.h>
+
 #include <yajl/yajl_parse.h>
 
 struct reader {
@@ -173,6 +175,14 @@ static void parse_fault(struct reader *r, size_t at)
 	r->rc = PS_EINVAL;
 }
 
+static bool is_blank(const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isspace((unsigned char)bytes[i]))
+			return false;
+	return true;
+}
+
 static int run(struct reader *r, const char *bytes, size_t n)
 {
 	yajl_status st;
@@ -198,6 +208,7 @@ static int run(struct reader *r, const char *bytes, size_t n)
 		parse_fault(r, at ? at - 1 : 0);
 	} else if (st == yajl_status_ok && yajl_complete_parse(r->yajl) == yajl_status_error) {
 		parse_fault(r, n);
+		r->fault->cut = !is_blank(bytes, n);
 	}
 	yajl_free(r->yajl);
 	while (r->depth)

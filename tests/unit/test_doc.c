@@ -311,13 +311,15 @@ static void positions_and_repeats(void **state)
 	doc_free(d);
 }
 
-static const struct { const char *name, *text; int rc; unsigned line, col; } faults[] = {
-	{ "json cut", "{\"a\": [1,\n 2", PS_EINVAL, 2, 3 },
-	{ "json comma", "{\"a\": 1,}", PS_EINVAL, 1, 9 },
-	{ "json trailing", "{} x", PS_EINVAL, 1, 4 },
-	{ "json empty", "", PS_EINVAL, 1, 1 },
-	{ "json bare word", "{\n  \"a\": nope\n}", PS_EINVAL, 2, 8 },
-	{ "json bad utf-8", "{\"a\": \"\xff\"}", PS_EINVAL, 1, 8 },
+static const struct { const char *name, *text; int rc; unsigned line, col; bool cut; } faults[] = {
+	{ "json cut", "{\"a\": [1,\n 2", PS_EINVAL, 2, 3, true },
+	{ "json cut in a text", "{\"a\": \"\303", PS_EINVAL, 1, 9, true },
+	{ "json comma", "{\"a\": 1,}", PS_EINVAL, 1, 9, false },
+	{ "json trailing", "{} x", PS_EINVAL, 1, 4, false },
+	{ "json empty", "", PS_EINVAL, 1, 1, false },
+	{ "json blank", " \r\n\t", PS_EINVAL, 2, 2, false },
+	{ "json bare word", "{\n  \"a\": nope\n}", PS_EINVAL, 2, 8, false },
+	{ "json bad utf-8", "{\"a\": \"\xff\"}", PS_EINVAL, 1, 8, false },
 };
 
 /* Where libyaml sees one more line, no file has one. */
@@ -412,9 +414,10 @@ static void json_faults_have_positions(void **state)
 		    fault.at.col + 2 < faults[i].col)
 			fail_msg("%s: at %u:%u: %s", faults[i].name, fault.at.line, fault.at.col,
 				 fault.text);
-		assert_true(*fault.text);
+		assert_true(*fault.text && fault.cut == faults[i].cut);
 		assert_int_equal(doc_json_scan(&top, faults[i].text, strlen(faults[i].text),
 					       &fault), faults[i].rc);
+		assert_int_equal(fault.cut, faults[i].cut);
 	}
 }
 

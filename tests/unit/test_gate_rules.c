@@ -95,6 +95,21 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	  F_WORKFLOW ":1:1: error: holds a list, not an object [PS-PIPE-018]\n" },
 	{ "047 instance", F_PROD, "3",
 	  F_PROD ":1:1: error: holds a whole number, not an object [PS-PIPE-047]\n" },
+	{ "047 cut", F_PROD, "{\"a\": {\"b\": 1}\n",
+	  F_PROD ":2:1: error: not JSON: parse error: premature EOF [PS-PIPE-047]\n" },
+	{ "047 cut in a text", F_PROD, "{\"a\": \"b}",
+	  F_PROD ":1:10: error: not JSON: parse error: premature EOF [PS-PIPE-047]\n" },
+	{ "114 a comma", F_PROD, "{\"a\": 1,}",
+	  F_PROD ":1:9: warning: not JSON: parse error: invalid object key (must be a string) "
+	  "[PS-PIPE-114]\n" },
+	{ "114 a comment", F_PROD, "{\"a\": 1 # b\n}",
+	  F_PROD ":1:9: warning: not JSON: lexical error: invalid char in json text "
+	  "[PS-PIPE-114]\n" },
+	{ "114 a bare key", F_PROD, "{a: 1}",
+	  F_PROD ":1:2: warning: not JSON: lexical error: invalid char in json text "
+	  "[PS-PIPE-114]\n" },
+	{ "114 empty", F_PROD, " \n",
+	  F_PROD ":2:1: warning: not JSON: parse error: premature EOF [PS-PIPE-114]\n" },
 	{ "050 aspects", F_ASPECTS, "configurations: [prod, default, qa]\n",
 	  F_ASPECTS ":1:33: warning: config instance 'qa' is listed and has no file "
 	  "[PS-PIPE-050]\n" },
