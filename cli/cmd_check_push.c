@@ -136,8 +136,7 @@ static int judge(const struct check_push *how, struct ps_err *err)
 	const char *dir = getenv("GIT_DIR");
 	char *path = realpath(dir ? dir : ".", NULL), *base = NULL, *name = NULL;
 	struct gate_who who;
-	struct gate_input in = { .quarantine = q.object_dir || q.alternates ? &q : NULL,
-				 .who = &who, .dry_run = how->dry_run, .skip = how->skip };
+	struct gate_input in = { .who = &who, .dry_run = how->dry_run, .skip = how->skip };
 	struct commands c = { .v = NULL };
 	struct gate_result r = { 0 };
 	struct config *cfg = NULL;
@@ -148,7 +147,6 @@ static int judge(const struct check_push *how, struct ps_err *err)
 	if (rc == 0) {
 		name = name_of(cfg, base, path);
 		who.name = pusher_of(cfg, base, path, how);
-		in.repo_path = path;
 		in.repo_name = name;
 		in.commands = c.v;
 		in.ncommands = c.n;
@@ -157,11 +155,14 @@ static int judge(const struct check_push *how, struct ps_err *err)
 					  cfg->repo.budget_ms) * 9 / 10 * MS;
 		/* git runs this repository's hooks for the pusher: it has checked */
 		repo_trust_owners();
-		rc = gate_judge(&in, &r, err);
+		rc = repo_open(&in.repo, path, q.object_dir || q.alternates ? &q : NULL, err);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		gate_judge(&in, &r);
 		rc = tell(how->fd, &in, &r, start, err);
+	}
 	gate_result_clear(&r);
+	repo_close(in.repo);
 	config_free(cfg);
 	buf_clear(&c.input);
 	free(c.v);

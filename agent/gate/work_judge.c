@@ -105,19 +105,6 @@ static struct gate_command *commands_of(const struct wire_judge *q)
 	return v;
 }
 
-/* The id is made here too: the first push of all may come before the first look. */
-static int id_of(const char *path, char id[REPO_ID], struct ps_err *err)
-{
-	struct repo *r;
-	int rc = repo_open(&r, path, NULL, err);
-
-	if (rc < 0)
-		return rc;
-	rc = work_repo_id(r, id, err);
-	repo_close(r);
-	return rc;
-}
-
 /* Judging goes on without the file; why it cannot be had is said once per worker. */
 static struct memo *open_memo(struct work *w)
 {
@@ -145,6 +132,7 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 {
 	const struct wire_judge *q = &m->u.judge;
 	struct repo_quarantine quarantine = { q->object_dir, q->alternates };
+	bool waits = q->object_dir || q->alternates;	/* what is pushed, in a quarantine */
 	struct gate_who who = { q->pusher };
 	int64_t now = clock_boot_ns(), left = (int64_t)q->deadline_ms * 1000000;
 	struct outlook outlook = { .content = w->paths->artifacts,
@@ -153,7 +141,6 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	struct gate_command *commands;
 	struct gate_input in = {
 		.ncommands = q->refs.n, .config = w->cfg,
-		.quarantine = q->object_dir || q->alternates ? &quarantine : NULL,
 		.deadline_ns = now + left / 10 * 9, .outlook = &outlook,
 		.who = &who, .dry_run = q->dry_run, .skip = q->skip,
 	};
@@ -165,18 +152,21 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 		return rc;
 	commands = commands_of(q);
 	in.memo = open_memo(w);
-	in.repo_path = real;
 	in.repo_name = name;
 	in.commands = commands;
 	rc = admit_quarantine(w, q, err);
 	if (rc == 0)
-		rc = id_of(real, id, err);
+		rc = repo_open(&in.repo, real, waits ? &quarantine : NULL, err);
+	/* the id is made here too: the first push of all may come before the first look */
+	if (rc == 0)
+		rc = work_repo_id(in.repo, id, err);
 	stamp = clock_boot_ns();
-	if (rc == 0)
-		rc = gate_judge(&in, &res, err);
-	if (rc == 0)
+	if (rc == 0) {
+		gate_judge(&in, &res);
 		rc = tell(w, q, &res, &outlook, id, stamp, err);
+	}
 	close_memo(w, in.memo);
+	repo_close(in.repo);
 	outlook_clear(&outlook);
 	gate_result_clear(&res);
 	free(commands);

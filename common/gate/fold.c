@@ -4,6 +4,7 @@
 #include "common/gate/fold.h"
 
 #include "common/base/fsutil.h"
+#include "common/gate/precedent.h"
 #include "common/gate/unit.h"
 
 struct fold {
@@ -50,6 +51,74 @@ static int take_in(struct unit_result *into, const struct unit_result *below, co
 		diag_copy(&into->found, DIAG_ERROR, d, path, NULL);
 		free(path);
 	}
+	return rc;
+}
+
+/* What a folder held in the tree judged last, and what that came to. */
+struct earlier {
+	struct tree_list list;
+	struct unit_result u;
+};
+
+static void earlier_clear(struct earlier *e)
+{
+	tree_list_clear(&e->list);
+	unit_result_clear(&e->u);
+}
+
+static const struct buf *recall(const struct fold *f, const char *oid, struct memo_key *key)
+{
+	memo_key(f->r->memo, key, "folder", f->r->config ? f->r->config->digest : "", oid, NULL);
+	return memo_get(f->r->memo, key);
+}
+
+/* False when it was not there, or what it came to is not known. *out is to be cleared after true. */
+static bool earlier_find(const struct fold *f, const char *path, struct earlier *out)
+{
+	struct tree *before = precedent_tree(f->r->precedent);
+	struct tree_entry was;
+	struct memo_key key;
+	const struct buf *bytes;
+
+	*out = (struct earlier) { .list = { NULL, 0 } };
+	if (!before || tree_stat(before, path, &was, NULL) < 0 || was.kind != TREE_DIR)
+		return false;
+	bytes = recall(f, was.oid, &key);
+	if (bytes && unit_unpack(&out->u, bytes, "", 0, false) &&
+	    tree_list(before, path, &out->list, NULL) == 0)
+		return true;
+	earlier_clear(out);
+	return false;
+}
+
+static bool is_below(const char *path, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(path, name, n) == 0 && path[n] == '/';
+}
+
+static bool is_same(const struct earlier *was, const struct tree_entry *e)
+{
+	const struct tree_entry *old = bsearch(e, was->list.v, was->list.n, sizeof(*e),
+					       tree_entry_order);
+
+	return old && old->kind == e->kind && strcmp(old->oid, e->oid) == 0;
+}
+
+/* A folder below that is the same as it was brings what it brought. */
+static int take_again(struct unit_result *into, const struct earlier *was, const char *name,
+		      struct ps_err *err)
+{
+	const struct unit_result *u = &was->u;
+	int rc = 0;
+
+	for (size_t i = 0; i < u->projects.n && rc == 0; i++)
+		if (strcmp(u->projects.v[i], name) == 0 || is_below(u->projects.v[i], name))
+			rc = add_project(&into->projects, xstrdup(u->projects.v[i]), err);
+	for (size_t i = 0; i < u->found.n; i++)
+		if (is_below(u->found.v[i].path, name))
+			diag_copy(&into->found, DIAG_ERROR, &u->found.v[i], NULL, NULL);
 	return rc;
 }
 
@@ -112,8 +181,31 @@ static void fold_listing(struct fold *f, const char *dir, const struct tree_list
 	take_found(f, dir, before, u);
 }
 
-static int fold_entries(struct fold *f, const char *path, unsigned depth, struct unit_result *u,
-			struct ps_err *err)
+static int fold_entry(struct fold *f, const char *dir, const struct tree_entry *e, unsigned depth,
+		      const struct earlier *was, struct unit_result *u, struct ps_err *err)
+{
+	char *path;
+	int rc = 0;
+
+	if (++f->seen > TREE_ENTRIES_MAX)
+		return ps_err_set(err, PS_ELIMIT, "more than %d files and folders",
+				  TREE_ENTRIES_MAX);
+	if (was && e->kind == TREE_DIR && is_same(was, e))
+		return take_again(u, was, e->name, err);
+	path = *dir ? fs_join(dir, e->name) : xstrdup(e->name);
+	if (e->kind != TREE_DIR)
+		rc = fold_file(f, dir, path, e, u, err);
+	/* beside the way are build folders that change while we look */
+	else if (strcmp(e->name, ".prophecy") != 0 &&
+		 (at_or_below(path, f->within) || at_or_below(f->within, path)))
+		rc = fold_below(f, path, e, depth, u, err);
+	free(path);
+	return rc;
+}
+
+/* was: the folder in the tree judged last; NULL when nothing is known of that. */
+static int fold_entries(struct fold *f, const char *path, unsigned depth, const struct earlier *was,
+			struct unit_result *u, struct ps_err *err)
 {
 	struct tree_list l;
 	int rc = tree_list(f->r->t, path, &l, err);
@@ -122,22 +214,8 @@ static int fold_entries(struct fold *f, const char *path, unsigned depth, struct
 	if (rc < 0)
 		return rc;
 	fold_listing(f, path, &l, u);
-	for (size_t i = 0; i < l.n && rc == 0 && rules_in_time(f->r, path); i++) {
-		const struct tree_entry *e = &l.v[i];
-		char *sub = *path ? fs_join(path, e->name) : xstrdup(e->name);
-		bool dir = e->kind == TREE_DIR;
-
-		if (++f->seen > TREE_ENTRIES_MAX)
-			rc = ps_err_set(err, PS_ELIMIT, "more than %d files and folders",
-					TREE_ENTRIES_MAX);
-		else if (!dir)
-			rc = fold_file(f, path, sub, e, u, err);
-		/* beside the way are build folders that change while we look */
-		else if (strcmp(e->name, ".prophecy") != 0 &&
-			 (at_or_below(sub, f->within) || at_or_below(f->within, sub)))
-			rc = fold_below(f, sub, e, depth, u, err);
-		free(sub);
-	}
+	for (size_t i = 0; i < l.n && rc == 0 && rules_in_time(f->r, path); i++)
+		rc = fold_entry(f, path, &l.v[i], depth, was, u, err);
 	tree_list_clear(&l);
 	return rc;
 }
@@ -148,21 +226,25 @@ static int fold_folder(struct fold *f, const char *path, const char *oid, unsign
 	struct memo *memo = tree_oid_tells(oid) && at_or_below(path, f->within) ? f->r->memo :
 		NULL;
 	struct buf bytes = BUF_INIT;
-	const struct buf *was;
+	const struct buf *known;
+	struct earlier was;
 	struct memo_key key;
+	bool before;
 	int rc;
 
 	if (depth > TREE_DEPTH_MAX)
 		return ps_err_set(err, PS_ELIMIT, "'%s' is more than %d folders deep", path,
 				  TREE_DEPTH_MAX);
 	if (memo) {
-		memo_key(memo, &key, "folder", f->r->config ? f->r->config->digest : "", oid, NULL);
-		was = memo_get(memo, &key);
-		if (was && unit_unpack(u, was, "", 0, false))
+		known = recall(f, oid, &key);
+		if (known && unit_unpack(u, known, "", 0, false))
 			return 0;
 		unit_result_clear(u);
 	}
-	rc = fold_entries(f, path, depth, u, err);
+	before = memo && earlier_find(f, path, &was);
+	rc = fold_entries(f, path, depth, before ? &was : NULL, u, err);
+	if (before)
+		earlier_clear(&was);
 	if (rc == 0 && memo && !f->r->late) {
 		unit_pack(&bytes, u, "", 0);
 		memo_put(memo, &key, &bytes);

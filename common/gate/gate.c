@@ -11,6 +11,7 @@
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
 #include "common/gate/outlook.h"
+#include "common/gate/precedent.h"
 #include "common/gate/report.h"
 #include "common/gate/rules_push.h"
 
@@ -19,7 +20,6 @@ static const char reserved[] = "refs/penstock";
 struct push {
 	const struct gate_input *in;
 	struct gate_result *out;
-	struct repo *repo;
 	struct bench bench;
 	const struct project_paths **projects;	/* per ref, of its new tree */
 	const struct judged **trees;		/* likewise */
@@ -91,7 +91,7 @@ static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled
 		     struct judged **out, struct ps_err *err)
 {
 	struct tree *t;
-	int rc = repo_peel(p->repo, oid, peeled, err);
+	int rc = repo_peel(p->in->repo, oid, peeled, err);
 
 	*out = NULL;
 	if (rc == PS_EINVAL)
@@ -101,7 +101,7 @@ static int judge_oid(struct push *p, const char *oid, struct repo_peeled *peeled
 	*out = bench_find(&p->bench, peeled->tree);
 	if (*out)
 		return 0;
-	rc = repo_tree(&t, p->repo, peeled->tree, err);
+	rc = repo_tree(&t, p->in->repo, peeled->tree, err);
 	return rc < 0 ? rc : bench_judge(&p->bench, t, peeled->tree, NULL, out, err);
 }
 
@@ -118,7 +118,7 @@ static int judge_old(struct push *p, const struct gate_ref *ref, const char *new
 	if (*ref->seen && !repo_oid_is_zero(ref->seen))
 		memcpy(held, ref->seen, sizeof(held));
 	else
-		rc = repo_nearest_held(p->repo, new_oid, NULL, held, &found, err);
+		rc = repo_nearest_held(p->in->repo, new_oid, NULL, held, &found, err);
 	return rc < 0 || !found ? rc : judge_oid(p, held, &peeled, old, err);
 }
 
@@ -165,7 +165,7 @@ static void look(struct push *p, size_t i)
 	struct repo_ref now;
 	struct ps_err err;
 
-	if (repo_ref_read(p->repo, p->in->commands[i].ref, &now, &err) < 0) {
+	if (repo_ref_read(p->in->repo, p->in->commands[i].ref, &now, &err) < 0) {
 		ref->target = xstrdup(p->in->commands[i].ref);
 		return;
 	}
@@ -184,12 +184,12 @@ static int held_projects(void *arg, struct project_paths *out)
 	struct repo_peeled peeled;
 	struct tree *t = NULL;
 	struct ps_err err;
-	int rc = repo_peel(h->p->repo, h->oid, &peeled, &err);
+	int rc = repo_peel(h->p->in->repo, h->oid, &peeled, &err);
 
 	if (rc == PS_EINVAL)
 		return 0;		/* no tree, no project */
 	if (rc == 0)
-		rc = repo_tree(&t, h->p->repo, peeled.tree, &err);
+		rc = repo_tree(&t, h->p->in->repo, peeled.tree, &err);
 	if (rc == 0)
 		rc = project_find(t, "", out, &err);
 	tree_close(t);
@@ -329,23 +329,22 @@ static void look_ahead(struct push *p)
 	}
 }
 
-int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_err *err)
+void gate_judge(const struct gate_input *in, struct gate_result *out)
 {
 	struct push p = { .in = in, .out = out,
 			  .bench = { .config = in->config, .deadline_ns = in->deadline_ns,
 				     .memo = in->memo } };
 	struct memo *own;
-	int rc;
 
 	p.skip = in->skip && in->config && in->who &&
 		rights_is_one(in->config, &in->config->repo.skip, in->who->name);
 	*out = (struct gate_result) { .verdict = GATE_UNDECIDED };
-	rc = repo_open(&p.repo, in->repo_path, in->quarantine, err);
-	if (rc < 0)
-		return rc;
 	own = in->memo ? NULL : memo_new("", NULL);	/* many tags share most of their trees */
 	if (own)
 		p.bench.memo = own;
+	else
+		p.bench.precedent = precedent_open(in->memo, in->config ? in->config->digest : "",
+						   repo_gitdir(in->repo), in->repo);
 	out->nrefs = in->ncommands;
 	out->refs = xcalloc(in->ncommands + 1, sizeof(*out->refs));
 	p.projects = xcalloc(in->ncommands + 1, sizeof(*p.projects));
@@ -360,12 +359,11 @@ int gate_judge(const struct gate_input *in, struct gate_result *out, struct ps_e
 	if (in->outlook)		/* nothing is mapped where something is refused */
 		look_ahead(&p);
 	out->counts = bench_counts(&p.bench);
+	precedent_free(p.bench.precedent);
 	bench_clear(&p.bench);
 	memo_free(own);
 	free(p.projects);
 	free(p.trees);
-	repo_close(p.repo);
-	return 0;
 }
 
 void gate_result_clear(struct gate_result *r)

@@ -37,11 +37,11 @@ struct gate_command {			/* one line of pre-receive's stdin */
 struct gate_who { const char *name; };	/* NULL: nobody knows */
 
 struct gate_input {
-	const char *repo_path;		/* absolute */
+	/* opened with the quarantine, if the objects are in one; the caller's */
+	struct repo *repo;
 	const char *repo_name;		/* as in patterns and history: "sales/etl" */
 	const struct gate_command *commands;
 	size_t ncommands;
-	const struct repo_quarantine *quarantine;	/* NULL: objects are in the repository */
 	/* NULL: rules and mapping that need it are left out, one line says so */
 	const struct config *config;
 	int64_t deadline_ns;		/* by clock_boot_ns(); 0: none */
@@ -83,10 +83,8 @@ struct gate_result {
 	size_t nmapped;
 };
 
-/* Negative: not even the repository could be read; out is then empty. gate_result_clear()
- * always. */
-int gate_judge(const struct gate_input *in, struct gate_result *out,
-	       struct ps_err *err) PS_MUSTCHECK;
+/* What cannot be decided is a verdict too. gate_result_clear(). */
+void gate_judge(const struct gate_input *in, struct gate_result *out);
 void gate_result_clear(struct gate_result *r);
 
 /* What `penstock check` asks. Exactly one of folder and rev is judged. */

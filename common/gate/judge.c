@@ -6,6 +6,7 @@
 #include "common/base/near.h"
 #include "common/base/place.h"
 #include "common/gate/fold.h"
+#include "common/gate/precedent.h"
 #include "common/gate/version.h"
 
 static void judged_free(struct judged *j)
@@ -29,7 +30,10 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 	j->name = xstrdup(name ? name : "");
 	j->rules = (struct rules) { .t = t, .whole = t, .config = b->config,
 				    .memo = named ? b->memo : NULL,
+				    .precedent = named && b->memo && name ? b->precedent : NULL,
 				    .deadline_ns = b->deadline_ns };
+	if (j->rules.precedent)
+		precedent_meet(j->rules.precedent, t, name);
 	rc = fold_tree(&j->rules, within ? within : "", &j->projects, err);
 	if (rc == 0)
 		rc = rules_run(&j->rules, &j->projects, err);
@@ -37,6 +41,8 @@ int bench_judge(struct bench *b, struct tree *t, const char *name, const char *w
 		judged_free(j);
 		return rc;
 	}
+	if (j->rules.precedent && !b->n && !j->rules.late)
+		precedent_keep(j->rules.precedent);
 	b->v = xgrow(b->v, b->n, &b->cap, sizeof(*b->v));
 	b->v[b->n++] = j;
 	*out = j;

@@ -14,6 +14,9 @@
 struct bench {
 	const struct config *config;
 	struct memo *memo;		/* NULL: nothing is remembered from one tree to another */
+	/* the tree judged last, by which the others are; NULL: none. The first of the bench is the
+	 * next one's. It is the caller's */
+	struct precedent *precedent;
 	int64_t deadline_ns;
 	struct judged **v;
 	size_t n, cap;

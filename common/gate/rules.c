@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/near.h"
+#include "common/gate/precedent.h"
 #include "common/gate/unit.h"
 
 enum {
@@ -286,10 +287,15 @@ static int run_project(struct rules *r, struct ps_err *err)
 	static unit_fn *const rules_of[] = { [PROJECT_PIPELINES] = rules_pipeline,
 					     [PROJECT_JOBS] = rules_job };
 	const struct outline *o = &r->p->outline;
+	size_t safe = 0;
 	int rc = unit_project(r, err);
 
 	if (rc == 0)
 		rc = rules_layout(r, err);
+	for (size_t i = 0; i < o->n; i++)
+		safe += o->v[i].safe;
+	if (rc == 0 && r->precedent)
+		precedent_project(r->precedent, r->p->file, safe);
 	for (size_t i = 0; rc == 0 && i < o->n && rules_in_time(r, o->v[i].key); i++)
 		if (o->v[i].safe)
 			rc = unit_entry(r, &o->v[i], rules_of[o->v[i].kind], err);
@@ -300,6 +306,8 @@ int rules_run(struct rules *r, const struct project_paths *projects, struct ps_e
 {
 	int rc = 0;
 
+	if (r->precedent)
+		precedent_projects(r->precedent, projects->n);
 	for (size_t i = 0; i < projects->n && rc == 0; i++) {
 		if (!rules_in_time(r, projects->v[i]))
 			break;

@@ -48,6 +48,7 @@ struct rule_dead {
 void rule_dead_clear(struct rule_dead *d);
 
 struct memo;
+struct precedent;
 
 /* A project of the tree under judgement. */
 struct rules_project {
@@ -65,6 +66,8 @@ struct rules {
 	struct tree *whole;		/* the tree itself */
 	const struct config *config;	/* NULL: rules that need it are left out */
 	struct memo *memo;		/* NULL: nothing is remembered */
+	/* the tree judged last, compared with this one; NULL: nobody asks */
+	struct precedent *precedent;
 	int64_t deadline_ns;		/* 0: none */
 	bool late;			/* the deadline passed; what is found is not all */
 	char *slow;			/* late: what was being looked at */

@@ -3,6 +3,8 @@
 
 #include "common/gate/unit.h"
 
+#include "common/gate/precedent.h"
+
 void unit_result_clear(struct unit_result *u)
 {
 	deps_clear(&u->deps);
@@ -117,32 +119,65 @@ static const char *by_config(const struct rules *r)
 	return r->config ? r->config->digest : "";
 }
 
+/* What the tree judged last says of it, when nothing that it depends on has changed since. */
+static bool again(struct rules *r, const struct rules_entry *e)
+{
+	struct unit_result u = { .ndead = 0 };
+	const struct buf *bytes;
+	bool same = r->precedent && precedent_says(r->precedent, &bytes) &&
+		(!bytes || unit_unpack(&u, bytes, r->p->file, e->at.line, false));
+
+	if (same) {
+		precedent_follow(r->precedent);
+		r->counts.known++;
+		give(r, &u);
+	}
+	unit_result_clear(&u);
+	return same;
+}
+
+/* By its own key: remembered, or judged now. */
+static int entry_by_key(struct rules *r, const struct rules_entry *e, const struct memo_key *key,
+			unit_fn *run, const char *own, struct ps_err *err)
+{
+	struct unit_result u = { .ndead = 0 };
+	int rc = 0;
+
+	if (known(r, key, e, &u))
+		r->counts.known++;
+	else
+		rc = remember(r, key, e, run, own, &u, err);
+	if (rc == 0 && r->precedent)
+		precedent_note(r->precedent, own, &u.deps, memo_get(r->memo, key),
+			       !u.found.n && !u.ndead);
+	give(r, &u);
+	unit_result_clear(&u);
+	return rc;
+}
+
 int unit_entry(struct rules *r, const struct rules_entry *e, unit_fn *run, struct ps_err *err)
 {
 	static const char *const kinds[] = { [PROJECT_PIPELINES] = "pipeline",
 					     [PROJECT_JOBS] = "job" };
-	struct unit_result u = { .ndead = 0 };
-	char *own = project_at(r->p->path, e->key), *object;
+	char *own, *object, *kind;
 	struct memo_key key;
 	int rc;
 
 	r->counts.units++;
+	if (again(r, e))
+		return 0;
+	own = project_at(r->p->path, e->key);
 	object = trace_value(r->t, DEP_OBJECT, own);
 	if (!r->memo || !*e->digest || strcmp(object, TREE_OID_UNKNOWN) == 0) {
 		rc = run(r, e, err);
+		if (r->precedent)
+			precedent_note(r->precedent, own, NULL, NULL, false);
 	} else {
-		char *kind = trace_value(r->t, DEP_KIND, own);
-
-		rc = 0;
+		kind = trace_value(r->t, DEP_KIND, own);
 		memo_key(r->memo, &key, kinds[e->kind], by_config(r), r->p->path, e->key,
 			 e->digest, rules_language(r), kind, object, NULL);
 		free(kind);
-		if (known(r, &key, e, &u))
-			r->counts.known++;
-		else
-			rc = remember(r, &key, e, run, own, &u, err);
-		give(r, &u);
-		unit_result_clear(&u);
+		rc = entry_by_key(r, e, &key, run, own, err);
 	}
 	free(object);
 	free(own);

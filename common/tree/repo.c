@@ -119,18 +119,27 @@ static char *common_dir(const char *gitdir)
 	return dir ? dir : xasprintf("%s/", gitdir);
 }
 
+int repo_config(struct repo *r, git_config **out)
+{
+	char *file = r->config ? NULL : xasprintf("%sconfig", r->dir);
+	int rc = file ? git_config_open_ondisk(&r->config, file) : 0;
+
+	free(file);
+	*out = r->config;
+	return rc;
+}
+
 /* libgit2 1.5 knows SHA-1 alone and says so in words that differ by version: look ourselves. */
-static bool is_sha256(const struct repo *r)
+static bool is_sha256(struct repo *r)
 {
 	char *file = xasprintf("%sconfig", r->dir);
-	git_config *cfg = NULL;
+	git_config *cfg;
 	git_buf b = { 0 };
-	bool yes = access(file, R_OK) == 0 && git_config_open_ondisk(&cfg, file) == 0 &&
+	bool yes = access(file, R_OK) == 0 && repo_config(r, &cfg) == 0 &&
 		git_config_get_string_buf(&b, cfg, "extensions.objectformat") == 0 &&
 		strcmp(b.ptr, "sha256") == 0;
 
 	git_buf_dispose(&b);
-	git_config_free(cfg);
 	free(file);
 	return yes;
 }
@@ -215,6 +224,7 @@ void repo_close(struct repo *r)
 		return;
 	if (r->ops)
 		r->ops->close(r);
+	git_config_free(r->config);
 	free(r->own);
 	free(r->dir);
 	free(r);

@@ -36,6 +36,7 @@ struct repo {
 	char *own;			/* git's folder of this very work tree */
 	char *dir;			/* of config, refs and logs; ends in '/' */
 	size_t digits;			/* of an object name */
+	git_config *config;		/* of the repository alone, once it was asked for */
 	git_repository *git;		/* libgit2's, else NULL */
 	git_odb *odb;
 	struct cat *cat;		/* git cat-file, once it was needed */
@@ -45,6 +46,8 @@ struct repo {
 extern const struct repo_ops repo_lib_ops;
 extern const struct repo_ops repo_cmd_ops;
 
+/* The repository's own configuration, which stays its; a code of libgit2. */
+int repo_config(struct repo *r, git_config **out);
 /* refs/penstock/: ours, and told to nobody. */
 bool repo_is_own_ref(const char *name);
 /* Opens r->dir's objects through libgit2, where they are below `path`. */

@@ -110,8 +110,8 @@ static int make_id(git_config *cfg, char id[REPO_ID])
 int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err)
 {
 	char *path = xasprintf("%sconfig", r->dir);
-	git_config *cfg = NULL;
-	int rc = git_config_open_ondisk(&cfg, path);
+	git_config *cfg;
+	int rc = repo_config(r, &cfg);
 
 	if (rc == 0)
 		rc = read_id(cfg, id);
@@ -134,7 +134,6 @@ int repo_id(struct repo *r, bool create, char id[REPO_ID], struct ps_err *err)
 			rc = repo_git_err(err, rc, "cannot read or write penstock.id in '%s'",
 					  path);
 	}
-	git_config_free(cfg);
 	free(path);
 	return rc;
 }

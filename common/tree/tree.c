@@ -5,8 +5,7 @@
 
 #include "common/base/buf.h"
 
-/* git's order: a folder sorts as if its name ended in '/'. */
-static int in_git_order(const void *pa, const void *pb)
+int tree_entry_order(const void *pa, const void *pb)
 {
 	const struct tree_entry *a = pa, *b = pb;
 	size_t la = strlen(a->name), lb = strlen(b->name);
@@ -39,6 +38,15 @@ void tree_list_clear(struct tree_list *l)
 	*l = (struct tree_list) { NULL, 0 };
 }
 
+/* Git's own trees always are. */
+static bool in_order(const struct tree_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		if (tree_entry_order(&l->v[i - 1], &l->v[i]) > 0)
+			return false;
+	return true;
+}
+
 int tree_list(struct tree *t, const char *path, struct tree_list *out, struct ps_err *err)
 {
 	int rc;
@@ -49,8 +57,8 @@ int tree_list(struct tree *t, const char *path, struct tree_list *out, struct ps
 		tree_list_clear(out);
 		return rc;
 	}
-	if (out->n > 1)
-		qsort(out->v, out->n, sizeof(*out->v), in_git_order);
+	if (!in_order(out))
+		qsort(out->v, out->n, sizeof(*out->v), tree_entry_order);
 	return 0;
 }
 

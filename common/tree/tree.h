@@ -39,6 +39,8 @@ struct tree_list {
 int tree_list(struct tree *t, const char *path, struct tree_list *out,
 	      struct ps_err *err) PS_MUSTCHECK;
 void tree_list_clear(struct tree_list *l);
+/* For qsort() and bsearch() of struct tree_entry: that order. */
+int tree_entry_order(const void *a, const void *b);
 /* Kind and oid of one path; out->name stays NULL. PS_ENOENT when it is not there (err
  * untouched). */
 int tree_stat(struct tree *t, const char *path, struct tree_entry *out,

@@ -121,10 +121,12 @@ static inline enum gate_verdict push(const struct gate_command *c, size_t n,
 				     struct gate_result *res, int64_t deadline)
 {
 	char *path = fs_join(here, "r");
-	struct gate_input in = { .repo_path = path, .repo_name = "sales/etl", .commands = c,
+	struct gate_input in = { .repo_name = "sales/etl", .commands = c,
 				 .ncommands = n, .config = config, .deadline_ns = deadline };
 
-	assert_int_equal(gate_judge(&in, res, &err), 0);
+	assert_int_equal(repo_open(&in.repo, path, NULL, &err), 0);
+	gate_judge(&in, res);
+	repo_close(in.repo);
 	free(path);
 	return res->verdict;
 }

@@ -133,9 +133,10 @@ static void rights(void **state)
 	gitdir_sh("git -C r checkout -q --detach base && git -C r update-ref -d %s", row->ref);
 	if (row->before != 'o')
 		gitdir_sh("git -C r update-ref %s %s", row->ref, c.old_oid);
-	in.repo_path = path;
 	in.config = cfg;
-	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(repo_open(&in.repo, path, NULL, &err), 0);
+	gate_judge(&in, &res);
+	repo_close(in.repo);
 	for (size_t i = 0; i < res.all.n; i++)
 		buf_adds(&codes, res.all.v[i].code + strlen("PS-PUSH-"));
 	assert_string_equal(buf_str(&codes), row->want);
@@ -163,26 +164,28 @@ static void no_right_by_being_slow(void **state)
 	make_repo();
 	path = fs_join(here, "r");
 	struct gate_command c = { ZERO, gitdir_out("git -C r rev-parse base"), "refs/tags/v1" };
-	struct gate_input in = { .repo_path = path, .repo_name = "sales", .commands = &c,
+	struct gate_input in = { .repo_name = "sales", .commands = &c,
 				 .ncommands = 1, .who = &who, .config = cfg,
 				 .deadline_ns = clock_boot_ns() - 1 };
-	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	assert_int_equal(repo_open(&in.repo, path, NULL, &err), 0);
+	gate_judge(&in, &res);
 	assert_int_equal(res.verdict, GATE_REFUSE);
 	gate_result_clear(&res);
 	in.who = &kim;
-	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	gate_judge(&in, &res);
 	assert_int_equal(res.verdict, GATE_UNDECIDED);
 	assert_false(res.skipped);
 	gate_result_clear(&res);
 	in.skip = true;
-	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	gate_judge(&in, &res);
 	assert_int_equal(res.verdict, GATE_ACCEPT);
 	assert_true(res.skipped);
 	gate_result_clear(&res);
 	in.dry_run = true;
-	assert_int_equal(gate_judge(&in, &res, &err), 0);
+	gate_judge(&in, &res);
 	assert_int_equal(res.verdict, GATE_REFUSE);
 	gate_result_clear(&res);
+	repo_close(in.repo);
 	config_free(cfg);
 	diag_clear(&l);
 	free(path);

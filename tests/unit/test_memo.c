@@ -1,5 +1,5 @@
 /*
- * Units of memo, trace and unit: a judgement that remembers says what one says that does not, over
+ * Units of memo, trace, unit and precedent: a judgement that remembers says what one says that does not, over
  * many small changes; and it reads no more than what a change can have touched.
  */
 #include "config.h"
@@ -14,6 +14,7 @@
 #include "common/gate/judge.h"
 #include "common/gate/memo.h"
 #include "common/gate/outlook.h"
+#include "common/gate/precedent.h"
 #include "common/project/survey.h"
 #include "common/base/digest.h"
 #include "common/base/clock.h"
@@ -22,6 +23,7 @@
 
 static struct ps_err err;
 static struct config *config;
+static bool follow = true;		/* the tree judged last */
 
 static const char *commit_all(void)
 {
@@ -41,6 +43,8 @@ static char *judge(const char *tree, struct memo *memo, struct rules_counts *cou
 
 	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
 	assert_int_equal(repo_tree(&t, repo, tree, &err), 0);
+	if (memo && follow)
+		b.precedent = precedent_open(memo, "", "r", repo);
 	assert_int_equal(bench_judge(&b, t, tree, NULL, &now, &err), 0);
 	bench_compare(&b, now, NULL, NULL, &l);
 	diag_sort(&l);
@@ -50,6 +54,7 @@ static char *judge(const char *tree, struct memo *memo, struct rules_counts *cou
 	if (counts)
 		*counts = bench_counts(&b);
 	diag_clear(&l);
+	precedent_free(b.precedent);
 	bench_clear(&b);
 	repo_close(repo);
 	return buf_steal(&text);
@@ -145,10 +150,13 @@ static void many_changes_never_change_a_verdict(void **state)
 	(void)state;
 	demo_seed(20261127);
 	demo_make();
-	for (int i = 0; i < 80; i++) {
-		demo_change();
+	for (int i = 0; i < 120; i++) {
+		for (unsigned n = demo_any(3); n; n--)
+			demo_change();
+		follow = demo_any(4) != 0;
 		same_as_fresh(commit_all(), m, NULL);
 	}
+	follow = true;
 	memo_free(m);
 }
 
@@ -159,10 +167,15 @@ struct place { struct memo_key key[200]; struct buf value[200]; size_t n, asked;
 static void keep(void *arg, const struct memo_key *k, const struct buf *value)
 {
 	struct place *p = arg;
+	size_t i = 0;
 
-	assert_true(p->n < PS_NELEM(p->key));
-	p->key[p->n] = *k;
-	buf_add(&p->value[p->n++], buf_str(value), value->len);
+	while (i < p->n && memcmp(&p->key[i], k, sizeof(*k)) != 0)
+		i++;
+	assert_true(i < PS_NELEM(p->key));
+	p->n += i == p->n;
+	p->key[i] = *k;
+	buf_reset(&p->value[i]);
+	buf_add(&p->value[i], buf_str(value), value->len);
 }
 
 static bool fetch(void *arg, const struct memo_key *k, struct buf *out)
@@ -213,7 +226,107 @@ static void what_was_kept_outlives_the_process(void **state)
 		buf_clear(&place.value[i]);
 }
 
-/* How many entries of this project file have a digest; *n is how many there are. */
+static size_t asked_for_one_change(struct place *place, unsigned n)
+{
+	struct memo_behind behind = { fetch, place };
+	struct memo *m = memo_new("", &behind);
+	struct rules_counts c;
+	char *text = xasprintf("y = %u\n", n);
+
+	demo_put("pipelines/p3/code/main.py", text);
+	place->asked = 0;
+	same_as_fresh(commit_all(), m, &c);
+	assert_int_equal(c.units - c.known, 1);
+	assert_int_equal(c.folders, 4);		/* top, pipelines, p3, code */
+	memo_take_new(m, keep, place);
+	memo_free(m);
+	free(text);
+	return place->asked;
+}
+
+/* What a push asks the place for does not grow with what it leaves alone. */
+static void the_tree_before_saves_the_asking(void **state)
+{
+	static struct place place;
+	struct memo_behind behind = { fetch, &place };
+	struct memo *m = memo_new("", &behind);
+	size_t with, without;
+
+	(void)state;
+	demo_make();
+	same_as_fresh(commit_all(), m, NULL);
+	memo_take_new(m, keep, &place);
+	memo_free(m);
+	with = asked_for_one_change(&place, 1);
+	follow = false;
+	without = asked_for_one_change(&place, 2);
+	follow = true;
+	/* the precedent, the project file, p3 and a job that names it, four folders and what they were */
+	assert_int_equal(with, 1 + 1 + 2 + 4 + 4);
+	assert_true(without > DEMO_PIPELINES + DEMO_JOBS);
+	for (size_t i = 0; i < place.n; i++)
+		buf_clear(&place.value[i]);
+}
+
+/* Beside a change: a key in a file, and a project in a folder of its own. */
+static void what_lies_beside_a_change_is_told_again(void **state)
+{
+	static const char *const other[] = { "pipelines/p3/code/main.py", "nested/readme", "top" };
+	struct memo *m = memo_new("", NULL);
+
+	(void)state;
+	demo_make();
+	demo_put("pipelines/p1/code/key.py", "k = 'AKIAJ2QW3ER4TY5UI6OP'\n");
+	demo_put("nested/deep/pbt_project.yml", "name: n\n");
+	demo_put("nested/deep/a/key.py", "k = 'AKIAJ2QW3ER4TY5UI6OP'\n");
+	same_as_fresh(commit_all(), m, NULL);
+	for (size_t i = 0; i < PS_NELEM(other); i++) {
+		char *text;
+
+		demo_put(other[i], "another\n");
+		text = judge(commit_all(), m, NULL);
+		assert_non_null(strstr(text, "pipelines/p1/code/key.py"));
+		assert_non_null(strstr(text, "nested/deep/a/key.py"));
+		assert_non_null(strstr(text, "nested/deep/pbt_project.yml"));
+		same_as_fresh(commit_all(), m, NULL);
+		free(text);
+	}
+	memo_free(m);
+}
+
+/* As many entries, in the same order: only the file itself tells that one is another. */
+static void a_project_file_that_changed_is_no_precedent(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+
+	(void)state;
+	demo_make();
+	same_as_fresh(commit_all(), m, NULL);
+	gitdir_sh("sed -i 's#pipelines/p5:#pipelines/p5x:#' r/pbt_project.yml");
+	same_as_fresh(commit_all(), m, NULL);
+	memo_free(m);
+}
+
+/* Of a push that was refused nothing is left but what the memo says. */
+static void a_tree_that_is_gone_is_no_precedent(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	struct rules_counts c;
+	const char *tree;
+
+	(void)state;
+	demo_make();
+	demo_put("pipelines/p1/code/setup.py", NULL);
+	same_as_fresh(commit_all(), m, NULL);
+	demo_put("pipelines/p1/code/setup.py", "x = 1\n");
+	gitdir_sh("cd r && git add -A && git commit -q --amend -m other && git reflog expire "
+		  "--expire=now --all && git prune --expire=now");
+	tree = gitdir_out("git -C r rev-parse HEAD^{tree}");
+	same_as_fresh(tree, m, &c);
+	assert_int_equal(c.units - c.known, 1);
+	memo_free(m);
+}
+
 /* ---- the outlook: what a forecast needs ---- */
 
 /* A tree that counts the files that are read. */
@@ -351,6 +464,7 @@ static void an_outlook_has_its_time(void **state)
 	memo_free(m);
 }
 
+/* How many entries of this project file have a digest; *n is how many there are. */
 static size_t with_digest(const char *text, size_t *n)
 {
 	struct project p = { .path = (char *)"." };
@@ -410,6 +524,9 @@ int main(int argc, char **argv)
 		CASE(ten_thousand_pipelines_are_remembered),
 		CASE(an_outlook_reads_what_has_changed), CASE(an_outlook_has_its_time),
 		cmocka_unit_test(aliases_share_one_budget),
+		CASE(the_tree_before_saves_the_asking),
+		CASE(a_project_file_that_changed_is_no_precedent),
+		CASE(what_lies_beside_a_change_is_told_again), CASE(a_tree_that_is_gone_is_no_precedent),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 

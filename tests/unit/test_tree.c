@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/tree/repo.h"
+#include "common/tree/tree_diff.h"
 #include "common/tree/tree_id.h"
 #include "tests/support/gitdir.h"
 
@@ -171,6 +172,84 @@ static void nearest_held_ancestor(void **state)
 	repo_close(r);
 }
 
+/* ---- what differs ---- */
+
+struct pair { struct tree *a, *b; const struct tree_changes *c; size_t changed, seen; };
+
+static bool differs(const struct pair *p, const char *path)
+{
+	struct tree_entry a, b;
+	bool in_a = tree_stat(p->a, path, &a, NULL) == 0, in_b = tree_stat(p->b, path, &b, NULL) == 0;
+
+	return in_a != in_b || (in_a && (a.kind != b.kind || strcmp(a.oid, b.oid) != 0));
+}
+
+static int compare_path(void *arg, const char *path, const struct tree_entry *e, struct ps_err *why)
+{
+	struct pair *p = arg;
+
+	(void)e;
+	(void)why;
+	if (tree_changed(p->c, path) != differs(p, path))
+		fail_msg("'%s' %s", path, differs(p, path) ? "differs" : "is the same");
+	p->changed += differs(p, path);
+	p->seen++;
+	return 0;
+}
+
+static struct tree *tree_of(struct repo *r, const char *rev)
+{
+	char *tree = xasprintf("git -C r rev-parse %s^{tree}", rev);
+	struct tree *t;
+
+	assert_int_equal(repo_tree(&t, r, gitdir_out(tree), &err), 0);
+	free(tree);
+	return t;
+}
+
+static void differences_are_those_of_a_walk(void **state)
+{
+	static const char *const nowhere[] = { "a/x", "a/b/c.txt/d", "a.t", "a.txtx", "", "new/y/z" };
+	struct tree_changes c, none;
+	struct repo *r;
+	struct pair p;
+
+	(void)state;
+	make_repo();
+	gitdir_file("r/same/deep/er/f", "1");
+	gitdir_file("r/was-folder/x/y", "2");
+	gitdir_file("r/was-file", "3");
+	gitdir_file("r/gone/1/2", "4");
+	gitdir_file("r/a/b/d.txt", "5");
+	gitdir_file("r/a/same.txt", "6");
+	gitdir_sh("cd r && git add -A && git commit -qm two && rm -r was-folder was-file gone link && "
+		  "mkdir was-file && ln -s a/b link && chmod -x run.sh && echo more >>a/b/c.txt");
+	gitdir_file("r/was-file/z/q", "3");
+	gitdir_file("r/was-folder", "2");
+	gitdir_file("r/new/y/z", "7");
+	gitdir_file("r/new-", "8");
+	gitdir_sh("cd r && git add -A && git commit -qm three");
+	assert_int_equal(repo_open(&r, "r", NULL, &err), 0);
+	p = (struct pair) { .a = tree_of(r, "HEAD~1"), .b = tree_of(r, "HEAD"), .c = &c };
+	assert_int_equal(tree_diff(p.a, p.b, 100, &c, &err), 0);
+	assert_int_equal(tree_walk(p.a, "", compare_path, &p, &err), 0);
+	assert_int_equal(tree_walk(p.b, "", compare_path, &p, &err), 0);
+	assert_true(p.changed > 15 && p.seen - p.changed > 8);
+	for (size_t i = 0; i < PS_NELEM(nowhere); i++)
+		assert_int_equal(tree_changed(&c, nowhere[i]) && !differs(&p, nowhere[i]), 0);
+	assert_true(tree_changed(&c, "gone/1/3") && tree_changed(&c, "was-folder/x"));
+	assert_false(tree_changed(&c, "same/deep/er/g") || tree_changed(&c, "a/x"));
+	assert_int_equal(tree_diff(p.a, p.b, c.n - 1, &none, &err), PS_ELIMIT);
+	assert_null(none.v);
+	assert_int_equal(tree_diff(p.a, p.a, 0, &none, &err), 0);
+	assert_int_equal(none.n, 0);
+	assert_false(tree_changed(&none, "a"));
+	tree_changes_clear(&c);
+	tree_close(p.a);
+	tree_close(p.b);
+	repo_close(r);
+}
+
 static void quarantined_objects_are_seen(void **state)
 {
 	struct repo *r;
@@ -323,7 +402,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		BOTH(folder_and_git_tree_look_the_same), BOTH(folder_on_disk_gets_gits_id),
 		BOTH(refs_are_values), BOTH(nearest_held_ancestor),
-		BOTH(quarantined_objects_are_seen), BOTH(id_and_keep_refs),
+		BOTH(differences_are_those_of_a_walk), BOTH(quarantined_objects_are_seen), BOTH(id_and_keep_refs),
 		BOTH(opening_tells_what_is_wrong), BOTH(upstream_and_revisions), BOTH(logs_are_told),
 		cmocka_unit_test_setup_teardown(a_large_folder_stays_parsed, gitdir_enter,
 						gitdir_leave),
