@@ -287,11 +287,13 @@ static void written(void *arg, int rc, const struct ps_err *err)
 		find_repository(w);
 		return;
 	}
+	if (w->fn)
+		w->fn(w, rc, err);	/* somebody waits for the answer, and for nothing else */
 	if (rc == 0 && w->done.open)
 		ending_watch(w);
 	if (rc == 0)
 		core_kick(w->core);
-	end_word(w, rc, err);
+	word_free(w);
 }
 
 void words_on_spool(int64_t started)

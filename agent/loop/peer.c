@@ -94,11 +94,10 @@ static ssize_t send_some(struct peer *p, size_t n, int fd)
 	return sendmsg(p->sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void flush(void *arg)
+/* 0: all of it is on its way; PS_EBUSY: not yet; PS_EIO with errno: it never will be. */
+static int send_all(struct peer *p)
 {
-	struct peer *p = arg;
-
-	while (!p->closed && p->out.len) {
+	while (p->out.len) {
 		int fd = p->nout_fds && p->out_fds[0].at == p->sent ? p->out_fds[0].fd : -1;
 		/* stop before the next byte that carries a descriptor */
 		size_t next = p->nout_fds > (fd >= 0) ? (size_t)(p->out_fds[fd >= 0].at - p->sent) :
@@ -107,14 +106,8 @@ static void flush(void *arg)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			want_write(p);
-			return;
-		}
-		if (n < 0) {
-			peer_close(p, strerror(errno));
-			return;
-		}
+		if (n < 0)
+			return errno == EAGAIN ? PS_EBUSY : PS_EIO;
 		if (fd >= 0) {
 			close(fd);
 			memmove(p->out_fds, p->out_fds + 1, --p->nout_fds * sizeof(*p->out_fds));
@@ -122,8 +115,20 @@ static void flush(void *arg)
 		buf_drain(&p->out, (size_t)n);
 		p->sent += (uint64_t)n;
 	}
-	if (p->closed)
+	return 0;
+}
+
+static void flush(void *arg)
+{
+	struct peer *p = arg;
+	int rc = send_all(p);
+
+	if (rc == PS_EBUSY)
 		return;
+	if (rc < 0) {
+		peer_close(p, strerror(errno));
+		return;
+	}
 	loop_watch_free(p->writable);
 	p->writable = NULL;
 	if (p->finishing)
@@ -164,7 +169,10 @@ int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd, s
 		peer_close(p, "does not read what it is sent");
 		return ps_err_set(err, PS_EAGENT, "the other end does not read");
 	}
-	want_write(p);
+	/* at once where that is possible: somebody waits for it. What fails is told by the next turn,
+	 * when nobody is in the middle of something with this peer */
+	if (p->writable || send_all(p) < 0)
+		want_write(p);
 	return 0;
 }
 

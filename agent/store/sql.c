@@ -89,6 +89,17 @@ static sqlite3_stmt *take(struct store_tx *tx, const char *sql, struct ps_err *e
 	return stmt;
 }
 
+int tx_step(struct store_tx *tx, const char *sql, struct ps_err *err)
+{
+	sqlite3_stmt *q = take(tx, sql, err);
+	int rc = q ? 0 : PS_ESTORE;
+
+	if (q && sqlite3_step(q) != SQLITE_DONE)
+		rc = tx_error(tx, err, "the store refused '%.40s'", sql);
+	sql_done(q);
+	return rc;
+}
+
 static int bind_all(sqlite3_stmt *q, const char *sql, const char *types, va_list ap)
 {
 	int want = sqlite3_bind_parameter_count(q), rc = SQLITE_OK;

@@ -106,7 +106,7 @@ static int set_sync(struct store *st, enum store_sync want, struct ps_err *err)
 /* One operation inside its savepoint. Negative: the whole transaction is lost. */
 static int run_one(struct store_tx *tx, struct op *op, struct ps_err *err)
 {
-	int rc = tx_exec(tx, "SAVEPOINT op", err);
+	int rc = tx_step(tx, "SAVEPOINT op", err);
 
 	if (rc < 0)
 		return rc;
@@ -116,8 +116,8 @@ static int run_one(struct store_tx *tx, struct op *op, struct ps_err *err)
 		return ps_err_set(err, PS_ESTORE, "the batch was rolled back: %s",
 				  ps_err_msg(&op->err, op->rc));
 	if (op->rc < 0)
-		rc = tx_exec(tx, "ROLLBACK TO op", err);
-	return rc < 0 ? rc : tx_exec(tx, "RELEASE op", err);
+		rc = tx_step(tx, "ROLLBACK TO op", err);
+	return rc < 0 ? rc : tx_step(tx, "RELEASE op", err);
 }
 
 static int commit(struct store_tx *tx, struct ps_err *err)
@@ -126,7 +126,7 @@ static int commit(struct store_tx *tx, struct ps_err *err)
 
 	if (FAIL_AT("store.commit"))
 		return ps_err_errno(err, "cannot commit to the store");
-	rc = tx_exec(tx, "COMMIT", err);
+	rc = tx_step(tx, "COMMIT", err);
 	if (rc == 0 && FAIL_AT("store.committed"))
 		log_warn("store", NULL, "failpoint after a commit: nothing is left to fail");
 	return rc;
@@ -168,8 +168,19 @@ static void write_audit_head(struct store *st)
 	st->writer.tx.audited = false;
 }
 
+/* What is left to do behind a commit: in files beside the store, and nobody waits for it. */
+struct behind { bool raised, synced; };
+
+static void write_behind(struct store *st, const struct behind *b)
+{
+	if (b->raised)
+		seal_write(&st->seal);
+	if (b->synced)
+		write_audit_head(st);
+}
+
 /* An empty one is for the seal alone. */
-static void write_batch(struct store *st, struct op_list *batch)
+static void write_batch(struct store *st, struct op_list *batch, struct behind *behind)
 {
 	struct store_tx *tx = &st->writer.tx;
 	enum store_sync sync = batch->n ? STORE_NORMAL : STORE_FULL;
@@ -183,17 +194,14 @@ static void write_batch(struct store *st, struct op_list *batch)
 			sync = STORE_FULL;
 	rc = set_sync(st, sync, &err);
 	if (rc == 0)
-		rc = tx_exec(tx, "BEGIN IMMEDIATE", &err);
+		rc = tx_step(tx, "BEGIN IMMEDIATE", &err);
 	for (struct op *op = batch->first; rc == 0 && op; op = op->next)
 		rc = run_one(tx, op, &err);
 	if (rc == 0)
 		rc = raise_seal(st, sync, before, &raised, &err);
 	if (rc == 0)
 		rc = commit(tx, &err);
-	if (rc == 0 && raised)
-		seal_write(&st->seal);
-	if (rc == 0 && sync == STORE_FULL)
-		write_audit_head(st);
+	*behind = (struct behind) { rc == 0 && raised, rc == 0 && sync == STORE_FULL };
 	if (rc == 0 && tx->full)		/* one of them failed by it, alone */
 		make_room(st);
 	if (rc == 0)
@@ -216,7 +224,7 @@ static void write_batch(struct store *st, struct op_list *batch)
 static void read_batch(struct lane *l, struct op_list *batch)
 {
 	for (struct op *op = batch->first; op; op = op->next) {
-		op->rc = tx_exec(&l->tx, "BEGIN", &op->err);
+		op->rc = tx_step(&l->tx, "BEGIN", &op->err);
 		if (op->rc < 0)
 			continue;
 		op->rc = op->run(&l->tx, op->arg, &op->err);
@@ -274,16 +282,19 @@ static void *writer_run(void *arg)
 {
 	struct lane *l = arg;
 	struct op_list batch;
+	struct behind behind;
 
 	tx_enter(&l->tx);
 	while (next_batch(l, &batch, l->st->batch_max, &l->st->seal)) {
-		write_batch(l->st, &batch);
+		write_batch(l->st, &batch, &behind);
 		if (batch.n)
 			give_back(l->st, &batch);
+		write_behind(l->st, &behind);
 	}
 	if (seal_due(&l->st->seal) >= 0) {
 		l->st->seal.raised_ns = 0;	/* now, however young the last one is */
-		write_batch(l->st, &batch);
+		write_batch(l->st, &batch, &behind);
+		write_behind(l->st, &behind);
 	}
 	return NULL;
 }

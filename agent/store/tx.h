@@ -32,6 +32,8 @@ extern const char store_schema_sql[], store_schema_2_sql[], store_schema_3_sql[]
 int tx_error(struct store_tx *tx, struct ps_err *err, const char *what, ...) PS_PRINTF(3, 4);
 /* Runs statements without parameters. */
 int tx_exec(struct store_tx *tx, const char *sql, struct ps_err *err) PS_MUSTCHECK;
+/* Runs one statement of those that every batch has: prepared once, as those of sql.h. */
+int tx_step(struct store_tx *tx, const char *sql, struct ps_err *err) PS_MUSTCHECK;
 /* Names the connection that sql_done() on this thread gives its statements back to. */
 void tx_enter(struct store_tx *tx);
 /* Gives back what a run function forgot. */
