@@ -19,10 +19,14 @@ ALLOWED = {
     "penstock-build": {"libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3",
                        "libseccomp.so.2", "libjansson.so.4", "libexpat.so.1"},
     "penstock-deploy": {"libseccomp.so.2", "libjansson.so.4", "libcurl.so.4", "libarchive.so.13", "libevent_core-2.1.so.7", "libmsgpackc.so.2", "libyaml-0.so.2", "libcrypto.so.3"},
-    "penstock-hook": {"libmsgpackc.so.2"},
+    "penstock-hook": {"libmsgpackc.so.2"},     # or, linked statically, none
     # and later libcurl, when an agent is asked, libgit2, when a repository is, and libcrypto for digests and keys
     "penstock": {"libmsgpackc.so.2", "libyaml-0.so.2", "libyajl.so.2", "libjansson.so.4"},
 }
+
+
+# Of libraries that no file names any more when they were linked in: what the hook must not hold.
+FOREIGN = re.compile(r"\b(?:EVP_|SHA256_|OPENSSL_|yaml_parser_|yajl_|git_(?:odb|repository)_|sqlite3_|event_base_|json_object_)\w+")
 
 
 def readelf(*args):
@@ -43,6 +47,9 @@ def main_begins_with_endbr(path):
 def check(path, name):
     bad = []
     header, program, dynamic, symbols = readelf("-h", path), readelf("-l", path), readelf("-d", path), readelf("--dyn-syms", path)
+    if "INTERP" not in program:
+        symbols = readelf("-s", path)
+        bad += [f"holds {name}, which its role may not" for name in sorted(set(FOREIGN.findall(symbols)))]
     if "DYN (" not in header:
         bad.append("is not position independent")
     if "GNU_RELRO" not in program or "BIND_NOW" not in dynamic and "NOW" not in dynamic:
