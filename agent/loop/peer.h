@@ -23,8 +23,8 @@ struct peer_ops {
 
 /* Takes sock over. ops must outlive the peer. */
 struct peer *peer_new(struct loop *l, int sock, const struct peer_ops *ops, void *arg);
-/* Queues a message; fd (or -1) is duplicated and goes with its first byte. PS_EAGENT once
- * closed. */
+/* Sends a message, or queues what does not go at once; fd (or -1) is duplicated and goes with its
+ * first byte. No callback comes from here but for max_out. PS_EAGENT once closed. */
 int peer_send(struct peer *p, enum msg_type type, const void *body,
 	      struct ps_err *err) PS_MUSTCHECK;
 int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd,
