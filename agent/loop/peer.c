@@ -169,8 +169,8 @@ int peer_send_fd(struct peer *p, enum msg_type type, const void *body, int fd, s
 		peer_close(p, "does not read what it is sent");
 		return ps_err_set(err, PS_EAGENT, "the other end does not read");
 	}
-	/* at once where that is possible: somebody waits for it. What fails is told by the next turn,
-	 * when nobody is in the middle of something with this peer */
+	/* at once where that is possible: somebody waits for it. What fails is told by the next
+	 * turn, when nobody is in the middle of something with this peer */
 	if (p->writable || send_all(p) < 0)
 		want_write(p);
 	return 0;

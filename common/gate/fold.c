@@ -72,7 +72,8 @@ static const struct buf *recall(const struct fold *f, const char *oid, struct me
 	return memo_get(f->r->memo, key);
 }
 
-/* False when it was not there, or what it came to is not known. *out is to be cleared after true. */
+/* False when it was not there, or what it came to is not known; *out is to be cleared after
+ * true. */
 static bool earlier_find(const struct fold *f, const char *path, struct earlier *out)
 {
 	struct tree *before = precedent_tree(f->r->precedent);

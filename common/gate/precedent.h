@@ -37,12 +37,13 @@ void precedent_projects(struct precedent *p, size_t n);
 /* file: its pbt_project.yml; entries: how many will be asked for. */
 void precedent_project(struct precedent *p, const char *file, size_t entries);
 /*
- * True when the next entry of the project is the same again. Then *bytes is what unit_pack() made of it,
- * valid until the next call with p, or NULL: it had come to nothing.
+ * True when the next entry of the project is the same again. Then *bytes is what unit_pack() made
+ * of it, valid until the next call with p, or NULL: it had come to nothing.
  */
 bool precedent_says(struct precedent *p, const struct buf **bytes);
 void precedent_follow(struct precedent *p);
-/* What came of the next entry, which was judged. own: its folder; bytes NULL: it must not be remembered. */
+/* What came of the next entry, which was judged. own: its folder; bytes NULL: it must not be
+ * remembered. */
 void precedent_note(struct precedent *p, const char *own, const struct deps *deps,
 		    const struct buf *bytes, bool nothing);
 void precedent_keep(struct precedent *p);
