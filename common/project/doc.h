@@ -2,9 +2,10 @@
  * doc – a YAML or JSON file as nodes that know their line and column.
  *
  * YAML is read as PyYAML's safe_load reads it (YAML 1.1: `1.10` is a float, `yes` a bool), because
- * that is what Prophecy's own tool uses; JSON as RFC 8259. Keys stay in order; a repeated key is
- * kept, and the last one wins in doc_get(), as with both Python readers. Byte order mark and CR LF
- * are accepted. Columns count characters from 1. A doc owns its nodes and strings.
+ * that is what Prophecy's own tool uses; JSON as RFC 8259, with NaN, Infinity and -Infinity as
+ * numbers, which Python's json writes and reads. Keys stay in order; a repeated key is kept, and
+ * the last one wins in doc_get(), as with both Python readers. Byte order mark and CR LF are
+ * accepted. Columns count characters from 1. A doc owns its nodes and strings.
  */
 #ifndef PS_DOC_H
 #define PS_DOC_H

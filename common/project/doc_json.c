@@ -2,7 +2,8 @@
  * doc_json – JSON to nodes from YAJL's callbacks.
  *
  * YAJL tells where a token ended; where it began follows from there: between two tokens stand only
- * blanks, commas and colons.
+ * blanks, commas and colons. It knows no NaN: a text that it refuses and that has such words is
+ * read once more with numbers of the same length in their places.
  */
 #include "config.h"
 
@@ -14,7 +15,7 @@
 
 struct reader {
 	yajl_handle yajl;
-	const char *bytes;
+	const char *bytes, *source;	/* source: with words where bytes has numbers for them */
 	size_t n, end;			/* end: offset behind the last token */
 	struct place_cursor cursor;
 	struct doc *doc;		/* NULL: only checking */
@@ -31,12 +32,19 @@ static bool is_between(char c)
 	return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\t' || c == '\r';
 }
 
-static struct doc_pos token_start(struct reader *r)
+static size_t token_offset(const struct reader *r)
 {
 	size_t at = r->end;
 
 	while (at < r->n && is_between(r->bytes[at]))
 		at++;
+	return at;
+}
+
+static struct doc_pos token_start(struct reader *r)
+{
+	size_t at = token_offset(r);
+
 	r->end = yajl_get_bytes_consumed(r->yajl);
 	return r->doc ? doc_pos_of(place_of_byte(&r->cursor, r->bytes, r->n, at)) :
 		(struct doc_pos) { 0, 0 };
@@ -87,10 +95,13 @@ static int on_bool(void *arg, int value)
 
 static int on_number(void *arg, const char *text, size_t len)
 {
+	const struct reader *r = arg;
 	bool whole = true;
 	int64_t num = 0;
 	bool minus = len && *text == '-';
 
+	if (r->source != r->bytes)
+		text = r->source + token_offset(r);
 	for (size_t i = minus; i < len && whole; i++) {
 		whole = text[i] >= '0' && text[i] <= '9';
 		if (whole && (__builtin_mul_overflow(num, 10, &num) ||
@@ -183,19 +194,10 @@ static bool is_blank(const char *bytes, size_t n)
 	return true;
 }
 
-static int run(struct reader *r, const char *bytes, size_t n)
+static void parse(struct reader *r, const char *bytes, size_t n)
 {
 	yajl_status st;
 
-	*r->fault = (struct doc_fault) { .at = { 1, 1 } };
-	if (n > PS_JSON_MAX) {
-		doc_fault_set(r->fault, r->fault->at, "larger than %d bytes", PS_JSON_MAX);
-		return PS_ELIMIT;
-	}
-	if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
-		bytes += 3;
-		n -= 3;
-	}
 	r->bytes = bytes;
 	r->n = n;
 	r->yajl = yajl_alloc(&callbacks, NULL, r);
@@ -213,6 +215,70 @@ static int run(struct reader *r, const char *bytes, size_t n)
 	yajl_free(r->yajl);
 	while (r->depth)
 		doc_open_drop(&r->stack[--r->depth]);
+}
+
+/* ---- words that are numbers ---- */
+
+static bool is_edge(const char *bytes, size_t n, size_t at)
+{
+	return at >= n || is_between(bytes[at]) || strchr("[]{}", bytes[at]);
+}
+
+/* The word at this offset, in the copy, which is made for the first one. */
+static void replace(char **copy, const char *bytes, size_t n, size_t at)
+{
+	static const struct { const char *word, *number; } words[] = {
+		{ "NaN", "0.0" }, { "Infinity", "1.000000" }, { "-Infinity", "-1.000000" },
+	};
+
+	for (size_t i = 0; i < PS_NELEM(words); i++) {
+		size_t len = strlen(words[i].word);
+
+		if (n - at < len || memcmp(bytes + at, words[i].word, len) != 0 ||
+		    !is_edge(bytes, n, at - 1) || !is_edge(bytes, n, at + len))
+			continue;
+		if (!*copy)
+			*copy = xmemdup(bytes, n);
+		memcpy(*copy + at, words[i].number, len);
+	}
+}
+
+/* NULL when no such word stands outside of texts. free() it. */
+static char *without_words(const char *bytes, size_t n)
+{
+	bool in_text = false;
+	char *copy = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (in_text && bytes[i] == '\\')
+			i++;
+		else if (bytes[i] == '"')
+			in_text = !in_text;
+		else if (!in_text)
+			replace(&copy, bytes, n, i);
+	return copy;
+}
+
+static int run(struct reader *r, const char *bytes, size_t n)
+{
+	char *copy;
+
+	*r->fault = (struct doc_fault) { .at = { 1, 1 } };
+	if (n > PS_JSON_MAX) {
+		doc_fault_set(r->fault, r->fault->at, "larger than %d bytes", PS_JSON_MAX);
+		return PS_ELIMIT;
+	}
+	if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+		bytes += 3;
+		n -= 3;
+	}
+	r->source = bytes;
+	parse(r, bytes, n);
+	if (r->rc == PS_EINVAL && (copy = without_words(bytes, n))) {
+		*r = (struct reader) { .doc = r->doc, .fault = r->fault, .source = bytes };
+		parse(r, copy, n);
+		free(copy);
+	}
 	return r->rc;
 }
 

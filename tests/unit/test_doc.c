@@ -319,6 +319,12 @@ static const struct { const char *name, *text; int rc; unsigned line, col; bool 
 	{ "json empty", "", PS_EINVAL, 1, 1, false },
 	{ "json blank", " \r\n\t", PS_EINVAL, 2, 2, false },
 	{ "json bare word", "{\n  \"a\": nope\n}", PS_EINVAL, 2, 8, false },
+	{ "json word and letter", "{\"a\": NaN, \"b\": NaNa}", PS_EINVAL, 1, 17, false },
+	{ "json digit and word", "[1NaN]", PS_EINVAL, 1, 3, false },
+	{ "json word and digit", "[Infinity5]", PS_EINVAL, 1, 2, false },
+	{ "json minus and word", "[-NaN]", PS_EINVAL, 1, 2, false },
+	{ "json word for a key", "{NaN: 1}", PS_EINVAL, 1, 2, false },
+	{ "json words, then cut", "[NaN,\n Infinity", PS_EINVAL, 2, 10, true },
 	{ "json bad utf-8", "{\"a\": \"\xff\"}", PS_EINVAL, 1, 8, false },
 };
 
@@ -452,6 +458,43 @@ static void json_nodes(void **state)
 	assert_int_equal(top, DOC_LIST);
 }
 
+/* What json.dumps() writes of such numbers; in texts they are words. */
+static void json_words_are_numbers(void **state)
+{
+	static const char text[] = "\357\273\277{\"a\": [NaN, -Infinity,\n  Infinity],\"t\": "
+				   "\"\\\\\", \"NaN\": \"x\\\" NaN \", \"n\": -1, \"f\": -0.5,"
+				   "\"e\":NaN}";
+	static const struct { const char *text; unsigned line, col; } want[] = {
+		{ "NaN", 1, 8 }, { "-Infinity", 1, 13 }, { "Infinity", 2, 3 },
+	};
+	const struct doc_node *l, *e;
+	enum doc_kind top = DOC_NULL;
+	struct doc *d;
+
+	(void)state;
+	assert_int_equal(doc_json(&d, text, sizeof(text) - 1, &fault), 0);
+	l = doc_get(d->root, "a");
+	assert_int_equal(l->n, PS_NELEM(want));
+	for (size_t i = 0; i < PS_NELEM(want); i++) {
+		assert_int_equal(l->items[i]->kind, DOC_FLOAT);
+		assert_string_equal(l->items[i]->text, want[i].text);
+		assert_int_equal(l->items[i]->at.line, want[i].line);
+		assert_int_equal(l->items[i]->at.col, want[i].col);
+	}
+	assert_string_equal(doc_string(doc_get(d->root, "NaN")), "x\" NaN ");
+	assert_int_equal(doc_get(d->root, "n")->num, -1);
+	assert_string_equal(doc_get(d->root, "f")->text, "-0.5");
+	e = doc_get(d->root, "e");
+	assert_string_equal(e->text, "NaN");
+	assert_int_equal(e->at.col, 66);
+	doc_free(d);
+	assert_int_equal(doc_json_scan(&top, text, sizeof(text) - 1, &fault), 0);
+	assert_int_equal(top, DOC_MAP);
+	assert_int_equal(doc_json(&d, "NaN", 3, &fault), 0);
+	assert_string_equal(d->root->text, "NaN");
+	doc_free(d);
+}
+
 static void too_deep_is_not_checked(void **state)
 {
 	static char text[4096];
@@ -489,7 +532,7 @@ static void doubling_aliases_stay_small(void **state)
 static void mutants_never_crash(void **state)
 {
 	static const char json[] =
-		"{\"request\": {\"tasks\": [{\"task_key\": \"a\", \"n\": [1, 2.5e3, null, true]}]},"
+		"{\"request\": {\"tasks\": [{\"task_key\": \"a\", \"n\": [1, 2.5e3, null, NaN, true]}]},"
 				   "\"s\": \"\\u00e9\\n\\\\ x\"}";
 	struct buf b = BUF_INIT;
 	size_t taken = 0;
@@ -524,6 +567,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(many_anchors_keep_their_names),
 		cmocka_unit_test(large_maps_are_searched),
 		cmocka_unit_test(json_nodes),
+		cmocka_unit_test(json_words_are_numbers),
 		cmocka_unit_test(too_deep_is_not_checked),
 		cmocka_unit_test(doubling_aliases_stay_small),
 		cmocka_unit_test(mutants_never_crash),
