@@ -18,7 +18,7 @@ SRC = os.path.dirname(os.path.dirname(HERE))
 LIMITS = {"project": (4096, 10), "job": (4096, 10), "wire": (4096, 5), "hook": (4096, 5), "config": (4096, 10)}
 YAML = ["&a ", "*a", "<<: ", "? ", "- ", "!!str ", "!!int ", "! ", "|\\x0a ", ">-\\x0a ", "--- ", "%YAML 1.1\\x0a", "\\x0d\\x0a",
         "\\xc2\\x85", "\\xe2\\x80\\xa8", "\\xef\\xbb\\xbf", "\\x5c\\x5cu0000", "'", "[", "]", "{", "}", "{}", "[]", "<<<<<<< "]
-JSON = ["{", "}", "[", "]", ":", ",", "\\x5c\\x5cu0000", "\\x5c\\x5cud800", "1e400", "-0", "null", "true"]
+JSON = ["{", "}", "[", "]", ":", ",", "\\x5c\\x5cu0000", "\\x5c\\x5cud800", "1e400", "-0", "null", "true", "NaN", "Infinity", "-Infinity"]
 # The words of a target: where in the source they stand, what they look like there, and some more.
 WORDS = {
     "project": (["common/gate/*.c", "common/project/*.c"], r'"([A-Za-z]\w+|!?<<|\w+/)"', YAML),
