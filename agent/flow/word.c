@@ -233,11 +233,10 @@ static int run(struct store_tx *tx, void *arg, struct ps_err *err)
 			    in->refs.n, when, &w->done, err);
 }
 
-static void end_word(struct word *w, int rc, const struct ps_err *err)
+static void tell(struct word *w, int rc, const struct ps_err *err)
 {
 	if (w->fn)
 		w->fn(w, rc, err);
-	word_free(w);
 }
 
 static void on_found(void *arg, struct msg *m, const char *problem)
@@ -257,7 +256,8 @@ static void on_found(void *arg, struct msg *m, const char *problem)
 	}
 	ps_err_set(&err, PS_EGATE, "nothing is known of '%s' yet and the gate cannot tell: %s",
 		   word_repository(w), problem);
-	end_word(w, PS_EGATE, &err);
+	tell(w, PS_EGATE, &err);
+	word_free(w);
 }
 
 /* Its id is in the repository, and only the gate reads that. One ref keeps the answer small. */
@@ -287,8 +287,7 @@ static void written(void *arg, int rc, const struct ps_err *err)
 		find_repository(w);
 		return;
 	}
-	if (w->fn)
-		w->fn(w, rc, err);	/* somebody waits for the answer, and for nothing else */
+	tell(w, rc, err);		/* first: somebody waits for it, and for nothing else */
 	if (rc == 0 && w->done.open)
 		ending_watch(w);
 	if (rc == 0)
