@@ -2,7 +2,8 @@
  * memo – what judging came to, kept under a name that says all it depends on.
  *
  * A key is a digest of everything that decides the value (object names, the rules' own revision,
- * the configuration), so a value is never wrong, only absent: losing all of it costs time. Values
+ * the configuration), or the value itself says what it is about (precedent.h); so a value is never
+ * wrong, only absent: losing all of it costs time. Values
  * made by this process stay in memory; behind it may stand a place that outlives it (the gate
  * role's file), asked once per key. One memo belongs to one thread.
  */

@@ -6,11 +6,12 @@
 
 #include <msgpack.h>
 
+#include "common/base/fsutil.h"
 #include "common/tree/tree_diff.h"
 #include "common/wire/pack.h"
 
-/* Past this the units' own keys are as quick. */
-enum { CHANGES_MAX = 1000 };
+/* Past so many changes the units' own keys are as quick; and all of them share one file. */
+enum { CHANGES_MAX = 1000, VALUE_MAX = 16 << 20 };
 
 /* Of an entry: what it came to, did that come to nothing, its folder and what it asked for. */
 enum { ROW_BYTES, ROW_NOTHING, ROW_PATHS, ROW_PARTS };
@@ -23,6 +24,7 @@ struct precedent {
 	struct buf text;
 	msgpack_unpacked value;
 	const msgpack_object_array *projects;	/* NULL: there was none */
+	char tree[TREE_OID];
 	struct tree *before;		/* NULL: its objects are not there */
 	/* the tree at hand */
 	struct tree_changes changes;
@@ -30,6 +32,7 @@ struct precedent {
 	const msgpack_object_array *rows;	/* of the project at hand; NULL: judge each */
 	size_t at, left;		/* the next entry; how many the draft waits for */
 	struct buf taken;		/* the bytes given out last, a view */
+	bool news;			/* the value will not be the one that was found */
 	/* the value that is made of it */
 	struct buf draft;
 	msgpack_packer pk;
@@ -64,6 +67,7 @@ static void find(struct precedent *p)
 	if (repo_tree(&p->before, p->repo, tree, NULL) < 0)
 		p->before = NULL;	/* of a push that was refused, or long ago */
 	p->projects = array_of(&top->ptr[1], 0);
+	snprintf(p->tree, sizeof(p->tree), "%s", tree);
 	free(tree);
 }
 
@@ -110,6 +114,7 @@ void precedent_meet(struct precedent *p, struct tree *t, const char *name)
 		tree_diff(p->before, t, CHANGES_MAX, &p->changes, NULL) == 0;
 	p->rows = NULL;
 	p->left = 0;
+	p->news = strcmp(name, p->tree) != 0;
 	buf_reset(&p->draft);
 	msgpack_packer_init(&p->pk, &p->draft, into_buf);
 	msgpack_pack_array(&p->pk, 2);
@@ -155,10 +160,11 @@ void precedent_project(struct precedent *p, const char *file, size_t entries)
 	msgpack_pack_array(&p->pk, entries);
 }
 
+/* A path that is not clean may lead where a clean one leads: its text tells nothing. */
 static bool untouched(const struct precedent *p, const msgpack_object *o)
 {
 	char *path = text_of(o);
-	bool same = *path && !tree_changed(&p->changes, path);
+	bool same = fs_is_clean_relative(path) && !tree_changed(&p->changes, path);
 
 	free(path);
 	return same;
@@ -195,6 +201,7 @@ void precedent_note(struct precedent *p, const char *own, const struct deps *dep
 
 	p->at++;
 	p->left--;
+	p->news = true;
 	if (!bytes) {
 		msgpack_pack_nil(&p->pk);
 		return;
@@ -217,6 +224,6 @@ void precedent_note(struct precedent *p, const char *own, const struct deps *dep
 
 void precedent_keep(struct precedent *p)
 {
-	if (p->left == 0)
+	if (p->left == 0 && p->news && p->draft.len <= VALUE_MAX)
 		memo_put(p->memo, &p->key, &p->draft);
 }

@@ -1,6 +1,6 @@
 /*
- * precedent – the tree that was judged last in a repository: what is the same again in the next one
- * needs no judging.
+ * precedent – the tree that was judged last in a repository (of a push with several the first of
+ * them): what is the same again in the next one needs no judging.
  *
  * Whatever else is remembered (memo.h) is found by a key of all that it depends on: a digest and a
  * question for each pipeline, however little of them a push has touched. The precedent is one value
@@ -23,7 +23,8 @@
 
 struct precedent;
 
-/* config: the configuration's digest. place: the repository's real path. m and r outlive it. */
+/* config: the configuration's digest. place: git's folder of the repository. m and r outlive
+ * it. */
 struct precedent *precedent_open(struct memo *m, const char *config, const char *place,
 				 struct repo *r);
 void precedent_free(struct precedent *p);	/* NULL is fine */
@@ -46,6 +47,7 @@ void precedent_follow(struct precedent *p);
  * remembered. */
 void precedent_note(struct precedent *p, const char *own, const struct deps *deps,
 		    const struct buf *bytes, bool nothing);
+/* Puts it into the memo, if all of it is there and it says anything new. */
 void precedent_keep(struct precedent *p);
 
 #endif

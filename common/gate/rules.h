@@ -137,7 +137,8 @@ int rules_json_shape(struct rules *r, enum rule_id id, enum rule_id loose, const
 /* rules_project.c, rules_declared.c: the project file, one unit */
 int rules_project(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
 void rules_declared(struct rules *r);
-/* rules_layout.c: folders that nobody declared; not remembered, it costs one listing */
+/* rules_layout.c: folders that nobody declared; not remembered: a listing, and a look into each of
+ * them */
 int rules_layout(struct rules *r, struct ps_err *err) PS_MUSTCHECK;
 /* one unit each: rules_pipeline.c, rules_job.c */
 int rules_pipeline(struct rules *r, const struct rules_entry *e, struct ps_err *err) PS_MUSTCHECK;

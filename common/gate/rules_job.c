@@ -201,6 +201,10 @@ static int databricks(struct job_at *j, const struct doc_node *value, int64_t to
 	if (rc == 0 && !is_there && !r->late)
 		rule_hit(r, RULE_JOB_FILE, r->p->file, j->e->at, j->e->key,
 			 "job '%s' has no file '%s'", j->e->key, rel);
+	/* unlike the other files it is read and written anew by whoever makes a release of it */
+	if (rc == 0 && d && d->word.line)
+		rule_hit(r, RULE_JOB_JSON, j->file, d->word, rel,
+			 "not JSON: it has no numbers but those of digits");
 	if (rc == 0 && d) {
 		job_view(&v, d->root);
 		job_rules_check(&v, on_job_rule, j);

@@ -141,14 +141,17 @@ static int entry_by_key(struct rules *r, const struct rules_entry *e, const stru
 			unit_fn *run, const char *own, struct ps_err *err)
 {
 	struct unit_result u = { .ndead = 0 };
+	bool is_known = known(r, key, e, &u);
 	int rc = 0;
 
-	if (known(r, key, e, &u))
+	if (is_known)
 		r->counts.known++;
 	else
 		rc = remember(r, key, e, run, own, &u, err);
+	/* what was not remembered may have an older value there, which was just found untrue */
 	if (rc == 0 && r->precedent)
-		precedent_note(r->precedent, own, &u.deps, memo_get(r->memo, key),
+		precedent_note(r->precedent, own, &u.deps,
+			       is_known || may_remember(r, &u) ? memo_get(r->memo, key) : NULL,
 			       !u.found.n && !u.ndead);
 	give(r, &u);
 	unit_result_clear(&u);

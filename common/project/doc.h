@@ -44,6 +44,7 @@ struct doc_fault {			/* why a text is not YAML or JSON */
 
 struct doc {
 	struct doc_node *root;		/* NULL for an empty YAML file */
+	struct doc_pos word;		/* JSON: the first NaN or Infinity; line 0: there is none */
 	void *arena;
 };
 

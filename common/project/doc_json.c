@@ -95,13 +95,17 @@ static int on_bool(void *arg, int value)
 
 static int on_number(void *arg, const char *text, size_t len)
 {
-	const struct reader *r = arg;
+	struct reader *r = arg;
 	bool whole = true;
 	int64_t num = 0;
 	bool minus = len && *text == '-';
+	struct doc_pos at;
 
 	if (r->source != r->bytes)
 		text = r->source + token_offset(r);
+	at = token_start(r);
+	if (r->doc && !r->doc->word.line && strchr("NI", text[minus]))
+		r->doc->word = at;
 	for (size_t i = minus; i < len && whole; i++) {
 		whole = text[i] >= '0' && text[i] <= '9';
 		if (whole && (__builtin_mul_overflow(num, 10, &num) ||
@@ -110,7 +114,7 @@ static int on_number(void *arg, const char *text, size_t len)
 	}
 	if (!minus)
 		num = num == INT64_MIN ? INT64_MAX : -num;
-	return put(arg, whole ? DOC_INT : DOC_FLOAT, text, len, token_start(arg), whole ? num : 0);
+	return put(arg, whole ? DOC_INT : DOC_FLOAT, text, len, at, whole ? num : 0);
 }
 
 static int on_string(void *arg, const unsigned char *text, size_t len)

@@ -5,7 +5,7 @@
 
 struct diff {
 	struct tree *a, *b;
-	size_t max;
+	size_t max, seen;		/* seen: entries of both */
 	struct tree_changes *out;
 };
 
@@ -57,6 +57,15 @@ static int diff_entry(struct diff *d, const char *dir, const struct tree_entry *
 	return add(d, path, !a || !b, err);
 }
 
+/* Git makes no such folder, and nobody can say which of the two a path leads to. */
+static bool has_twins(const struct tree_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		if (tree_entry_order(&l->v[i - 1], &l->v[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Both lists are in git's order, where a folder and a file of one name are two. */
 static int diff_lists(struct diff *d, const char *path, const struct tree_list *a,
 		      const struct tree_list *b, unsigned depth, struct ps_err *err)
@@ -64,6 +73,12 @@ static int diff_lists(struct diff *d, const char *path, const struct tree_list *
 	size_t i = 0, k = 0;
 	int rc = 0;
 
+	d->seen += a->n + b->n;
+	if (d->seen > TREE_ENTRIES_MAX)
+		return ps_err_set(err, PS_ELIMIT, "more than %d files and folders",
+				  TREE_ENTRIES_MAX);
+	if (has_twins(a) || has_twins(b))
+		return ps_err_set(err, PS_EINVAL, "'%s' has one name twice", path);
 	while (rc == 0 && (i < a->n || k < b->n)) {
 		int c = i == a->n ? 1 : k == b->n ? -1 : tree_entry_order(&a->v[i], &b->v[k]);
 		const struct tree_entry *left = c <= 0 ? &a->v[i] : NULL,
@@ -105,7 +120,7 @@ static int by_path(const void *a, const void *b)
 int tree_diff(struct tree *a, struct tree *b, size_t max, struct tree_changes *out,
 	      struct ps_err *err)
 {
-	struct diff d = { a, b, max, out };
+	struct diff d = { a, b, max, 0, out };
 	struct tree_entry top_a, top_b;
 	int rc;
 

@@ -20,7 +20,8 @@ struct tree_changes {
 /*
  * Every path that is not the same kind of thing with the same object name in both, the folders on
  * the way included. What has no name that tells (tree_oid_tells()) is a change. PS_ELIMIT past max
- * of them, or TREE_DEPTH_MAX folders; out is empty after an error. tree_changes_clear().
+ * of them, TREE_ENTRIES_MAX entries listed or TREE_DEPTH_MAX folders; PS_EINVAL where a folder has
+ * one name twice. out is empty after an error. tree_changes_clear().
  */
 int tree_diff(struct tree *a, struct tree *b, size_t max, struct tree_changes *out,
 	      struct ps_err *err) PS_MUSTCHECK;

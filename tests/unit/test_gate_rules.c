@@ -100,8 +100,10 @@ static const struct row { const char *name, *path, *text, *want; } rows[] = {
 	{ "047 cut in a text", F_PROD, "{\"a\": \"b}",
 	  F_PROD ":1:10: error: not JSON: parse error: premature EOF [PS-PIPE-047]\n" },
 	{ "odd: NaN", F_PROD, "{\"a\": NaN}", "" },
-	{ "odd: Infinity in a job", F_JOB, JOB(COMPONENT("pipelines/a"),
-					       "{\"task_key\": \"t\", \"x\": -Infinity}"), "" },
+	{ "022 Infinity", F_JOB, JOB(COMPONENT("pipelines/a"),
+				     "{\"task_key\": \"t\", \"x\": -Infinity}"),
+	  "jobs/j/code/databricks-job.json:1:166: error: not JSON: it has no numbers but those of "
+	  "digits [PS-JOB-022]\n" },
 	{ "114 a comma", F_PROD, "{\"a\": 1,}",
 	  F_PROD ":1:9: warning: not JSON: parse error: invalid object key (must be a string) "
 	  "[PS-PIPE-114]\n" },

@@ -162,7 +162,7 @@ static void many_changes_never_change_a_verdict(void **state)
 
 /* ---- the place behind ---- */
 
-struct place { struct memo_key key[200]; struct buf value[200]; size_t n, asked; bool damaged; };
+struct place { struct memo_key key[200]; struct buf value[200]; size_t n, asked, kept; bool damaged; };
 
 static void keep(void *arg, const struct memo_key *k, const struct buf *value)
 {
@@ -172,6 +172,7 @@ static void keep(void *arg, const struct memo_key *k, const struct buf *value)
 	while (i < p->n && memcmp(&p->key[i], k, sizeof(*k)) != 0)
 		i++;
 	assert_true(i < PS_NELEM(p->key));
+	p->kept++;
 	p->n += i == p->n;
 	p->key[i] = *k;
 	buf_reset(&p->value[i]);
@@ -264,6 +265,18 @@ static void the_tree_before_saves_the_asking(void **state)
 	/* the precedent, the project file, p3 and a job that names it, four folders and what they were */
 	assert_int_equal(with, 1 + 1 + 2 + 4 + 4);
 	assert_true(without > DEMO_PIPELINES + DEMO_JOBS);
+	m = memo_new("", &behind);
+	same_as_fresh(gitdir_out("git -C r rev-parse HEAD^{tree}"), m, NULL);
+	place.kept = 0;
+	memo_take_new(m, keep, &place);
+	assert_int_equal(place.kept, 1);	/* that tree has become the one judged last */
+	memo_free(m);
+	m = memo_new("", &behind);
+	same_as_fresh(gitdir_out("git -C r rev-parse HEAD^{tree}"), m, NULL);
+	place.kept = 0;
+	memo_take_new(m, keep, &place);
+	assert_int_equal(place.kept, 0);	/* and is so still */
+	memo_free(m);
 	for (size_t i = 0; i < place.n; i++)
 		buf_clear(&place.value[i]);
 }
@@ -304,6 +317,55 @@ static void a_project_file_that_changed_is_no_precedent(void **state)
 	same_as_fresh(commit_all(), m, NULL);
 	gitdir_sh("sed -i 's#pipelines/p5:#pipelines/p5x:#' r/pbt_project.yml");
 	same_as_fresh(commit_all(), m, NULL);
+	memo_free(m);
+}
+
+/* Two entries of the tree at hand, one of which had asked for this path; which is taken over? */
+static bool says_again(struct memo *m, const char *asked)
+{
+	struct dep dep = { DEP_KIND, (char *)(uintptr_t)asked, (char *)(uintptr_t)"folder" };
+	struct deps deps = { &dep, 1, 1 }, none = { NULL, 0, 0 };
+	const char *tree = commit_all();
+	struct buf bytes = BUF_INIT;
+	const struct buf *was;
+	struct precedent *p;
+	struct repo *repo;
+	struct tree *t;
+	bool first = false;
+
+	buf_adds(&bytes, "x");
+	assert_int_equal(repo_open(&repo, "r", NULL, &err), 0);
+	assert_int_equal(repo_tree(&t, repo, tree, &err), 0);
+	for (int pass = 0; pass < 2; pass++) {
+		p = precedent_open(m, "", asked, repo);
+		precedent_meet(p, t, tree);
+		precedent_projects(p, 1);
+		precedent_project(p, "pbt_project.yml", 2);
+		first = precedent_says(p, &was);
+		precedent_note(p, "pipelines/p1", &deps, &bytes, true);
+		assert_int_equal(precedent_says(p, &was), pass);
+		if (pass)
+			assert_null(was);
+		precedent_note(p, "pipelines/p2", &none, &bytes, true);
+		precedent_keep(p);
+		precedent_free(p);
+	}
+	tree_close(t);
+	repo_close(repo);
+	buf_clear(&bytes);
+	return first;
+}
+
+/* "pipelines//p3" leads to what "pipelines/p3" is, and no comparison of trees tells that path. */
+static void a_question_by_an_odd_path_is_asked_again(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+
+	(void)state;
+	demo_make();
+	assert_true(says_again(m, "pipelines/p3"));
+	assert_false(says_again(m, "pipelines//p3"));
+	assert_false(says_again(m, "pipelines/p3/"));
 	memo_free(m);
 }
 
@@ -526,7 +588,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(aliases_share_one_budget),
 		CASE(the_tree_before_saves_the_asking),
 		CASE(a_project_file_that_changed_is_no_precedent),
-		CASE(what_lies_beside_a_change_is_told_again), CASE(a_tree_that_is_gone_is_no_precedent),
+		CASE(what_lies_beside_a_change_is_told_again),
+		CASE(a_question_by_an_odd_path_is_asked_again), CASE(a_tree_that_is_gone_is_no_precedent),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 

@@ -211,6 +211,7 @@ static void differences_are_those_of_a_walk(void **state)
 {
 	static const char *const nowhere[] = { "a/x", "a/b/c.txt/d", "a.t", "a.txtx", "", "new/y/z" };
 	struct tree_changes c, none;
+	struct tree *twins;
 	struct repo *r;
 	struct pair p;
 
@@ -244,6 +245,11 @@ static void differences_are_those_of_a_walk(void **state)
 	assert_int_equal(tree_diff(p.a, p.a, 0, &none, &err), 0);
 	assert_int_equal(none.n, 0);
 	assert_false(tree_changed(&none, "a"));
+	gitdir_sh("cd r && for f in 1 2; do printf '100644 blob %%s\\ta\\n' $(echo $f | "
+		  "git hash-object -w --stdin); done | git mktree >../twins");
+	assert_int_equal(repo_tree(&twins, r, gitdir_out("cat twins"), &err), 0);
+	assert_int_equal(tree_diff(p.a, twins, 100, &none, &err), PS_EINVAL);
+	tree_close(twins);
 	tree_changes_clear(&c);
 	tree_close(p.a);
 	tree_close(p.b);
