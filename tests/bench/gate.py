@@ -5,12 +5,14 @@
 
 pushes: one commit that changes one file, to repositories that all hold the same 10,000 files and 200 pipelines; in
 each round every way of taking it takes its turn. Cold: what the gate remembers was removed. What a way adds is its
-median less that without hooks, in each round.
+median less that without hooks, in each round. A push itself varies by more than a quick hook adds; so beside that
+stands how long git waited for the hooks, by its own clock (trace2).
 check: the whole program, from outside, on the same folders, which are work trees; beside it the least that any program
 would ask of the disk (least.c). growth: over the pipelines, and over those changed by one
 push; memory is the peak of the process that judged.
 """
 import contextlib
+import json
 import os
 import random
 import re
@@ -123,13 +125,17 @@ class Place:
         self.clone.commit(f"change {self.n}")
 
     def push(self, path):
-        """Milliseconds, and what the remote said."""
+        """Milliseconds, and what the remote said; in self.hooks those that git waited for hooks."""
+        trace = os.path.join(self.a.base, "trace")
         began = time.monotonic()
-        p = self.clone.git("push", path, f"HEAD:{REF}", limit=600)
-        return (time.monotonic() - began) * 1000, p.stderr
+        p = self.clone.git("push", path, f"HEAD:{REF}", limit=600, env={"GIT_TRACE2_EVENT": trace})
+        ms = (time.monotonic() - began) * 1000
+        self.hooks = in_hooks(trace)
+        os.unlink(trace)
+        return ms, p.stderr
 
     def judged(self, b, what):
-        """A push to ours: it was judged, by the gate and within its time."""
+        """A push to ours: it was judged, by the gate and within its time. Milliseconds."""
         ms, text = self.push(self.repo)
         for word in ("not judged", "not recorded", "event kept", "held"):
             if word in text:
@@ -155,6 +161,14 @@ def place(pipelines, **project):
         p.end()
 
 
+def in_hooks(trace):
+    """Milliseconds between the start and the end of each hook, all of them."""
+    with open(trace, encoding="utf-8") as f:
+        events = [json.loads(line) for line in f]
+    hooks = {(e["sid"], e["child_id"]) for e in events if e["event"] == "child_start" and e["child_class"] == "hook"}
+    return sum(e["t_rel"] for e in events if e["event"] == "child_exit" and (e["sid"], e["child_id"]) in hooks) * 1000
+
+
 def cpu_ticks(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
@@ -173,16 +187,22 @@ def vm_hwm(pid):
 
 def one_round(b, p, turn):
     took = {name: [] for name in [*p.ways, WARM, COLD]}
+    hooks = {name: [] for name in took}
+
+    def one(name):
+        took[name].append(p.judged(b, name) if name in (WARM, COLD) else p.push(p.ways[name])[0])
+        hooks[name].append(p.hooks)
+
     for _ in range(EACH):
         p.commit()
         ways = [*p.ways, WARM]
         turn.shuffle(ways)
         for name in ways:
-            took[name].append(p.judged(b, name) if name == WARM else p.push(p.ways[name])[0])
+            one(name)
     for _ in range(max(1, EACH // 3)):
         p.forget()
         p.commit()              # a tree that nobody has seen
-        took[COLD].append(p.judged(b, COLD))
+        one(COLD)
     for name, values in took.items():
         b.add(f"push: {name}", statistics.median(values), "ms")
     none = statistics.median(took["no hook"])
@@ -190,6 +210,7 @@ def one_round(b, p, turn):
         b.add(f"adds: {name}", statistics.median(took[name]) - none, "ms")
         # on a busy machine the quickest of many tells more than the median
         b.add(f"adds at best: {name}", min(took[name]) - min(took["no hook"]), "ms")
+        b.add(f"git waits for: {name}", statistics.median(hooks[name]), "ms")
 
 
 def pushes():
@@ -202,6 +223,8 @@ def pushes():
     b.ratio("what warm adds, in times of one sync", f"adds: {WARM}", "adds: C hook that syncs once", most=2)
     b.ratio("the same, of a sync before and after", f"adds: {WARM}", "adds: C hooks that sync, before and after")
     b.ratio("what warm adds at best, in times of one sync", f"adds at best: {WARM}", "adds at best: C hook that syncs once", most=2)
+    b.ratio("git waits for warm, in times of one sync", f"git waits for: {WARM}", "git waits for: C hook that syncs once")
+    b.ratio("the same, of a sync before and after", f"git waits for: {WARM}", "git waits for: C hooks that sync, before and after")
     b.ratio("what Python adds, in times of warm", "adds: Python hook that reads the project", f"adds: {WARM}", goal=10)
     b.goal(f"adds: {COLD}", most=300)
     return b.end()
