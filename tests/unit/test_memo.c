@@ -320,6 +320,39 @@ static void a_project_file_that_changed_is_no_precedent(void **state)
 	memo_free(m);
 }
 
+/* HEAD's tree with more folders in p2 than a unit's questions may be remembered for. */
+static char *tree_of_many_folders(void)
+{
+	gitdir_sh("cd r && t=$(printf '100644 blob %%s\\tf\\n' $(echo x | git hash-object -w --stdin) | "
+		  "git mktree) && many=$(seq %d | sed \"s/.*/040000 tree $t\\td&/\" | git mktree) && "
+		  "export GIT_INDEX_FILE=../many.index && git read-tree HEAD && git read-tree "
+		  "--prefix=pipelines/p2/code/src/main/resources/ $many && git write-tree >../many",
+		  DEPS_MAX + 1);
+	return xstrdup(gitdir_out("cat many"));
+}
+
+/* What may not be remembered is judged each time, whatever was remembered of it before. */
+static void a_unit_that_asks_too_much_has_no_precedent(void **state)
+{
+	struct memo *m = memo_new("", NULL);
+	char *tree;
+
+	(void)state;
+	demo_make();
+	same_as_fresh(commit_all(), m, NULL);
+	/* j2 asks for this instance of p2 */
+	demo_put("pipelines/p2/code/configs/resources/config/prod.json", NULL);
+	demo_put("pipelines/p2/code/configs/resources/config/qa.json", "{}");
+	for (int i = 0; i < 2; i++) {
+		demo_put("README.md", i ? "one\n" : "another\n");
+		commit_all();
+		tree = tree_of_many_folders();
+		same_as_fresh(tree, m, NULL);
+		free(tree);
+	}
+	memo_free(m);
+}
+
 /* Two entries of the tree at hand, one of which had asked for this path; which is taken over? */
 static bool says_again(struct memo *m, const char *asked)
 {
@@ -589,7 +622,8 @@ int main(int argc, char **argv)
 		CASE(the_tree_before_saves_the_asking),
 		CASE(a_project_file_that_changed_is_no_precedent),
 		CASE(what_lies_beside_a_change_is_told_again),
-		CASE(a_question_by_an_odd_path_is_asked_again), CASE(a_tree_that_is_gone_is_no_precedent),
+		CASE(a_question_by_an_odd_path_is_asked_again),
+		CASE(a_unit_that_asks_too_much_has_no_precedent), CASE(a_tree_that_is_gone_is_no_precedent),
 		CASE(many_changes_never_change_a_verdict), CASE(what_was_kept_outlives_the_process),
 	};
 
