@@ -155,7 +155,7 @@ static int judge(const struct check_push *how, struct ps_err *err)
 					  cfg->repo.budget_ms) * 9 / 10 * MS;
 		/* git runs this repository's hooks for the pusher: it has checked */
 		repo_trust_owners();
-		rc = repo_open(&in.repo, path, q.object_dir || q.alternates ? &q : NULL, err);
+		rc = repo_open(&in.repo, path, &q, err);
 	}
 	if (rc == 0) {
 		gate_judge(&in, &r);

@@ -132,7 +132,6 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 {
 	const struct wire_judge *q = &m->u.judge;
 	struct repo_quarantine quarantine = { q->object_dir, q->alternates };
-	bool waits = q->object_dir || q->alternates;	/* what is pushed, in a quarantine */
 	struct gate_who who = { q->pusher };
 	int64_t now = clock_boot_ns(), left = (int64_t)q->deadline_ms * 1000000;
 	struct outlook outlook = { .content = w->paths->artifacts,
@@ -156,7 +155,7 @@ int work_judge(struct work *w, const struct msg *m, struct ps_err *err)
 	in.commands = commands;
 	rc = admit_quarantine(w, q, err);
 	if (rc == 0)
-		rc = repo_open(&in.repo, real, waits ? &quarantine : NULL, err);
+		rc = repo_open(&in.repo, real, &quarantine, err);
 	/* the id is made here too: the first push of all may come before the first look */
 	if (rc == 0)
 		rc = work_repo_id(in.repo, id, err);

@@ -47,16 +47,10 @@ void answer_key(struct memo_key *out, const struct buf *question)
 
 /* ---- out ---- */
 
-static int into_buf(void *data, const char *p, size_t n)
-{
-	buf_add(data, p, n);
-	return 0;
-}
-
 static void put_text(msgpack_packer *pk, const char *s)
 {
 	if (s)
-		msgpack_pack_str_with_body(pk, s, strlen(s));
+		pack_text(pk, s);
 	else
 		msgpack_pack_nil(pk);
 }
@@ -85,7 +79,7 @@ void answer_pack(struct buf *out, const struct gate_checked *a, const struct buf
 {
 	msgpack_packer pk;
 
-	msgpack_packer_init(&pk, out, into_buf);
+	pack_into(&pk, out);
 	msgpack_pack_array(&pk, HEAD_PARTS + a->found.n);
 	put_bytes(&pk, question);
 	put_bytes(&pk, bearings);

@@ -96,17 +96,6 @@ void precedent_free(struct precedent *p)
 	free(p);
 }
 
-static int into_buf(void *data, const char *bytes, size_t n)
-{
-	buf_add(data, bytes, n);
-	return 0;
-}
-
-static void put_text(msgpack_packer *pk, const char *s)
-{
-	msgpack_pack_str_with_body(pk, s, strlen(s));
-}
-
 void precedent_meet(struct precedent *p, struct tree *t, const char *name)
 {
 	tree_changes_clear(&p->changes);
@@ -116,9 +105,9 @@ void precedent_meet(struct precedent *p, struct tree *t, const char *name)
 	p->left = 0;
 	p->news = strcmp(name, p->tree) != 0;
 	buf_reset(&p->draft);
-	msgpack_packer_init(&p->pk, &p->draft, into_buf);
+	pack_into(&p->pk, &p->draft);
 	msgpack_pack_array(&p->pk, 2);
-	put_text(&p->pk, name);
+	pack_text(&p->pk, name);
 }
 
 struct tree *precedent_tree(const struct precedent *p)
@@ -156,7 +145,7 @@ void precedent_project(struct precedent *p, const char *file, size_t entries)
 	p->at = 0;
 	p->left += entries;
 	msgpack_pack_array(&p->pk, 2);
-	put_text(&p->pk, file);
+	pack_text(&p->pk, file);
 	msgpack_pack_array(&p->pk, entries);
 }
 
@@ -215,11 +204,11 @@ void precedent_note(struct precedent *p, const char *own, const struct deps *dep
 	else
 		msgpack_pack_false(&p->pk);
 	msgpack_pack_array(&p->pk, n);
-	put_text(&p->pk, own);
+	pack_text(&p->pk, own);
 	/* the rest is about the project file, which is the same or the row is not asked */
 	for (size_t i = 0; i < deps->n; i++)
 		if (deps->v[i].what == DEP_KIND || deps->v[i].what == DEP_OBJECT)
-			put_text(&p->pk, deps->v[i].path);
+			pack_text(&p->pk, deps->v[i].path);
 }
 
 void precedent_keep(struct precedent *p)

@@ -12,24 +12,13 @@ enum { PARTS = 5 };
 
 /* ---- out ---- */
 
-static int into_buf(void *data, const char *p, size_t n)
-{
-	buf_add(data, p, n);
-	return 0;
-}
-
-static void put_text(msgpack_packer *pk, const char *s)
-{
-	msgpack_pack_str_with_body(pk, s, strlen(s));
-}
-
 /* Every row is an array: a known number of texts, then of numbers. */
 static void put_row(msgpack_packer *pk, const char *const *texts, size_t ntexts,
 		    const uint64_t *numbers, size_t nnumbers)
 {
 	msgpack_pack_array(pk, ntexts + nnumbers);
 	for (size_t i = 0; i < ntexts; i++)
-		put_text(pk, texts[i]);
+		pack_text(pk, texts[i]);
 	for (size_t i = 0; i < nnumbers; i++)
 		msgpack_pack_uint64(pk, numbers[i]);
 }
@@ -58,7 +47,7 @@ void unit_pack(struct buf *out, const struct unit_result *u, const char *file, u
 {
 	msgpack_packer pk;
 
-	msgpack_packer_init(&pk, out, into_buf);
+	pack_into(&pk, out);
 	msgpack_pack_array(&pk, PARTS);
 	msgpack_pack_array(&pk, u->deps.n);
 	for (size_t i = 0; i < u->deps.n; i++) {

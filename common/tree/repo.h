@@ -14,7 +14,7 @@
 struct repo;
 
 /* Objects of a push that is not accepted yet: GIT_OBJECT_DIRECTORY and
- * GIT_ALTERNATE_OBJECT_DIRECTORIES of the hook (either may be NULL). */
+ * GIT_ALTERNATE_OBJECT_DIRECTORIES of the hook (either may be NULL; both: there is none). */
 struct repo_quarantine {
 	const char *object_dir;
 	const char *alternates;		/* separated by ':', C-quoted entries allowed */

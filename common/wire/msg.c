@@ -68,20 +68,6 @@ const char *msg_name(enum msg_type type)
 
 /* ---- encoding ---- */
 
-static int into_buf(void *data, const char *p, size_t n)
-{
-	buf_add(data, p, n);
-	return 0;
-}
-
-static void pack_text(msgpack_packer *pk, const char *s)
-{
-	size_t n = strlen(s);
-
-	msgpack_pack_str(pk, n);
-	msgpack_pack_str_body(pk, s, n);
-}
-
 static int pack_shape(msgpack_packer *pk, const struct shape *s, const void *body, size_t extra,
 		      struct ps_err *err);
 
@@ -187,7 +173,7 @@ int msg_encode(struct buf *out, enum msg_type type, const void *body, struct ps_
 
 	PS_BUG_IF(type <= MSG_NONE || type >= MSG_COUNT, "message type %d", (int)type);
 	buf_add(out, &len, 4);
-	msgpack_packer_init(&pk, out, into_buf);
+	pack_into(&pk, out);
 	rc = pack_shape(&pk, shapes[type], body, 2, err);
 	if (rc == 0 && out->len - start - 4 > MSG_ROLE_MAX)
 		rc = ps_err_set(err, PS_ELIMIT, "message %s is larger than a frame",

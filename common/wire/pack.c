@@ -78,6 +78,22 @@ static size_t prove(const unsigned char *p, size_t n, unsigned depth)
 	return at;
 }
 
+static int into_buf(void *data, const char *bytes, size_t n)
+{
+	buf_add(data, bytes, n);
+	return 0;
+}
+
+void pack_into(msgpack_packer *pk, struct buf *out)
+{
+	msgpack_packer_init(pk, out, into_buf);
+}
+
+void pack_text(msgpack_packer *pk, const char *text)
+{
+	msgpack_pack_str_with_body(pk, text, strlen(text));
+}
+
 bool pack_is_one_value(const void *bytes, size_t n)
 {
 	return prove(bytes, n, 0) == n;

@@ -1,5 +1,6 @@
 /*
- * pack – is it msgpack at all? For bytes that come from elsewhere, before the library unpacks them.
+ * pack – msgpack into a buffer, and out of one: is it msgpack at all? For bytes that come from
+ * elsewhere, before the library unpacks them.
  */
 #ifndef PS_PACK_H
 #define PS_PACK_H
@@ -17,6 +18,10 @@
  * the library allocates memory before it looks.
  */
 bool pack_is_one_value(const void *bytes, size_t n);
+/* Whatever is packed by pk from here on is appended to out, which outlives it. Nothing is to be
+ * ended. */
+void pack_into(msgpack_packer *pk, struct buf *out);
+void pack_text(msgpack_packer *pk, const char *text);
 /* Unpacks what is one. *out is to be destroyed either way; its texts point into bytes. */
 bool pack_open(msgpack_unpacked *out, const struct buf *bytes);
 
